@@ -1,0 +1,269 @@
+"""The gaussian on equal bins without an exponential per pair.
+
+Around the middle c of a run of bins at distance k delta from it, with v = (x - c)/h and s = delta/h,
+
+    exp(-((c + k delta - x)/h)^2 / 2) = exp(-v^2/2) t^k exp(-(k s)^2/2),   t = exp(v s),
+
+so a run costs each point two exponentials and then one multiplication a bin: the forward sums are
+power sums in t, and the adjoint is a polynomial in t (Horner). Powers run from the middle outwards,
+in t to the right and in 1/t to the left, and a run spans at most 2 * _SPAN bandwidths, so that a
+point which underflows at the middle of a run is below 1e-260 at its ends (1e-23 in float32).
+
+On a circle every image of a point that reaches the interval is a point of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .arithmetic import exp, exp_to_float32
+from .pair_loops import (
+    ADJOINT_SIGNATURE,
+    CHUNK,
+    FORWARD_SIGNATURE,
+    LANES,
+    load_chunk,
+    near_interval,
+    own_row,
+    weigh,
+)
+from .families import INVERSE_BANDWIDTH, PERIOD
+from .jit import helper, lazily, loop
+
+Floats = NDArray[np.float64]
+
+_STEP = 8  # bins a pass over a chunk
+_HALF = 16  # bins on each side of the middle of a run
+_SPAN = 2.8  # bandwidths on each side
+_REACH = 39.0  # bandwidths beyond which nothing is left in the linear domain
+_IMAGES = 7  # of a point that can matter while h < P/4
+
+# Beyond these the point itself has underflowed; its powers must still be finite.
+_CLAMP = 40.0
+_CLAMP_SINGLE = 13.5
+
+
+# What float32 loses of one point to underflow is below 3e-24 of the largest weight.
+FLOOR_PER_POINT_SINGLE = 1e-15
+
+
+def applies(spacing: Floats, bandwidth: Floats, bins: int) -> NDArray[np.bool_]:
+    """Return for which rows bins are close enough together for a run to be worth its exponentials."""
+    return (bins >= _STEP) & (_STEP * spacing <= _SPAN * bandwidth)
+
+
+@helper
+def _half_length(spacing_in_h):
+    """Return how many bins a run has on each side of its middle."""
+    return min(_HALF, int(_SPAN / spacing_in_h) // _STEP * _STEP)
+
+
+@helper
+def _load_images(x, z, r, start, top, first, last, h, period, xb, wb, owner):
+    """Fill a chunk with the images of points that reach [first, last]; return its length and the next point.
+
+    wb receives the logits less their maximum, owner the point of each image.
+    """
+    xr, zr = own_row(x, r), own_row(z, r)
+    middle = 0.5 * (first + last)
+    reach = min(0.5 * (last - first) + _REACH * h, 3.0 * period)
+    n = 0
+    i = start
+    while i < x.shape[1] and n + _IMAGES <= CHUNK:
+        v = near_interval(x[xr, i], middle, period)
+        k = np.ceil((middle - reach - v) / period)
+        while v + k * period <= middle + reach:
+            xb[n] = v + k * period
+            wb[n] = z[zr, i] - top
+            owner[n] = i
+            n += 1
+            k += 1.0
+        i += 1
+    padded = (n + LANES - 1) // LANES * LANES
+    for j in range(n, padded):
+        xb[j] = middle
+        wb[j] = -np.inf
+        owner[j] = start
+    return padded, i
+
+
+def _make_forward(circle: bool, single: bool) -> Callable:
+    real = np.float32 if single else np.float64
+    exponential = exp_to_float32 if single else exp
+    clamp = _CLAMP_SINGLE if single else _CLAMP
+
+    @loop
+    def _power_sums(e, t, n, density, m, count, direction, s, k):
+        """density[m + i direction] += exp(-((k + i) s)^2/2) sum_j e_j t_j^i for i < count; e is overwritten."""
+        for i in range(0, count, _STEP):
+            s0, s1, s2, s3 = real(0), real(0), real(0), real(0)
+            s4, s5, s6, s7 = real(0), real(0), real(0), real(0)
+            for j in range(n):
+                a, b = e[j], t[j]
+                s0 += a
+                a *= b
+                s1 += a
+                a *= b
+                s2 += a
+                a *= b
+                s3 += a
+                a *= b
+                s4 += a
+                a *= b
+                s5 += a
+                a *= b
+                s6 += a
+                a *= b
+                s7 += a
+                e[j] = a * b
+            sums = (s0, s1, s2, s3, s4, s5, s6, s7)
+            for o in range(min(_STEP, count - i)):
+                u = (k + i + o) * s
+                density[m + (i + o) * direction] += sums[o] * exp(-0.5 * u * u)
+
+    def forward(x, z, top, centers, params, density, mass):
+        """density (R, M) += sum_j w_j K(c_m - x_j), mass (R,) += sum_j w_j."""
+        xb, wb = np.empty(CHUNK + LANES), np.empty(CHUNK + LANES)
+        owner = np.empty(CHUNK + LANES, np.int64)
+        right, left = np.empty(CHUNK + LANES, real), np.empty(CHUNK + LANES, real)
+        up, down = np.empty(CHUNK + LANES, real), np.empty(CHUNK + LANES, real)
+        M = density.shape[1]
+        for r in range(density.shape[0]):
+            cr, pr = own_row(centers, r), own_row(params, r)
+            inverse_h, period = params[pr, INVERSE_BANDWIDTH], params[pr, PERIOD]
+            first, last = centers[cr, 0], centers[cr, M - 1]
+            s = (last - first) / (M - 1) * inverse_h
+            half = _half_length(s)
+            start = 0
+            while start < x.shape[1]:
+                if circle:
+                    before = start
+                    n, start = _load_images(
+                        x, z, r, start, top[r], first, last, 1.0 / inverse_h, period, xb, wb, owner
+                    )
+                    zr = own_row(z, r)
+                    for i in range(before, start):
+                        mass[r] += exp(z[zr, i] - top[r])
+                    weigh(wb, n)
+                else:
+                    n = load_chunk(x, z, r, start, top[r], centers, 0.0, xb, wb)
+                    start += CHUNK
+                    mass[r] += weigh(wb, n)
+                for begin in range(0, M, 2 * half):
+                    size = min(2 * half, M - begin)
+                    middle = begin + size // 2
+                    c = centers[cr, middle]
+                    for j in range(n):
+                        v = (xb[j] - c) * inverse_h
+                        t = min(max(v, -clamp), clamp) * s
+                        e = real(wb[j] * exp(-0.5 * v * v))
+                        up[j] = exponential(t)
+                        down[j] = exponential(-t)
+                        right[j] = e
+                        left[j] = e * down[j]
+                    _power_sums(right, up, n, density[r], middle, begin + size - middle, 1, s, 0.0)
+                    _power_sums(left, down, n, density[r], middle - 1, middle - begin, -1, s, 1.0)
+
+    return forward
+
+
+def _make_adjoint(circle: bool, single: bool) -> Callable:
+    real = np.float32 if single else np.float64
+    exponential = exp_to_float32 if single else exp
+    clamp = _CLAMP_SINGLE if single else _CLAMP
+
+    @loop
+    def _polynomial(values, t, n, weights, m, count, direction, s, k):
+        """values_j = sum_i weights[m + i direction] exp(-((k + i) s)^2/2) t_j^i for i < count."""
+        v = np.empty(_STEP, real)
+        for i in range((count - 1) // _STEP * _STEP, -1, -_STEP):
+            for o in range(_STEP):
+                u = (k + i + o) * s
+                v[o] = weights[m + (i + o) * direction] * exp(-0.5 * u * u) if i + o < count else 0.0
+            v0, v1, v2, v3, v4, v5, v6, v7 = v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]
+            for j in range(n):
+                b = t[j]
+                a = values[j] * b + v7
+                a = a * b + v6
+                a = a * b + v5
+                a = a * b + v4
+                a = a * b + v3
+                a = a * b + v2
+                a = a * b + v1
+                values[j] = a * b + v0
+
+    def adjoint(x, z, top, centers, params, weights, share, by_z):
+        """by_z (R, n) = w_i (share - sum_m weights_m K(c_m - x_i)), weights (R, M), share (R,)."""
+        xb, wb, sums = np.empty(CHUNK + LANES), np.empty(CHUNK + LANES), np.empty(CHUNK + LANES)
+        owner = np.empty(CHUNK + LANES, np.int64)
+        right, left = np.empty(CHUNK + LANES, real), np.empty(CHUNK + LANES, real)
+        up, down = np.empty(CHUNK + LANES, real), np.empty(CHUNK + LANES, real)
+        M = weights.shape[1]
+        for r in range(by_z.shape[0]):
+            cr, pr = own_row(centers, r), own_row(params, r)
+            inverse_h, period = params[pr, INVERSE_BANDWIDTH], params[pr, PERIOD]
+            first, last = centers[cr, 0], centers[cr, M - 1]
+            s = (last - first) / (M - 1) * inverse_h
+            half = _half_length(s)
+            start = 0
+            while start < x.shape[1]:
+                before = start
+                if circle:
+                    n, start = _load_images(
+                        x, z, r, start, top[r], first, last, 1.0 / inverse_h, period, xb, wb, owner
+                    )
+                else:
+                    n = load_chunk(x, z, r, start, top[r], centers, 0.0, xb, wb)
+                    start = min(start + CHUNK, x.shape[1])
+                weigh(wb, n)
+                for j in range(n):
+                    sums[j] = 0.0
+                for begin in range(0, M, 2 * half):
+                    size = min(2 * half, M - begin)
+                    middle = begin + size // 2
+                    c = centers[cr, middle]
+                    for j in range(n):
+                        v = (xb[j] - c) * inverse_h
+                        t = min(max(v, -clamp), clamp) * s
+                        up[j] = exponential(t)
+                        down[j] = exponential(-t)
+                        right[j] = 0.0
+                        left[j] = 0.0
+                    _polynomial(right, up, n, weights[r], middle, begin + size - middle, 1, s, 0.0)
+                    _polynomial(left, down, n, weights[r], middle - 1, middle - begin, -1, s, 1.0)
+                    for j in range(n):
+                        v = (xb[j] - c) * inverse_h
+                        sums[j] += exp(-0.5 * v * v) * (right[j] + left[j] * down[j])
+                if circle:
+                    zr = own_row(z, r)
+                    for i in range(before, start):
+                        by_z[r, i] = share[r] * exp(z[zr, i] - top[r])
+                    for j in range(n):
+                        by_z[r, owner[j]] -= wb[j] * sums[j]
+                else:
+                    for j in range(start - before):
+                        by_z[r, before + j] = wb[j] * (share[r] - sums[j])
+
+    return adjoint
+
+
+class RunLoops(NamedTuple):
+    """The compiled loops over runs, each in the place of `PairLoops`' of the same name."""
+
+    forward: Callable[[], Callable]
+    adjoint: Callable[[], Callable]
+
+
+@lru_cache(maxsize=None)
+def run_loops(circle: bool, single: bool) -> RunLoops:
+    """Return the loops, each compiled when it is first asked for."""
+    suffix = f"{'.circle' if circle else ''}{'.float32' if single else ''}"
+    return RunLoops(
+        lazily(lambda: _make_forward(circle, single), FORWARD_SIGNATURE, f"gaussian_runs.forward{suffix}"),
+        lazily(lambda: _make_adjoint(circle, single), ADJOINT_SIGNATURE, f"gaussian_runs.adjoint{suffix}"),
+    )

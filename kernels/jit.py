@@ -1,0 +1,95 @@
+"""How this package compiles: the fastmath flags, the error model and the disk cache.
+
+`helper` and `loop` mark functions that compiled code calls; `lazily` compiles
+one for given argument types when it is first needed, and keeps it on disk. None allows NaN or infinity to be assumed away.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+import numba
+from numba.core.caching import FunctionCache, IndexDataCacheFile
+
+# Products and sums may fuse; nothing else moves, so the rounding tricks of `arithmetic` hold.
+EXACT = {"contract"}
+# Sums may be taken in any order, which is what lets the compiler use vector registers for them.
+SUMS = {"contract", "reassoc", "nsz"}
+
+
+def helper(function: Callable) -> Callable:
+    """Compile `function` into whatever compiled code calls it."""
+    return numba.njit(fastmath=EXACT, error_model="numpy")(function)
+
+
+def loop(function: Callable) -> Callable:
+    """Like `helper`, for a function with sums over points in it."""
+    return numba.njit(fastmath=SUMS, error_model="numpy")(function)
+
+
+def _specialise(function: Callable, signature: Any, name: str) -> Callable:
+    """Compile `function` for `signature`, or load it from the disk cache.
+
+    `name` tells apart functions that share their code and differ in the helpers they close over.
+    """
+    dispatcher = numba.njit(fastmath=SUMS, error_model="numpy", nogil=True)(function)
+    if numba.config.DISABLE_JIT:
+        return dispatcher
+    try:
+        dispatcher._cache = _PackageCache(function, name)
+    except (RuntimeError, OSError):
+        pass  # nowhere to write: compile afresh in every process
+    dispatcher.compile(signature)
+    dispatcher.disable_compile()
+    return dispatcher
+
+
+_compiling = RLock()
+
+
+def lazily(make: Callable[[], Callable], signature: Any, name: str) -> Callable[[], Callable]:
+    """Return a function that returns make()'s result compiled, compiling it the first time."""
+
+    @lru_cache(maxsize=1)
+    def compiled() -> Callable:
+        return _specialise(make(), signature, name)
+
+    def get() -> Callable:
+        with _compiling:
+            return compiled()
+
+    return get
+
+
+@lru_cache(maxsize=1)
+def _package_stamp() -> str:
+    """Return a hash of every source file of the package."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+class _PackageCache(FunctionCache):
+    """Numba's disk cache with a key of its own.
+
+    Numba's key is the function's own file and the identity of what it closes over, so that it
+    misses edits to other files and never recognises a closure over another compiled function.
+    """
+
+    def __init__(self, function: Callable, name: str) -> None:
+        super().__init__(function)
+        self._kdexent_name = name
+        self._cache_file = IndexDataCacheFile(
+            cache_path=self._cache_path,
+            filename_base=f"kdexent.{name}",
+            source_stamp=_package_stamp(),
+        )
+
+    def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
+        return signature, codegen.magic_tuple(), self._kdexent_name

@@ -1,0 +1,288 @@
+"""Cross-entropy of a target distribution and a softmax-weighted kernel density estimate, compiled.
+
+    S = softmax(z),  q_m = sum_j S_j K_h(c_m - x_j),  L = -sum_m p_m log q_m
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import checks
+from .evaluate import BadData, evaluate, evaluate_density
+from .problem import FLOAT64, Problem, check_method, check_wrt, density_problem, loss_problem
+from .threads import thread_count
+
+
+def loss(
+    x: ArrayLike,
+    z: ArrayLike,
+    a: ArrayLike,
+    b: ArrayLike,
+    *,
+    bandwidth: ArrayLike,
+    kernel: str = "gaussian",
+    bins: Any = 256,
+    rule: str = "midpoint",
+    target: ArrayLike | None = None,
+    period: float | None = None,
+    method: str = "auto",
+    order: int | None = None,
+    rtol: float = 1e-9,
+    n_threads: int | None = None,
+) -> Any:
+    """Return the cross-entropy of a target on [a, b] and a softmax-weighted KDE.
+
+    With weights S = softmax(z) and bins m of centre c_m and target mass p_m (sum 1),
+
+        q_m = sum_j S_j K_h(c_m - x_j),    L = -sum_m p_m log q_m.
+
+    Parameters
+    ----------
+    x : array_like, shape (..., N)
+        Data points, in any unit of length; finite. Leading dimensions are rows, each a problem of
+        its own, and broadcast with those of every other argument.
+    z : array_like, shape (..., N)
+        Logits, no unit. A logit of -inf masks its point.
+    a, b : array_like, shape (...)
+        Ends of the target interval, a < b, in the unit of x.
+    bandwidth : array_like, shape (...)
+        Bandwidth h > 0 of the kernel, in the unit of x.
+    kernel : str
+        One of `kdexent.KERNELS`. ``"von_mises"`` needs a period.
+    bins : int or array_like, shape (M + 1,)
+        Number M of equal bins of [a, b], or increasing edges from a to b.
+    rule : {"midpoint", "gauss"}
+        Where the bins' centres are: in the middle, or at the M Gauss-Legendre nodes of [a, b].
+    target : array_like, shape (..., M), optional
+        Masses of the target, not negative, of any positive scale. Uniform on [a, b] if not given.
+    period : float, optional
+        Length P of the circle that x lives on, in the unit of x; the kernel is then wrapped, and
+        [a, b], at most P long, may cross the seam. On the line if not given.
+    method : str
+        One of `kdexent.METHODS`; ``"auto"`` keeps the promise of `rtol`.
+    order : int, optional
+        For methods that have an order; ``"direct"`` has none.
+    rtol : float, in [0, 1)
+        Largest error, relative to max(1, abs(L)); 0 asks for rounding errors alone, which is also
+        what ``"direct"`` delivers whatever `rtol`.
+    n_threads : int, optional
+        Threads to use, clamped to what Numba is set to, which is also the default. The result is
+        the same to the last bit whatever their number.
+
+    Returns
+    -------
+    float or ndarray, shape (...)
+        The loss of each row, in nats; float32 where x and z are float32 arrays, float64 otherwise.
+        It is +inf where a bin with positive mass has no point in the reach of a compact kernel.
+
+    Raises
+    ------
+    ValueError
+        Naming the argument and the first index at fault, for a value or shape that is no problem.
+    TypeError
+        Naming the argument, for one that is complex or not numeric.
+
+    See Also
+    --------
+    loss_and_grad : the same with gradients.
+    kdexent.reference.loss : the formulas in NumPy.
+
+    Notes
+    -----
+    Takes O(N M) time and O(M) memory beside the arguments for each row (``"direct"``).
+
+    Examples
+    --------
+    >>> import kdexent
+    >>> round(float(kdexent.loss([0.3], [0.0], -0.1, 0.1, bandwidth=0.2, bins=8)), 10)
+    0.4755162458
+    """
+    method = check_method(method, order, rtol)
+    threads = thread_count(n_threads)
+    problem = loss_problem(x, z, a, b, bandwidth, kernel, bins, rule, target, period)
+    return _shaped(_evaluated(problem, x, z, method, None, threads), problem)
+
+
+def loss_and_grad(
+    x: ArrayLike,
+    z: ArrayLike,
+    a: ArrayLike,
+    b: ArrayLike,
+    *,
+    bandwidth: ArrayLike,
+    kernel: str = "gaussian",
+    bins: Any = 256,
+    rule: str = "midpoint",
+    target: ArrayLike | None = None,
+    period: float | None = None,
+    method: str = "auto",
+    order: int | None = None,
+    rtol: float = 1e-9,
+    n_threads: int | None = None,
+    wrt: str | tuple[str, ...] = "z",
+    out: Any = None,
+) -> tuple[Any, Any]:
+    """Return the loss and its gradient.
+
+    With the responsibility r_im = S_i K_h(c_m - x_i) / q_m of point i for bin m,
+
+        dL/dz_i = S_i - sum_m p_m r_im,    dL/dx_i = sum_m p_m r_im K_h'(c_m - x_i) / K_h(c_m - x_i).
+
+    Parameters
+    ----------
+    x, z, a, b, bandwidth, kernel, bins, rule, target, period, method, order, rtol, n_threads
+        As in `loss`; `rtol` bounds the gradient's error relative to its largest entry too, beside
+        rounding errors of some tens of eps max(S).
+    wrt : {"z", "x", "bandwidth"} or tuple of them
+        What to differentiate by.
+    out : ndarray or tuple of ndarray, optional
+        Where to write the gradient, or the gradients in the order of `wrt`: arrays of the shape and
+        dtype that would be returned. Fresh memory costs as much as the computing at large N.
+
+    Returns
+    -------
+    loss : float or ndarray, shape (...)
+        As from `loss`.
+    grad : ndarray, shape (..., N), or tuple of ndarray
+        By z or x in the broadcast shape of x and z and all rows; by bandwidth in the shape of the
+        loss. A tuple if `wrt` is one. Where L = +inf it is the gradient of the bins in reach, and
+        by z, C S_i - sum_m p_m r_im over these with C their mass.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As from `loss`, and for an `out` of the wrong shape or dtype.
+
+    Notes
+    -----
+    Takes O(N M) time and O(M) memory beside the arguments for each row (``"direct"``). At a kink or
+    jump of a kernel the derivative by x and h is that from within, without the jump.
+
+    Examples
+    --------
+    >>> import kdexent
+    >>> L, g = kdexent.loss_and_grad([-1, -0.5], [0, 0], 0, 1, bandwidth=0.5, kernel="laplace")
+    >>> g.round(10)
+    array([ 0.23105858, -0.23105858])
+    """
+    names = check_wrt(wrt)
+    method = check_method(method, order, rtol)
+    threads = thread_count(n_threads)
+    problem = loss_problem(x, z, a, b, bandwidth, kernel, bins, rule, target, period)
+    given = _outputs(out, names, isinstance(wrt, str), problem)
+    arrays = {name: _flat_output(array, (x, z), problem) for name, array in given.items()}
+    losses = _evaluated(problem, x, z, method, arrays, threads)
+    for name, array in arrays.items():
+        if not np.may_share_memory(array, given[name]):
+            given[name][...] = array.reshape(given[name].shape)
+    results = tuple(given[name][()] for name in names)
+    return _shaped(losses, problem), results[0] if isinstance(wrt, str) else results
+
+
+def log_density(
+    x: ArrayLike,
+    z: ArrayLike,
+    points: ArrayLike,
+    *,
+    bandwidth: ArrayLike,
+    kernel: str = "gaussian",
+    period: float | None = None,
+    method: str = "auto",
+    order: int | None = None,
+    rtol: float = 1e-9,
+    n_threads: int | None = None,
+) -> Any:
+    """Return the logarithm of the softmax-weighted KDE at any points.
+
+    Parameters
+    ----------
+    x, z, bandwidth, kernel, period, method, order, rtol, n_threads
+        As in `loss`.
+    points : array_like, shape (..., M)
+        Where to evaluate the density, in the unit of x; finite.
+
+    Returns
+    -------
+    ndarray, shape (..., M)
+        log q, in nats (of a density per unit of x); -inf where no point is in the kernel's reach.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As from `loss`.
+
+    Notes
+    -----
+    Takes O(N M) time (``"direct"``).
+
+    Examples
+    --------
+    >>> import kdexent
+    >>> kdexent.log_density([0.0], [0.0], [0.0, 50.0], bandwidth=1.0).round(6)
+    array([   -0.918939, -1250.918939])
+    """
+    method = check_method(method, order, rtol)
+    threads = thread_count(n_threads)
+    problem = density_problem(x, z, points, bandwidth, kernel, period)
+    try:
+        log_q = evaluate_density(problem, method, threads)
+    except BadData:
+        raise _data_error(x, z) from None
+    return _shaped(log_q, problem)
+
+
+def _evaluated(
+    problem: Problem,
+    x: ArrayLike,
+    z: ArrayLike,
+    method: str,
+    gradients: dict[str, NDArray[Any]] | None,
+    threads: int,
+) -> NDArray[np.float64]:
+    try:
+        return evaluate(problem, method, gradients, threads)
+    except BadData:
+        raise _data_error(x, z) from None
+
+
+def _data_error(x: ArrayLike, z: ArrayLike) -> Exception:
+    try:
+        checks.require_data(checks.real_array("x", x), checks.real_array("z", z))
+    except ValueError as error:
+        return error
+    return RuntimeError("x or z changed during the call")
+
+
+def _outputs(out: Any, names: tuple[str, ...], alone: bool, problem: Problem) -> dict[str, NDArray[Any]]:
+    """Return the arrays to hand back, by name: the caller's or new ones."""
+    shapes = {name: problem.shape + (() if name == "bandwidth" else (problem.points,)) for name in names}
+    if out is None:
+        return {name: np.empty(shape, problem.dtype) for name, shape in shapes.items()}
+    if alone:
+        return {names[0]: checks.output("out", out, shapes[names[0]], problem.dtype)}
+    if not isinstance(out, tuple) or len(out) != len(names):
+        raise TypeError(f"out must be a tuple of {len(names)} arrays for wrt={names!r}")
+    return {
+        name: checks.output(f"out[{i}]", array, shapes[name], problem.dtype)
+        for i, (name, array) in enumerate(zip(names, out, strict=True))
+    }
+
+
+def _flat_output(array: NDArray[Any], inputs: tuple[ArrayLike, ...], problem: Problem) -> NDArray[Any]:
+    """Return the rows (R, N) or (R,) of an output: a view, or a new array where a view would not do."""
+    shape = (problem.rows, *array.shape[len(problem.shape) :])
+    overlaps = any(isinstance(given, np.ndarray) and np.may_share_memory(array, given) for given in inputs)
+    if overlaps or not (array.flags.c_contiguous or len(problem.shape) <= 1):
+        return np.empty(shape, array.dtype)
+    return array.reshape(shape) if array.shape != shape else array
+
+
+def _shaped(results: NDArray[np.float64], problem: Problem) -> Any:
+    """Return results (R, ...) with the call's leading dimensions and dtype; a scalar for one row."""
+    if not problem.shape and results.ndim == 1:
+        return problem.dtype.type(results[0])
+    results = results.reshape(problem.shape + results.shape[1:])
+    return results if problem.dtype == FLOAT64 else results.astype(problem.dtype)

@@ -1,0 +1,384 @@
+"""All pairs of bins and points, exact: compiled loops for one formula.
+
+Two ways through the same sums. The linear one adds densities, w_j exp(e) f with w_j = exp(z_j - max z),
+and is right for every bin whose sum exceeds LINEAR_FLOOR: what underflow loses is below 1e-220 of
+the largest weight. Bins below it take the logarithmic way, relative to the largest exponent of each.
+
+Points go through chunks that stay in the L1 cache, padded with points of weight zero to whole
+vector registers, so that the compiler uses them for every loop over points.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numba import types
+
+from .arithmetic import exp
+from .families import FORMULAS, IMAGES, PARAMETERS, PERIOD, Variant
+from .jit import helper, lazily, loop
+
+LINEAR_FLOOR = 1e-200
+CHUNK = 512
+LANES = 8
+
+assert PARAMETERS == 22  # `_row` writes them out
+
+
+@helper
+def _row(p, r):
+    """Return row r of the parameters as a tuple, which the compiler keeps in registers."""
+    return (
+        p[r, 0],
+        p[r, 1],
+        p[r, 2],
+        p[r, 3],
+        p[r, 4],
+        p[r, 5],
+        p[r, 6],
+        p[r, 7],
+        p[r, 8],
+        p[r, 9],
+        p[r, 10],
+        p[r, 11],
+        p[r, 12],
+        p[r, 13],
+        p[r, 14],
+        p[r, 15],
+        p[r, 16],
+        p[r, 17],
+        p[r, 18],
+        p[r, 19],
+        p[r, 20],
+        p[r, 21],
+    )
+
+
+@helper
+def own_row(array, r):
+    """Return the row of `array` that row r of the call uses: its own, or the one there is."""
+    return r if array.shape[0] > 1 else 0
+
+
+@helper
+def near_interval(v, middle, period):
+    """Return v, moved by whole periods if it is more than one period from the middle."""
+    return middle + np.fmod(v - middle, period) if abs(v - middle) > period else v
+
+
+@helper
+def load_chunk(x, z, r, start, top, centers, period, xb, zb):
+    """Copy a chunk of row r: points into xb and logits less their maximum into zb; return the padded length."""
+    xr, zr, cr = own_row(x, r), own_row(z, r), own_row(centers, r)
+    n = min(CHUNK, x.shape[1] - start)
+    if period > 0.0:
+        middle = 0.5 * (centers[cr, 0] + centers[cr, centers.shape[1] - 1])
+        for j in range(n):
+            xb[j] = near_interval(x[xr, start + j], middle, period)
+    else:
+        for j in range(n):
+            xb[j] = x[xr, start + j]
+    for j in range(n):
+        zb[j] = z[zr, start + j] - top
+    padded = (n + LANES - 1) // LANES * LANES
+    for j in range(n, padded):
+        xb[j] = xb[n - 1]
+        zb[j] = -np.inf
+    return padded
+
+
+@loop
+def weigh(zb, n):
+    """Replace logits by weights, and return their sum."""
+    total = 0.0
+    for j in range(n):
+        zb[j] = exp(zb[j])
+        total += zb[j]
+    return total
+
+
+@helper
+def _shift(image, period):
+    """Return how far image number 0, 1, 2, 3 ... lies behind the nearest one: 0, -P, P, -2P ..."""
+    k = (image + 1) // 2
+    return -k * period if image % 2 == 1 else k * period
+
+
+@helper
+def _to_circle(d, period):
+    """Return d in [-P/2, P/2] for d in [-3P/2, 3P/2]."""
+    return d - math.copysign(period, d) if abs(d) > 0.5 * period else d
+
+
+@helper
+def _to_image(d, period, shift):
+    """Return the distance of the image that lies `shift` behind the nearest one."""
+    d = _to_circle(d, period)
+    return d + (shift if d > 0.0 else -shift)
+
+
+class PairLoops(NamedTuple):
+    """The compiled loops of one variant; `adjoint` is the z-gradient alone, `full_adjoint` all three."""
+
+    forward: Callable[[], Callable]
+    log_forward: Callable[[], Callable]
+    adjoint: Callable[[], Callable]
+    full_adjoint: Callable[[], Callable]
+    log_adjoint: Callable[[], Callable]
+
+
+READ = types.Array(types.float64, 2, "C", readonly=True)
+READ1 = types.Array(types.float64, 1, "C", readonly=True)
+WRITE = types.Array(types.float64, 2, "C")
+WRITE1 = types.Array(types.float64, 1, "C")
+_INDEX1 = types.Array(types.int64, 1, "C", readonly=True)
+
+
+_BLOCK = (READ, READ, READ1, READ, READ)
+_SOME_BINS = (_INDEX1, _INDEX1)
+FORWARD_SIGNATURE = types.void(*_BLOCK, WRITE, WRITE1)
+ADJOINT_SIGNATURE = types.void(*_BLOCK, READ, READ1, WRITE)
+
+
+@lru_cache(maxsize=None)
+def pair_loops(variant: Variant) -> PairLoops:
+    """Return the loops of a variant, each compiled when it is first asked for."""
+    makers = {
+        "forward": (_make_forward, FORWARD_SIGNATURE),
+        "log_forward": (_make_log_forward, types.void(*_BLOCK, *_SOME_BINS, WRITE1, WRITE1)),
+        "adjoint": (_make_adjoint, ADJOINT_SIGNATURE),
+        "full_adjoint": (_make_full_adjoint, types.void(*_BLOCK, READ, READ1, WRITE, WRITE, WRITE1)),
+        "log_adjoint": (
+            _make_log_adjoint,
+            types.void(*_BLOCK, *_SOME_BINS, READ1, READ1, WRITE, WRITE, WRITE1),
+        ),
+    }
+
+    def compiled(name: str) -> Callable[[], Callable]:
+        make, signature = makers[name]
+        return lazily(lambda: make(variant), signature, f"pair_loops.{name}.{variant.key}")
+
+    return PairLoops(*map(compiled, PairLoops._fields))
+
+
+# Every maker returns a loop over the rows of one block of points,
+#   x, z (R or 1, n), top (R,) the largest logit of each row, centers (R or 1, M), params (R or 1, PARAMETERS)
+# which adds to its outputs.
+
+
+def _make_forward(variant: Variant) -> Callable:
+    formula, circle, images = FORMULAS[variant.formula], variant.circle, variant.images
+
+    def forward(x, z, top, centers, params, density, mass):
+        """density (R, M) += sum_j w_j K(c_m - x_j), mass (R,) += sum_j w_j."""
+        xb, wb = np.empty(CHUNK + LANES), np.empty(CHUNK + LANES)
+        for r in range(density.shape[0]):
+            p = _row(params, own_row(params, r))
+            cr = own_row(centers, r)
+            period = p[PERIOD]
+            for start in range(0, x.shape[1], CHUNK):
+                n = load_chunk(x, z, r, start, top[r], centers, period, xb, wb)
+                mass[r] += weigh(wb, n)
+                for m in range(density.shape[1]):
+                    c = centers[cr, m]
+                    total = 0.0
+                    if images:
+                        for image in range(int(p[IMAGES])):
+                            shift = _shift(image, period)
+                            for j in range(n):
+                                e, f, _, _ = formula(_to_image(c - xb[j], period, shift), p)
+                                total += wb[j] * exp(e) * f
+                    else:
+                        for j in range(n):
+                            d = _to_circle(c - xb[j], period) if circle else c - xb[j]
+                            e, f, _, _ = formula(d, p)
+                            total += wb[j] * exp(e) * f
+                    density[r, m] += total
+
+    return forward
+
+
+def _make_adjoint(variant: Variant) -> Callable:
+    formula, circle, images = FORMULAS[variant.formula], variant.circle, variant.images
+
+    def adjoint(x, z, top, centers, params, weights, share, by_z):
+        """by_z (R, n) = w_i (share - sum_m weights_m K(c_m - x_i)), weights (R, M), share (R,)."""
+        xb, wb = np.empty(CHUNK + LANES), np.empty(CHUNK + LANES)
+        sums = np.empty(CHUNK + LANES)
+        for r in range(by_z.shape[0]):
+            p = _row(params, own_row(params, r))
+            cr = own_row(centers, r)
+            period = p[PERIOD]
+            for start in range(0, x.shape[1], CHUNK):
+                n = load_chunk(x, z, r, start, top[r], centers, period, xb, wb)
+                weigh(wb, n)
+                for j in range(n):
+                    sums[j] = share[r]
+                for m in range(weights.shape[1]):
+                    c, weight = centers[cr, m], weights[r, m]
+                    if weight == 0.0:
+                        continue
+                    if images:
+                        for image in range(int(p[IMAGES])):
+                            shift = _shift(image, period)
+                            for j in range(n):
+                                e, f, _, _ = formula(_to_image(c - xb[j], period, shift), p)
+                                sums[j] -= weight * exp(e) * f
+                    else:
+                        for j in range(n):
+                            d = _to_circle(c - xb[j], period) if circle else c - xb[j]
+                            e, f, _, _ = formula(d, p)
+                            sums[j] -= weight * exp(e) * f
+                for j in range(min(CHUNK, x.shape[1] - start)):
+                    by_z[r, start + j] = wb[j] * sums[j]
+
+    return adjoint
+
+
+def _make_full_adjoint(variant: Variant) -> Callable:
+    formula, circle, images = FORMULAS[variant.formula], variant.circle, variant.images
+
+    def full_adjoint(x, z, top, centers, params, weights, share, by_z, by_x, by_h):
+        """As `adjoint`, and by_x (R, n) = w_i sum_m weights_m dK/dd, by_h (R,) -= sum_im w_i weights_m dK/dh."""
+        xb, wb = np.empty(CHUNK + LANES), np.empty(CHUNK + LANES)
+        sums, slopes = np.empty(CHUNK + LANES), np.empty(CHUNK + LANES)
+        for r in range(by_z.shape[0]):
+            p = _row(params, own_row(params, r))
+            cr = own_row(centers, r)
+            period = p[PERIOD]
+            count = int(p[IMAGES]) if images else 1
+            for start in range(0, x.shape[1], CHUNK):
+                n = load_chunk(x, z, r, start, top[r], centers, period, xb, wb)
+                weigh(wb, n)
+                for j in range(n):
+                    sums[j], slopes[j] = share[r], 0.0
+                for m in range(weights.shape[1]):
+                    c, weight = centers[cr, m], weights[r, m]
+                    if weight == 0.0:
+                        continue
+                    for image in range(count):
+                        shift = _shift(image, period)
+                        widening = 0.0
+                        for j in range(n):
+                            d = c - xb[j]
+                            if images:
+                                d = _to_image(d, period, shift)
+                            elif circle:
+                                d = _to_circle(d, period)
+                            e, f, f_d, f_h = formula(d, p)
+                            k = weight * exp(e)
+                            # Where K vanishes its derivatives do, though f_d and f_h may have overflowed.
+                            sums[j] -= k * f
+                            slopes[j] += k * f_d if k * f > 0.0 else 0.0
+                            widening += wb[j] * (k * f_h) if k * f > 0.0 else 0.0
+                        by_h[r] -= widening
+                for j in range(min(CHUNK, x.shape[1] - start)):
+                    by_z[r, start + j] = wb[j] * sums[j]
+                    by_x[r, start + j] = wb[j] * slopes[j]
+
+    return full_adjoint
+
+
+def _make_log_forward(variant: Variant) -> Callable:
+    formula, circle, images = FORMULAS[variant.formula], variant.circle, variant.images
+
+    def log_forward(x, z, top, centers, params, row_start, bins, peak, total):
+        """For the bins of row r, bins[row_start[r]:row_start[r + 1]], merge this block's points into
+
+        sum_j exp(z_j - top) K(c_m - x_j) = total exp(peak).
+        """
+        xb, zb = np.empty(CHUNK + LANES), np.empty(CHUNK + LANES)
+        exponents, highest = np.empty(CHUNK + LANES), np.empty(LANES)
+        for r in range(top.shape[0]):
+            if row_start[r] == row_start[r + 1]:
+                continue
+            p = _row(params, own_row(params, r))
+            cr = own_row(centers, r)
+            period = p[PERIOD]
+            count = int(p[IMAGES]) if images else 1
+            for start in range(0, x.shape[1], CHUNK):
+                n = load_chunk(x, z, r, start, top[r], centers, period, xb, zb)
+                for b in range(row_start[r], row_start[r + 1]):
+                    c = centers[cr, bins[b]]
+                    for image in range(count):
+                        shift = _shift(image, period)
+                        for j in range(n):
+                            d = c - xb[j]
+                            if images:
+                                d = _to_image(d, period, shift)
+                            elif circle:
+                                d = _to_circle(d, period)
+                            e, f, _, _ = formula(d, p)
+                            exponents[j] = zb[j] + e if f > 0.0 else -np.inf
+                        for lane in range(LANES):
+                            highest[lane] = -np.inf
+                        for j in range(0, n, LANES):
+                            for lane in range(LANES):
+                                t = exponents[j + lane]
+                                highest[lane] = t if t > highest[lane] else highest[lane]
+                        largest = peak[b]
+                        for lane in range(LANES):
+                            largest = highest[lane] if highest[lane] > largest else largest
+                        if largest == -np.inf:
+                            continue
+                        added = 0.0
+                        for j in range(n):
+                            d = c - xb[j]
+                            if images:
+                                d = _to_image(d, period, shift)
+                            elif circle:
+                                d = _to_circle(d, period)
+                            _, f, _, _ = formula(d, p)
+                            added += exp(exponents[j] - largest) * f
+                        total[b] = total[b] * exp(peak[b] - largest) + added
+                        peak[b] = largest
+
+    return log_forward
+
+
+def _make_log_adjoint(variant: Variant) -> Callable:
+    formula, circle, images = FORMULAS[variant.formula], variant.circle, variant.images
+
+    def log_adjoint(x, z, top, centers, params, row_start, bins, masses, log_q, by_z, by_x, by_h):
+        """Add what the bins of `log_forward` with log_q = log(total) + peak contribute to all gradients."""
+        xb, zb = np.empty(CHUNK + LANES), np.empty(CHUNK + LANES)
+        sums, slopes = np.empty(CHUNK + LANES), np.empty(CHUNK + LANES)
+        for r in range(top.shape[0]):
+            if row_start[r] == row_start[r + 1]:
+                continue
+            p = _row(params, own_row(params, r))
+            cr = own_row(centers, r)
+            period = p[PERIOD]
+            count = int(p[IMAGES]) if images else 1
+            for start in range(0, x.shape[1], CHUNK):
+                n = load_chunk(x, z, r, start, top[r], centers, period, xb, zb)
+                for j in range(n):
+                    sums[j], slopes[j] = 0.0, 0.0
+                for b in range(row_start[r], row_start[r + 1]):
+                    c, mass, level = centers[cr, bins[b]], masses[b], log_q[b]
+                    if level == -np.inf:
+                        continue
+                    for image in range(count):
+                        shift = _shift(image, period)
+                        widening = 0.0
+                        for j in range(n):
+                            d = c - xb[j]
+                            if images:
+                                d = _to_image(d, period, shift)
+                            elif circle:
+                                d = _to_circle(d, period)
+                            e, f, f_d, f_h = formula(d, p)
+                            k = mass * exp((zb[j] + e) - level)
+                            sums[j] += k * f
+                            slopes[j] += k * f_d if k * f > 0.0 else 0.0
+                            widening += k * f_h if k * f > 0.0 else 0.0
+                        by_h[r] -= widening
+                for j in range(min(CHUNK, x.shape[1] - start)):
+                    by_z[r, start + j] -= sums[j]
+                    by_x[r, start + j] += slopes[j]
+
+    return log_adjoint

@@ -1,0 +1,229 @@
+"""A call's arguments, checked and broadcast: what reference and fast code both compute from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import checks
+from .bins import Bins, make_bins, target_masses
+from .names import AUTO, CIRCLE_ONLY, KERNELS, METHODS, WRT
+
+Floats = NDArray[np.float64]
+FLOAT32 = np.dtype(np.float32)
+FLOAT64 = np.dtype(np.float64)
+
+
+@dataclass(slots=True)
+class Rows:
+    """An argument's rows (S, ...) and which of them each row of the call uses.
+
+    `index` is None when row r uses its own row r, and otherwise holds the row used by each; an
+    argument with one row (S = 1) serves all rows of the call.
+    """
+
+    values: NDArray[Any]
+    index: NDArray[np.intp] | None = None
+
+    def block(self, start: int, stop: int) -> NDArray[Any]:
+        """Return the rows for calls' rows start..stop, or the one row that serves them all."""
+        if self.values.shape[0] == 1:
+            return self.values
+        if self.index is None:
+            return self.values[start:stop]
+        return self.values[self.index[start:stop]]
+
+    def take(self, rows: NDArray[np.intp]) -> Rows:
+        """Return the same argument for some of the rows of the call."""
+        if self.values.shape[0] == 1:
+            return self
+        return Rows(self.values, rows if self.index is None else self.index[rows])
+
+
+@dataclass(slots=True)
+class Problem:
+    """Checked arguments of one call, its leading dimensions flattened to R rows."""
+
+    shape: tuple[int, ...]  # leading dimensions, R = their product
+    rows: int
+    points: int  # N
+    x: Rows  # (S, N)
+    z: Rows  # (S, N)
+    dtype: np.dtype[Any]  # of the results
+    kernel: str
+    period: float | None
+    bandwidth: Rows  # (S,)
+    centers: Rows  # (S, M)
+    masses: Rows  # (S, M)
+    equal_bins: bool
+
+    def take(self, rows: NDArray[np.intp]) -> Problem:
+        """Return the problem of some of the rows."""
+        parts = {name: getattr(self, name).take(rows) for name in ("x", "z", "bandwidth", "centers", "masses")}
+        return replace(self, shape=(len(rows),), rows=len(rows), **parts)
+
+    def at_centers(self, columns: slice) -> Problem:
+        """Return the problem for some of the centers."""
+        centers = Rows(self.centers.values[:, columns], self.centers.index)
+        return replace(self, centers=centers, masses=Rows(self.masses.values[:, columns]))
+
+    @property
+    def bins(self) -> int:
+        return self.centers.values.shape[1]
+
+
+def _spread(values: NDArray[Any], lead: tuple[int, ...], shape: tuple[int, ...], tail: int) -> Rows:
+    """Flatten the leading dimensions `lead` of `values` and say how they serve the rows of `shape`."""
+    flat = values.reshape((-1, *values.shape[values.ndim - tail :])) if values.ndim != tail + 1 else values
+    if flat.shape[0] == 1 or lead == shape:
+        return Rows(flat)
+    order = np.arange(flat.shape[0]).reshape(lead)
+    return Rows(flat, np.broadcast_to(order, shape).ravel())
+
+
+def _data(x: Any, z: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    x = checks.real_array("x", x)
+    z = checks.real_array("z", z)
+    for name, array in (("x", x), ("z", z)):
+        if array.ndim == 0 or array.shape[-1] == 0:
+            raise ValueError(f"{name} must have at least one point, got shape {array.shape}")
+    if x.shape[-1] != z.shape[-1]:
+        raise ValueError(f"z must have one logit for each of the {x.shape[-1]} points of x, got {z.shape[-1]}")
+    return x, z
+
+
+def _kernel(kernel: Any, period: float | None) -> str:
+    if kernel not in KERNELS:
+        checks.one_of("kernel", kernel, KERNELS)
+    if period is None and kernel in CIRCLE_ONLY:
+        line = [name for name in KERNELS if name not in CIRCLE_ONLY]
+        checks.unavailable("kernel", kernel, "needs a period", line)
+    return kernel
+
+
+def _bandwidth(bandwidth: Any) -> float | Floats:
+    value = checks.real_parameter("bandwidth", bandwidth)
+    checks.positive("bandwidth", value)
+    return value
+
+
+def _shape_of(value: float | Floats) -> tuple[int, ...]:
+    return () if isinstance(value, float) else value.shape
+
+
+def check_method(method: Any, order: Any, rtol: Any) -> str:
+    """Return the method's name after checking it with the two arguments that refine it."""
+    if method not in METHODS:
+        checks.one_of("method", method, METHODS)
+    if order is not None:
+        raise ValueError(f"order must be None for method {method!r}, which has no order, got {order!r}")
+    if type(rtol) is not float or not 0 <= rtol < 1:
+        checks.tolerance(rtol)
+    return method
+
+
+def check_wrt(wrt: Any) -> tuple[str, ...]:
+    """Return the names to differentiate by, as a tuple."""
+    names = (wrt,) if isinstance(wrt, str) else wrt
+    if not isinstance(names, tuple):
+        raise TypeError(f"wrt must be a name or a tuple of names, got {wrt!r}")
+    if not names:
+        raise ValueError(f"wrt must name at least one of {', '.join(map(repr, WRT))}, got ()")
+    for name in names:
+        checks.one_of("wrt", name, WRT)
+    if len(set(names)) < len(names):
+        raise ValueError(f"wrt must name each argument once, got {wrt!r}")
+    return names
+
+
+def loss_problem(
+    x: Any,
+    z: Any,
+    a: Any,
+    b: Any,
+    bandwidth: Any,
+    kernel: Any,
+    bins: Any,
+    rule: Any,
+    target: Any,
+    period: Any,
+) -> Problem:
+    """Check and broadcast the arguments of `loss` and `loss_and_grad`."""
+    x, z = _data(x, z)
+    period = checks.period_length(period)
+    kernel = _kernel(kernel, period)
+    h = _bandwidth(bandwidth)
+    a = checks.real_parameter("a", a)
+    b = checks.real_parameter("b", b)
+    shapes = {
+        "x": x.shape[:-1],
+        "z": z.shape[:-1],
+        "a": _shape_of(a),
+        "b": _shape_of(b),
+        "bandwidth": _shape_of(h),
+    }
+    checks.broadcast_rows({"a": shapes["a"], "b": shapes["b"]})
+    checks.interval(a, b, period)
+    described: Bins = make_bins(bins, rule, a, b)
+    masses = described.masses
+    if target is not None:
+        masses = target_masses(target, masses.shape[0])
+        shapes["target"] = masses.shape[:-1]
+    shape = checks.broadcast_rows(shapes) if any(shapes.values()) else ()
+    centers = described.centers_in(a, b)
+    if centers.ndim > 2 or centers.shape[0] != 1:
+        center_rows = _spread(centers, centers.shape[:-1], shape, 1)
+    else:
+        center_rows = Rows(centers)
+    return Problem(
+        shape=shape,
+        rows=int(np.prod(shape)) if shape else 1,
+        points=x.shape[-1],
+        x=_spread(x[np.newaxis] if x.ndim == 1 else x, x.shape[:-1], shape, 1),
+        z=_spread(z[np.newaxis] if z.ndim == 1 else z, z.shape[:-1], shape, 1),
+        dtype=FLOAT32 if x.dtype == FLOAT32 and z.dtype == FLOAT32 else FLOAT64,
+        kernel=kernel,
+        period=period,
+        bandwidth=_spread(np.atleast_1d(h), _shape_of(h), shape, 0),
+        centers=center_rows,
+        masses=_spread(masses[np.newaxis] if masses.ndim == 1 else masses, masses.shape[:-1], shape, 1),
+        equal_bins=described.equal,
+    )
+
+
+def density_problem(x: Any, z: Any, points: Any, bandwidth: Any, kernel: Any, period: Any) -> Problem:
+    """Check and broadcast the arguments of `log_density`; the points take the place of the bin centres."""
+    x, z = _data(x, z)
+    period = checks.period_length(period)
+    kernel = _kernel(kernel, period)
+    h = _bandwidth(bandwidth)
+    at = checks.real_array("points", points)
+    if at.ndim == 0:
+        raise ValueError("points must have shape (..., M), got a scalar")
+    checks.require("points", at, np.isfinite(at), "must be finite")
+    shapes = {
+        "x": x.shape[:-1],
+        "z": z.shape[:-1],
+        "points": at.shape[:-1],
+        "bandwidth": _shape_of(h),
+    }
+    shape = checks.broadcast_rows(shapes)
+    centers = at.astype(np.float64, copy=False)
+    count = at.shape[-1]
+    return Problem(
+        shape=shape,
+        rows=int(np.prod(shape)) if shape else 1,
+        points=x.shape[-1],
+        x=_spread(x[np.newaxis] if x.ndim == 1 else x, x.shape[:-1], shape, 1),
+        z=_spread(z[np.newaxis] if z.ndim == 1 else z, z.shape[:-1], shape, 1),
+        dtype=FLOAT32 if x.dtype == FLOAT32 and z.dtype == FLOAT32 else FLOAT64,
+        kernel=kernel,
+        period=period,
+        bandwidth=_spread(np.atleast_1d(h), _shape_of(h), shape, 0),
+        centers=_spread(centers[np.newaxis] if centers.ndim == 1 else centers, at.shape[:-1], shape, 1),
+        masses=Rows(np.zeros((1, count))),
+        equal_bins=False,
+    )
