@@ -23,12 +23,10 @@ class Bins(NamedTuple):
     equal: bool  # centres equally spaced
 
     def centers_in(self, a: float | Floats, b: float | Floats) -> Floats:
-        """Return the bin centres (R, M) of the intervals [a, b], R = 1 for scalar a and b."""
+        """Return the bin centres (..., M) of the intervals [a, b]."""
         if self.nodes is None:
             assert self.centers is not None
-            return self.centers[np.newaxis]
-        if isinstance(a, float) and isinstance(b, float):
-            return (a + (b - a) * self.nodes)[np.newaxis]
+            return self.centers
         return np.asarray(a)[..., np.newaxis] + np.asarray(b - a)[..., np.newaxis] * self.nodes
 
 
@@ -46,7 +44,7 @@ def _unit_bins(count: int, rule: str) -> Bins:
 
 def make_bins(bins: Any, rule: Any, a: float | Floats, b: float | Floats) -> Bins:
     """Return the bins that the arguments `bins` and `rule` describe on [a, b]."""
-    if rule not in RULES:
+    if not isinstance(rule, str) or rule not in RULES:
         checks.one_of("rule", rule, RULES)
     if type(bins) is not int and np.ndim(bins) > 0:
         return _edge_bins(bins, rule, a, b)

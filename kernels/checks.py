@@ -125,6 +125,10 @@ def interval(
     a: float | NDArray[np.float64], b: float | NDArray[np.float64], period: float | None
 ) -> None:
     """Raise unless a < b, b - a is finite, and b - a is at most one period (to rounding)."""
+    if isinstance(a, float) and isinstance(b, float) and 0 < b - a <= (math.inf if period is None else period):
+        if not math.isfinite(b - a):
+            raise ValueError(f"b - a must be finite, got a = {a}, b = {b}")
+        return
     with np.errstate(over="ignore"):
         length = np.asarray(b) - np.asarray(a)
     # NumPy has broadcast a and b; a length that is wrong is reported at its own index.

@@ -1,4 +1,4 @@
-"""The loss and its gradients from any strategy's two halves, forward (log q) and adjoint."""
+"""The loss and its gradients from any strategy's two halves."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .direct import direct
+from .finish import finish
 from .names import AUTO
 from .problem import Problem
 from .scan import scan
+from .strategy import Strategy, log_density_of
 from .threads import run_blocks
-from .tiles import Cut, Gradients, Tile, cut
+from .tiles import Gradients, Tile, cut
 
 Floats = NDArray[np.float64]
 
-# A strategy takes a problem to a list of (rows, their problem, (forward, adjoint)); rows None are all.
+# Each takes a problem to a list of (rows, the problem of these rows, strategy); rows None are all.
 STRATEGIES = {"direct": direct}
 
 # log q is evaluated for so many points of a row at a time, which bounds the partial sums.
@@ -28,29 +30,42 @@ class BadData(Exception):
     """The scan met an entry of x or z that no call may have."""
 
 
-def choose_strategy(method: str, problem: Problem) -> Callable[[Problem], list]:
-    """Return the strategy that `method` names; auto takes direct, the only one there is."""
-    return STRATEGIES["direct" if method == AUTO else method]
+def strategies(method: str, problem: Problem) -> list[tuple[NDArray[np.intp] | None, Problem, Strategy]]:
+    """Return the strategy that `method` names for each set of rows; auto takes direct, the only one."""
+    return STRATEGIES["direct" if method == AUTO else method](problem)
 
 
 def evaluate(problem: Problem, method: str, gradients: dict[str, NDArray[Any]] | None, n_threads: int) -> Floats:
     """Return the losses (R,), and write the gradients asked for: z, x (R, N) and bandwidth (R,)."""
     losses = np.empty(problem.rows)
-    for rows, part, strategy in choose_strategy(method, problem)(problem):
-        wanted = gradients
-        if rows is not None and gradients is not None:
+    for rows, part, strategy in strategies(method, problem):
+        if rows is None:
+            _evaluate_part(part, strategy, losses, gradients, n_threads)
+            continue
+        some = np.empty(len(rows))
+        wanted = None
+        if gradients is not None:
             wanted = {name: np.empty((len(rows), *array.shape[1:])) for name, array in gradients.items()}
-        out = None if wanted is None else Gradients(wanted)
-
-        def one(tile: Tile, part=part, strategy=strategy, out=out, rows=rows) -> None:
-            at = slice(tile.start, tile.stop) if rows is None else rows[tile.start : tile.stop]
-            losses[at] = _loss_of_tile(tile, part, strategy, out)
-
-        _each_tile(part, cut(part), one, n_threads)
-        if rows is not None and gradients is not None and wanted is not None:
-            for name, array in gradients.items():
-                array[rows] = wanted[name]
+        _evaluate_part(part, strategy, some, wanted, n_threads)
+        losses[rows] = some
+        for name, array in (wanted or {}).items():
+            gradients[name][rows] = array  # type: ignore[index]
     return losses
+
+
+def _evaluate_part(
+    problem: Problem,
+    strategy: Strategy,
+    losses: Floats,
+    gradients: dict[str, NDArray[Any]] | None,
+    n_threads: int,
+) -> None:
+    out = None if gradients is None else Gradients(gradients)
+
+    def work(tile: Tile) -> None:
+        _evaluate_tile(tile, problem, strategy, losses[tile.start : tile.stop], out)
+
+    _each_tile(problem, work, n_threads)
 
 
 def evaluate_density(problem: Problem, method: str, n_threads: int) -> Floats:
@@ -58,59 +73,66 @@ def evaluate_density(problem: Problem, method: str, n_threads: int) -> Floats:
     log_q = np.empty((problem.rows, problem.bins))
     for first in range(0, problem.bins, _POINTS_AT_A_TIME):
         columns = slice(first, first + _POINTS_AT_A_TIME)
-        some = problem.at_centers(columns)
-        for rows, part, strategy in choose_strategy(method, some)(some):
+        for rows, part, strategy in strategies(method, problem.at_centers(columns)):
 
-            def one(tile: Tile, strategy=strategy, rows=rows, columns=columns) -> None:
-                at = slice(tile.start, tile.stop) if rows is None else rows[tile.start : tile.stop]
-                log_q[at, columns], _ = strategy.forward(tile)
+            def work(tile: Tile, strategy=strategy, rows=rows, columns=columns) -> None:
+                density, mass = strategy.densities(tile)
+                part = np.log(density, out=np.empty_like(density), where=density >= strategy.floor)
+                log_scale = strategy.log_scale_of(tile, mass)
+                part += log_scale[:, np.newaxis]
+                if density.min() < strategy.floor:
+                    weak = strategy.weak_bins(tile, density)
+                    part[weak.row, weak.bins] = log_density_of(weak, log_scale)
+                log_q[slice(tile.start, tile.stop) if rows is None else rows[tile.start : tile.stop], columns] = part
 
-            _each_tile(part, cut(part), one, n_threads)
+            _each_tile(part, work, n_threads)
     return log_q
 
 
-def _each_tile(problem: Problem, shape: Cut, work: Callable[[Tile], None], n_threads: int) -> None:
+def _each_tile(problem: Problem, work: Callable[[Tile], None], n_threads: int) -> None:
     """Scan every tile and do the work on it; threads share the tiles, or the blocks of one tile after another."""
+    shape = cut(problem)
     step = shape.rows_per_tile
-    tiles = -(-problem.rows // step)
-    apart = shape.blocks == 1
+    inside = n_threads if shape.blocks > 1 else 1
 
     def one(index: int) -> None:
-        stop = min((index + 1) * step, problem.rows)
-        tile = Tile(problem, shape, index * step, stop, 1 if apart else n_threads)
+        tile = Tile(problem, shape, index * step, min((index + 1) * step, problem.rows), inside)
         _find_top(tile)
         work(tile)
 
-    run_blocks(tiles, one, n_threads if apart else 1)
+    run_blocks(-(-problem.rows // step), one, 1 if inside > 1 else n_threads)
 
 
 def _find_top(tile: Tile) -> None:
     tops = np.empty((tile.blocks, tile.rows))
-    bad = np.zeros(tile.blocks, int)
+    bad = [0] * tile.blocks
 
     def block(index: int, x: Floats, z: Floats) -> None:
         bad[index] = scan()(x, z, tops[index])
-        tops[index, z.shape[0] :] = tops[index, 0]  # one row of logits may serve them all
 
     tile.each_block(block)
     tile.top = tops[0] if tile.blocks == 1 else tops.max(axis=0)
-    if bad.any() or tile.top.min() == -np.inf:
+    if any(bad) or (tile.top == -np.inf).any():
         raise BadData
 
 
-def _loss_of_tile(tile: Tile, problem: Problem, strategy: Any, out: Gradients | None) -> Floats:
-    log_q, sums = strategy.forward(tile)
+def _evaluate_tile(tile: Tile, problem: Problem, strategy: Strategy, losses: Floats, out: Gradients | None) -> None:
+    density, mass = strategy.densities(tile)
     masses = problem.masses.block(tile.start, tile.stop)
-    if log_q.min() > -np.inf:
-        losses = -(masses * log_q).sum(axis=1)
-        covered = np.ones(tile.rows)
-    else:
-        used = (masses > 0) & (log_q == -np.inf)
-        losses = np.where(used.any(axis=1), np.inf, -(masses * np.where(log_q == -np.inf, 0, log_q)).sum(axis=1))
-        covered = 1 - (masses * used).sum(axis=1)
-        covered[(used | (masses == 0)).all(axis=1)] = 0
+    log_scale = strategy.log_scale.block(tile.start, tile.stop)
+    log_q, weights = np.empty_like(density), np.empty_like(density)
+    weak = None
+    share = 1 / mass
+    if finish()(density, mass, log_scale, masses, strategy.floor, log_q, weights, losses):
+        weak = strategy.weak_bins(tile, density)
+        p = np.broadcast_to(masses, density.shape)[weak.row, weak.bins]
+        weak_log_q = log_density_of(weak, strategy.log_scale_of(tile, mass))
+        with np.errstate(invalid="ignore"):
+            terms = np.where(p > 0, -p * weak_log_q, 0)
+        losses += np.bincount(weak.row, terms, minlength=tile.rows)
+        out_of_reach = np.bincount(weak.row, p * (weak_log_q == -np.inf), minlength=tile.rows)
+        share *= np.maximum(1 - out_of_reach, 0)
     if out is not None:
         out = out.for_tile(tile)
-        strategy.adjoint(tile, sums, masses, covered, out)
+        strategy.gradients(tile, weights, share, weak, masses, out)
         out.finish(tile)
-    return losses

@@ -2,11 +2,11 @@
 
 A formula takes a distance d and a row's parameters p, and returns (e, f, f_d, f_h) with
 
-    K_h(d) = C exp(e) f,   dK_h/dd = C exp(e) f_d,   dK_h/dh = C exp(e) f_h
+    K_h(d) = C 2^e f,   dK_h/dd = C 2^e f_d,   dK_h/dh = C 2^e f_h
 
 where log C is the row's `log_scale`. Keeping the exponent e apart lets the same formula serve sums
-of densities and sums of logarithms: exp(e) may underflow, e does not, and f stays near 1 except at
-the edge of a compact kernel.
+of densities and sums of logarithms: 2^e may underflow, e does not, and f stays near 1 except at the
+edge of a compact kernel.
 
 On a circle a formula is either that of the wrapped kernel itself (`*_circle`, `fourier`,
 `von_mises`) or the line's, summed over the images near enough to matter.
@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .arithmetic import exp, sin_half_pi
+from .arithmetic import LOG2_E, exp2, sin_half_pi
 from .jit import helper
 from .names import COMPACT
 
@@ -32,7 +32,8 @@ Floats = NDArray[np.float64]
 INVERSE_BANDWIDTH = 0
 INVERSE_PERIOD = 1
 _BANDWIDTH = 2  # on the line
-_FIRST, _SECOND = 2, 3  # on the circle, a formula's own
+_RATE = 3  # on the line: v^2 or |v| is the exponent in powers of two, v = rate d
+_FIRST, _SECOND, _THIRD = 2, 3, 4  # on the circle, a formula's own
 _SERIES = 2  # Fourier: coefficients of K, then of dK/dh
 _TERMS = 8  # of the Fourier series
 PERIOD = 20
@@ -47,24 +48,25 @@ _FOURIER_FROM = 0.25
 
 @helper
 def gaussian(d, p):
-    u = d * p[0]
-    return -0.5 * u * u, 1.0, -u * p[0], (u * u - 1.0) * p[0]
+    u, v = d * p[0], d * p[3]
+    return -v * v, 1.0, -u * p[0], (u * u - 1.0) * p[0]
 
 
 @helper
 def laplace(d, p):
     u = abs(d) * p[0]
     sign = 1.0 if d > 0.0 else (-1.0 if d < 0.0 else 0.0)
-    return -u, 1.0, -sign * p[0], (u - 1.0) * p[0]
+    return -abs(d) * p[3], 1.0, -sign * p[0], (u - 1.0) * p[0]
 
 
 @helper
 def logistic(d, p):
     u = abs(d) * p[0]
-    tail = exp(-u)
+    e = -abs(d) * p[3]
+    tail = exp2(e)
     f = 1.0 / ((1.0 + tail) * (1.0 + tail))
     slope = f * (1.0 - tail) / (1.0 + tail)
-    return -u, f, -math.copysign(slope, d) * p[0], (u * slope - f) * p[0]
+    return e, f, -math.copysign(slope, d) * p[0], (u * slope - f) * p[0]
 
 
 @helper
@@ -139,13 +141,13 @@ def cosine(d, p):
 
 @helper
 def laplace_circle(d, p):
-    # p: 1/h, 1/P, P/h, d log C/dh
+    # p: 1/h, 1/P, P/h, d log C/dh, log2(e)/h
     near = abs(d) * p[0]
     far = p[2] - near
-    ratio = exp(near - far)  # the far way round, relative to the near one
+    ratio = exp2((near - far) * LOG2_E)  # the far way round, relative to the near one
     sign = 1.0 if d > 0.0 else (-1.0 if d < 0.0 else 0.0)
     f_h = (1.0 + ratio) * p[3] + (near + far * ratio) * p[0]
-    return -near, 1.0 + ratio, -sign * (1.0 - ratio) * p[0], f_h
+    return -abs(d) * p[4], 1.0 + ratio, -sign * (1.0 - ratio) * p[0], f_h
 
 
 @helper
@@ -162,12 +164,12 @@ def cauchy_circle(d, p):
 
 @helper
 def von_mises(d, p):
-    # p: 1/h, 1/P, kappa, 1 - I1(kappa)/I0(kappa)
+    # p: 1/h, 1/P, kappa, 1 - I1(kappa)/I0(kappa), 2 kappa log2(e)
     y = d * p[1]
     sin = sin_half_pi(2.0 * y)
     cos = sin_half_pi(1.0 - 2.0 * abs(y))
     f_d = -4.0 * math.pi * p[1] * p[2] * sin * cos
-    return -2.0 * p[2] * sin * sin, 1.0, f_d, 2.0 * p[2] * p[0] * (2.0 * sin * sin - p[3])
+    return -p[4] * sin * sin, 1.0, f_d, 2.0 * p[2] * p[0] * (2.0 * sin * sin - p[3])
 
 
 @helper
@@ -280,6 +282,7 @@ def _one_row(kernel: str, h: float, period: float | None) -> RowParameters:
 def _row_parameters(kernel: str, h: Floats, period: float | None) -> RowParameters:
     p = np.zeros((h.shape[0], PARAMETERS))
     p[:, INVERSE_BANDWIDTH], p[:, _BANDWIDTH] = 1 / h, h
+    p[:, _RATE] = (math.sqrt(LOG2_E / 2) if kernel == "gaussian" else LOG2_E) / h
     if period is None:
         return RowParameters(Variant(kernel), p, math.log(_NORM[kernel]) - np.log(h))
     p[:, INVERSE_PERIOD], p[:, PERIOD] = 1 / period, period
@@ -312,7 +315,7 @@ def _image_count(kernel: str, ratio: Floats) -> Floats:
 
 def _laplace_parameters(p: Floats, h: Floats, period: float) -> tuple[str, Floats]:
     whole = -np.expm1(-period / h)
-    p[:, _FIRST] = period / h
+    p[:, _FIRST], p[:, _THIRD] = period / h, LOG2_E / h
     p[:, _SECOND] = -1 / h + period / h**2 * np.exp(-period / h) / whole
     return "laplace_circle", -np.log(2 * h * whole)
 
@@ -325,6 +328,7 @@ def _cauchy_parameters(p: Floats, h: Floats, period: float) -> tuple[str, Floats
 
 def _von_mises_parameters(p: Floats, h: Floats, period: float) -> tuple[str, Floats]:
     p[:, _FIRST] = (period / (2 * math.pi * h)) ** 2
+    p[:, _THIRD] = 2 * LOG2_E * p[:, _FIRST]
     log_bessel, p[:, _SECOND] = scaled_bessel(p[:, _FIRST])
     return "von_mises", -math.log(period) - log_bessel
 

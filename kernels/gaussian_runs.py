@@ -7,7 +7,7 @@ Around the middle c of a run of bins at distance k delta from it, with v = (x - 
 so a run costs each point two exponentials and then one multiplication a bin: the forward sums are
 power sums in t, and the adjoint is a polynomial in t (Horner). Powers run from the middle outwards,
 in t to the right and in 1/t to the left, and a run spans at most 2 * _SPAN bandwidths, so that a
-point which underflows at the middle of a run is below 1e-260 at its ends (1e-23 in float32).
+point which underflows at the middle of a run is negligible at its ends.
 
 On a circle every image of a point that reaches the interval is a point of its own.
 """
@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .arithmetic import exp, exp_to_float32
+from .arithmetic import LOG2_E, exp2, exp2_single
 from .pair_loops import (
     ADJOINT_SIGNATURE,
     CHUNK,
@@ -30,7 +30,9 @@ from .pair_loops import (
     load_chunk,
     near_interval,
     own_row,
+    room,
     weigh,
+    weight,
 )
 from .families import INVERSE_BANDWIDTH, PERIOD
 from .jit import helper, lazily, loop
@@ -43,13 +45,23 @@ _SPAN = 2.8  # bandwidths on each side
 _REACH = 39.0  # bandwidths beyond which nothing is left in the linear domain
 _IMAGES = 7  # of a point that can matter while h < P/4
 
-# Beyond these the point itself has underflowed; its powers must still be finite.
+# A point counts at the middle of a run while log2 of its density there exceeds these, which is while
+# its powers do not become subnormal: |v| below 34.5 and 13.7. At the ends of the run what is left out
+# is below 1e-217 and 2e-26. Densities are lifted by 2^64 in float32 to make room for that.
+_SMALLEST = -860.0
+_SMALLEST_SINGLE = -136.0
+_LIFT_SINGLE = 64.0
+# Beyond these v the point itself has underflowed; its powers must still be finite.
 _CLAMP = 40.0
-_CLAMP_SINGLE = 13.5
+_CLAMP_SINGLE = 14.0
+# Powers t are moved along from run to run up to so many bandwidths away; s is at most _SPAN / _STEP.
+_ANCHORED = 1000.0
+_ANCHORED_SINGLE = 100.0
 
 
-# What float32 loses of one point to underflow is below 3e-24 of the largest weight.
-FLOOR_PER_POINT_SINGLE = 1e-15
+# Density below which a bin is not trusted to runs; in float32, for each point of the row.
+FLOOR = 1e-190
+FLOOR_PER_POINT_SINGLE = 1e-17
 
 
 def applies(spacing: Floats, bandwidth: Floats, bins: int) -> NDArray[np.bool_]:
@@ -67,7 +79,7 @@ def _half_length(spacing_in_h):
 def _load_images(x, z, r, start, top, first, last, h, period, xb, wb, owner):
     """Fill a chunk with the images of points that reach [first, last]; return its length and the next point.
 
-    wb receives the logits less their maximum, owner the point of each image.
+    wb receives log2 of the weights, owner the point of each image.
     """
     xr, zr = own_row(x, r), own_row(z, r)
     middle = 0.5 * (first + last)
@@ -79,7 +91,7 @@ def _load_images(x, z, r, start, top, first, last, h, period, xb, wb, owner):
         k = np.ceil((middle - reach - v) / period)
         while v + k * period <= middle + reach:
             xb[n] = v + k * period
-            wb[n] = z[zr, i] - top
+            wb[n] = (z[zr, i] - top) * LOG2_E
             owner[n] = i
             n += 1
             k += 1.0
@@ -94,12 +106,25 @@ def _load_images(x, z, r, start, top, first, last, h, period, xb, wb, owner):
 
 def _make_forward(circle: bool, single: bool) -> Callable:
     real = np.float32 if single else np.float64
-    exponential = exp_to_float32 if single else exp
+    exponential = exp2_single if single else exp2
     clamp = _CLAMP_SINGLE if single else _CLAMP
+    smallest, lift = (_SMALLEST_SINGLE, _LIFT_SINGLE) if single else (_SMALLEST, 0.0)
+    zero = real(0)
+    span = _ANCHORED_SINGLE if single else _ANCHORED
 
     @loop
-    def _power_sums(e, t, n, density, m, count, direction, s, k):
-        """density[m + i direction] += exp(-((k + i) s)^2/2) sum_j e_j t_j^i for i < count; e is overwritten."""
+    def _powers(xb, anchor, inverse_h, s, up, down, n):
+        """up_j, down_j = t_j, 1/t_j seen from the anchor; a point out of reach counts as at the end of it."""
+        for j in range(n):
+            v = (xb[j] - anchor) * inverse_h
+            up[j] = exponential(min(max(v, -span - clamp), span + clamp) * (s * LOG2_E))
+        for j in range(n):
+            v = (anchor - xb[j]) * inverse_h
+            down[j] = exponential(min(max(v, -span - clamp), span + clamp) * (s * LOG2_E))
+
+    @loop
+    def _power_sums(e, t, n, density, m, count, direction, scale, k):
+        """density[m + i direction] += scale[k + i] sum_j e_j t_j^i for i < count; e is overwritten."""
         for i in range(0, count, _STEP):
             s0, s1, s2, s3 = real(0), real(0), real(0), real(0)
             s4, s5, s6, s7 = real(0), real(0), real(0), real(0)
@@ -123,15 +148,16 @@ def _make_forward(circle: bool, single: bool) -> Callable:
                 e[j] = a * b
             sums = (s0, s1, s2, s3, s4, s5, s6, s7)
             for o in range(min(_STEP, count - i)):
-                u = (k + i + o) * s
-                density[m + (i + o) * direction] += sums[o] * exp(-0.5 * u * u)
+                density[m + (i + o) * direction] += sums[o] * scale[k + i + o]
 
     def forward(x, z, top, centers, params, density, mass):
         """density (R, M) += sum_j w_j K(c_m - x_j), mass (R,) += sum_j w_j."""
-        xb, wb = np.empty(CHUNK + LANES), np.empty(CHUNK + LANES)
-        owner = np.empty(CHUNK + LANES, np.int64)
-        right, left = np.empty(CHUNK + LANES, real), np.empty(CHUNK + LANES, real)
-        up, down = np.empty(CHUNK + LANES, real), np.empty(CHUNK + LANES, real)
+        xb, wb = room(np.float64), room(np.float64)
+        owner = room(np.int64)
+        right, left = room(real), room(real)
+        up, down = room(real), room(real)
+        up0, down0 = room(real), room(real)
+        scale = np.empty(_HALF + 1)  # exp(-(k s)^2/2)
         M = density.shape[1]
         for r in range(density.shape[0]):
             cr, pr = own_row(centers, r), own_row(params, r)
@@ -139,6 +165,10 @@ def _make_forward(circle: bool, single: bool) -> Callable:
             first, last = centers[cr, 0], centers[cr, M - 1]
             s = (last - first) / (M - 1) * inverse_h
             half = _half_length(s)
+            ceiling = exponential(clamp * (s * LOG2_E))
+            for k in range(half + 1):
+                scale[k] = exp2((-0.5 * LOG2_E) * (k * s) ** 2 - lift)
+            row = density[r]
             start = 0
             while start < x.shape[1]:
                 if circle:
@@ -148,43 +178,61 @@ def _make_forward(circle: bool, single: bool) -> Callable:
                     )
                     zr = own_row(z, r)
                     for i in range(before, start):
-                        mass[r] += exp(z[zr, i] - top[r])
+                        mass[r] += weight(z[zr, i], top[r])
                     weigh(wb, n)
                 else:
                     n = load_chunk(x, z, r, start, top[r], centers, 0.0, xb, wb)
                     start += CHUNK
                     mass[r] += weigh(wb, n)
+                anchor = np.inf
                 for begin in range(0, M, 2 * half):
                     size = min(2 * half, M - begin)
                     middle = begin + size // 2
                     c = centers[cr, middle]
+                    if not abs(c - anchor) * inverse_h <= span:
+                        anchor = c
+                        _powers(xb, anchor, inverse_h, s, up0, down0, n)
+                    moved = (anchor - c) * inverse_h * (s * LOG2_E)
+                    rise, fall = exponential(moved), exponential(-moved)
+                    # Loops over few arrays: the compiler checks that they do not overlap, up to a point.
                     for j in range(n):
                         v = (xb[j] - c) * inverse_h
-                        t = min(max(v, -clamp), clamp) * s
-                        e = real(wb[j] * exp(-0.5 * v * v))
-                        up[j] = exponential(t)
-                        down[j] = exponential(-t)
-                        right[j] = e
-                        left[j] = e * down[j]
-                    _power_sums(right, up, n, density[r], middle, begin + size - middle, 1, s, 0.0)
-                    _power_sums(left, down, n, density[r], middle - 1, middle - begin, -1, s, 1.0)
+                        t = (-0.5 * LOG2_E) * (v * v)
+                        right[j] = real(wb[j]) * exponential(t + lift) if t > smallest else zero
+                    for j in range(n):
+                        up[j] = min(up0[j] * rise, ceiling)
+                    for j in range(n):
+                        t = min(down0[j] * fall, ceiling)
+                        down[j] = t
+                        left[j] = right[j] * t
+                    _power_sums(right, up, n, row, middle, begin + size - middle, 1, scale, 0)
+                    _power_sums(left, down, n, row, middle - 1, middle - begin, -1, scale, 1)
 
     return forward
 
 
 def _make_adjoint(circle: bool, single: bool) -> Callable:
     real = np.float32 if single else np.float64
-    exponential = exp_to_float32 if single else exp
+    exponential = exp2_single if single else exp2
     clamp = _CLAMP_SINGLE if single else _CLAMP
+    span = _ANCHORED_SINGLE if single else _ANCHORED
 
     @loop
-    def _polynomial(values, t, n, weights, m, count, direction, s, k):
-        """values_j = sum_i weights[m + i direction] exp(-((k + i) s)^2/2) t_j^i for i < count."""
-        v = np.empty(_STEP, real)
+    def _powers(xb, anchor, inverse_h, s, up, down, n):
+        """up_j, down_j = t_j, 1/t_j seen from the anchor; a point out of reach counts as at the end of it."""
+        for j in range(n):
+            v = (xb[j] - anchor) * inverse_h
+            up[j] = exponential(min(max(v, -span - clamp), span + clamp) * (s * LOG2_E))
+        for j in range(n):
+            v = (anchor - xb[j]) * inverse_h
+            down[j] = exponential(min(max(v, -span - clamp), span + clamp) * (s * LOG2_E))
+
+    @loop
+    def _polynomial(values, t, n, weights, m, count, direction, scale, k, v):
+        """values_j = sum_i weights[m + i direction] scale[k + i] t_j^i for i < count."""
         for i in range((count - 1) // _STEP * _STEP, -1, -_STEP):
             for o in range(_STEP):
-                u = (k + i + o) * s
-                v[o] = weights[m + (i + o) * direction] * exp(-0.5 * u * u) if i + o < count else 0.0
+                v[o] = weights[m + (i + o) * direction] * scale[k + i + o] if i + o < count else 0.0
             v0, v1, v2, v3, v4, v5, v6, v7 = v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]
             for j in range(n):
                 b = t[j]
@@ -199,10 +247,13 @@ def _make_adjoint(circle: bool, single: bool) -> Callable:
 
     def adjoint(x, z, top, centers, params, weights, share, by_z):
         """by_z (R, n) = w_i (share - sum_m weights_m K(c_m - x_i)), weights (R, M), share (R,)."""
-        xb, wb, sums = np.empty(CHUNK + LANES), np.empty(CHUNK + LANES), np.empty(CHUNK + LANES)
-        owner = np.empty(CHUNK + LANES, np.int64)
-        right, left = np.empty(CHUNK + LANES, real), np.empty(CHUNK + LANES, real)
-        up, down = np.empty(CHUNK + LANES, real), np.empty(CHUNK + LANES, real)
+        xb, wb, sums = room(np.float64), room(np.float64), room(np.float64)
+        owner = room(np.int64)
+        right, left = room(real), room(real)
+        up, down = room(real), room(real)
+        up0, down0 = room(real), room(real)
+        scale = np.empty(_HALF + 1)  # exp(-(k s)^2/2)
+        v = np.empty(_STEP, real)
         M = weights.shape[1]
         for r in range(by_z.shape[0]):
             cr, pr = own_row(centers, r), own_row(params, r)
@@ -210,6 +261,10 @@ def _make_adjoint(circle: bool, single: bool) -> Callable:
             first, last = centers[cr, 0], centers[cr, M - 1]
             s = (last - first) / (M - 1) * inverse_h
             half = _half_length(s)
+            ceiling = exponential(clamp * (s * LOG2_E))
+            for k in range(half + 1):
+                scale[k] = exp2((-0.5 * LOG2_E) * (k * s) ** 2)
+            row = weights[r]
             start = 0
             while start < x.shape[1]:
                 before = start
@@ -223,26 +278,33 @@ def _make_adjoint(circle: bool, single: bool) -> Callable:
                 weigh(wb, n)
                 for j in range(n):
                     sums[j] = 0.0
+                anchor = np.inf
                 for begin in range(0, M, 2 * half):
                     size = min(2 * half, M - begin)
                     middle = begin + size // 2
                     c = centers[cr, middle]
+                    if not abs(c - anchor) * inverse_h <= span:
+                        anchor = c
+                        _powers(xb, anchor, inverse_h, s, up0, down0, n)
+                    moved = (anchor - c) * inverse_h * (s * LOG2_E)
+                    rise, fall = exponential(moved), exponential(-moved)
                     for j in range(n):
-                        v = (xb[j] - c) * inverse_h
-                        t = min(max(v, -clamp), clamp) * s
-                        up[j] = exponential(t)
-                        down[j] = exponential(-t)
+                        up[j] = min(up0[j] * rise, ceiling)
                         right[j] = 0.0
-                        left[j] = 0.0
-                    _polynomial(right, up, n, weights[r], middle, begin + size - middle, 1, s, 0.0)
-                    _polynomial(left, down, n, weights[r], middle - 1, middle - begin, -1, s, 1.0)
                     for j in range(n):
-                        v = (xb[j] - c) * inverse_h
-                        sums[j] += exp(-0.5 * v * v) * (right[j] + left[j] * down[j])
+                        down[j] = min(down0[j] * fall, ceiling)
+                        left[j] = 0.0
+                    _polynomial(right, up, n, row, middle, begin + size - middle, 1, scale, 0, v)
+                    _polynomial(left, down, n, row, middle - 1, middle - begin, -1, scale, 1, v)
+                    for j in range(n):
+                        right[j] += left[j] * down[j]
+                    for j in range(n):
+                        u = (xb[j] - c) * inverse_h
+                        sums[j] += exponential((-0.5 * LOG2_E) * (u * u)) * right[j]
                 if circle:
                     zr = own_row(z, r)
                     for i in range(before, start):
-                        by_z[r, i] = share[r] * exp(z[zr, i] - top[r])
+                        by_z[r, i] = share[r] * weight(z[zr, i], top[r])
                     for j in range(n):
                         by_z[r, owner[j]] -= wb[j] * sums[j]
                 else:

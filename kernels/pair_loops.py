@@ -1,6 +1,6 @@
 """All pairs of bins and points, exact: compiled loops for one formula.
 
-Two ways through the same sums. The linear one adds densities, w_j exp(e) f with w_j = exp(z_j - max z),
+Two ways through the same sums. The linear one adds densities, w_j 2^e f with w_j = exp(z_j - max z),
 and is right for every bin whose sum exceeds LINEAR_FLOOR: what underflow loses is below 1e-220 of
 the largest weight. Bins below it take the logarithmic way, relative to the largest exponent of each.
 
@@ -18,15 +18,27 @@ from typing import NamedTuple
 import numpy as np
 from numba import types
 
-from .arithmetic import exp
+from .arithmetic import LOG2_E, SMALLEST, exp2, from_order_key, order_key
 from .families import FORMULAS, IMAGES, PARAMETERS, PERIOD, Variant
 from .jit import helper, lazily, loop
 
 LINEAR_FLOOR = 1e-200
 CHUNK = 512
 LANES = 8
+# Length of a chunk's arrays. A power of two would put the same entry of two arrays at addresses
+# 4096 bytes apart, where a store delays the loads that follow it.
+ROOM = CHUNK + 72
+_LINE = 64  # bytes of a cache line
 
 assert PARAMETERS == 22  # `_row` writes them out
+
+
+@helper
+def room(dtype):
+    """Return an uninitialised array for a chunk which starts at a cache line."""
+    array = np.empty(ROOM + _LINE, dtype)
+    skip = (_LINE - array.ctypes.data % _LINE) % _LINE // array.itemsize
+    return array[skip : skip + ROOM]
 
 
 @helper
@@ -72,18 +84,19 @@ def near_interval(v, middle, period):
 
 @helper
 def load_chunk(x, z, r, start, top, centers, period, xb, zb):
-    """Copy a chunk of row r: points into xb and logits less their maximum into zb; return the padded length."""
+    """Copy a chunk of row r: points into xb and log2 of the weights into zb; return the padded length."""
     xr, zr, cr = own_row(x, r), own_row(z, r), own_row(centers, r)
     n = min(CHUNK, x.shape[1] - start)
+    points, logits = x[xr, start : start + n], z[zr, start : start + n]
     if period > 0.0:
         middle = 0.5 * (centers[cr, 0] + centers[cr, centers.shape[1] - 1])
         for j in range(n):
-            xb[j] = near_interval(x[xr, start + j], middle, period)
+            xb[j] = near_interval(points[j], middle, period)
     else:
         for j in range(n):
-            xb[j] = x[xr, start + j]
+            xb[j] = points[j]
     for j in range(n):
-        zb[j] = z[zr, start + j] - top
+        zb[j] = (logits[j] - top) * LOG2_E
     padded = (n + LANES - 1) // LANES * LANES
     for j in range(n, padded):
         xb[j] = xb[n - 1]
@@ -91,12 +104,18 @@ def load_chunk(x, z, r, start, top, centers, period, xb, zb):
     return padded
 
 
+@helper
+def weight(z, top):
+    """Return exp(z - top), exactly 0 for a masked point."""
+    return exp2((z - top) * LOG2_E)
+
+
 @loop
 def weigh(zb, n):
-    """Replace logits by weights, and return their sum."""
+    """Replace logarithms of weights by weights, exactly 0 for masked points, and return their sum."""
     total = 0.0
     for j in range(n):
-        zb[j] = exp(zb[j])
+        zb[j] = exp2(zb[j])
         total += zb[j]
     return total
 
@@ -175,7 +194,7 @@ def _make_forward(variant: Variant) -> Callable:
 
     def forward(x, z, top, centers, params, density, mass):
         """density (R, M) += sum_j w_j K(c_m - x_j), mass (R,) += sum_j w_j."""
-        xb, wb = np.empty(CHUNK + LANES), np.empty(CHUNK + LANES)
+        xb, wb = room(np.float64), room(np.float64)
         for r in range(density.shape[0]):
             p = _row(params, own_row(params, r))
             cr = own_row(centers, r)
@@ -191,12 +210,12 @@ def _make_forward(variant: Variant) -> Callable:
                             shift = _shift(image, period)
                             for j in range(n):
                                 e, f, _, _ = formula(_to_image(c - xb[j], period, shift), p)
-                                total += wb[j] * exp(e) * f
+                                total += wb[j] * exp2(e) * f
                     else:
                         for j in range(n):
                             d = _to_circle(c - xb[j], period) if circle else c - xb[j]
                             e, f, _, _ = formula(d, p)
-                            total += wb[j] * exp(e) * f
+                            total += wb[j] * exp2(e) * f
                     density[r, m] += total
 
     return forward
@@ -207,8 +226,8 @@ def _make_adjoint(variant: Variant) -> Callable:
 
     def adjoint(x, z, top, centers, params, weights, share, by_z):
         """by_z (R, n) = w_i (share - sum_m weights_m K(c_m - x_i)), weights (R, M), share (R,)."""
-        xb, wb = np.empty(CHUNK + LANES), np.empty(CHUNK + LANES)
-        sums = np.empty(CHUNK + LANES)
+        xb, wb = room(np.float64), room(np.float64)
+        sums = room(np.float64)
         for r in range(by_z.shape[0]):
             p = _row(params, own_row(params, r))
             cr = own_row(centers, r)
@@ -227,12 +246,12 @@ def _make_adjoint(variant: Variant) -> Callable:
                             shift = _shift(image, period)
                             for j in range(n):
                                 e, f, _, _ = formula(_to_image(c - xb[j], period, shift), p)
-                                sums[j] -= weight * exp(e) * f
+                                sums[j] -= weight * exp2(e) * f
                     else:
                         for j in range(n):
                             d = _to_circle(c - xb[j], period) if circle else c - xb[j]
                             e, f, _, _ = formula(d, p)
-                            sums[j] -= weight * exp(e) * f
+                            sums[j] -= weight * exp2(e) * f
                 for j in range(min(CHUNK, x.shape[1] - start)):
                     by_z[r, start + j] = wb[j] * sums[j]
 
@@ -244,8 +263,8 @@ def _make_full_adjoint(variant: Variant) -> Callable:
 
     def full_adjoint(x, z, top, centers, params, weights, share, by_z, by_x, by_h):
         """As `adjoint`, and by_x (R, n) = w_i sum_m weights_m dK/dd, by_h (R,) -= sum_im w_i weights_m dK/dh."""
-        xb, wb = np.empty(CHUNK + LANES), np.empty(CHUNK + LANES)
-        sums, slopes = np.empty(CHUNK + LANES), np.empty(CHUNK + LANES)
+        xb, wb = room(np.float64), room(np.float64)
+        sums, slopes = room(np.float64), room(np.float64)
         for r in range(by_z.shape[0]):
             p = _row(params, own_row(params, r))
             cr = own_row(centers, r)
@@ -270,11 +289,12 @@ def _make_full_adjoint(variant: Variant) -> Callable:
                             elif circle:
                                 d = _to_circle(d, period)
                             e, f, f_d, f_h = formula(d, p)
-                            k = weight * exp(e)
+                            k = weight * exp2(e)
                             # Where K vanishes its derivatives do, though f_d and f_h may have overflowed.
+                            reached = (e > SMALLEST) & (f > 0.0)
                             sums[j] -= k * f
-                            slopes[j] += k * f_d if k * f > 0.0 else 0.0
-                            widening += wb[j] * (k * f_h) if k * f > 0.0 else 0.0
+                            slopes[j] += k * f_d if reached else 0.0
+                            widening += wb[j] * (k * f_h) if reached else 0.0
                         by_h[r] -= widening
                 for j in range(min(CHUNK, x.shape[1] - start)):
                     by_z[r, start + j] = wb[j] * sums[j]
@@ -289,10 +309,10 @@ def _make_log_forward(variant: Variant) -> Callable:
     def log_forward(x, z, top, centers, params, row_start, bins, peak, total):
         """For the bins of row r, bins[row_start[r]:row_start[r + 1]], merge this block's points into
 
-        sum_j exp(z_j - top) K(c_m - x_j) = total exp(peak).
+        sum_j w_j K(c_m - x_j) = total 2^peak.
         """
-        xb, zb = np.empty(CHUNK + LANES), np.empty(CHUNK + LANES)
-        exponents, highest = np.empty(CHUNK + LANES), np.empty(LANES)
+        xb, zb = room(np.float64), room(np.float64)
+        exponents = room(np.float64)
         for r in range(top.shape[0]):
             if row_start[r] == row_start[r + 1]:
                 continue
@@ -314,15 +334,10 @@ def _make_log_forward(variant: Variant) -> Callable:
                                 d = _to_circle(d, period)
                             e, f, _, _ = formula(d, p)
                             exponents[j] = zb[j] + e if f > 0.0 else -np.inf
-                        for lane in range(LANES):
-                            highest[lane] = -np.inf
-                        for j in range(0, n, LANES):
-                            for lane in range(LANES):
-                                t = exponents[j + lane]
-                                highest[lane] = t if t > highest[lane] else highest[lane]
-                        largest = peak[b]
-                        for lane in range(LANES):
-                            largest = highest[lane] if highest[lane] > largest else largest
+                        key = order_key(peak[b])
+                        for j in range(n):
+                            key = max(key, order_key(exponents[j]))
+                        largest = from_order_key(key)
                         if largest == -np.inf:
                             continue
                         added = 0.0
@@ -333,8 +348,8 @@ def _make_log_forward(variant: Variant) -> Callable:
                             elif circle:
                                 d = _to_circle(d, period)
                             _, f, _, _ = formula(d, p)
-                            added += exp(exponents[j] - largest) * f
-                        total[b] = total[b] * exp(peak[b] - largest) + added
+                            added += exp2(exponents[j] - largest) * f
+                        total[b] = total[b] * exp2(peak[b] - largest) + added
                         peak[b] = largest
 
     return log_forward
@@ -344,9 +359,9 @@ def _make_log_adjoint(variant: Variant) -> Callable:
     formula, circle, images = FORMULAS[variant.formula], variant.circle, variant.images
 
     def log_adjoint(x, z, top, centers, params, row_start, bins, masses, log_q, by_z, by_x, by_h):
-        """Add what the bins of `log_forward` with log_q = log(total) + peak contribute to all gradients."""
-        xb, zb = np.empty(CHUNK + LANES), np.empty(CHUNK + LANES)
-        sums, slopes = np.empty(CHUNK + LANES), np.empty(CHUNK + LANES)
+        """Add what the bins of `log_forward` with log_q = log2(total) + peak contribute to all gradients."""
+        xb, zb = room(np.float64), room(np.float64)
+        sums, slopes = room(np.float64), room(np.float64)
         for r in range(top.shape[0]):
             if row_start[r] == row_start[r + 1]:
                 continue
@@ -372,10 +387,12 @@ def _make_log_adjoint(variant: Variant) -> Callable:
                             elif circle:
                                 d = _to_circle(d, period)
                             e, f, f_d, f_h = formula(d, p)
-                            k = mass * exp((zb[j] + e) - level)
+                            t = (zb[j] + e) - level
+                            reached = (t > SMALLEST) & (f > 0.0)
+                            k = mass * exp2(t)
                             sums[j] += k * f
-                            slopes[j] += k * f_d if k * f > 0.0 else 0.0
-                            widening += k * f_h if k * f > 0.0 else 0.0
+                            slopes[j] += k * f_d if reached else 0.0
+                            widening += k * f_h if reached else 0.0
                         by_h[r] -= widening
                 for j in range(min(CHUNK, x.shape[1] - start)):
                     by_z[r, start + j] -= sums[j]

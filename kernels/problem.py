@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import checks
-from .bins import Bins, make_bins, target_masses
+from .bins import make_bins, target_masses
 from .names import AUTO, CIRCLE_ONLY, KERNELS, METHODS, WRT
 
 Floats = NDArray[np.float64]
@@ -75,9 +78,12 @@ class Problem:
         return self.centers.values.shape[1]
 
 
-def _spread(values: NDArray[Any], lead: tuple[int, ...], shape: tuple[int, ...], tail: int) -> Rows:
-    """Flatten the leading dimensions `lead` of `values` and say how they serve the rows of `shape`."""
-    flat = values.reshape((-1, *values.shape[values.ndim - tail :])) if values.ndim != tail + 1 else values
+def _spread(values: NDArray[Any], shape: tuple[int, ...], tail: int) -> Rows:
+    """Flatten the leading dimensions of `values` (all but `tail`) and say how they serve the rows of `shape`."""
+    lead = values.shape[: values.ndim - tail]
+    if not lead:
+        return Rows(values[np.newaxis])
+    flat = values if len(lead) == 1 else values.reshape((-1, *values.shape[values.ndim - tail :]))
     if flat.shape[0] == 1 or lead == shape:
         return Rows(flat)
     order = np.arange(flat.shape[0]).reshape(lead)
@@ -96,7 +102,7 @@ def _data(x: Any, z: Any) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _kernel(kernel: Any, period: float | None) -> str:
-    if kernel not in KERNELS:
+    if not isinstance(kernel, str) or kernel not in KERNELS:
         checks.one_of("kernel", kernel, KERNELS)
     if period is None and kernel in CIRCLE_ONLY:
         line = [name for name in KERNELS if name not in CIRCLE_ONLY]
@@ -110,13 +116,9 @@ def _bandwidth(bandwidth: Any) -> float | Floats:
     return value
 
 
-def _shape_of(value: float | Floats) -> tuple[int, ...]:
-    return () if isinstance(value, float) else value.shape
-
-
 def check_method(method: Any, order: Any, rtol: Any) -> str:
     """Return the method's name after checking it with the two arguments that refine it."""
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         checks.one_of("method", method, METHODS)
     if order is not None:
         raise ValueError(f"order must be None for method {method!r}, which has no order, got {order!r}")
@@ -153,45 +155,73 @@ def loss_problem(
 ) -> Problem:
     """Check and broadcast the arguments of `loss` and `loss_and_grad`."""
     x, z = _data(x, z)
+    frame = _frame(a, b, bandwidth, kernel, bins, rule, target, period)
+    shapes = {"x": x.shape[:-1], "z": z.shape[:-1], **frame.shapes}
+    shape = checks.broadcast_rows(shapes) if any(shapes.values()) else ()
+    return Problem(
+        shape=shape,
+        rows=math.prod(shape),
+        points=x.shape[-1],
+        x=_spread(x, shape, 1),
+        z=_spread(z, shape, 1),
+        dtype=FLOAT32 if x.dtype == FLOAT32 and z.dtype == FLOAT32 else FLOAT64,
+        kernel=frame.kernel,
+        period=frame.period,
+        bandwidth=_spread(frame.bandwidth, shape, 0),
+        centers=_spread(frame.centers, shape, 1),
+        masses=_spread(frame.masses, shape, 1),
+        equal_bins=frame.equal_bins,
+    )
+
+
+class _Frame(NamedTuple):
+    """The arguments beside the data, checked, and the shapes of their rows."""
+
+    kernel: str
+    period: float | None
+    bandwidth: Floats
+    centers: Floats
+    masses: Floats
+    equal_bins: bool
+    shapes: dict[str, tuple[int, ...]]
+
+
+def _frame(
+    a: Any, b: Any, bandwidth: Any, kernel: Any, bins: Any, rule: Any, target: Any, period: Any
+) -> _Frame:
+    scalars = type(a) in _SCALARS and type(b) in _SCALARS and type(bandwidth) in _SCALARS
+    if scalars and type(bins) is int and bins <= _CACHED_BINS and target is None:
+        # Calls in a loop mostly repeat these arguments; TypeError is for what cannot be hashed.
+        with suppress(TypeError):
+            return _cached_frame(a, b, bandwidth, kernel, bins, rule, None, period)
+    return _make_frame(a, b, bandwidth, kernel, bins, rule, target, period)
+
+
+_SCALARS = (float, int, np.float64)
+_CACHED_BINS = 4096
+
+
+def _make_frame(
+    a: Any, b: Any, bandwidth: Any, kernel: Any, bins: Any, rule: Any, target: Any, period: Any
+) -> _Frame:
     period = checks.period_length(period)
     kernel = _kernel(kernel, period)
     h = _bandwidth(bandwidth)
     a = checks.real_parameter("a", a)
     b = checks.real_parameter("b", b)
-    shapes = {
-        "x": x.shape[:-1],
-        "z": z.shape[:-1],
-        "a": _shape_of(a),
-        "b": _shape_of(b),
-        "bandwidth": _shape_of(h),
-    }
+    shapes = {"a": np.shape(a), "b": np.shape(b), "bandwidth": np.shape(h)}
     checks.broadcast_rows({"a": shapes["a"], "b": shapes["b"]})
     checks.interval(a, b, period)
-    described: Bins = make_bins(bins, rule, a, b)
+    described = make_bins(bins, rule, a, b)
     masses = described.masses
     if target is not None:
         masses = target_masses(target, masses.shape[0])
         shapes["target"] = masses.shape[:-1]
-    shape = checks.broadcast_rows(shapes) if any(shapes.values()) else ()
     centers = described.centers_in(a, b)
-    if centers.ndim > 2 or centers.shape[0] != 1:
-        center_rows = _spread(centers, centers.shape[:-1], shape, 1)
-    else:
-        center_rows = Rows(centers)
-    return Problem(
-        shape=shape,
-        rows=int(np.prod(shape)) if shape else 1,
-        points=x.shape[-1],
-        x=_spread(x[np.newaxis] if x.ndim == 1 else x, x.shape[:-1], shape, 1),
-        z=_spread(z[np.newaxis] if z.ndim == 1 else z, z.shape[:-1], shape, 1),
-        dtype=FLOAT32 if x.dtype == FLOAT32 and z.dtype == FLOAT32 else FLOAT64,
-        kernel=kernel,
-        period=period,
-        bandwidth=_spread(np.atleast_1d(h), _shape_of(h), shape, 0),
-        centers=center_rows,
-        masses=_spread(masses[np.newaxis] if masses.ndim == 1 else masses, masses.shape[:-1], shape, 1),
-        equal_bins=described.equal,
-    )
+    return _Frame(kernel, period, np.asarray(h), centers, masses, described.equal, shapes)
+
+
+_cached_frame = lru_cache(maxsize=256)(_make_frame)
 
 
 def density_problem(x: Any, z: Any, points: Any, bandwidth: Any, kernel: Any, period: Any) -> Problem:
@@ -204,26 +234,22 @@ def density_problem(x: Any, z: Any, points: Any, bandwidth: Any, kernel: Any, pe
     if at.ndim == 0:
         raise ValueError("points must have shape (..., M), got a scalar")
     checks.require("points", at, np.isfinite(at), "must be finite")
-    shapes = {
-        "x": x.shape[:-1],
-        "z": z.shape[:-1],
-        "points": at.shape[:-1],
-        "bandwidth": _shape_of(h),
-    }
+    shapes = {"x": x.shape[:-1], "z": z.shape[:-1], "points": at.shape[:-1], "bandwidth": np.shape(h)}
     shape = checks.broadcast_rows(shapes)
     centers = at.astype(np.float64, copy=False)
-    count = at.shape[-1]
+    if period is not None:
+        centers = np.fmod(centers, period)
     return Problem(
         shape=shape,
-        rows=int(np.prod(shape)) if shape else 1,
+        rows=math.prod(shape),
         points=x.shape[-1],
-        x=_spread(x[np.newaxis] if x.ndim == 1 else x, x.shape[:-1], shape, 1),
-        z=_spread(z[np.newaxis] if z.ndim == 1 else z, z.shape[:-1], shape, 1),
+        x=_spread(x, shape, 1),
+        z=_spread(z, shape, 1),
         dtype=FLOAT32 if x.dtype == FLOAT32 and z.dtype == FLOAT32 else FLOAT64,
         kernel=kernel,
         period=period,
-        bandwidth=_spread(np.atleast_1d(h), _shape_of(h), shape, 0),
-        centers=_spread(centers[np.newaxis] if centers.ndim == 1 else centers, at.shape[:-1], shape, 1),
-        masses=Rows(np.zeros((1, count))),
+        bandwidth=_spread(np.asarray(h), shape, 0),
+        centers=_spread(centers, shape, 1),
+        masses=Rows(np.zeros((1, at.shape[-1]))),
         equal_bins=False,
     )

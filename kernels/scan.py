@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numba import types
 
+from .arithmetic import from_order_key, order_key
 from .jit import lazily
 from .pair_loops import READ, WRITE1
 
@@ -16,15 +17,18 @@ def _make_scan() -> Callable:
         """Write the largest logit of each row to top; return the number of bad entries in x and z."""
         bad = 0
         for r in range(x.shape[0]):
-            for j in range(x.shape[1]):
-                bad += 0 if abs(x[r, j]) < np.inf else 1
+            row = x[r]
+            for j in range(row.shape[0]):
+                bad += 0 if abs(row[j]) < np.inf else 1
         for r in range(z.shape[0]):
-            largest = -np.inf
-            for j in range(z.shape[1]):
-                v = z[r, j]
-                bad += 0 if v < np.inf else 1
-                largest = v if v > largest else largest
-            top[r] = largest
+            row = z[r]
+            largest = order_key(-np.inf)
+            for j in range(row.shape[0]):
+                bad += 0 if row[j] < np.inf else 1
+                largest = max(largest, order_key(row[j]))
+            top[r] = from_order_key(largest)
+        for r in range(z.shape[0], top.shape[0]):  # one row of logits may serve all rows
+            top[r] = top[0]
         return bad
 
     return scan

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .problem import Problem
+from .problem import FLOAT64, Problem
 from .threads import run_blocks
 
 Floats = NDArray[np.float64]
@@ -36,9 +36,9 @@ class Cut(NamedTuple):
 
 def cut(problem: Problem) -> Cut:
     """Cut a problem into tiles and blocks."""
-    pairs = problem.points * problem.bins
+    pairs = problem.points * max(1, problem.bins)
     if pairs < _PAIRS_PER_BLOCK:
-        return Cut(max(1, _PAIRS_PER_BLOCK // pairs), problem.points, 1, 1)
+        return Cut(_PAIRS_PER_BLOCK // pairs, problem.points, 1, 1)
     size = max(512, _PAIRS_PER_BLOCK // problem.bins // 512 * 512)
     blocks = -(-problem.points // size)
     return Cut(1, size, blocks, max(1, min(blocks, _LANES, _SUMS_PER_TILE // problem.bins)))
@@ -46,7 +46,7 @@ def cut(problem: Problem) -> Cut:
 
 def as_float64(block: NDArray[Any]) -> Floats:
     """Return a block as contiguous float64, itself if it is."""
-    if block.dtype == np.float64 and block.flags.c_contiguous:
+    if block.dtype == FLOAT64 and block.flags.c_contiguous:
         return block
     return np.ascontiguousarray(block, dtype=np.float64)
 
@@ -69,28 +69,24 @@ class Tile:
         return slice(index * self._size, min((index + 1) * self._size, self.points))
 
     def _data(self, index: int) -> tuple[Floats, Floats]:
-        if self._whole is not None:
-            return self._whole
         span = self.span(index)
         return as_float64(self._x[:, span]), as_float64(self._z[:, span])
 
     def each_block(self, work: Block) -> None:
         """Call work(index, x, z) for every block of points, in any order."""
-        run_blocks(self.blocks, lambda index: work(index, *self._data(index)), self._n_threads)
+        if self._whole is not None:
+            work(0, *self._whole)
+        else:
+            run_blocks(self.blocks, lambda index: work(index, *self._data(index)), self._n_threads)
 
     def each_lane(self, work: Block) -> None:
         """Call work(lane, x, z) for every block of points, those of one lane in order."""
+        if self._whole is not None:
+            work(0, *self._whole)
+            return
         for first in range(0, self.blocks, self.lanes):
             count = min(self.lanes, self.blocks - first)
             run_blocks(count, lambda lane, first=first: work(lane, *self._data(first + lane)), self._n_threads)
-
-
-class Parts(NamedTuple):
-    """Where one block's gradients are written: by_z, by_x (R, n) and by_bandwidth (R,)."""
-
-    by_z: Floats
-    by_x: Floats
-    by_h: Floats
 
 
 class Gradients:
@@ -98,37 +94,38 @@ class Gradients:
 
     def __init__(self, arrays: dict[str, NDArray[Any]]) -> None:
         self._arrays = arrays  # z, x (R, N), bandwidth (R,), those asked for
-        self.only_z = "x" not in arrays and "bandwidth" not in arrays
+        self.only_z = len(arrays) == 1 and "z" in arrays
         self._by_h: Floats | None = None
 
     def for_tile(self, tile: Tile) -> Gradients:
         """Return the same gradients with room for the tile's blocks' shares of the bandwidth's."""
+        if self.only_z:
+            return self
         part = Gradients(self._arrays)
         part._by_h = np.zeros((tile.blocks, tile.rows))
         return part
 
-    def begin(self, tile: Tile, index: int) -> Parts:
-        """Return arrays to write block `index` into, the results themselves where they fit."""
-        assert self._by_h is not None
-        span = tile.span(index)
-        by_z, by_x = (self._room("z", tile, span), self._room("x", tile, span))
-        return Parts(by_z, by_x, self._by_h[index])
+    def begin(self, tile: Tile, index: int) -> tuple[Floats, ...]:
+        """Return where to write block `index`: by_z, and if not `only_z` by_x (R, n) and by_bandwidth (R,)."""
+        if self._by_h is None:
+            return (self._room("z", tile, index),)
+        return self._room("z", tile, index), self._room("x", tile, index), self._by_h[index]
 
-    def _room(self, name: str, tile: Tile, span: slice) -> Floats:
-        array = self._arrays.get(name)
-        if array is not None and array.dtype == np.float64:
+    def _room(self, name: str, tile: Tile, index: int) -> Floats:
+        """Return the block of the result itself where compiled code can write to it."""
+        array, span = self._arrays.get(name), tile.span(index)
+        if array is not None and array.dtype == FLOAT64:
             room = array[tile.start : tile.stop, span]
             if room.flags.c_contiguous and room.flags.aligned:
                 return room
-        return np.zeros((tile.rows, span.stop - span.start))
+        return np.empty((tile.rows, span.stop - span.start))
 
-    def end(self, tile: Tile, index: int, parts: Parts) -> None:
+    def end(self, tile: Tile, index: int, parts: tuple[Floats, ...]) -> None:
         """Store what `begin` could not place in the results."""
-        rows, span = slice(tile.start, tile.stop), tile.span(index)
-        for name, part in (("z", parts.by_z), ("x", parts.by_x)):
+        for name, part in zip(("z", "x"), parts, strict=False):
             array = self._arrays.get(name)
-            if array is not None and part.base is not array:
-                array[rows, span] = part
+            if array is not None and part.base is None:
+                array[tile.start : tile.stop, tile.span(index)] = part
 
     def finish(self, tile: Tile) -> None:
         """Store the sums over blocks."""

@@ -1,0 +1,108 @@
+"""What a strategy is: two halves, forward and adjoint, over the tiles of a problem.
+
+A strategy's halves work in the linear domain, and it says from which density on they are right.
+Bins below that floor go to the logarithmic loops over all pairs, whatever the strategy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .arithmetic import LN_2
+from .pair_loops import PairLoops
+from .problem import Rows
+from .tiles import Gradients, Tile
+
+Floats = NDArray[np.float64]
+
+
+class WeakBins(NamedTuple):
+    """Bins below the floor, row by row: bins[row_start[r]:row_start[r + 1]] are row r's."""
+
+    row: NDArray[np.int64]
+    bins: NDArray[np.int64]
+    row_start: NDArray[np.int64]
+    log2_sum: Floats  # log2 sum_j w_j K/C, -inf where no point is in reach
+
+
+class Strategy(NamedTuple):
+    """A way through the sums, for rows that share a formula."""
+
+    parameters: Rows  # of the formula, (S, PARAMETERS)
+    log_scale: Rows  # log C, (S,)
+    floor: float
+    forward: Callable[[], Callable]
+    adjoint: Callable[[], Callable]
+    all_pairs: PairLoops
+
+    def densities(self, tile: Tile) -> tuple[Floats, Floats]:
+        """Return sum_j w_j K/C (R, M) and sum_j w_j (R,), w_j = exp(z_j - top)."""
+        loop, parameters = self.forward(), self.parameters.block(tile.start, tile.stop)
+        density = np.zeros((tile.lanes, tile.rows, tile.bins))
+        mass = np.zeros((tile.lanes, tile.rows))
+
+        def block(lane: int, x: Floats, z: Floats) -> None:
+            loop(x, z, tile.top, tile.centers, parameters, density[lane], mass[lane])
+
+        tile.each_lane(block)
+        if tile.lanes == 1:
+            return density[0], mass[0]
+        return density.sum(axis=0), mass.sum(axis=0)
+
+    def weak_bins(self, tile: Tile, density: Floats) -> WeakBins:
+        """Evaluate the bins whose density is below the floor in the logarithmic domain."""
+        row, bins = map(np.ascontiguousarray, np.nonzero(~(density >= self.floor)))
+        row_start = np.searchsorted(row, np.arange(tile.rows + 1))
+        peak, total = np.full((tile.lanes, len(bins)), -np.inf), np.zeros((tile.lanes, len(bins)))
+        loop, parameters = self.all_pairs.log_forward(), self.parameters.block(tile.start, tile.stop)
+
+        def block(lane: int, x: Floats, z: Floats) -> None:
+            loop(x, z, tile.top, tile.centers, parameters, row_start, bins, peak[lane], total[lane])
+
+        tile.each_lane(block)
+        highest = peak.max(axis=0)
+        covered = highest > -np.inf
+        shift = np.where(covered, highest, 0)
+        sums = (total * np.exp2(peak - shift)).sum(axis=0)
+        log2_sum = np.full(len(bins), -np.inf)
+        np.log2(sums, out=log2_sum, where=covered)
+        return WeakBins(row, bins, row_start, log2_sum + shift)
+
+    def log_scale_of(self, tile: Tile, mass: Floats) -> Floats:
+        """Return what makes log sum_j w_j K/C a log density, for each row."""
+        return self.log_scale.block(tile.start, tile.stop) - np.log(mass)
+
+    def gradients(
+        self,
+        tile: Tile,
+        weights: Floats,
+        share: Floats,
+        weak: WeakBins | None,
+        masses: Floats,
+        out: Gradients,
+    ) -> None:
+        """Write the gradients: `share` (R,) is (mass in reach) / sum_j w_j, weights and masses are (R, M)."""
+        parameters = self.parameters.block(tile.start, tile.stop)
+        adjoint = self.adjoint() if out.only_z else self.all_pairs.full_adjoint()
+        weak_masses = None if weak is None else np.broadcast_to(masses, weights.shape)[weak.row, weak.bins]
+
+        def block(index: int, x: Floats, z: Floats) -> None:
+            parts = out.begin(tile, index)
+            head = (x, z, tile.top, tile.centers, parameters)
+            adjoint(*head, weights, share, *(parts[:1] if out.only_z else parts))
+            if weak is not None:
+                by_z, by_x, by_h = parts if len(parts) == 3 else (*parts, np.empty_like(parts[0]), share.copy())
+                where = (weak.row_start, weak.bins, weak_masses, weak.log2_sum)
+                self.all_pairs.log_adjoint()(*head, *where, by_z, by_x, by_h)
+            out.end(tile, index, parts)
+
+        tile.each_block(block)
+
+
+def log_density_of(weak: WeakBins, log_scale: Floats) -> Floats:
+    """Return log q of the weak bins."""
+    return weak.log2_sum * LN_2 + log_scale[weak.row]
