@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
 from . import gaussian_runs
 from .families import row_parameters, takes_series
-from .pair_loops import LINEAR_FLOOR, pair_loops
+from .pair_loops import LINEAR_FLOOR, PairLoops, pair_loops
 from .problem import FLOAT32, Problem, Rows
 from .strategy import Strategy
 
@@ -19,45 +21,58 @@ def direct(problem: Problem) -> list[tuple[NDArray[np.intp] | None, Problem, Str
     h, centers = problem.bandwidth.values, problem.centers.values
     single = problem.dtype == FLOAT32
     if h.shape[0] == 1 and centers.shape[0] == 1:
-        runs = problem.equal_bins and _runs(
-            problem.kernel, float(h[0]), problem.period, centers[0, -1] - centers[0, 0], problem.bins
-        )
-        return [(None, problem, _strategy(problem, runs, single))]
+        # Calls in a loop mostly repeat these.
+        spacing = (centers[0, -1] - centers[0, 0]) / max(1, problem.bins - 1)
+        row = (problem.kernel, float(h[0]), problem.period, float(spacing), problem.bins if problem.equal_bins else 1)
+        return [(None, problem, _one_strategy(*row, single, problem.points if single else 0))]
     h, centers = problem.bandwidth.block(0, problem.rows), problem.centers.block(0, problem.rows)
     series = takes_series(problem.kernel, h, problem.period)
     runs = np.zeros(problem.rows, bool)
     if problem.equal_bins:
-        runs |= _runs(problem.kernel, h, problem.period, centers[:, -1] - centers[:, 0], problem.bins)
+        spacing = (centers[:, -1] - centers[:, 0]) / max(1, problem.bins - 1)
+        runs |= _runs(problem.kernel, h, problem.period, spacing, problem.bins)
     way = series + 2 * runs
-    if (way == way[:1]).all():
-        return [(None, problem, _strategy(problem, bool(runs.any()), single))]
     parts = []
-    for rows in (np.flatnonzero(way == value) for value in np.unique(way)):
-        part = problem.take(rows)
-        parts.append((rows, part, _strategy(part, bool(runs[rows[0]]), single)))
+    for value in np.unique(way):
+        rows = np.flatnonzero(way == value)
+        part = problem if len(rows) == problem.rows else problem.take(rows)
+        strategy = _strategy(
+            part.kernel, part.bandwidth, part.period, bool(runs[rows[0]]), single, problem.points
+        )
+        parts.append((None if part is problem else rows, part, strategy))
     return parts
 
 
-def _runs(
-    kernel: str, h: float | Floats, period: float | None, length: float | Floats, bins: int
-) -> bool | NDArray[np.bool_]:
-    """Return whether equal bins over `length` go through runs: a gaussian that takes no series."""
-    if kernel != "gaussian" or bins == 1:
-        return False
-    return gaussian_runs.applies(length / (bins - 1), h, bins) & ~takes_series(kernel, np.asarray(h), period)
+def _runs(kernel: str, h: Floats, period: float | None, spacing: Floats, bins: int) -> NDArray[np.bool_]:
+    """Return which rows of equal bins go through runs: gaussians that take no series."""
+    if kernel != "gaussian":
+        return np.zeros(h.shape, bool)
+    return gaussian_runs.applies(spacing, h, bins) & ~takes_series(kernel, h, period)
 
 
-def _strategy(problem: Problem, runs: bool, single: bool) -> Strategy:
-    family = row_parameters(problem.kernel, problem.bandwidth.values, problem.period)
-    index = problem.bandwidth.index
+@lru_cache(maxsize=256)
+def _one_strategy(
+    kernel: str, h: float, period: float | None, spacing: float, bins: int, single: bool, points: int
+) -> Strategy:
+    """Return the strategy for rows that share bandwidth and bins; `bins` is 1 where they are not equal."""
+    bandwidth = np.array([h])
+    runs = bool(_runs(kernel, bandwidth, period, np.array([spacing]), bins)[0])
+    return _strategy(kernel, Rows(bandwidth), period, runs, single, points)
+
+
+def _strategy(
+    kernel: str, bandwidth: Rows, period: float | None, runs: bool, single: bool, points: int
+) -> Strategy:
+    family = row_parameters(kernel, bandwidth.values, period)
     all_pairs = pair_loops(family.variant)
-    loops, floor = all_pairs, LINEAR_FLOOR
+    loops: PairLoops | gaussian_runs.RunLoops = all_pairs
+    floor = LINEAR_FLOOR
     if runs:
         loops = gaussian_runs.run_loops(family.variant.circle, single)
-        floor = gaussian_runs.FLOOR_PER_POINT_SINGLE * problem.points if single else gaussian_runs.FLOOR
+        floor = gaussian_runs.FLOOR_PER_POINT_SINGLE * points if single else gaussian_runs.FLOOR
     return Strategy(
-        parameters=Rows(family.parameters, index),
-        log_scale=Rows(family.log_scale, index),
+        parameters=Rows(family.parameters, bandwidth.index),
+        log_scale=Rows(family.log_scale, bandwidth.index),
         floor=floor,
         forward=loops.forward,
         adjoint=loops.adjoint,

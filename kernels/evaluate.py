@@ -104,15 +104,20 @@ def _each_tile(problem: Problem, work: Callable[[Tile], None], n_threads: int) -
 
 
 def _find_top(tile: Tile) -> None:
+    if tile.whole is not None:
+        tile.top = np.empty(tile.rows)
+        if scan()(*tile.whole, tile.top, True):
+            raise BadData
+        return
     tops = np.empty((tile.blocks, tile.rows))
-    bad = [0] * tile.blocks
+    bad = np.zeros(tile.blocks, bool)
 
     def block(index: int, x: Floats, z: Floats) -> None:
-        bad[index] = scan()(x, z, tops[index])
+        bad[index] = scan()(x, z, tops[index], False)
 
     tile.each_block(block)
-    tile.top = tops[0] if tile.blocks == 1 else tops.max(axis=0)
-    if any(bad) or (tile.top == -np.inf).any():
+    tile.top = tops.max(axis=0)
+    if bad.any() or tile.top.min() == -np.inf:
         raise BadData
 
 

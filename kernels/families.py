@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -269,17 +268,6 @@ def takes_series(kernel: str, h: Floats, period: float | None) -> NDArray[np.boo
 
 def row_parameters(kernel: str, h: Floats, period: float | None) -> RowParameters:
     """Return the formula for rows with bandwidths (S,) which all take the series, or none of them."""
-    if h.shape[0] == 1:
-        return _one_row(kernel, float(h[0]), period)
-    return _row_parameters(kernel, h, period)
-
-
-@lru_cache(maxsize=1024)
-def _one_row(kernel: str, h: float, period: float | None) -> RowParameters:
-    return _row_parameters(kernel, np.array([h]), period)
-
-
-def _row_parameters(kernel: str, h: Floats, period: float | None) -> RowParameters:
     p = np.zeros((h.shape[0], PARAMETERS))
     p[:, INVERSE_BANDWIDTH], p[:, _BANDWIDTH] = 1 / h, h
     p[:, _RATE] = (math.sqrt(LOG2_E / 2) if kernel == "gaussian" else LOG2_E) / h

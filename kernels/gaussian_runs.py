@@ -197,12 +197,14 @@ def _make_forward(circle: bool, single: bool) -> Callable:
                     # Loops over few arrays: the compiler checks that they do not overlap, up to a point.
                     for j in range(n):
                         v = (xb[j] - c) * inverse_h
-                        t = (-0.5 * LOG2_E) * (v * v)
-                        right[j] = real(wb[j]) * exponential(t + lift) if t > smallest else zero
+                        exponent = (-0.5 * LOG2_E) * (v * v)
+                        right[j] = real(wb[j]) * exponential(exponent + lift) if exponent > smallest else zero
                     for j in range(n):
-                        up[j] = min(up0[j] * rise, ceiling)
+                        t = up0[j] * rise
+                        up[j] = t if t < ceiling else ceiling
                     for j in range(n):
-                        t = min(down0[j] * fall, ceiling)
+                        t = down0[j] * fall
+                        t = t if t < ceiling else ceiling
                         down[j] = t
                         left[j] = right[j] * t
                     _power_sums(right, up, n, row, middle, begin + size - middle, 1, scale, 0)
@@ -289,10 +291,12 @@ def _make_adjoint(circle: bool, single: bool) -> Callable:
                     moved = (anchor - c) * inverse_h * (s * LOG2_E)
                     rise, fall = exponential(moved), exponential(-moved)
                     for j in range(n):
-                        up[j] = min(up0[j] * rise, ceiling)
+                        t = up0[j] * rise
+                        up[j] = t if t < ceiling else ceiling
                         right[j] = 0.0
                     for j in range(n):
-                        down[j] = min(down0[j] * fall, ceiling)
+                        t = down0[j] * fall
+                        down[j] = t if t < ceiling else ceiling
                         left[j] = 0.0
                     _polynomial(right, up, n, row, middle, begin + size - middle, 1, scale, 0, v)
                     _polynomial(left, down, n, row, middle - 1, middle - begin, -1, scale, 1, v)

@@ -172,6 +172,10 @@ def loss_and_grad(
     method = check_method(method, order, rtol)
     threads = thread_count(n_threads)
     problem = loss_problem(x, z, a, b, bandwidth, kernel, bins, rule, target, period)
+    if out is None and wrt == "z":
+        by_z = np.empty((problem.rows, problem.points), problem.dtype)
+        losses = _evaluated(problem, x, z, method, {"z": by_z}, threads)
+        return _shaped(losses, problem), by_z.reshape((*problem.shape, problem.points)) if len(problem.shape) != 1 else by_z
     given = _outputs(out, names, isinstance(wrt, str), problem)
     arrays = {name: _flat_output(array, (x, z), problem) for name, array in given.items()}
     losses = _evaluated(problem, x, z, method, arrays, threads)

@@ -159,29 +159,29 @@ def loss_problem(
     shapes = {"x": x.shape[:-1], "z": z.shape[:-1], **frame.shapes}
     shape = checks.broadcast_rows(shapes) if any(shapes.values()) else ()
     return Problem(
-        shape=shape,
-        rows=math.prod(shape),
-        points=x.shape[-1],
-        x=_spread(x, shape, 1),
-        z=_spread(z, shape, 1),
-        dtype=FLOAT32 if x.dtype == FLOAT32 and z.dtype == FLOAT32 else FLOAT64,
-        kernel=frame.kernel,
-        period=frame.period,
-        bandwidth=_spread(frame.bandwidth, shape, 0),
-        centers=_spread(frame.centers, shape, 1),
-        masses=_spread(frame.masses, shape, 1),
-        equal_bins=frame.equal_bins,
+        shape,
+        math.prod(shape),
+        x.shape[-1],
+        _spread(x, shape, 1),
+        _spread(z, shape, 1),
+        FLOAT32 if x.dtype == FLOAT32 and z.dtype == FLOAT32 else FLOAT64,
+        frame.kernel,
+        frame.period,
+        frame.bandwidth if isinstance(frame.bandwidth, Rows) else _spread(frame.bandwidth, shape, 0),
+        frame.centers if isinstance(frame.centers, Rows) else _spread(frame.centers, shape, 1),
+        frame.masses if isinstance(frame.masses, Rows) else _spread(frame.masses, shape, 1),
+        frame.equal_bins,
     )
 
 
 class _Frame(NamedTuple):
-    """The arguments beside the data, checked, and the shapes of their rows."""
+    """The arguments beside the data, checked, and the shapes of their rows: none (Rows) or some."""
 
     kernel: str
     period: float | None
-    bandwidth: Floats
-    centers: Floats
-    masses: Floats
+    bandwidth: Rows | Floats
+    centers: Rows | Floats
+    masses: Rows | Floats
     equal_bins: bool
     shapes: dict[str, tuple[int, ...]]
 
@@ -218,6 +218,9 @@ def _make_frame(
         masses = target_masses(target, masses.shape[0])
         shapes["target"] = masses.shape[:-1]
     centers = described.centers_in(a, b)
+    if not any(shapes.values()):
+        one = (_spread(np.asarray(h), (), 0), _spread(centers, (), 1), _spread(masses, (), 1))
+        return _Frame(kernel, period, *one, described.equal, {})
     return _Frame(kernel, period, np.asarray(h), centers, masses, described.equal, shapes)
 
 

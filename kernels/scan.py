@@ -13,8 +13,12 @@ from .pair_loops import READ, WRITE1
 
 
 def _make_scan() -> Callable:
-    def scan(x, z, top):
-        """Write the largest logit of each row to top; return the number of bad entries in x and z."""
+    def scan(x, z, top, whole):
+        """Write the largest logit of each row to top; return the number of bad entries.
+
+        Those are in x what is not finite, in z NaN and +inf, and where the block is the whole of its
+        rows, a row without a logit above -inf.
+        """
         bad = 0
         for r in range(x.shape[0]):
             row = x[r]
@@ -27,6 +31,7 @@ def _make_scan() -> Callable:
                 bad += 0 if row[j] < np.inf else 1
                 largest = max(largest, order_key(row[j]))
             top[r] = from_order_key(largest)
+            bad += 1 if whole and top[r] == -np.inf else 0
         for r in range(z.shape[0], top.shape[0]):  # one row of logits may serve all rows
             top[r] = top[0]
         return bad
@@ -34,4 +39,4 @@ def _make_scan() -> Callable:
     return scan
 
 
-scan = lazily(_make_scan, types.int64(READ, READ, WRITE1), "scan")
+scan = lazily(_make_scan, types.int64(READ, READ, WRITE1, types.boolean), "scan")

@@ -42,6 +42,10 @@ class Strategy(NamedTuple):
     def densities(self, tile: Tile) -> tuple[Floats, Floats]:
         """Return sum_j w_j K/C (R, M) and sum_j w_j (R,), w_j = exp(z_j - top)."""
         loop, parameters = self.forward(), self.parameters.block(tile.start, tile.stop)
+        if tile.whole is not None:
+            sums = np.zeros((tile.rows, tile.bins)), np.zeros(tile.rows)
+            loop(*tile.whole, tile.top, tile.centers, parameters, *sums)
+            return sums
         density = np.zeros((tile.lanes, tile.rows, tile.bins))
         mass = np.zeros((tile.lanes, tile.rows))
 
@@ -49,8 +53,6 @@ class Strategy(NamedTuple):
             loop(x, z, tile.top, tile.centers, parameters, density[lane], mass[lane])
 
         tile.each_lane(block)
-        if tile.lanes == 1:
-            return density[0], mass[0]
         return density.sum(axis=0), mass.sum(axis=0)
 
     def weak_bins(self, tile: Tile, density: Floats) -> WeakBins:

@@ -62,7 +62,7 @@ class Tile:
         self.top: Floats
         self._size, self._n_threads = shape.points_per_block, n_threads
         self._x, self._z = problem.x.block(start, stop), problem.z.block(start, stop)
-        self._whole = (as_float64(self._x), as_float64(self._z)) if shape.blocks == 1 else None
+        self.whole = (as_float64(self._x), as_float64(self._z)) if shape.blocks == 1 else None
 
     def span(self, index: int) -> slice:
         """Return the points of a block."""
@@ -74,15 +74,15 @@ class Tile:
 
     def each_block(self, work: Block) -> None:
         """Call work(index, x, z) for every block of points, in any order."""
-        if self._whole is not None:
-            work(0, *self._whole)
+        if self.whole is not None:
+            work(0, *self.whole)
         else:
             run_blocks(self.blocks, lambda index: work(index, *self._data(index)), self._n_threads)
 
     def each_lane(self, work: Block) -> None:
         """Call work(lane, x, z) for every block of points, those of one lane in order."""
-        if self._whole is not None:
-            work(0, *self._whole)
+        if self.whole is not None:
+            work(0, *self.whole)
             return
         for first in range(0, self.blocks, self.lanes):
             count = min(self.lanes, self.blocks - first)
