@@ -181,7 +181,7 @@ def _make_forward(circle: bool, single: bool) -> Callable:
                         mass[r] += weight(z[zr, i], top[r])
                     weigh(wb, n)
                 else:
-                    n = load_chunk(x, z, r, start, top[r], centers, 0.0, xb, wb)
+                    n = load_chunk(x, z, r, start, top[r], 0.0, 0.0, xb, wb)
                     start += CHUNK
                     mass[r] += weigh(wb, n)
                 anchor = np.inf
@@ -275,7 +275,7 @@ def _make_adjoint(circle: bool, single: bool) -> Callable:
                         x, z, r, start, top[r], first, last, 1.0 / inverse_h, period, xb, wb, owner
                     )
                 else:
-                    n = load_chunk(x, z, r, start, top[r], centers, 0.0, xb, wb)
+                    n = load_chunk(x, z, r, start, top[r], 0.0, 0.0, xb, wb)
                     start = min(start + CHUNK, x.shape[1])
                 weigh(wb, n)
                 for j in range(n):

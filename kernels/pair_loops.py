@@ -83,13 +83,22 @@ def near_interval(v, middle, period):
 
 
 @helper
-def load_chunk(x, z, r, start, top, centers, period, xb, zb):
+def middle_of(centers):
+    """Return the middle of the bins; on a circle they lie at most half a period from it."""
+    lowest = highest = centers[0]
+    for c in centers:
+        lowest = min(lowest, c)
+        highest = max(highest, c)
+    return 0.5 * (lowest + highest)
+
+
+@helper
+def load_chunk(x, z, r, start, top, middle, period, xb, zb):
     """Copy a chunk of row r: points into xb and log2 of the weights into zb; return the padded length."""
-    xr, zr, cr = own_row(x, r), own_row(z, r), own_row(centers, r)
+    xr, zr = own_row(x, r), own_row(z, r)
     n = min(CHUNK, x.shape[1] - start)
     points, logits = x[xr, start : start + n], z[zr, start : start + n]
     if period > 0.0:
-        middle = 0.5 * (centers[cr, 0] + centers[cr, centers.shape[1] - 1])
         for j in range(n):
             xb[j] = near_interval(points[j], middle, period)
     else:
@@ -198,9 +207,9 @@ def _make_forward(variant: Variant) -> Callable:
         for r in range(density.shape[0]):
             p = _row(params, own_row(params, r))
             cr = own_row(centers, r)
-            period = p[PERIOD]
+            period, middle = p[PERIOD], middle_of(centers[cr])
             for start in range(0, x.shape[1], CHUNK):
-                n = load_chunk(x, z, r, start, top[r], centers, period, xb, wb)
+                n = load_chunk(x, z, r, start, top[r], middle, period, xb, wb)
                 mass[r] += weigh(wb, n)
                 for m in range(density.shape[1]):
                     c = centers[cr, m]
@@ -231,9 +240,9 @@ def _make_adjoint(variant: Variant) -> Callable:
         for r in range(by_z.shape[0]):
             p = _row(params, own_row(params, r))
             cr = own_row(centers, r)
-            period = p[PERIOD]
+            period, middle = p[PERIOD], middle_of(centers[cr])
             for start in range(0, x.shape[1], CHUNK):
-                n = load_chunk(x, z, r, start, top[r], centers, period, xb, wb)
+                n = load_chunk(x, z, r, start, top[r], middle, period, xb, wb)
                 weigh(wb, n)
                 for j in range(n):
                     sums[j] = share[r]
@@ -268,10 +277,10 @@ def _make_full_adjoint(variant: Variant) -> Callable:
         for r in range(by_z.shape[0]):
             p = _row(params, own_row(params, r))
             cr = own_row(centers, r)
-            period = p[PERIOD]
+            period, middle = p[PERIOD], middle_of(centers[cr])
             count = int(p[IMAGES]) if images else 1
             for start in range(0, x.shape[1], CHUNK):
-                n = load_chunk(x, z, r, start, top[r], centers, period, xb, wb)
+                n = load_chunk(x, z, r, start, top[r], middle, period, xb, wb)
                 weigh(wb, n)
                 for j in range(n):
                     sums[j], slopes[j] = share[r], 0.0
@@ -318,10 +327,10 @@ def _make_log_forward(variant: Variant) -> Callable:
                 continue
             p = _row(params, own_row(params, r))
             cr = own_row(centers, r)
-            period = p[PERIOD]
+            period, middle = p[PERIOD], middle_of(centers[cr])
             count = int(p[IMAGES]) if images else 1
             for start in range(0, x.shape[1], CHUNK):
-                n = load_chunk(x, z, r, start, top[r], centers, period, xb, zb)
+                n = load_chunk(x, z, r, start, top[r], middle, period, xb, zb)
                 for b in range(row_start[r], row_start[r + 1]):
                     c = centers[cr, bins[b]]
                     for image in range(count):
@@ -367,10 +376,10 @@ def _make_log_adjoint(variant: Variant) -> Callable:
                 continue
             p = _row(params, own_row(params, r))
             cr = own_row(centers, r)
-            period = p[PERIOD]
+            period, middle = p[PERIOD], middle_of(centers[cr])
             count = int(p[IMAGES]) if images else 1
             for start in range(0, x.shape[1], CHUNK):
-                n = load_chunk(x, z, r, start, top[r], centers, period, xb, zb)
+                n = load_chunk(x, z, r, start, top[r], middle, period, xb, zb)
                 for j in range(n):
                     sums[j], slopes[j] = 0.0, 0.0
                 for b in range(row_start[r], row_start[r + 1]):

@@ -242,6 +242,7 @@ def density_problem(x: Any, z: Any, points: Any, bandwidth: Any, kernel: Any, pe
     centers = at.astype(np.float64, copy=False)
     if period is not None:
         centers = np.fmod(centers, period)
+        centers -= period * np.round(centers / period)
     return Problem(
         shape=shape,
         rows=math.prod(shape),
