@@ -8,7 +8,7 @@ odd powers are summed apart, which halves the chain of dependent operations.
 
 import numpy as np
 
-from .jit import helper
+from .jit import helper, plain
 
 LOG2_E = 1.4426950408889634
 LN_2 = 0.6931471805599453
@@ -92,3 +92,12 @@ def order_key(x):
 def from_order_key(key):
     """Return the number that `order_key` maps to `key`."""
     return np.int64(key ^ ((key >> np.int64(63)) & np.int64(0x7FFFFFFFFFFFFFFF))).view(np.float64)
+
+
+@plain
+def rounded_sum(x, y):
+    """Return x + y, not fused with a product that x or y is.
+
+    Where a large exponent is computed twice and the two must cancel, both have to round alike.
+    """
+    return x + y

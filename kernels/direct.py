@@ -37,7 +37,7 @@ def direct(problem: Problem) -> list[tuple[NDArray[np.intp] | None, Problem, Str
         rows = np.flatnonzero(way == value)
         part = problem if len(rows) == problem.rows else problem.take(rows)
         strategy = _strategy(
-            part.kernel, part.bandwidth, part.period, bool(runs[rows[0]]), single, problem.points
+            part.kernel, part.bandwidth.block(0, part.rows), part.period, bool(runs[rows[0]]), single, problem.points
         )
         parts.append((None if part is problem else rows, part, strategy))
     return parts
@@ -57,13 +57,13 @@ def _one_strategy(
     """Return the strategy for rows that share bandwidth and bins; `bins` is 1 where they are not equal."""
     bandwidth = np.array([h])
     runs = bool(_runs(kernel, bandwidth, period, np.array([spacing]), bins)[0])
-    return _strategy(kernel, Rows(bandwidth), period, runs, single, points)
+    return _strategy(kernel, bandwidth, period, runs, single, points)
 
 
 def _strategy(
-    kernel: str, bandwidth: Rows, period: float | None, runs: bool, single: bool, points: int
+    kernel: str, bandwidth: Floats, period: float | None, runs: bool, single: bool, points: int
 ) -> Strategy:
-    family = row_parameters(kernel, bandwidth.values, period)
+    family = row_parameters(kernel, bandwidth, period)
     all_pairs = pair_loops(family.variant)
     loops: PairLoops | gaussian_runs.RunLoops = all_pairs
     floor = LINEAR_FLOOR
@@ -71,8 +71,8 @@ def _strategy(
         loops = gaussian_runs.run_loops(family.variant.circle, single)
         floor = gaussian_runs.FLOOR_PER_POINT_SINGLE * points if single else gaussian_runs.FLOOR
     return Strategy(
-        parameters=Rows(family.parameters, bandwidth.index),
-        log_scale=Rows(family.log_scale, bandwidth.index),
+        parameters=Rows(family.parameters),
+        log_scale=Rows(family.log_scale),
         floor=floor,
         forward=loops.forward,
         adjoint=loops.adjoint,

@@ -1,6 +1,6 @@
 """How this package compiles: the fastmath flags, the error model and the disk cache.
 
-`helper` and `loop` mark functions that compiled code calls; `lazily` compiles
+`helper`, `plain` and `loop` mark functions that compiled code calls; `lazily` compiles
 one for given argument types when it is first needed, and keeps it on disk. None allows NaN or infinity to be assumed away.
 """
 
@@ -25,6 +25,11 @@ SUMS = {"contract", "reassoc", "nsz"}
 def helper(function: Callable) -> Callable:
     """Compile `function` into whatever compiled code calls it."""
     return numba.njit(fastmath=EXACT, error_model="numpy")(function)
+
+
+def plain(function: Callable) -> Callable:
+    """Like `helper`, but nothing in it fuses with what surrounds it."""
+    return numba.njit(fastmath=False, error_model="numpy")(function)
 
 
 def loop(function: Callable) -> Callable:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import types
 
-from .arithmetic import LOG2_E, SMALLEST, exp2, from_order_key, order_key
+from .arithmetic import LOG2_E, SMALLEST, exp2, from_order_key, order_key, rounded_sum
 from .families import FORMULAS, IMAGES, PARAMETERS, PERIOD, Variant
 from .jit import helper, lazily, loop
 
@@ -342,7 +342,7 @@ def _make_log_forward(variant: Variant) -> Callable:
                             elif circle:
                                 d = _to_circle(d, period)
                             e, f, _, _ = formula(d, p)
-                            exponents[j] = zb[j] + e if f > 0.0 else -np.inf
+                            exponents[j] = rounded_sum(zb[j], e) if f > 0.0 else -np.inf
                         key = order_key(peak[b])
                         for j in range(n):
                             key = max(key, order_key(exponents[j]))
@@ -367,8 +367,8 @@ def _make_log_forward(variant: Variant) -> Callable:
 def _make_log_adjoint(variant: Variant) -> Callable:
     formula, circle, images = FORMULAS[variant.formula], variant.circle, variant.images
 
-    def log_adjoint(x, z, top, centers, params, row_start, bins, masses, log_q, by_z, by_x, by_h):
-        """Add what the bins of `log_forward` with log_q = log2(total) + peak contribute to all gradients."""
+    def log_adjoint(x, z, top, centers, params, row_start, bins, weights, peak, by_z, by_x, by_h):
+        """Add what the bins of `log_forward` contribute to all gradients, weights p/total and their peaks."""
         xb, zb = room(np.float64), room(np.float64)
         sums, slopes = room(np.float64), room(np.float64)
         for r in range(top.shape[0]):
@@ -383,8 +383,8 @@ def _make_log_adjoint(variant: Variant) -> Callable:
                 for j in range(n):
                     sums[j], slopes[j] = 0.0, 0.0
                 for b in range(row_start[r], row_start[r + 1]):
-                    c, mass, level = centers[cr, bins[b]], masses[b], log_q[b]
-                    if level == -np.inf:
+                    c, weight = centers[cr, bins[b]], weights[b]
+                    if weight == 0.0:
                         continue
                     for image in range(count):
                         shift = _shift(image, period)
@@ -396,9 +396,9 @@ def _make_log_adjoint(variant: Variant) -> Callable:
                             elif circle:
                                 d = _to_circle(d, period)
                             e, f, f_d, f_h = formula(d, p)
-                            t = (zb[j] + e) - level
+                            t = rounded_sum(rounded_sum(zb[j], e), -peak[b])
                             reached = (t > SMALLEST) & (f > 0.0)
-                            k = mass * exp2(t)
+                            k = weight * exp2(t)
                             sums[j] += k * f
                             slopes[j] += k * f_d if reached else 0.0
                             widening += k * f_h if reached else 0.0

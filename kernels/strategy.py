@@ -26,7 +26,8 @@ class WeakBins(NamedTuple):
     row: NDArray[np.int64]
     bins: NDArray[np.int64]
     row_start: NDArray[np.int64]
-    log2_sum: Floats  # log2 sum_j w_j K/C, -inf where no point is in reach
+    peak: Floats  # sum_j w_j K/C = total 2^peak; peak -inf where no point is in reach
+    total: Floats
 
 
 class Strategy(NamedTuple):
@@ -67,12 +68,8 @@ class Strategy(NamedTuple):
 
         tile.each_lane(block)
         highest = peak.max(axis=0)
-        covered = highest > -np.inf
-        shift = np.where(covered, highest, 0)
-        sums = (total * np.exp2(peak - shift)).sum(axis=0)
-        log2_sum = np.full(len(bins), -np.inf)
-        np.log2(sums, out=log2_sum, where=covered)
-        return WeakBins(row, bins, row_start, log2_sum + shift)
+        shift = np.where(highest > -np.inf, highest, 0)
+        return WeakBins(row, bins, row_start, highest, (total * np.exp2(peak - shift)).sum(axis=0))
 
     def log_scale_of(self, tile: Tile, mass: Floats) -> Floats:
         """Return what makes log sum_j w_j K/C a log density, for each row."""
@@ -90,7 +87,10 @@ class Strategy(NamedTuple):
         """Write the gradients: `share` (R,) is (mass in reach) / sum_j w_j, weights and masses are (R, M)."""
         parameters = self.parameters.block(tile.start, tile.stop)
         adjoint = self.adjoint() if out.only_z else self.all_pairs.full_adjoint()
-        weak_masses = None if weak is None else np.broadcast_to(masses, weights.shape)[weak.row, weak.bins]
+        if weak is not None:
+            # The total stays apart from the peak, whose rounding would be common to all responsibilities.
+            p = np.broadcast_to(masses, weights.shape)[weak.row, weak.bins]
+            weak_weights = np.divide(p, weak.total, out=np.zeros_like(p), where=weak.total > 0)
 
         def block(index: int, x: Floats, z: Floats) -> None:
             parts = out.begin(tile, index)
@@ -98,8 +98,8 @@ class Strategy(NamedTuple):
             adjoint(*head, weights, share, *(parts[:1] if out.only_z else parts))
             if weak is not None:
                 by_z, by_x, by_h = parts if len(parts) == 3 else (*parts, np.empty_like(parts[0]), share.copy())
-                where = (weak.row_start, weak.bins, weak_masses, weak.log2_sum)
-                self.all_pairs.log_adjoint()(*head, *where, by_z, by_x, by_h)
+                bins = (weak.row_start, weak.bins, weak_weights, weak.peak)
+                self.all_pairs.log_adjoint()(*head, *bins, by_z, by_x, by_h)
             out.end(tile, index, parts)
 
         tile.each_block(block)
@@ -107,4 +107,5 @@ class Strategy(NamedTuple):
 
 def log_density_of(weak: WeakBins, log_scale: Floats) -> Floats:
     """Return log q of the weak bins."""
-    return weak.log2_sum * LN_2 + log_scale[weak.row]
+    log_total = np.log(weak.total, out=np.zeros_like(weak.total), where=weak.total > 0)
+    return weak.peak * LN_2 + log_total + log_scale[weak.row]

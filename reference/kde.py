@@ -160,6 +160,8 @@ def _chunks(problem: Problem) -> Iterator[_Chunk]:
         x = problem.x.block(rows.start, rows.stop).astype(np.float64)
         h = _all_rows(problem.bandwidth.block(rows.start, rows.stop), len(log_S))
         centers = problem.centers.block(rows.start, rows.stop)
+        if period is not None:
+            x, centers = _near_origin(x, period), _near_origin(centers, period)
         step = max(1, _PAIRS // (len(log_S) * N * images))
         for start in range(0, M, step):
             bins = slice(start, min(start + step, M))
@@ -167,6 +169,11 @@ def _chunks(problem: Problem) -> Iterator[_Chunk]:
             d = np.broadcast_to(d, (len(log_S), *d.shape[1:]))
             kernel = log_kernel(problem.kernel, d, h[:, np.newaxis, np.newaxis], period)
             yield _Chunk(rows, bins, log_S[:, np.newaxis, :] + kernel.value, kernel)
+
+
+def _near_origin(angles: Floats, period: float) -> Floats:
+    """Move angles many turns away back, exactly, so that their differences keep their digits."""
+    return np.where(np.abs(angles) > 16 * period, np.fmod(angles, period), angles)
 
 
 def _log_softmax(problem: Problem, rows: slice) -> Floats:

@@ -1,0 +1,74 @@
+"""The gradients are those that automatic differentiation finds."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from problems import IDS, KERNELS_AND_DOMAINS, Rounding, assert_gradients_agree, assert_losses_agree, random_problem
+
+import kdexent
+from kdexent import reference
+
+jax.config.update("jax_enable_x64", True)
+
+WRT = ("z", "x", "bandwidth")
+
+
+def _inside(u, shape):
+    # The inner `where` keeps the branch that is not taken from differentiating to NaN.
+    return jnp.where(jnp.abs(u) <= 1, shape(jnp.where(jnp.abs(u) <= 1, u, 0.0)), 0.0)
+
+
+KERNELS = {
+    "gaussian": lambda u: jnp.exp(-(u**2) / 2) / jnp.sqrt(2 * jnp.pi),
+    "laplace": lambda u: jnp.exp(-jnp.abs(u)) / 2,
+    "logistic": lambda u: 1 / (jnp.exp(u) + 2 + jnp.exp(-u)),
+    "cauchy": lambda u: 1 / (jnp.pi * (1 + u**2)),
+    "boxcar": lambda u: _inside(u, lambda v: 0.5 + 0 * v),
+    "triangular": lambda u: _inside(u, lambda v: 1 - jnp.abs(v)),
+    "epanechnikov": lambda u: _inside(u, lambda v: 3 / 4 * (1 - v**2)),
+    "biweight": lambda u: _inside(u, lambda v: 15 / 16 * (1 - v**2) ** 2),
+    "triweight": lambda u: _inside(u, lambda v: 35 / 32 * (1 - v**2) ** 3),
+    "tricube": lambda u: _inside(u, lambda v: 70 / 81 * (1 - jnp.abs(v) ** 3) ** 3),
+    "cosine": lambda u: _inside(u, lambda v: jnp.pi / 4 * jnp.cos(jnp.pi * v / 2)),
+}
+
+
+def _kernel(kernel, d, h, period):
+    if period is None:
+        return KERNELS[kernel](d / h) / h
+    if kernel == "von_mises":
+        kappa = (period / (2 * jnp.pi * h)) ** 2
+        log_bessel = jnp.log(jax.scipy.special.i0e(kappa))
+        return jnp.exp(kappa * (jnp.cos(2 * jnp.pi * d / period) - 1) - log_bessel) / period
+    if kernel == "cauchy":
+        s = 2 * jnp.pi * h / period
+        return jnp.sinh(s) / (period * (jnp.cosh(s) - jnp.cos(2 * jnp.pi * d / period)))
+    d = d - period * jnp.round(d / period)
+    images = period * jnp.arange(-12, 13)
+    return (KERNELS[kernel]((d[..., None] + images) / h) / h).sum(axis=-1)
+
+
+def _loss(z, x, h, a, b, kernel, bins, period):
+    centers = a + (jnp.arange(bins) + 0.5) * (b - a) / bins
+    q = _kernel(kernel, centers[:, None] - x, h, period) @ jax.nn.softmax(z)
+    return -jnp.log(q).mean()
+
+
+@pytest.mark.parametrize("implementation", [reference, kdexent], ids=["reference", "fast"])
+@pytest.mark.parametrize("h", [0.3, 1.0, 1.8])
+@pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
+def test_gradients(kernel, period, h, implementation):
+    x, z = random_problem(11, 60, (), period)
+    expected_loss, expected = jax.value_and_grad(_loss, (0, 1, 2))(z, x, h, 1.0, 5.0, kernel, 24, period)
+    options = {"bandwidth": h, "kernel": kernel, "bins": 24, "period": period}
+
+    def exact(x):
+        loss, gradients = reference.loss_and_grad(x, z, 1.0, 5.0, wrt=WRT, **options)
+        return loss, *gradients
+
+    rounding = Rounding(exact, x)
+    loss, gradients = implementation.loss_and_grad(x, z, 1.0, 5.0, wrt=WRT, **options)
+    assert_losses_agree(loss, expected_loss, 1e-12, rounding)
+    for i, (name, gradient, wanted) in enumerate(zip(WRT, gradients, expected, strict=True)):
+        assert_gradients_agree(gradient, wanted, z, h, name, 1e-11, (rounding, i + 1))
