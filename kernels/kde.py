@@ -182,7 +182,7 @@ def loss_and_grad(
     for name, array in arrays.items():
         if not np.may_share_memory(array, given[name]):
             given[name][...] = array.reshape(given[name].shape)
-    results = tuple(given[name][()] for name in names)
+    results = tuple(given[name] if given[name].ndim else given[name][()] for name in names)
     return _shaped(losses, problem), results[0] if isinstance(wrt, str) else results
 
 

@@ -55,7 +55,8 @@ def loss(
     >>> round(float(reference.loss([0.3], [0.0], -0.1, 0.1, bandwidth=0.2, bins=8)), 10)
     0.4755162458
     """
-    problem = _checked(loss_problem(x, z, a, b, bandwidth, kernel, bins, rule, target, period))
+    problem = loss_problem(x, z, a, b, bandwidth, kernel, bins, rule, target, period)
+    _require_data(x, z)
     losses = np.zeros(problem.rows)
     masses = _all_rows(problem.masses.block(0, problem.rows), problem.rows)
     for chunk in _chunks(problem):
@@ -88,7 +89,8 @@ def loss_and_grad(
     array([ 0.23105858, -0.23105858])
     """
     names = check_wrt(wrt)
-    problem = _checked(loss_problem(x, z, a, b, bandwidth, kernel, bins, rule, target, period))
+    problem = loss_problem(x, z, a, b, bandwidth, kernel, bins, rule, target, period)
+    _require_data(x, z)
     R, N = problem.rows, problem.points
     losses, covered = np.zeros(R), np.zeros(R)
     by_z, by_x, by_h = np.zeros((R, N)), np.zeros((R, N)), np.zeros(R)
@@ -130,16 +132,16 @@ def log_density(
     >>> reference.log_density([0.0], [0.0], [0.0, 50.0], bandwidth=1.0).round(6)
     array([   -0.918939, -1250.918939])
     """
-    problem = _checked(density_problem(x, z, points, bandwidth, kernel, period))
+    problem = density_problem(x, z, points, bandwidth, kernel, period)
+    _require_data(x, z)
     log_q = np.empty((problem.rows, problem.bins))
     for chunk in _chunks(problem):
         log_q[chunk.rows, chunk.bins], _ = _normalise(chunk.log_terms)
     return _shaped(log_q, problem)
 
 
-def _checked(problem: Problem) -> Problem:
-    checks.require_data(problem.x.values, problem.z.values)
-    return problem
+def _require_data(x: ArrayLike, z: ArrayLike) -> None:
+    checks.require_data(checks.real_array("x", x), checks.real_array("z", z))
 
 
 def _row_chunks(rows: int, pairs_per_row: int) -> Iterator[slice]:

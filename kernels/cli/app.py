@@ -1,0 +1,78 @@
+"""What can be typed on the command line."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+
+app = typer.Typer(
+    help="Cross-entropy of a target distribution and a softmax-weighted kernel density estimate.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kdexent {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def bench(
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="A few small cases, in seconds.")] = False,
+    json: Annotated[
+        Path, typer.Option(metavar="FILE", help="Where to write every figure; - for the standard output.")
+    ] = Path("bench-results/bench.json"),
+    plot: Annotated[Path, typer.Option(metavar="FILE", help="Where to draw the figures.")] = Path(
+        "bench-results/bench.png"
+    ),
+    no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw nothing.")] = False,
+    threads: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Threads to use; as many as Numba would if not given."),
+    ] = None,
+    repeat: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Timings of each case; fewer of a slow reference.")
+    ] = None,
+    filter: Annotated[
+        str, typer.Option(metavar="TEXT", help="Only the cases with TEXT in their name or group.")
+    ] = "",
+    list_cases: Annotated[bool, typer.Option("--list", help="List the cases and measure none.")] = False,
+) -> None:
+    """Time the fast kernels beside the NumPy reference, and check that they agree.
+
+    The exit status is 1 if any case disagrees.
+    """
+    if not no_plot and not list_cases and find_spec("matplotlib") is None:
+        typer.echo(
+            'kdexent: the plot needs matplotlib; pip install "kdexent[bench]", or use --no-plot', err=True
+        )
+        raise typer.Exit(2)
+    from . import run  # noqa: PLC0415
+
+    if list_cases:
+        status = run.list_cases(quick, filter)
+    else:
+        settings = run.Settings(quick, filter, threads, repeat, json, None if no_plot else plot)
+        status = run.bench(settings)
+    sys.stdout.flush()
+    raise typer.Exit(status)

@@ -1,0 +1,136 @@
+"""`kdexent bench` from the first case to the verdict."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from ..cases import Case, suite
+from ..threads import thread_count
+from . import units
+from .groups import group, selected
+from .limits import measure_limits
+from .machine import describe
+from .measure import FULL, QUICK, measure
+from .record import Outcome, as_json
+from .table import show, show_cases
+
+__all__ = ["Settings", "bench", "list_cases"]
+
+_STDOUT = Path("-")
+_PLAIN_WIDTH = 120
+
+
+class Settings(NamedTuple):
+    """What was asked for on the command line."""
+
+    quick: bool
+    filter: str
+    threads: int | None
+    repeat: int | None
+    json: Path
+    plot: Path | None
+
+
+def _console(stderr: bool = False) -> Console:
+    console = Console(stderr=stderr, highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        # A file or a pipe has no width, and the usual guess of 80 would leave columns out.
+        console.width = _PLAIN_WIDTH
+    return console
+
+
+def _complain(message: str) -> int:
+    print(f"kdexent: {message}", file=sys.stderr)
+    return 2
+
+
+def _no_case(text: str) -> int:
+    return _complain(f"no case has {text!r} in its name or group; see kdexent bench --list")
+
+
+def list_cases(quick: bool, text: str) -> int:
+    """Print the cases that `bench` would measure; return the exit status."""
+    cases = selected(suite(quick), text)
+    if not cases:
+        return _no_case(text)
+    rows = [(group(case), case.name, units.points(case), units.count(case.bins)) for case in cases]
+    show_cases(rows, _console())
+    return 0
+
+
+def _tracked(cases: list[Case], console: Console) -> Iterator[Case]:
+    """Yield the cases, showing which one is next."""
+    labels = [f"{case.name}, N = {units.points(case)}, M = {units.count(case.bins)}" for case in cases]
+    if not console.is_terminal:
+        for number, (case, label) in enumerate(zip(cases, labels, strict=True), 1):
+            console.print(f"[{number}/{len(cases)}] {label}", markup=False)
+            yield case
+        return
+    columns = (BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    # Drawn between cases only: a thread that redraws would compete with what is timed.
+    with Progress(*columns, console=console, transient=True, auto_refresh=False) as progress:
+        task = progress.add_task("", total=len(cases))
+        for case, label in zip(cases, labels, strict=True):
+            progress.update(task, description=label, refresh=True)
+            yield case
+            progress.advance(task)
+
+
+def bench(settings: Settings) -> int:
+    """Measure, print, and write what was asked for; return the exit status."""
+    cases = selected(suite(settings.quick), settings.filter)
+    if not cases:
+        return _no_case(settings.filter)
+    files = [path for path in (settings.json, settings.plot) if path is not None and path != _STDOUT]
+    try:
+        for path in files:
+            path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return _complain(f"cannot write there: {error}")
+
+    console = _console(stderr=settings.json == _STDOUT)
+    effort = QUICK if settings.quick else FULL
+    if settings.repeat is not None:
+        effort = effort._replace(repeat=settings.repeat)
+    threads = thread_count(settings.threads)
+    machine, limits = describe(), measure_limits(threads)
+    rows = [measure(case, threads, effort) for case in _tracked(cases, _console(stderr=True))]
+    outcome = Outcome(
+        suite="quick" if settings.quick else "full",
+        filter=settings.filter,
+        threads=threads,
+        effort=effort,
+        machine=machine,
+        # Once more at the end, since other work may have come or gone in between.
+        limits=limits.or_better(measure_limits(threads)),
+        rows=rows,
+    )
+    show(outcome, console)
+
+    try:
+        if settings.json == _STDOUT:
+            print(as_json(outcome))
+        else:
+            settings.json.write_text(as_json(outcome) + "\n", encoding="utf-8")
+        if settings.plot is not None:
+            from .plot import draw  # noqa: PLC0415
+
+            draw(outcome, settings.plot)
+    except OSError as error:
+        return _complain(f"cannot write there: {error}")
+    if files:
+        console.print(Text("Written: " + ", ".join(map(str, files))))
+    console.print(
+        f"First calls, which compile or load from the disk cache: {units.seconds(outcome.first_calls)} in all"
+    )
+    style = "bold red" if outcome.failures else "bold green"
+    console.print(Text(outcome.verdict, style=style))
+    return 1 if outcome.failures else 0

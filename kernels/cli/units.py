@@ -1,0 +1,49 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import math
+
+from ..cases import Case
+
+__all__ = ["count", "error", "points", "ratio", "seconds", "three_digits"]
+
+
+def three_digits(value: float) -> str:
+    """Return a number in plain notation with three significant digits, or three decimals if it has fewer."""
+    if not math.isfinite(value):
+        return "-"
+    for decimals, below in ((3, 0.9995), (2, 9.995), (1, 99.95)):
+        if value < below:
+            return f"{value:.{decimals}f}"
+    return f"{value:.0f}"
+
+
+def seconds(value: float) -> str:
+    """Return a time with its unit: 12.3 us (with a micro sign), 4.56 ms or 7.89 s."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if value >= 0.9995 * size:
+            return f"{three_digits(value / size)} {unit}"
+    return f"{three_digits(value / 1e-6)} µs" if math.isfinite(value) else "-"
+
+
+def ratio(value: float) -> str:
+    """Return a speed-up: 2.5x or 123x."""
+    if not math.isfinite(value):
+        return "-"
+    return f"{value:.1f}x" if value < 9.95 else f"{value:.0f}x"
+
+
+def error(value: float) -> str:
+    """Return an error with two digits: 3.8e-16; 0 where it is none."""
+    return "0" if value == 0 else f"{value:.1e}"
+
+
+def count(value: int) -> str:
+    """Return a whole number with its thousands apart."""
+    return f"{value:,}"
+
+
+def points(case: Case) -> str:
+    """Return the number of points of a case, or rows x points."""
+    return count(case.points) if case.rows == 1 else f"{count(case.rows)}×{count(case.points)}"

@@ -1,0 +1,11 @@
+"""Many small rows in one call."""
+
+from typing import Any
+
+from kdexent import cases
+from side_by_side import measure, side_by_side
+
+
+@side_by_side([cases.batch(rows=100), cases.batch(rows=2_000)])
+def test_batch(benchmark: Any, case: cases.Case, implementation: str) -> None:
+    measure(benchmark, case, implementation, "loss_and_grad")

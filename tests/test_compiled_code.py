@@ -1,0 +1,65 @@
+"""The hot loops are vector code without calls, and every compiled function takes its flags from one place."""
+
+import ast
+import platform
+import re
+from pathlib import Path
+
+import llvmlite.binding
+import pytest
+
+import kdexent
+from kdexent import gaussian_runs, jit, pair_loops
+from kdexent.families import FORMULAS, Variant
+
+PACKAGE = Path(kdexent.__file__).parent
+
+x86_with_fma = pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64") or not llvmlite.binding.get_host_cpu_features().get("fma"),
+    reason="reads x86-64 assembly with fused multiply-add",
+)
+
+
+def assembly(monkeypatch, make):
+    """Return the assembly of loops compiled afresh; code from the disk cache cannot be inspected."""
+
+    def no_cache(*_):
+        raise RuntimeError("no cache")
+
+    monkeypatch.setattr(jit, "_PackageCache", no_cache)
+    make.cache_clear()
+    try:
+        return lambda loops: "\n".join(loops().inspect_asm().values())
+    finally:
+        make.cache_clear()
+
+
+@x86_with_fma
+@pytest.mark.parametrize("loop", ["forward", "adjoint", "log_forward", "log_adjoint"])
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_pair_loops(monkeypatch, formula, loop):
+    circle = "circle" in formula or formula in ("von_mises", "fourier")
+    asm = assembly(monkeypatch, pair_loops.pair_loops)
+    code = asm(getattr(pair_loops.pair_loops(Variant(formula, circle)), loop))
+    assert re.search(r"\bvf(n?m)(add|sub)\w+pd\b", code), "no packed fused multiply-add"
+    assert not re.search(r"\b(call|jmp)\w*\s+\S*\b(exp2?|pow|sin|cos|log)\b", code), "a call to the mathematics library"
+
+
+@x86_with_fma
+@pytest.mark.parametrize(("single", "suffix"), [(False, "pd"), (True, "ps")])
+def test_runs(monkeypatch, single, suffix):
+    asm = assembly(monkeypatch, gaussian_runs.run_loops)
+    loops = gaussian_runs.run_loops(False, single)
+    assert re.search(rf"\bvfmadd\w+{suffix}\b", asm(loops.adjoint))
+    assert len(re.findall(rf"\bvmul{suffix}\b", asm(loops.forward))) > 8
+
+
+def test_flags_come_from_one_place():
+    for path in PACKAGE.glob("*.py"):
+        if path.name == "jit.py":
+            continue
+        names = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+        assert not names & {"njit", "jit", "vectorize", "guvectorize"}, path.name
+    for flags in (jit.EXACT, jit.SUMS):
+        assert not flags & {"nnan", "ninf", "fast", "arcp", "afn"}
+    assert "reassoc" not in jit.EXACT
