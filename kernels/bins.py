@@ -57,7 +57,9 @@ def make_bins(bins: Any, rule: Any, a: float | Floats, b: float | Floats) -> Bin
 def _edge_bins(bins: Any, rule: str, a: float | Floats, b: float | Floats) -> Bins:
     edges = checks.real_array("bins", bins).astype(np.float64)
     if edges.ndim != 1 or edges.size < 2:
-        raise ValueError(f"bins must be an integer or a 1-D array of at least 2 edges, got shape {edges.shape}")
+        raise ValueError(
+            f"bins must be an integer or a 1-D array of at least 2 edges, got shape {edges.shape}"
+        )
     if rule != "midpoint":
         raise ValueError(f"rule {rule!r} takes bins as a number of nodes, not as edges")
     checks.require("bins", edges, np.isfinite(edges), "must have finite edges")

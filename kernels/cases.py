@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .data import departures, wind
 from .names import CIRCLE_ONLY, KERNELS
 
-__all__ = ["Arguments", "Case", "BINS", "SIZES", "batch", "circle", "kernels", "line", "real", "suite"]
+__all__ = ["BINS", "SIZES", "Arguments", "Case", "batch", "circle", "kernels", "line", "real", "suite"]
 
 BINS = (16, 64, 256, 1024)
 SIZES = (1_000, 10_000, 100_000)

@@ -42,7 +42,7 @@ def real_parameter(name: str, value: Any) -> float | NDArray[np.float64]:
     if array.ndim == 0:
         return real_parameter(name, float(array))
     array = array.astype(np.float64, copy=False)
-    require(name, array, np.isfinite(array), "must be finite")
+    require(name, array, np.asarray(np.isfinite(array)), "must be finite")
     return array
 
 
@@ -53,7 +53,7 @@ def _to_float(name: str, value: Any) -> float:
         raise ValueError(f"{name} must be finite, got {value}") from None
 
 
-def require(name: str, array: NDArray[Any], good: NDArray[np.bool_], rule: str) -> None:
+def require(name: str, array: NDArray[Any], good: Any, rule: str) -> None:
     """Raise ValueError at the first entry of `array` that is not `good`."""
     if good.all():
         return
@@ -121,11 +121,13 @@ def period_length(value: Any) -> float | None:
     return period
 
 
-def interval(
-    a: float | NDArray[np.float64], b: float | NDArray[np.float64], period: float | None
-) -> None:
+def interval(a: float | NDArray[np.float64], b: float | NDArray[np.float64], period: float | None) -> None:
     """Raise unless a < b, b - a is finite, and b - a is at most one period (to rounding)."""
-    if isinstance(a, float) and isinstance(b, float) and 0 < b - a <= (math.inf if period is None else period):
+    if (
+        isinstance(a, float)
+        and isinstance(b, float)
+        and 0 < b - a <= (math.inf if period is None else period)
+    ):
         if not math.isfinite(b - a):
             raise ValueError(f"b - a must be finite, got a = {a}, b = {b}")
         return
@@ -169,5 +171,3 @@ def output(name: str, value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) 
 def unavailable(name: str, value: str, reason: str, alternatives: Iterable[str]) -> NoReturn:
     """Raise for a known name that does not apply here, naming those that do."""
     raise ValueError(f"{name} {value!r} {reason}; use one of {', '.join(map(repr, alternatives))}")
-
-

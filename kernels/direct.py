@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from . import gaussian_runs
 from .families import row_parameters, takes_series
 from .pair_loops import LINEAR_FLOOR, PairLoops, pair_loops
-from .problem import FLOAT32, Problem, Rows
+from .problem import FLOAT32, FLOAT64, Problem, Rows
 from .strategy import Strategy
 
 Floats = NDArray[np.float64]
@@ -23,31 +23,44 @@ def direct(problem: Problem) -> list[tuple[NDArray[np.intp] | None, Problem, Str
     if h.shape[0] == 1 and centers.shape[0] == 1:
         # Calls in a loop mostly repeat these.
         spacing = (centers[0, -1] - centers[0, 0]) / max(1, problem.bins - 1)
-        row = (problem.kernel, float(h[0]), problem.period, float(spacing), problem.bins if problem.equal_bins else 1)
+        row = (
+            problem.kernel,
+            float(h[0]),
+            problem.period,
+            float(spacing),
+            problem.bins if problem.equal_bins else 1,
+        )
         return [(None, problem, _one_strategy(*row, single, problem.points if single else 0))]
     h, centers = problem.bandwidth.block(0, problem.rows), problem.centers.block(0, problem.rows)
     series = takes_series(problem.kernel, h, problem.period)
     runs = np.zeros(problem.rows, bool)
     if problem.equal_bins:
         spacing = (centers[:, -1] - centers[:, 0]) / max(1, problem.bins - 1)
-        runs |= _runs(problem.kernel, h, problem.period, spacing, problem.bins)
+        runs |= _runs(problem.kernel, h, problem.period, spacing, problem.bins, single)
     way = series + 2 * runs
     parts = []
     for value in np.unique(way):
         rows = np.flatnonzero(way == value)
         part = problem if len(rows) == problem.rows else problem.take(rows)
         strategy = _strategy(
-            part.kernel, part.bandwidth.block(0, part.rows), part.period, bool(runs[rows[0]]), single, problem.points
+            part.kernel,
+            part.bandwidth.block(0, part.rows),
+            part.period,
+            bool(runs[rows[0]]),
+            single,
+            problem.points,
         )
         parts.append((None if part is problem else rows, part, strategy))
     return parts
 
 
-def _runs(kernel: str, h: Floats, period: float | None, spacing: Floats, bins: int) -> NDArray[np.bool_]:
+def _runs(
+    kernel: str, h: Floats, period: float | None, spacing: Floats, bins: int, single: bool
+) -> NDArray[np.bool_]:
     """Return which rows of equal bins go through runs: gaussians that take no series."""
     if kernel != "gaussian":
         return np.zeros(h.shape, bool)
-    return gaussian_runs.applies(spacing, h, bins) & ~takes_series(kernel, h, period)
+    return gaussian_runs.applies(spacing, h, bins, single) & ~takes_series(kernel, h, period)
 
 
 @lru_cache(maxsize=256)
@@ -56,7 +69,7 @@ def _one_strategy(
 ) -> Strategy:
     """Return the strategy for rows that share bandwidth and bins; `bins` is 1 where they are not equal."""
     bandwidth = np.array([h])
-    runs = bool(_runs(kernel, bandwidth, period, np.array([spacing]), bins)[0])
+    runs = bool(_runs(kernel, bandwidth, period, np.array([spacing]), bins, single)[0])
     return _strategy(kernel, bandwidth, period, runs, single, points)
 
 
@@ -74,6 +87,8 @@ def _strategy(
         parameters=Rows(family.parameters),
         log_scale=Rows(family.log_scale),
         floor=floor,
+        dtype=FLOAT32 if runs and single else FLOAT64,
+        pairs_per_block=2**21 if runs else 2**18,
         forward=loops.forward,
         adjoint=loops.adjoint,
         all_pairs=all_pairs,

@@ -24,6 +24,7 @@ STRATEGIES = {"direct": direct}
 
 # log q is evaluated for so many points of a row at a time, which bounds the partial sums.
 _POINTS_AT_A_TIME = 2**16
+_POINTS_TO_SCAN = 2**18
 
 
 class BadData(Exception):
@@ -35,7 +36,9 @@ def strategies(method: str, problem: Problem) -> list[tuple[NDArray[np.intp] | N
     return STRATEGIES["direct" if method == AUTO else method](problem)
 
 
-def evaluate(problem: Problem, method: str, gradients: dict[str, NDArray[Any]] | None, n_threads: int) -> Floats:
+def evaluate(
+    problem: Problem, method: str, gradients: dict[str, NDArray[Any]] | None, n_threads: int
+) -> Floats:
     """Return the losses (R,), and write the gradients asked for: z, x (R, N) and bandwidth (R,)."""
     losses = np.empty(problem.rows)
     for rows, part, strategy in strategies(method, problem):
@@ -65,7 +68,7 @@ def _evaluate_part(
     def work(tile: Tile) -> None:
         _evaluate_tile(tile, problem, strategy, losses[tile.start : tile.stop], out)
 
-    _each_tile(problem, work, n_threads)
+    _each_tile(problem, strategy, work, n_threads)
 
 
 def evaluate_density(problem: Problem, method: str, n_threads: int) -> Floats:
@@ -83,15 +86,17 @@ def evaluate_density(problem: Problem, method: str, n_threads: int) -> Floats:
                 if density.min() < strategy.floor:
                     weak = strategy.weak_bins(tile, density)
                     part[weak.row, weak.bins] = log_density_of(weak, log_scale)
-                log_q[slice(tile.start, tile.stop) if rows is None else rows[tile.start : tile.stop], columns] = part
+                log_q[
+                    slice(tile.start, tile.stop) if rows is None else rows[tile.start : tile.stop], columns
+                ] = part
 
-            _each_tile(part, work, n_threads)
+            _each_tile(part, strategy, work, n_threads)
     return log_q
 
 
-def _each_tile(problem: Problem, work: Callable[[Tile], None], n_threads: int) -> None:
-    """Scan every tile and do the work on it; threads share the tiles, or the blocks of one tile after another."""
-    shape = cut(problem)
+def _each_tile(problem: Problem, strategy: Strategy, work: Callable[[Tile], None], n_threads: int) -> None:
+    """Scan every tile and do the work on it; threads share the tiles, or else the blocks of each."""
+    shape = cut(problem, strategy.pairs_per_block)
     step = shape.rows_per_tile
     inside = n_threads if shape.blocks > 1 else 1
 
@@ -104,24 +109,26 @@ def _each_tile(problem: Problem, work: Callable[[Tile], None], n_threads: int) -
 
 
 def _find_top(tile: Tile) -> None:
-    if tile.whole is not None:
+    if tile.blocks == 1:
         tile.top = np.empty(tile.rows)
-        if scan()(*tile.whole, tile.top, True):
+        if scan(tile.dtype)(*tile.whole(tile.dtype), tile.top, True):
             raise BadData
         return
-    tops = np.empty((tile.blocks, tile.rows))
-    bad = np.zeros(tile.blocks, bool)
+    spans = -(-tile.points // _POINTS_TO_SCAN)
+    tops, bad = np.empty((spans, tile.rows)), np.zeros(spans, bool)
 
-    def block(index: int, x: Floats, z: Floats) -> None:
-        bad[index] = scan()(x, z, tops[index], False)
+    def look(index: int, x: NDArray[Any], z: NDArray[Any]) -> None:
+        bad[index] = scan(tile.dtype)(x, z, tops[index], False)
 
-    tile.each_block(block)
+    tile.each_span(_POINTS_TO_SCAN, look, tile.dtype)
     tile.top = tops.max(axis=0)
     if bad.any() or tile.top.min() == -np.inf:
         raise BadData
 
 
-def _evaluate_tile(tile: Tile, problem: Problem, strategy: Strategy, losses: Floats, out: Gradients | None) -> None:
+def _evaluate_tile(
+    tile: Tile, problem: Problem, strategy: Strategy, losses: Floats, out: Gradients | None
+) -> None:
     density, mass = strategy.densities(tile)
     masses = problem.masses.block(tile.start, tile.stop)
     log_scale = strategy.log_scale.block(tile.start, tile.stop)

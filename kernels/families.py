@@ -369,7 +369,7 @@ _TRANSFORM = {"gaussian": _gaussian_transform, "logistic": _logistic_transform}
 
 
 def _fourier_parameters(kernel: str, p: Floats, h: Floats, period: float) -> None:
-    """Write P K(d) = 1 + 2 sum_n F(2 pi n h/P) cos(2 pi n d/P) and its h-derivative in powers of the cosine."""
+    """Write 1 + 2 sum_n F(2 pi n h/P) cos(2 pi n d/P), and its h-derivative, in powers of the cosine."""
     omega = 2 * math.pi / period * np.arange(1, _TERMS + 1)
     value, slope = _TRANSFORM[kernel](omega * h[:, np.newaxis])
     by_h = slope * omega

@@ -14,7 +14,7 @@ from .pair_loops import READ, READ1, WRITE, WRITE1, own_row
 
 def _make_finish() -> Callable:
     def finish(density, mass, log_scale, masses, floor, log_q, weights, losses):
-        """For bins with density (R, M) of at least `floor`, write log q and weights = p/density; add -p log q.
+        """For bins of density (R, M) from `floor` on, write log q and weights = p/density; add -p log q.
 
         Other bins get log q = -inf and weight 0. Return how many there are.
         """

@@ -1,13 +1,15 @@
 """How this package compiles: the fastmath flags, the error model and the disk cache.
 
-`helper`, `plain` and `loop` mark functions that compiled code calls; `lazily` compiles
-one for given argument types when it is first needed, and keeps it on disk. None allows NaN or infinity to be assumed away.
+`helper`, `plain` and `loop` mark functions that compiled code calls; `lazily` compiles one for given
+argument types when it is first needed, and keeps it on disk. None lets NaN or infinity be assumed
+away.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from threading import RLock
@@ -42,13 +44,11 @@ def _specialise(function: Callable, signature: Any, name: str) -> Callable:
 
     `name` tells apart functions that share their code and differ in the helpers they close over.
     """
-    dispatcher = numba.njit(fastmath=SUMS, error_model="numpy", nogil=True)(function)
-    if numba.config.DISABLE_JIT:
+    dispatcher: Any = numba.njit(fastmath=SUMS, error_model="numpy", nogil=True)(function)
+    if not hasattr(dispatcher, "compile"):  # NUMBA_DISABLE_JIT
         return dispatcher
-    try:
+    with suppress(RuntimeError, OSError):  # nowhere to write: compile afresh in every process
         dispatcher._cache = _PackageCache(function, name)
-    except (RuntimeError, OSError):
-        pass  # nowhere to write: compile afresh in every process
     dispatcher.compile(signature)
     dispatcher.disable_compile()
     return dispatcher

@@ -1,6 +1,6 @@
 """Cross-entropy of a target distribution and a softmax-weighted kernel density estimate, compiled.
 
-    S = softmax(z),  q_m = sum_j S_j K_h(c_m - x_j),  L = -sum_m p_m log q_m
+S = softmax(z),  q_m = sum_j S_j K_h(c_m - x_j),  L = -sum_m p_m log q_m
 """
 
 from __future__ import annotations
@@ -175,7 +175,9 @@ def loss_and_grad(
     if out is None and wrt == "z":
         by_z = np.empty((problem.rows, problem.points), problem.dtype)
         losses = _evaluated(problem, x, z, method, {"z": by_z}, threads)
-        return _shaped(losses, problem), by_z.reshape((*problem.shape, problem.points)) if len(problem.shape) != 1 else by_z
+        return _shaped(losses, problem), by_z.reshape((*problem.shape, problem.points)) if len(
+            problem.shape
+        ) != 1 else by_z
     given = _outputs(out, names, isinstance(wrt, str), problem)
     arrays = {name: _flat_output(array, (x, z), problem) for name, array in given.items()}
     losses = _evaluated(problem, x, z, method, arrays, threads)
@@ -226,7 +228,7 @@ def log_density(
     --------
     >>> import kdexent
     >>> kdexent.log_density([0.0], [0.0], [0.0, 50.0], bandwidth=1.0).round(6)
-    array([   -0.918939, -1250.918939])
+    array([-9.18939000e-01, -1.25091894e+03])
     """
     method = check_method(method, order, rtol)
     threads = thread_count(n_threads)

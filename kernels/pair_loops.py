@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
@@ -164,25 +164,38 @@ READ1 = types.Array(types.float64, 1, "C", readonly=True)
 WRITE = types.Array(types.float64, 2, "C")
 WRITE1 = types.Array(types.float64, 1, "C")
 _INDEX1 = types.Array(types.int64, 1, "C", readonly=True)
-
-
-_BLOCK = (READ, READ, READ1, READ, READ)
 _SOME_BINS = (_INDEX1, _INDEX1)
-FORWARD_SIGNATURE = types.void(*_BLOCK, WRITE, WRITE1)
-ADJOINT_SIGNATURE = types.void(*_BLOCK, READ, READ1, WRITE)
 
 
-@lru_cache(maxsize=None)
+def _block(real: types.Float) -> tuple[types.Type, ...]:
+    data = types.Array(real, 2, "C", readonly=True)
+    return data, data, READ1, READ, READ
+
+
+def forward_signature(real: types.Float = types.float64) -> Any:
+    """Return the types of a forward loop over data of type `real`."""
+    return types.void(*_block(real), WRITE, WRITE1)
+
+
+def adjoint_signature(real: types.Float = types.float64) -> Any:
+    """Return the types of an adjoint loop over data of type `real`."""
+    return types.void(*_block(real), READ, READ1, types.Array(real, 2, "C"))
+
+
+@cache
 def pair_loops(variant: Variant) -> PairLoops:
     """Return the loops of a variant, each compiled when it is first asked for."""
     makers = {
-        "forward": (_make_forward, FORWARD_SIGNATURE),
-        "log_forward": (_make_log_forward, types.void(*_BLOCK, *_SOME_BINS, WRITE1, WRITE1)),
-        "adjoint": (_make_adjoint, ADJOINT_SIGNATURE),
-        "full_adjoint": (_make_full_adjoint, types.void(*_BLOCK, READ, READ1, WRITE, WRITE, WRITE1)),
+        "forward": (_make_forward, forward_signature()),
+        "log_forward": (_make_log_forward, types.void(*_block(types.float64), *_SOME_BINS, WRITE1, WRITE1)),
+        "adjoint": (_make_adjoint, adjoint_signature()),
+        "full_adjoint": (
+            _make_full_adjoint,
+            types.void(*_block(types.float64), READ, READ1, WRITE, WRITE, WRITE1),
+        ),
         "log_adjoint": (
             _make_log_adjoint,
-            types.void(*_BLOCK, *_SOME_BINS, READ1, READ1, WRITE, WRITE, WRITE1),
+            types.void(*_block(types.float64), *_SOME_BINS, READ1, READ1, WRITE, WRITE, WRITE1),
         ),
     }
 
@@ -271,7 +284,7 @@ def _make_full_adjoint(variant: Variant) -> Callable:
     formula, circle, images = FORMULAS[variant.formula], variant.circle, variant.images
 
     def full_adjoint(x, z, top, centers, params, weights, share, by_z, by_x, by_h):
-        """As `adjoint`, and by_x (R, n) = w_i sum_m weights_m dK/dd, by_h (R,) -= sum_im w_i weights_m dK/dh."""
+        """As `adjoint`; by_x (R, n) = w_i sum_m weights_m dK/dd, by_h (R,) -= sum_im w_i weights_m dK/dh."""
         xb, wb = room(np.float64), room(np.float64)
         sums, slopes = room(np.float64), room(np.float64)
         for r in range(by_z.shape[0]):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from . import checks
 from .bins import make_bins, target_masses
-from .names import AUTO, CIRCLE_ONLY, KERNELS, METHODS, WRT
+from .names import CIRCLE_ONLY, KERNELS, METHODS, WRT
 
 Floats = NDArray[np.float64]
 FLOAT32 = np.dtype(np.float32)
@@ -65,7 +65,9 @@ class Problem:
 
     def take(self, rows: NDArray[np.intp]) -> Problem:
         """Return the problem of some of the rows."""
-        parts = {name: getattr(self, name).take(rows) for name in ("x", "z", "bandwidth", "centers", "masses")}
+        parts = {
+            name: getattr(self, name).take(rows) for name in ("x", "z", "bandwidth", "centers", "masses")
+        }
         return replace(self, shape=(len(rows),), rows=len(rows), **parts)
 
     def at_centers(self, columns: slice) -> Problem:
@@ -79,7 +81,7 @@ class Problem:
 
 
 def _spread(values: NDArray[Any], shape: tuple[int, ...], tail: int) -> Rows:
-    """Flatten the leading dimensions of `values` (all but `tail`) and say how they serve the rows of `shape`."""
+    """Flatten all but the last `tail` dimensions, and say how these rows serve those of `shape`."""
     lead = values.shape[: values.ndim - tail]
     if not lead:
         return Rows(values[np.newaxis])
@@ -97,7 +99,9 @@ def _data(x: Any, z: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         if array.ndim == 0 or array.shape[-1] == 0:
             raise ValueError(f"{name} must have at least one point, got shape {array.shape}")
     if x.shape[-1] != z.shape[-1]:
-        raise ValueError(f"z must have one logit for each of the {x.shape[-1]} points of x, got {z.shape[-1]}")
+        raise ValueError(
+            f"z must have one logit for each of the {x.shape[-1]} points of x, got {z.shape[-1]}"
+        )
     return x, z
 
 

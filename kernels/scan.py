@@ -9,7 +9,8 @@ from numba import types
 
 from .arithmetic import from_order_key, order_key
 from .jit import lazily
-from .pair_loops import READ, WRITE1
+from .pair_loops import WRITE1
+from .problem import FLOAT32, FLOAT64
 
 
 def _make_scan() -> Callable:
@@ -39,4 +40,14 @@ def _make_scan() -> Callable:
     return scan
 
 
-scan = lazily(_make_scan, types.int64(READ, READ, WRITE1, types.boolean), "scan")
+def _compiled(real: types.Float) -> Callable[[], Callable]:
+    data = types.Array(real, 2, "C", readonly=True)
+    return lazily(_make_scan, types.int64(data, data, WRITE1, types.boolean), f"scan.{real}")
+
+
+_SCANS = {FLOAT64: _compiled(types.float64), FLOAT32: _compiled(types.float32)}
+
+
+def scan(dtype: np.dtype) -> Callable:
+    """Return the compiled pass over data of a dtype, float32 or float64."""
+    return _SCANS[dtype]()

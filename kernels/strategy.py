@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .arithmetic import LN_2
 from .pair_loops import PairLoops
-from .problem import Rows
+from .problem import FLOAT64, Rows
 from .tiles import Gradients, Tile
 
 Floats = NDArray[np.float64]
@@ -36,6 +36,8 @@ class Strategy(NamedTuple):
     parameters: Rows  # of the formula, (S, PARAMETERS)
     log_scale: Rows  # log C, (S,)
     floor: float
+    dtype: np.dtype  # of the data that forward and adjoint read, and of the gradient that adjoint writes
+    pairs_per_block: int
     forward: Callable[[], Callable]
     adjoint: Callable[[], Callable]
     all_pairs: PairLoops
@@ -43,9 +45,9 @@ class Strategy(NamedTuple):
     def densities(self, tile: Tile) -> tuple[Floats, Floats]:
         """Return sum_j w_j K/C (R, M) and sum_j w_j (R,), w_j = exp(z_j - top)."""
         loop, parameters = self.forward(), self.parameters.block(tile.start, tile.stop)
-        if tile.whole is not None:
+        if tile.blocks == 1:
             sums = np.zeros((tile.rows, tile.bins)), np.zeros(tile.rows)
-            loop(*tile.whole, tile.top, tile.centers, parameters, *sums)
+            loop(*tile.whole(self.dtype), tile.top, tile.centers, parameters, *sums)
             return sums
         density = np.zeros((tile.lanes, tile.rows, tile.bins))
         mass = np.zeros((tile.lanes, tile.rows))
@@ -53,7 +55,7 @@ class Strategy(NamedTuple):
         def block(lane: int, x: Floats, z: Floats) -> None:
             loop(x, z, tile.top, tile.centers, parameters, density[lane], mass[lane])
 
-        tile.each_lane(block)
+        tile.each_lane(block, self.dtype)
         return density.sum(axis=0), mass.sum(axis=0)
 
     def weak_bins(self, tile: Tile, density: Floats) -> WeakBins:
@@ -87,22 +89,28 @@ class Strategy(NamedTuple):
         """Write the gradients: `share` (R,) is (mass in reach) / sum_j w_j, weights and masses are (R, M)."""
         parameters = self.parameters.block(tile.start, tile.stop)
         adjoint = self.adjoint() if out.only_z else self.all_pairs.full_adjoint()
+        # The loops over all pairs read and write float64.
+        dtype = self.dtype if out.only_z and weak is None else FLOAT64
+        if out.only_z and dtype != self.dtype:
+            adjoint = self.all_pairs.adjoint()
         if weak is not None:
             # The total stays apart from the peak, whose rounding would be common to all responsibilities.
             p = np.broadcast_to(masses, weights.shape)[weak.row, weak.bins]
             weak_weights = np.divide(p, weak.total, out=np.zeros_like(p), where=weak.total > 0)
 
         def block(index: int, x: Floats, z: Floats) -> None:
-            parts = out.begin(tile, index)
+            parts = out.begin(tile, index, dtype)
             head = (x, z, tile.top, tile.centers, parameters)
             adjoint(*head, weights, share, *(parts[:1] if out.only_z else parts))
             if weak is not None:
-                by_z, by_x, by_h = parts if len(parts) == 3 else (*parts, np.empty_like(parts[0]), share.copy())
+                by_z, by_x, by_h = (
+                    parts if len(parts) == 3 else (*parts, np.empty_like(parts[0]), share.copy())
+                )
                 bins = (weak.row_start, weak.bins, weak_weights, weak.peak)
                 self.all_pairs.log_adjoint()(*head, *bins, by_z, by_x, by_h)
             out.end(tile, index, parts)
 
-        tile.each_block(block)
+        tile.each_block(block, dtype)
 
 
 def log_density_of(weak: WeakBins, log_scale: Floats) -> Floats:

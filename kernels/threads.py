@@ -24,7 +24,7 @@ def available() -> int:
     import numba  # noqa: PLC0415
     from numba.np.ufunc import parallel  # noqa: PLC0415
 
-    limit = numba.config.NUMBA_NUM_THREADS
+    limit: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]  # set when numba is imported
     # Asking Numba starts its threads, so ask only where they run already.
     return min(limit, numba.get_num_threads()) if getattr(parallel, "_is_initialized", False) else limit
 
@@ -83,7 +83,7 @@ def _submit(work: Callable[[], None], helpers: int) -> list[Future[None]]:
 
 
 def _forget_pool() -> None:
-    global _lock, _pool  # noqa: PLW0603
+    global _lock, _pool
     _lock, _pool = threading.Lock(), None
 
 

@@ -17,10 +17,8 @@ from .problem import FLOAT64, Problem
 from .threads import run_blocks
 
 Floats = NDArray[np.float64]
-Block = Callable[[int, Floats, Floats], None]
+Block = Callable[[int, NDArray[Any], NDArray[Any]], None]
 
-# Some 100 to 400 microseconds of work.
-_PAIRS_PER_BLOCK = 2**20
 _LANES = 64
 _SUMS_PER_TILE = 2**21  # partial sums in all lanes, 16 MB
 
@@ -34,21 +32,22 @@ class Cut(NamedTuple):
     lanes: int
 
 
-def cut(problem: Problem) -> Cut:
-    """Cut a problem into tiles and blocks."""
-    pairs = problem.points * max(1, problem.bins)
-    if pairs < _PAIRS_PER_BLOCK:
-        return Cut(_PAIRS_PER_BLOCK // pairs, problem.points, 1, 1)
-    size = max(512, _PAIRS_PER_BLOCK // problem.bins // 512 * 512)
-    blocks = -(-problem.points // size)
-    return Cut(1, size, blocks, max(1, min(blocks, _LANES, _SUMS_PER_TILE // problem.bins)))
+def cut(problem: Problem, pairs_per_block: int) -> Cut:
+    """Cut a problem into tiles and blocks of at most so many pairs, some 200 microseconds of work."""
+    points, bins = problem.points, max(1, problem.bins)
+    if points * bins <= pairs_per_block:
+        return Cut(pairs_per_block // (points * bins), points, 1, 1)
+    blocks = min(-(-points * bins // pairs_per_block), -(-points // 512))
+    size = -(-points // (64 * blocks)) * 64
+    blocks = -(-points // size)
+    return Cut(1, size, blocks, max(1, min(blocks, _LANES, _SUMS_PER_TILE // bins)))
 
 
-def as_float64(block: NDArray[Any]) -> Floats:
-    """Return a block as contiguous float64, itself if it is."""
-    if block.dtype == FLOAT64 and block.flags.c_contiguous:
+def contiguous(block: NDArray[Any], dtype: np.dtype = FLOAT64) -> NDArray[Any]:
+    """Return a block as a contiguous array of the dtype, itself if it is one."""
+    if block.dtype == dtype and block.flags.c_contiguous:
         return block
-    return np.ascontiguousarray(block, dtype=np.float64)
+    return np.ascontiguousarray(block, dtype=dtype)
 
 
 class Tile:
@@ -56,37 +55,50 @@ class Tile:
 
     def __init__(self, problem: Problem, shape: Cut, start: int, stop: int, n_threads: int) -> None:
         self.start, self.stop, self.rows = start, stop, stop - start
-        self.points, self.bins = problem.points, problem.bins
+        self.points, self.bins, self.dtype = problem.points, problem.bins, problem.dtype
         self.blocks, self.lanes = shape.blocks, shape.lanes
-        self.centers = as_float64(problem.centers.block(start, stop))
+        self.centers = contiguous(problem.centers.block(start, stop))
         self.top: Floats
         self._size, self._n_threads = shape.points_per_block, n_threads
         self._x, self._z = problem.x.block(start, stop), problem.z.block(start, stop)
-        self.whole = (as_float64(self._x), as_float64(self._z)) if shape.blocks == 1 else None
+
+    def whole(self, dtype: np.dtype) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return x and z of a tile of one block."""
+        return contiguous(self._x, dtype), contiguous(self._z, dtype)
 
     def span(self, index: int) -> slice:
         """Return the points of a block."""
         return slice(index * self._size, min((index + 1) * self._size, self.points))
 
-    def _data(self, index: int) -> tuple[Floats, Floats]:
+    def _data(self, index: int, dtype: np.dtype) -> tuple[NDArray[Any], NDArray[Any]]:
         span = self.span(index)
-        return as_float64(self._x[:, span]), as_float64(self._z[:, span])
+        return contiguous(self._x[:, span], dtype), contiguous(self._z[:, span], dtype)
 
-    def each_block(self, work: Block) -> None:
+    def each_span(self, points: int, work: Block, dtype: np.dtype) -> None:
+        """Call work(index, x, z) for every so many points."""
+
+        def one(index: int) -> None:
+            span = slice(index * points, (index + 1) * points)
+            work(index, contiguous(self._x[:, span], dtype), contiguous(self._z[:, span], dtype))
+
+        run_blocks(-(-self.points // points), one, self._n_threads)
+
+    def each_block(self, work: Block, dtype: np.dtype = FLOAT64) -> None:
         """Call work(index, x, z) for every block of points, in any order."""
-        if self.whole is not None:
-            work(0, *self.whole)
+        if self.blocks == 1:
+            work(0, *self.whole(dtype))
         else:
-            run_blocks(self.blocks, lambda index: work(index, *self._data(index)), self._n_threads)
+            run_blocks(self.blocks, lambda index: work(index, *self._data(index, dtype)), self._n_threads)
 
-    def each_lane(self, work: Block) -> None:
+    def each_lane(self, work: Block, dtype: np.dtype = FLOAT64) -> None:
         """Call work(lane, x, z) for every block of points, those of one lane in order."""
-        if self.whole is not None:
-            work(0, *self.whole)
-            return
         for first in range(0, self.blocks, self.lanes):
             count = min(self.lanes, self.blocks - first)
-            run_blocks(count, lambda lane, first=first: work(lane, *self._data(first + lane)), self._n_threads)
+
+            def one(lane: int, first: int = first) -> None:
+                work(lane, *self._data(first + lane, dtype))
+
+            run_blocks(count, one, self._n_threads)
 
 
 class Gradients:
@@ -105,22 +117,22 @@ class Gradients:
         part._by_h = np.zeros((tile.blocks, tile.rows))
         return part
 
-    def begin(self, tile: Tile, index: int) -> tuple[Floats, ...]:
-        """Return where to write block `index`: by_z, and if not `only_z` by_x (R, n) and by_bandwidth (R,)."""
+    def begin(self, tile: Tile, index: int, dtype: np.dtype = FLOAT64) -> tuple[NDArray[Any], ...]:
+        """Return where to write a block: by_z (R, n), and if not `only_z` by_x and by_bandwidth (R,)."""
         if self._by_h is None:
-            return (self._room("z", tile, index),)
-        return self._room("z", tile, index), self._room("x", tile, index), self._by_h[index]
+            return (self._room("z", tile, index, dtype),)
+        return self._room("z", tile, index, dtype), self._room("x", tile, index, dtype), self._by_h[index]
 
-    def _room(self, name: str, tile: Tile, index: int) -> Floats:
+    def _room(self, name: str, tile: Tile, index: int, dtype: np.dtype) -> NDArray[Any]:
         """Return the block of the result itself where compiled code can write to it."""
         array, span = self._arrays.get(name), tile.span(index)
-        if array is not None and array.dtype == FLOAT64:
+        if array is not None and array.dtype == dtype:
             room = array[tile.start : tile.stop, span]
             if room.flags.c_contiguous and room.flags.aligned:
                 return room
-        return np.empty((tile.rows, span.stop - span.start))
+        return np.empty((tile.rows, span.stop - span.start), dtype)
 
-    def end(self, tile: Tile, index: int, parts: tuple[Floats, ...]) -> None:
+    def end(self, tile: Tile, index: int, parts: tuple[NDArray[Any], ...]) -> None:
         """Store what `begin` could not place in the results."""
         for name, part in zip(("z", "x"), parts, strict=False):
             array = self._arrays.get(name)

@@ -12,7 +12,7 @@ from .finish import finish
 from .gaussian_runs import run_loops
 from .names import CIRCLE_ONLY, KERNELS, WRT
 from .pair_loops import pair_loops
-from .problem import check_wrt
+from .problem import FLOAT32, FLOAT64, check_wrt
 from .scan import scan
 
 _DOMAINS = ("line", "circle")
@@ -49,17 +49,15 @@ def warmup(kernel: Any = None, *, domain: str | None = None, wrt: str | tuple[st
     --------
     >>> import kdexent
     >>> kdexent.warmup("gaussian", domain="line", wrt="z")
-    10
+    11
     """
-    if kernel is None:
-        kernels = KERNELS
-    else:
-        kernels = (kernel,) if isinstance(kernel, str) else tuple(kernel)
+    given = KERNELS if kernel is None else kernel
+    kernels = (given,) if isinstance(given, str) else tuple(given)
     for name in kernels:
         checks.one_of("kernel", name, KERNELS)
     domains = _DOMAINS if domain is None else (checks.one_of("domain", domain, _DOMAINS),)
     only_z = check_wrt(wrt) == ("z",)
-    needed = [scan, finish]
+    needed = [lambda: scan(FLOAT64), lambda: scan(FLOAT32), finish]
     for variant in dict.fromkeys(variant for name in kernels for variant in variants(name, domains)):
         loops = pair_loops(variant)
         needed += [loops.forward, loops.adjoint, loops.log_forward, loops.log_adjoint]

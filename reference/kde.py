@@ -130,7 +130,7 @@ def log_density(
     --------
     >>> from kdexent import reference
     >>> reference.log_density([0.0], [0.0], [0.0, 50.0], bandwidth=1.0).round(6)
-    array([   -0.918939, -1250.918939])
+    array([-9.18939000e-01, -1.25091894e+03])
     """
     problem = density_problem(x, z, points, bandwidth, kernel, period)
     _require_data(x, z)

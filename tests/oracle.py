@@ -44,7 +44,10 @@ def _density(kernel, d, h, period):
 def _loss(x, z, centers, masses, h, kernel, period):
     w = [mp.exp(zj) for zj in z]
     total = mp.fsum(w)
-    q = [mp.fsum(wj * _density(kernel, c - xj, h, period) for wj, xj in zip(w, x, strict=True)) for c in centers]
+    q = [
+        mp.fsum(wj * _density(kernel, c - xj, h, period) for wj, xj in zip(w, x, strict=True))
+        for c in centers
+    ]
     return -mp.fsum(p * mp.log(qm / total) for p, qm in zip(masses, q, strict=True))
 
 
@@ -63,7 +66,7 @@ def loss_and_grad(x, z, centers, masses, h, kernel, period):
             return _loss(x, z, centers, masses, h, kernel, period)
 
         def moved(values, i, by):
-            return values[:i] + [values[i] + by] + values[i + 1 :]
+            return [*values[:i], values[i] + by, *values[i + 1 :]]
 
         return (
             float(at()),

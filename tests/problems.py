@@ -50,7 +50,10 @@ class Rounding:
             moved = [self._evaluate(self._x + sign * size) for sign in signs]
             with np.errstate(invalid="ignore"):
                 self._changes = [
-                    4 * np.max([np.abs(np.asarray(m[i], float) - np.asarray(exact[i], float)) for m in moved], axis=0)
+                    4
+                    * np.max(
+                        [np.abs(np.asarray(m[i], float) - np.asarray(exact[i], float)) for m in moved], axis=0
+                    )
                     for i in range(len(exact))
                 ]
         return self._changes[index]

@@ -121,7 +121,8 @@ def test_log_density_has_no_limit_on_points():
     ("points", "bins", "bandwidth"), [(70_000, 64, 0.05), (3_000, 3_000, 0.05), (30_000, 100, 1e-3)]
 )
 @pytest.mark.parametrize(
-    ("kernel", "period"), [("gaussian", None), ("gaussian", 2 * np.pi), ("logistic", None), ("tricube", 2 * np.pi)]
+    ("kernel", "period"),
+    [("gaussian", None), ("gaussian", 2 * np.pi), ("logistic", None), ("tricube", 2 * np.pi)],
 )
 def test_rows_of_many_blocks(kernel, period, points, bins, bandwidth, dtype):
     x, z = random_problem(2, points, (), period, dtype)

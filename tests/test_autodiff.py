@@ -2,9 +2,15 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
-from problems import IDS, KERNELS_AND_DOMAINS, Rounding, assert_gradients_agree, assert_losses_agree, random_problem
+from problems import (
+    IDS,
+    KERNELS_AND_DOMAINS,
+    Rounding,
+    assert_gradients_agree,
+    assert_losses_agree,
+    random_problem,
+)
 
 import kdexent
 from kdexent import reference

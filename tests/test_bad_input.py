@@ -16,7 +16,16 @@ def at(array, index, value):
     return changed
 
 
-NOT_NUMBERS = [1j, "1", None, object(), [[1, 2], [3]], np.array(["a"]), np.array([1.0, None]), np.datetime64("2020")]
+NOT_NUMBERS = [
+    1j,
+    "1",
+    None,
+    object(),
+    [[1, 2], [3]],
+    np.array(["a"]),
+    np.array([1.0, None]),
+    np.datetime64("2020"),
+]
 # Changed arguments, the exception, and what its message must contain.
 CASES = [
     ({"x": at(X, 3, np.nan)}, ValueError, r"x must be finite, got x\[3\] = nan"),
@@ -83,8 +92,16 @@ CASES = [
     ({"period": [6.0, 7.0]}, ValueError, r"period must be a scalar"),
     ({"period": 2.9}, ValueError, r"b - a must be at most the period 2.9"),
     ({"period": 2.9, "b": [3.0, 4.0]}, ValueError, r"b - a\[1\] = 3.0"),
-    *[({name: value}, (TypeError, ValueError), rf"\b{name}\b") for name in ("x", "z") for value in NOT_NUMBERS],
-    *[({name: value}, (TypeError, ValueError), rf"\b{name}\b") for name in ("a", "bandwidth") for value in NOT_NUMBERS],
+    *[
+        ({name: value}, (TypeError, ValueError), rf"\b{name}\b")
+        for name in ("x", "z")
+        for value in NOT_NUMBERS
+    ],
+    *[
+        ({name: value}, (TypeError, ValueError), rf"\b{name}\b")
+        for name in ("a", "bandwidth")
+        for value in NOT_NUMBERS
+    ],
     ({"period": 1j}, TypeError, r"period must hold real numbers"),
     ({"period": "6"}, TypeError, r"period must hold real numbers"),
     ({"target": np.full(8, 1j)}, TypeError, r"target must hold real numbers"),
@@ -135,7 +152,9 @@ def assert_raises(function, changes, exception, message):
         np.testing.assert_array_equal({**GOOD, **changes}[name], value)
 
 
-@pytest.mark.parametrize("function", [reference.loss, reference.loss_and_grad, kdexent.loss, kdexent.loss_and_grad])
+@pytest.mark.parametrize(
+    "function", [reference.loss, reference.loss_and_grad, kdexent.loss, kdexent.loss_and_grad]
+)
 @pytest.mark.parametrize(("changes", "exception", "message"), CASES, ids=ids(CASES))
 def test_arguments_of_all(function, changes, exception, message):
     assert_raises(function, changes, exception, message)

@@ -42,7 +42,9 @@ def test_pair_loops(monkeypatch, formula, loop):
     asm = assembly(monkeypatch, pair_loops.pair_loops)
     code = asm(getattr(pair_loops.pair_loops(Variant(formula, circle)), loop))
     assert re.search(r"\bvf(n?m)(add|sub)\w+pd\b", code), "no packed fused multiply-add"
-    assert not re.search(r"\b(call|jmp)\w*\s+\S*\b(exp2?|pow|sin|cos|log)\b", code), "a call to the mathematics library"
+    assert not re.search(r"\b(call|jmp)\w*\s+\S*\b(exp2?|pow|sin|cos|log)\b", code), (
+        "a call to the mathematics library"
+    )
 
 
 @x86_with_fma
@@ -58,7 +60,9 @@ def test_flags_come_from_one_place():
     for path in PACKAGE.glob("*.py"):
         if path.name == "jit.py":
             continue
-        names = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+        names = {
+            node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)
+        }
         assert not names & {"njit", "jit", "vectorize", "guvectorize"}, path.name
     for flags in (jit.EXACT, jit.SUMS):
         assert not flags & {"nnan", "ninf", "fast", "arcp", "afn"}

@@ -28,7 +28,9 @@ def bandwidths(kernel, period):
 def test_loss_and_gradients(kernel, period, implementation):
     centers = A + (np.arange(4) + 0.5) * (B - A) / 4
     for h in bandwidths(kernel, period):
-        expected_loss, *expected = oracle.loss_and_grad(X, Z, centers, TARGET / TARGET.sum(), h, kernel, period)
+        expected_loss, *expected = oracle.loss_and_grad(
+            X, Z, centers, TARGET / TARGET.sum(), h, kernel, period
+        )
         options = {"bandwidth": h, "kernel": kernel, "bins": 4, "target": TARGET, "period": period}
         loss, gradients = implementation.loss_and_grad(X, Z, A, B, wrt=WRT, **options)
         assert_losses_agree(loss, expected_loss, 2e-14 * max(1, 1 / h))
@@ -45,7 +47,9 @@ def test_von_mises_over_all_concentrations(kappa, implementation):
     x = np.array([0.0, 1.5]) * min(1.0, h)
     width = 0.5 * min(1.0, h)
     centers = -width + (np.arange(4) + 0.5) * (2 * width) / 4
-    expected_loss, *expected = oracle.loss_and_grad(x, Z[:2], centers, np.full(4, 0.25), h, "von_mises", period)
+    expected_loss, *expected = oracle.loss_and_grad(
+        x, Z[:2], centers, np.full(4, 0.25), h, "von_mises", period
+    )
     options = {"bandwidth": h, "kernel": "von_mises", "bins": 4, "period": period}
     loss, gradients = implementation.loss_and_grad(x, Z[:2], -width, width, wrt=WRT, **options)
     assert_losses_agree(loss, expected_loss, 1e-14)

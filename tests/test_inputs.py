@@ -66,7 +66,9 @@ def test_other_real_dtypes_compute_in_float64(dtype):
     np.testing.assert_array_equal(gradient, expected)
 
 
-@pytest.mark.parametrize(("x_dtype", "z_dtype"), [("float32", "float64"), ("float64", "float32"), ("int32", "float32")])
+@pytest.mark.parametrize(
+    ("x_dtype", "z_dtype"), [("float32", "float64"), ("float64", "float32"), ("int32", "float32")]
+)
 def test_float32_beside_anything_else_is_float64(x_dtype, z_dtype):
     x, z = random_problem(3, 20)
     x, z = x.astype(x_dtype), z.astype(z_dtype)
@@ -94,7 +96,11 @@ def test_out_takes_gradients_of_any_layout(rows, dtype):
     names = ("bandwidth", "x", "z")
     expected_loss, expected = kdexent.loss_and_grad(x, z, 1.0, 5.0, wrt=names, **OPTIONS)
     for make in (np.empty, lambda shape, dtype: np.empty((*shape, 2), dtype)[..., 0]):
-        out = (make(rows, dtype) if rows else np.empty((), dtype), make((*rows, 40), dtype), make((*rows, 40), dtype))
+        out = (
+            make(rows, dtype) if rows else np.empty((), dtype),
+            make((*rows, 40), dtype),
+            make((*rows, 40), dtype),
+        )
         loss, gradients = kdexent.loss_and_grad(x, z, 1.0, 5.0, wrt=names, out=out, **OPTIONS)
         np.testing.assert_array_equal(loss, expected_loss)
         for given_array, gradient, exact in zip(out, gradients, expected, strict=True):

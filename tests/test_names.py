@@ -26,4 +26,6 @@ def test_reference_takes_the_same_arguments(name):
     fast = inspect.signature(getattr(kdexent, name)).parameters
     plain = inspect.signature(getattr(reference, name)).parameters
     without = [p for p in fast.values() if p.name not in ("method", "order", "rtol", "n_threads", "out")]
-    assert [(p.name, p.kind, p.default) for p in without] == [(p.name, p.kind, p.default) for p in plain.values()]
+    assert [(p.name, p.kind, p.default) for p in without] == [
+        (p.name, p.kind, p.default) for p in plain.values()
+    ]

@@ -33,14 +33,18 @@ def run(code, **environment):
 
 
 @pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
-@pytest.mark.parametrize(("points", "rows", "bins"), [(20_000, (), 128), (100, (800,), 32)], ids=["row", "batch"])
+@pytest.mark.parametrize(
+    ("points", "rows", "bins"), [(20_000, (), 128), (100, (800,), 32)], ids=["row", "batch"]
+)
 def test_same_bits_on_any_number_of_threads(kernel, period, points, rows, bins):
     x, z = random_problem(0, points, rows, period)
     options = {"bandwidth": 0.1, "kernel": kernel, "period": period, "bins": bins}
     loss, gradients = kdexent.loss_and_grad(x, z, 1.0, 5.0, wrt=WRT, n_threads=1, **options)
     _, by_z = kdexent.loss_and_grad(x, z, 1.0, 5.0, n_threads=1, **options)
     for n_threads in (2, 1000, None, 0, -1):
-        again, gradients_again = kdexent.loss_and_grad(x, z, 1.0, 5.0, wrt=WRT, n_threads=n_threads, **options)
+        again, gradients_again = kdexent.loss_and_grad(
+            x, z, 1.0, 5.0, wrt=WRT, n_threads=n_threads, **options
+        )
         _, by_z_again = kdexent.loss_and_grad(x, z, 1.0, 5.0, n_threads=n_threads, **options)
         np.testing.assert_array_equal(again, loss)
         for mine, other in zip((*gradients_again, by_z_again), (*gradients, by_z), strict=True):
@@ -72,7 +76,8 @@ def test_forked_child_after_threads_ran():
         child = os.fork()
         if child == 0:
             os._exit(0 if kdexent.loss(x, z, -1, 1, bandwidth=0.1) == expected else 1)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), kdexent.loss(x, z, -1, 1, bandwidth=0.1) == expected)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        print(status, kdexent.loss(x, z, -1, 1, bandwidth=0.1) == expected)
     """)
     assert out == "0 True"
 
@@ -213,11 +218,11 @@ def test_warmup_leaves_nothing_to_compile(tmp_path):
         jit._specialise = refuse
         for period in (None, 6.0):
             for bandwidth in (0.1, 7.0):
-                kdexent.loss_and_grad([0.3, 9.0], [0.0, 1.0], -0.1, 0.1, bandwidth=bandwidth, kernel="epanechnikov",
-                                      period=period, bins=8, wrt=("z", "x", "bandwidth"))
-                kdexent.loss_and_grad([0.3], [0.0], -0.1, 5.0, bandwidth=bandwidth, kernel="epanechnikov",
-                                      period=period, bins=8)
-                kdexent.log_density([0.3], [0.0], [0.1], bandwidth=bandwidth, kernel="epanechnikov", period=period)
+                options = {"bandwidth": bandwidth, "kernel": "epanechnikov", "period": period}
+                far, near = ([0.3, 9.0], [0.0, 1.0], -0.1, 0.1), ([0.3], [0.0], -0.1, 5.0)
+                kdexent.loss_and_grad(*far, bins=8, wrt=("z", "x", "bandwidth"), **options)
+                kdexent.loss_and_grad(*near, bins=8, **options)
+                kdexent.log_density([0.3], [0.0], [0.1], **options)
         print("ok")
         """,
         NUMBA_CACHE_DIR=str(tmp_path),

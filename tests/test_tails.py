@@ -20,7 +20,9 @@ from kdexent.names import COMPACT
 WRT = ("z", "x", "bandwidth")
 ALL = pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
 
-EDGED = pytest.mark.parametrize(("kernel", "period"), [pair for pair in KERNELS_AND_DOMAINS if pair[0] in COMPACT])
+EDGED = pytest.mark.parametrize(
+    ("kernel", "period"), [pair for pair in KERNELS_AND_DOMAINS if pair[0] in COMPACT]
+)
 
 
 def check(x, z, a, b, rtol=1e-11, slack=100, **options):
@@ -93,13 +95,17 @@ def test_bins_that_no_point_reaches(kernel, period):
     options = {"bandwidth": 0.6, "kernel": kernel, "period": period}
     for implementation in (reference, kdexent):
         loss, (by_z, by_x, by_h) = implementation.loss_and_grad(x, z, 0.0, 4.0, bins=4, wrt=WRT, **options)
-        near_loss, (near_z, near_x, near_h) = implementation.loss_and_grad(x, z, 0.0, 2.0, bins=2, wrt=WRT, **options)
+        near_loss, (near_z, near_x, near_h) = implementation.loss_and_grad(
+            x, z, 0.0, 2.0, bins=2, wrt=WRT, **options
+        )
         assert loss == np.inf and np.isfinite(near_loss)
         for gradient, near in ((by_z, near_z), (by_x, near_x), (by_h, near_h)):
             np.testing.assert_allclose(gradient, np.asarray(near) / 2, rtol=1e-14, atol=1e-16)
         # A target without mass there does not mind.
         masses = [0.5, 0.5, 0.0, 0.0]
-        assert implementation.loss(x, z, 0.0, 4.0, bins=4, target=masses, **options) == pytest.approx(near_loss)
+        assert implementation.loss(x, z, 0.0, 4.0, bins=4, target=masses, **options) == pytest.approx(
+            near_loss
+        )
         log_q = implementation.log_density(x, z, [1.0, 3.2], **options)
         assert np.isfinite(log_q[0]) and log_q[1] == -np.inf
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from functools import cache, partial
 from typing import Any
 
-import kdexent
 import pytest
+
+import kdexent
 from kdexent import reference
 from kdexent.cases import Case
 from kdexent.cli.agreement import agreement

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from kdexent import cases
 from side_by_side import measure, side_by_side
+
+from kdexent import cases
 
 
 @side_by_side([cases.batch(rows=100), cases.batch(rows=2_000)])

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from kdexent import cases
 from side_by_side import measure, side_by_side
+
+from kdexent import cases
 
 CASES = [
     *cases.kernels(points=10_000, bins=64),

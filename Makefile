@@ -1,0 +1,43 @@
+# Each target does all of its own set-up in .venv: Python 3.11+, git and make are enough.
+
+# The first Python that is new enough and can make a virtual environment.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$p -c "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))" >/dev/null 2>&1 && echo $$p && break; done)
+VENV := .venv
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+
+.PHONY: bench test check asv-quick clean
+
+bench: $(VENV)/bench.done
+	$(BIN)/kdexent bench $(ARGS)
+
+test: $(VENV)/test.done
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+# Types are checked on the installed package: the folders only get its name when they are built.
+check: $(VENV)/dev.done
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VENV)/wheel .
+	cd $(VENV)/wheel && ../../$(BIN)/mypy --config-file ../../pyproject.toml
+
+asv-quick: $(VENV)/dev.done
+	$(BIN)/asv machine --yes
+	$(BIN)/asv check --environment existing
+	$(BIN)/asv run --quick --show-stderr "HEAD^!"
+
+$(VENV)/%.done: pyproject.toml | $(VENV)/created.done
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
+	@echo > $@
+
+$(VENV)/created.done:
+	@test -n "$(PYTHON)" || (echo "Python 3.11 or newer with venv is needed; name it with make PYTHON=..." && exit 1)
+	$(PYTHON) -m venv $(VENV)
+	@echo > $@
+
+clean:
+	rm -rf $(VENV) .asv build dist *.egg-info bench-results
