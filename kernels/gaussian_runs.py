@@ -28,6 +28,7 @@ from .jit import helper, lazily, loop
 from .pair_loops import (
     CHUNK,
     LANES,
+    ShortLoops,
     adjoint_signature,
     forward_signature,
     load_chunk,
@@ -390,19 +391,12 @@ def _make_adjoint(circle: bool, single: bool) -> Callable:
     return adjoint
 
 
-class RunLoops(NamedTuple):
-    """The compiled loops over runs, each in the place of `PairLoops`' of the same name."""
-
-    forward: Callable[[], Callable]
-    adjoint: Callable[[], Callable]
-
-
 @cache
-def run_loops(circle: bool, single: bool) -> RunLoops:
+def run_loops(circle: bool, single: bool) -> ShortLoops:
     """Return the loops, each compiled when it is first asked for."""
     real = types.float32 if single else types.float64
     suffix = f"{'.circle' if circle else ''}{'.float32' if single else ''}"
-    return RunLoops(
+    return ShortLoops(
         lazily(
             lambda: _make_forward(circle, single), forward_signature(real), f"gaussian_runs.forward{suffix}"
         ),

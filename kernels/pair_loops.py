@@ -159,6 +159,13 @@ class PairLoops(NamedTuple):
     log_adjoint: Callable[[], Callable]
 
 
+class ShortLoops(NamedTuple):
+    """Faster loops for some problems, each in the place of `PairLoops`' of the same name."""
+
+    forward: Callable[[], Callable]
+    adjoint: Callable[[], Callable]
+
+
 READ = types.Array(types.float64, 2, "C", readonly=True)
 READ1 = types.Array(types.float64, 1, "C", readonly=True)
 WRITE = types.Array(types.float64, 2, "C")

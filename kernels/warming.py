@@ -9,11 +9,11 @@ import numpy as np
 from . import checks
 from .families import Variant, row_parameters
 from .finish import finish
-from .gaussian_runs import run_loops
 from .names import CIRCLE_ONLY, KERNELS, WRT
 from .pair_loops import pair_loops
 from .problem import FLOAT32, FLOAT64, check_wrt
 from .scan import scan
+from .shortcuts import has_shortcut, shortcut_loops
 
 _DOMAINS = ("line", "circle")
 
@@ -63,9 +63,10 @@ def warmup(kernel: Any = None, *, domain: str | None = None, wrt: str | tuple[st
         needed += [loops.forward, loops.adjoint, loops.log_forward, loops.log_adjoint]
         if not only_z:
             needed.append(loops.full_adjoint)
-        if variant.formula == "gaussian":
+        if has_shortcut(variant):
             for single in (False, True):
-                needed += run_loops(variant.circle, single)
+                needed += shortcut_loops(variant, single)
+    needed = list(dict.fromkeys(needed))
     for compiled in needed:
         compiled()
     return len(needed)

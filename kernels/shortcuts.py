@@ -1,0 +1,57 @@
+"""Which problems of the strategy `direct` have faster loops than one kernel evaluation for each pair."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import gaussian_runs, separable
+from .families import Variant, takes_series
+from .pair_loops import PairLoops, ShortLoops
+from .problem import FLOAT32, FLOAT64
+
+Floats = NDArray[np.float64]
+
+
+class Shortcut(NamedTuple):
+    """Loops, and from which density on they are right."""
+
+    loops: ShortLoops | PairLoops
+    floor: float
+    dtype: np.dtype  # of the data that the loops read and the gradient that they write
+    pairs_per_block: int
+
+
+def applies(
+    kernel: str, h: Floats, period: float | None, spacing: Floats, bins: int, single: bool
+) -> NDArray[np.bool_]:
+    """Return which rows with equal bins, `spacing` apart, have a shortcut."""
+    if kernel == "gaussian":
+        return gaussian_runs.applies(spacing, h, bins, single) & ~takes_series(kernel, h, period)
+    if kernel == "laplace" or (kernel == "logistic" and period is None):
+        return separable.applies(spacing, h, bins)
+    return np.zeros(h.shape, bool)
+
+
+def shortcut(variant: Variant, points: int, single: bool) -> Shortcut:
+    """Return the shortcut of rows that have one."""
+    loops = shortcut_loops(variant, single)
+    if variant.formula != "gaussian":
+        return Shortcut(loops, separable.FLOOR, FLOAT64, 2**20)
+    if single:
+        return Shortcut(loops, gaussian_runs.FLOOR_PER_POINT_SINGLE * points, FLOAT32, 2**21)
+    return Shortcut(loops, gaussian_runs.FLOOR, FLOAT64, 2**21)
+
+
+def shortcut_loops(variant: Variant, single: bool) -> ShortLoops:
+    """Return the loops of a variant that has a shortcut."""
+    if variant.formula == "gaussian":
+        return gaussian_runs.run_loops(variant.circle, single)
+    return separable.separable_loops(variant.formula)
+
+
+def has_shortcut(variant: Variant) -> bool:
+    """Return whether any row of a variant has one."""
+    return variant.formula == "gaussian" or (variant.formula in separable.FORMULAS and not variant.images)
