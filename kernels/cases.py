@@ -125,7 +125,7 @@ def suite(quick: bool = False) -> list[Case]:
     return [
         *sizes,
         line(100_000, 256, dtype="float32"),
-        *[case for case in kernels(100_000, 64) if case.name != "gaussian line"],
+        *[case for case in kernels(100_000, 256) if case.name != "gaussian line"],
         batch(),
         *real(64),
     ]

@@ -210,7 +210,11 @@ def _finish_bars(axis: Any, names: list[str], rows: list[Row], outcome: Outcome)
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.45, -0.55)
     # Room for the figures behind the longest bar.
-    axis.set_xlim(0, 1.28 * max((row.speed_up for row in rows), default=1.0))
+    fastest = max((row.speed_up for row in rows), default=1.0)
+    # Room for the labels at the ends of the bars, on a scale that one long bar does not stretch.
+    axis.set_xscale("log")
+    axis.set_xlim(1, max(10.0, fastest) ** 1.45)
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.tick_params(axis="y", length=0)
     axis.grid(axis="x", color=_FAINT, lw=0.8)
     axis.set_xlabel(f"times as fast as the NumPy reference, {_threads(outcome)} (gradient error in brackets)")
