@@ -22,7 +22,8 @@ test: $(VENV)/test.done
 check: $(VENV)/dev.done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VENV)/wheel .
+	rm -rf build $(VENV)/wheel
+	$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/wheel .
 	cd $(VENV)/wheel && ../../$(BIN)/mypy --config-file ../../pyproject.toml
 
 asv-quick: $(VENV)/dev.done

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .families import row_parameters, takes_series
 from .pair_loops import LINEAR_FLOOR, pair_loops
 from .problem import FLOAT32, FLOAT64, Problem, Rows
-from .shortcuts import Shortcut, applies, shortcut
+from .shortcuts import NONE, Shortcut, best_way, shortcut
 from .strategy import Strategy
 
 Floats = NDArray[np.float64]
@@ -32,17 +32,17 @@ def direct(problem: Problem) -> list[tuple[NDArray[np.intp] | None, Problem, Str
         )
         return [(None, problem, _one_strategy(*row, single, problem.points if single else 0))]
     h, centers = problem.bandwidth.block(0, problem.rows), problem.centers.block(0, problem.rows)
-    short = np.zeros(problem.rows, bool)
+    ways = np.zeros((2, problem.rows), int)
+    ways[0] = takes_series(problem.kernel, h, problem.period)
     if problem.equal_bins:
         spacing = (centers[:, -1] - centers[:, 0]) / max(1, problem.bins - 1)
-        short |= applies(problem.kernel, h, problem.period, spacing, problem.bins, single)
-    way = takes_series(problem.kernel, h, problem.period) + 2 * short
+        ways[1] = best_way(problem.kernel, h, problem.period, spacing, problem.bins, single)
     parts = []
-    for value in np.unique(way):
-        rows = np.flatnonzero(way == value)
+    for way in np.unique(ways, axis=1).T:
+        rows = np.flatnonzero((way == ways.T).all(axis=1))
         part = problem if len(rows) == problem.rows else problem.take(rows)
         bandwidth = part.bandwidth.block(0, part.rows)
-        strategy = _strategy(part.kernel, bandwidth, part.period, value >= 2, single, problem.points)
+        strategy = _strategy(part.kernel, bandwidth, part.period, way[1], problem.points)
         parts.append((None if part is problem else rows, part, strategy))
     return parts
 
@@ -53,25 +53,23 @@ def _one_strategy(
 ) -> Strategy:
     """Return the strategy for rows that share bandwidth and bins; `bins` is 1 where they are not equal."""
     bandwidth = np.array([h])
-    short = bins > 1 and bool(applies(kernel, bandwidth, period, np.array([spacing]), bins, single)[0])
-    return _strategy(kernel, bandwidth, period, short, single, points)
+    way = best_way(kernel, bandwidth, period, np.array([spacing]), bins, single)[0] if bins > 1 else NONE
+    return _strategy(kernel, bandwidth, period, way, points)
 
 
-def _strategy(
-    kernel: str, bandwidth: Floats, period: float | None, short: bool, single: bool, points: int
-) -> Strategy:
+def _strategy(kernel: str, bandwidth: Floats, period: float | None, way: int, points: int) -> Strategy:
     family = row_parameters(kernel, bandwidth, period)
     all_pairs = pair_loops(family.variant)
-    way = Shortcut(all_pairs, LINEAR_FLOOR, FLOAT64, 2**18)
-    if short:
-        way = shortcut(family.variant, points, single)
+    sums = Shortcut(all_pairs, LINEAR_FLOOR, FLOAT64, 2**18)
+    if way != NONE:
+        sums = shortcut(family.variant, points, way)
     return Strategy(
         parameters=Rows(family.parameters),
         log_scale=Rows(family.log_scale),
-        floor=way.floor,
-        dtype=way.dtype,
-        pairs_per_block=way.pairs_per_block,
-        forward=way.loops.forward,
-        adjoint=way.loops.adjoint,
+        floor=sums.floor,
+        dtype=sums.dtype,
+        pairs_per_block=sums.pairs_per_block,
+        forward=sums.loops.forward,
+        adjoint=sums.loops.adjoint,
         all_pairs=all_pairs,
     )

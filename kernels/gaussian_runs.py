@@ -71,7 +71,9 @@ FLOOR_PER_POINT_SINGLE = 2e-15
 
 def applies(spacing: Floats, bandwidth: Floats, bins: int, single: bool) -> NDArray[np.bool_]:
     """Return for which rows bins are close enough together for a run to be worth its exponentials."""
-    return (bins >= _STEP) & (_STEP * spacing <= (_SPAN_SINGLE if single else _SPAN) * bandwidth)
+    if single:  # against float64's runs, longer ones pay
+        return (bins >= 2 * _STEP) & (2 * _STEP * spacing <= _SPAN_SINGLE * bandwidth)
+    return (bins >= _STEP) & (_STEP * spacing <= _SPAN * bandwidth)
 
 
 @helper
@@ -224,9 +226,9 @@ def _make_forward(circle: bool, single: bool) -> Callable:
     def forward(x, z, top, centers, params, density, mass):
         """density (R, M) += sum_j w_j K(c_m - x_j), mass (R,) += sum_j w_j."""
         xb, wb = room(np.float64), room(np.float64)
-        owner = room(np.int64)
+        owner = room(np.int64) if circle else np.empty(0, np.int64)
         e, work, up, down = room(real), room(real), room(real), room(real)
-        high, low, w = room(real), room(real), room(real)
+        high, low, w = (room(real), room(real), room(real)) if single else (e, e, e)
         scale = np.empty(longest + 1)  # exp(-(k s)^2/2)
         M = density.shape[1]
         for r in range(density.shape[0]):
@@ -316,9 +318,9 @@ def _make_adjoint(circle: bool, single: bool) -> Callable:
     def adjoint(x, z, top, centers, params, weights, share, by_z):
         """by_z (R, n) = w_i (share - sum_m weights_m K(c_m - x_i)), weights (R, M), share (R,)."""
         xb, wb, sums = room(np.float64), room(np.float64), room(np.float64)
-        owner = room(np.int64)
+        owner = room(np.int64) if circle else np.empty(0, np.int64)
         right, left, up, down = room(real), room(real), room(real), room(real)
-        high, low = room(real), room(real)
+        high, low = (room(real), room(real)) if single else (right, right)
         scale = np.empty(longest + 1)  # exp(-(k s)^2/2)
         v: Any = np.empty(_STEP, dtype=real)
         M = weights.shape[1]

@@ -142,11 +142,23 @@ def _to_circle(d, period):
     return d - math.copysign(period, d) if abs(d) > 0.5 * period else d
 
 
-@helper
-def _to_image(d, period, shift):
-    """Return the distance of the image that lies `shift` behind the nearest one."""
-    d = _to_circle(d, period)
-    return d + (shift if d > 0.0 else -shift)
+def _distance(variant: Variant) -> Callable:
+    """Return the distance of a bin from a point's image that lies `shift` behind the nearest one."""
+
+    @helper
+    def on_line(c, x, period, shift):
+        return c - x
+
+    @helper
+    def on_circle(c, x, period, shift):
+        return _to_circle(c - x, period)
+
+    @helper
+    def of_image(c, x, period, shift):
+        d = _to_circle(c - x, period)
+        return d + (shift if d > 0.0 else -shift)
+
+    return of_image if variant.images else on_circle if variant.circle else on_line
 
 
 class PairLoops(NamedTuple):
@@ -219,7 +231,7 @@ def pair_loops(variant: Variant) -> PairLoops:
 
 
 def _make_forward(variant: Variant) -> Callable:
-    formula, circle, images = FORMULAS[variant.formula], variant.circle, variant.images
+    formula, distance, images = FORMULAS[variant.formula], _distance(variant), variant.images
 
     def forward(x, z, top, centers, params, density, mass):
         """density (R, M) += sum_j w_j K(c_m - x_j), mass (R,) += sum_j w_j."""
@@ -228,22 +240,17 @@ def _make_forward(variant: Variant) -> Callable:
             p = _row(params, own_row(params, r))
             cr = own_row(centers, r)
             period, middle = p[PERIOD], middle_of(centers[cr])
+            count = int(p[IMAGES]) if images else 1
             for start in range(0, x.shape[1], CHUNK):
                 n = load_chunk(x, z, r, start, top[r], middle, period, xb, wb)
                 mass[r] += weigh(wb, n)
                 for m in range(density.shape[1]):
                     c = centers[cr, m]
                     total = 0.0
-                    if images:
-                        for image in range(int(p[IMAGES])):
-                            shift = _shift(image, period)
-                            for j in range(n):
-                                e, f, _, _ = formula(_to_image(c - xb[j], period, shift), p)
-                                total += wb[j] * exp2(e) * f
-                    else:
+                    for image in range(count):
+                        shift = _shift(image, period)
                         for j in range(n):
-                            d = _to_circle(c - xb[j], period) if circle else c - xb[j]
-                            e, f, _, _ = formula(d, p)
+                            e, f, _, _ = formula(distance(c, xb[j], period, shift), p)
                             total += wb[j] * exp2(e) * f
                     density[r, m] += total
 
@@ -251,7 +258,7 @@ def _make_forward(variant: Variant) -> Callable:
 
 
 def _make_adjoint(variant: Variant) -> Callable:
-    formula, circle, images = FORMULAS[variant.formula], variant.circle, variant.images
+    formula, distance, images = FORMULAS[variant.formula], _distance(variant), variant.images
 
     def adjoint(x, z, top, centers, params, weights, share, by_z):
         """by_z (R, n) = w_i (share - sum_m weights_m K(c_m - x_i)), weights (R, M), share (R,)."""
@@ -261,6 +268,7 @@ def _make_adjoint(variant: Variant) -> Callable:
             p = _row(params, own_row(params, r))
             cr = own_row(centers, r)
             period, middle = p[PERIOD], middle_of(centers[cr])
+            count = int(p[IMAGES]) if images else 1
             for start in range(0, x.shape[1], CHUNK):
                 n = load_chunk(x, z, r, start, top[r], middle, period, xb, wb)
                 weigh(wb, n)
@@ -270,16 +278,10 @@ def _make_adjoint(variant: Variant) -> Callable:
                     c, weight = centers[cr, m], weights[r, m]
                     if weight == 0.0:
                         continue
-                    if images:
-                        for image in range(int(p[IMAGES])):
-                            shift = _shift(image, period)
-                            for j in range(n):
-                                e, f, _, _ = formula(_to_image(c - xb[j], period, shift), p)
-                                sums[j] -= weight * exp2(e) * f
-                    else:
+                    for image in range(count):
+                        shift = _shift(image, period)
                         for j in range(n):
-                            d = _to_circle(c - xb[j], period) if circle else c - xb[j]
-                            e, f, _, _ = formula(d, p)
+                            e, f, _, _ = formula(distance(c, xb[j], period, shift), p)
                             sums[j] -= weight * exp2(e) * f
                 for j in range(min(CHUNK, x.shape[1] - start)):
                     by_z[r, start + j] = wb[j] * sums[j]
@@ -288,7 +290,7 @@ def _make_adjoint(variant: Variant) -> Callable:
 
 
 def _make_full_adjoint(variant: Variant) -> Callable:
-    formula, circle, images = FORMULAS[variant.formula], variant.circle, variant.images
+    formula, distance, images = FORMULAS[variant.formula], _distance(variant), variant.images
 
     def full_adjoint(x, z, top, centers, params, weights, share, by_z, by_x, by_h):
         """As `adjoint`; by_x (R, n) = w_i sum_m weights_m dK/dd, by_h (R,) -= sum_im w_i weights_m dK/dh."""
@@ -312,12 +314,7 @@ def _make_full_adjoint(variant: Variant) -> Callable:
                         shift = _shift(image, period)
                         widening = 0.0
                         for j in range(n):
-                            d = c - xb[j]
-                            if images:
-                                d = _to_image(d, period, shift)
-                            elif circle:
-                                d = _to_circle(d, period)
-                            e, f, f_d, f_h = formula(d, p)
+                            e, f, f_d, f_h = formula(distance(c, xb[j], period, shift), p)
                             k = weight * exp2(e)
                             # Where K vanishes its derivatives do, though f_d and f_h may have overflowed.
                             reached = (e > SMALLEST) & (f > 0.0)
@@ -333,7 +330,7 @@ def _make_full_adjoint(variant: Variant) -> Callable:
 
 
 def _make_log_forward(variant: Variant) -> Callable:
-    formula, circle, images = FORMULAS[variant.formula], variant.circle, variant.images
+    formula, distance, images = FORMULAS[variant.formula], _distance(variant), variant.images
 
     def log_forward(x, z, top, centers, params, row_start, bins, peak, total):
         """For the bins of row r, bins[row_start[r]:row_start[r + 1]], merge this block's points into
@@ -356,12 +353,7 @@ def _make_log_forward(variant: Variant) -> Callable:
                     for image in range(count):
                         shift = _shift(image, period)
                         for j in range(n):
-                            d = c - xb[j]
-                            if images:
-                                d = _to_image(d, period, shift)
-                            elif circle:
-                                d = _to_circle(d, period)
-                            e, f, _, _ = formula(d, p)
+                            e, f, _, _ = formula(distance(c, xb[j], period, shift), p)
                             exponents[j] = rounded_sum(zb[j], e) if f > 0.0 else -np.inf
                         key = order_key(peak[b])
                         for j in range(n):
@@ -371,12 +363,7 @@ def _make_log_forward(variant: Variant) -> Callable:
                             continue
                         added = 0.0
                         for j in range(n):
-                            d = c - xb[j]
-                            if images:
-                                d = _to_image(d, period, shift)
-                            elif circle:
-                                d = _to_circle(d, period)
-                            _, f, _, _ = formula(d, p)
+                            _, f, _, _ = formula(distance(c, xb[j], period, shift), p)
                             added += exp2(exponents[j] - largest) * f
                         total[b] = total[b] * exp2(peak[b] - largest) + added
                         peak[b] = largest
@@ -385,7 +372,7 @@ def _make_log_forward(variant: Variant) -> Callable:
 
 
 def _make_log_adjoint(variant: Variant) -> Callable:
-    formula, circle, images = FORMULAS[variant.formula], variant.circle, variant.images
+    formula, distance, images = FORMULAS[variant.formula], _distance(variant), variant.images
 
     def log_adjoint(x, z, top, centers, params, row_start, bins, weights, peak, by_z, by_x, by_h):
         """Add what the bins of `log_forward` contribute to all gradients, weights p/total and their peaks."""
@@ -410,12 +397,7 @@ def _make_log_adjoint(variant: Variant) -> Callable:
                         shift = _shift(image, period)
                         widening = 0.0
                         for j in range(n):
-                            d = c - xb[j]
-                            if images:
-                                d = _to_image(d, period, shift)
-                            elif circle:
-                                d = _to_circle(d, period)
-                            e, f, f_d, f_h = formula(d, p)
+                            e, f, f_d, f_h = formula(distance(c, xb[j], period, shift), p)
                             t = rounded_sum(rounded_sum(zb[j], e), -peak[b])
                             reached = (t > SMALLEST) & (f > 0.0)
                             k = weight * exp2(t)

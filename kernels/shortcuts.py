@@ -24,23 +24,28 @@ class Shortcut(NamedTuple):
     pairs_per_block: int
 
 
-def applies(
+# Ways through the sums, in the order of preference.
+NONE, DOUBLE, SINGLE = 0, 1, 2
+
+
+def best_way(
     kernel: str, h: Floats, period: float | None, spacing: Floats, bins: int, single: bool
-) -> NDArray[np.bool_]:
-    """Return which rows with equal bins, `spacing` apart, have a shortcut."""
+) -> NDArray[np.intp]:
+    """Return NONE, DOUBLE or SINGLE for each row, whose equal bins are `spacing` apart."""
     if kernel == "gaussian":
-        return gaussian_runs.applies(spacing, h, bins, single) & ~takes_series(kernel, h, period)
+        runs = ~takes_series(kernel, h, period) & gaussian_runs.applies(spacing, h, bins, False)
+        return runs * np.where(single & gaussian_runs.applies(spacing, h, bins, True), SINGLE, DOUBLE)
     if kernel == "laplace" or (kernel == "logistic" and period is None):
-        return separable.applies(spacing, h, bins)
-    return np.zeros(h.shape, bool)
+        return separable.applies(spacing, h, bins) * DOUBLE
+    return np.full(h.shape, NONE)
 
 
-def shortcut(variant: Variant, points: int, single: bool) -> Shortcut:
-    """Return the shortcut of rows that have one."""
-    loops = shortcut_loops(variant, single)
+def shortcut(variant: Variant, points: int, way: int) -> Shortcut:
+    """Return the shortcut of rows that go the given way."""
+    loops = shortcut_loops(variant, way == SINGLE)
     if variant.formula != "gaussian":
         return Shortcut(loops, separable.FLOOR, FLOAT64, 2**20)
-    if single:
+    if way == SINGLE:
         return Shortcut(loops, gaussian_runs.FLOOR_PER_POINT_SINGLE * points, FLOAT32, 2**21)
     return Shortcut(loops, gaussian_runs.FLOOR, FLOAT64, 2**21)
 

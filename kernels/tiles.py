@@ -61,10 +61,13 @@ class Tile:
         self.top: Floats
         self._size, self._n_threads = shape.points_per_block, n_threads
         self._x, self._z = problem.x.block(start, stop), problem.z.block(start, stop)
+        self._whole: tuple[NDArray[Any], NDArray[Any]] | None = None
 
     def whole(self, dtype: np.dtype) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return x and z of a tile of one block."""
-        return contiguous(self._x, dtype), contiguous(self._z, dtype)
+        if self._whole is None or self._whole[0].dtype != dtype:
+            self._whole = contiguous(self._x, dtype), contiguous(self._z, dtype)
+        return self._whole
 
     def span(self, index: int) -> slice:
         """Return the points of a block."""
