@@ -27,7 +27,9 @@ class Bins(NamedTuple):
         if self.nodes is None:
             assert self.centers is not None
             return self.centers
-        return np.asarray(a)[..., np.newaxis] + np.asarray(b - a)[..., np.newaxis] * self.nodes
+        centers = np.multiply(np.asarray(b - a)[..., np.newaxis], self.nodes)
+        centers += np.asarray(a)[..., np.newaxis]
+        return centers
 
 
 @lru_cache(maxsize=64)

@@ -7,10 +7,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from . import half_angles
 from .families import row_parameters, takes_series
-from .pair_loops import LINEAR_FLOOR, pair_loops
+from .pair_loops import LINEAR_FLOOR, PAIRS_PER_BLOCK, pair_loops
 from .problem import FLOAT32, FLOAT64, Problem, Rows
-from .shortcuts import NONE, Shortcut, best_way, shortcut
+from .shortcuts import NONE, WAYS, Shortcut, best_way, shortcut
 from .strategy import Strategy
 
 Floats = NDArray[np.float64]
@@ -32,18 +33,21 @@ def direct(problem: Problem) -> list[tuple[NDArray[np.intp] | None, Problem, Str
         )
         return [(None, problem, _one_strategy(*row, single, problem.points if single else 0))]
     h, centers = problem.bandwidth.block(0, problem.rows), problem.centers.block(0, problem.rows)
-    ways = np.zeros((2, problem.rows), int)
-    ways[0] = takes_series(problem.kernel, h, problem.period)
+    ways = np.full(problem.rows, NONE)
     if problem.equal_bins:
         spacing = (centers[:, -1] - centers[:, 0]) / max(1, problem.bins - 1)
-        ways[1] = best_way(problem.kernel, h, problem.period, spacing, problem.bins, single)
+        ways[:] = best_way(problem.kernel, h, problem.period, spacing, problem.bins, single)
+    # Rows whose kernel is a series take another formula as well.
+    kinds = ways + WAYS * takes_series(problem.kernel, h, problem.period)
+    if (kinds == kinds[:1]).all():
+        kinds = kinds[:1]
     parts = []
-    for way in np.unique(ways, axis=1).T:
-        rows = np.flatnonzero((way == ways.T).all(axis=1))
-        part = problem if len(rows) == problem.rows else problem.take(rows)
+    for kind in np.unique(kinds):
+        rows = None if len(kinds) == 1 else np.flatnonzero(kinds == kind)
+        part = problem if rows is None else problem.take(rows)
         bandwidth = part.bandwidth.block(0, part.rows)
-        strategy = _strategy(part.kernel, bandwidth, part.period, way[1], problem.points)
-        parts.append((None if part is problem else rows, part, strategy))
+        strategy = _strategy(part.kernel, bandwidth, part.period, int(kind) % WAYS, problem.points)
+        parts.append((rows, part, strategy))
     return parts
 
 
@@ -60,8 +64,8 @@ def _one_strategy(
 def _strategy(kernel: str, bandwidth: Floats, period: float | None, way: int, points: int) -> Strategy:
     family = row_parameters(kernel, bandwidth, period)
     all_pairs = pair_loops(family.variant)
-    sums = Shortcut(all_pairs, LINEAR_FLOOR, FLOAT64, 2**18)
-    if way != NONE:
+    sums = Shortcut(all_pairs, LINEAR_FLOOR, FLOAT64, PAIRS_PER_BLOCK)
+    if way != NONE or family.variant.formula in half_angles.FORMULAS:
         sums = shortcut(family.variant, points, way)
     return Strategy(
         parameters=Rows(family.parameters),

@@ -64,6 +64,8 @@ def _evaluate_part(
     n_threads: int,
 ) -> None:
     out = None if gradients is None else Gradients(gradients)
+    if out is not None and not out.only_z:
+        strategy = strategy.over_all_pairs()
 
     def work(tile: Tile) -> None:
         _evaluate_tile(tile, problem, strategy, losses[tile.start : tile.stop], out)

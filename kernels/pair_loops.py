@@ -23,6 +23,7 @@ from .families import FORMULAS, IMAGES, PARAMETERS, PERIOD, Variant
 from .jit import helper, lazily, loop
 
 LINEAR_FLOOR = 1e-200
+PAIRS_PER_BLOCK = 2**18
 CHUNK = 512
 LANES = 8
 # Length of a chunk's arrays. A power of two would put the same entry of two arrays at addresses
@@ -30,7 +31,7 @@ LANES = 8
 ROOM = CHUNK + 72
 _LINE = 64  # bytes of a cache line
 
-assert PARAMETERS == 22  # `_row` writes them out
+assert PARAMETERS == 22  # `parameters_of` writes them out
 
 
 @helper
@@ -42,7 +43,7 @@ def room(dtype):
 
 
 @helper
-def _row(p, r):
+def parameters_of(p, r):
     """Return row r of the parameters as a tuple, which the compiler keeps in registers."""
     return (
         p[r, 0],
@@ -237,7 +238,7 @@ def _make_forward(variant: Variant) -> Callable:
         """density (R, M) += sum_j w_j K(c_m - x_j), mass (R,) += sum_j w_j."""
         xb, wb = room(np.float64), room(np.float64)
         for r in range(density.shape[0]):
-            p = _row(params, own_row(params, r))
+            p = parameters_of(params, own_row(params, r))
             cr = own_row(centers, r)
             period, middle = p[PERIOD], middle_of(centers[cr])
             count = int(p[IMAGES]) if images else 1
@@ -265,7 +266,7 @@ def _make_adjoint(variant: Variant) -> Callable:
         xb, wb = room(np.float64), room(np.float64)
         sums = room(np.float64)
         for r in range(by_z.shape[0]):
-            p = _row(params, own_row(params, r))
+            p = parameters_of(params, own_row(params, r))
             cr = own_row(centers, r)
             period, middle = p[PERIOD], middle_of(centers[cr])
             count = int(p[IMAGES]) if images else 1
@@ -297,7 +298,7 @@ def _make_full_adjoint(variant: Variant) -> Callable:
         xb, wb = room(np.float64), room(np.float64)
         sums, slopes = room(np.float64), room(np.float64)
         for r in range(by_z.shape[0]):
-            p = _row(params, own_row(params, r))
+            p = parameters_of(params, own_row(params, r))
             cr = own_row(centers, r)
             period, middle = p[PERIOD], middle_of(centers[cr])
             count = int(p[IMAGES]) if images else 1
@@ -342,7 +343,7 @@ def _make_log_forward(variant: Variant) -> Callable:
         for r in range(top.shape[0]):
             if row_start[r] == row_start[r + 1]:
                 continue
-            p = _row(params, own_row(params, r))
+            p = parameters_of(params, own_row(params, r))
             cr = own_row(centers, r)
             period, middle = p[PERIOD], middle_of(centers[cr])
             count = int(p[IMAGES]) if images else 1
@@ -381,7 +382,7 @@ def _make_log_adjoint(variant: Variant) -> Callable:
         for r in range(top.shape[0]):
             if row_start[r] == row_start[r + 1]:
                 continue
-            p = _row(params, own_row(params, r))
+            p = parameters_of(params, own_row(params, r))
             cr = own_row(centers, r)
             period, middle = p[PERIOD], middle_of(centers[cr])
             count = int(p[IMAGES]) if images else 1

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import gaussian_runs, separable
+from . import gaussian_runs, half_angles, separable
 from .families import Variant, takes_series
 from .pair_loops import PairLoops, ShortLoops
 from .problem import FLOAT32, FLOAT64
@@ -26,6 +26,7 @@ class Shortcut(NamedTuple):
 
 # Ways through the sums, in the order of preference.
 NONE, DOUBLE, SINGLE = 0, 1, 2
+WAYS = 3
 
 
 def best_way(
@@ -36,14 +37,16 @@ def best_way(
         runs = ~takes_series(kernel, h, period) & gaussian_runs.applies(spacing, h, bins, False)
         return runs * np.where(single & gaussian_runs.applies(spacing, h, bins, True), SINGLE, DOUBLE)
     if kernel == "laplace" or (kernel == "logistic" and period is None):
-        return separable.applies(spacing, h, bins) * DOUBLE
+        return np.where(separable.applies(spacing, h, bins), DOUBLE, NONE)
     return np.full(h.shape, NONE)
 
 
 def shortcut(variant: Variant, points: int, way: int) -> Shortcut:
     """Return the shortcut of rows that go the given way."""
     loops = shortcut_loops(variant, way == SINGLE)
-    if variant.formula != "gaussian":
+    if variant.formula in half_angles.FORMULAS:
+        return Shortcut(loops, half_angles.FLOOR, FLOAT64, 2**19)
+    if variant.formula in separable.FORMULAS:
         return Shortcut(loops, separable.FLOOR, FLOAT64, 2**20)
     if way == SINGLE:
         return Shortcut(loops, gaussian_runs.FLOOR_PER_POINT_SINGLE * points, FLOAT32, 2**21)
@@ -54,9 +57,12 @@ def shortcut_loops(variant: Variant, single: bool) -> ShortLoops:
     """Return the loops of a variant that has a shortcut."""
     if variant.formula == "gaussian":
         return gaussian_runs.run_loops(variant.circle, single)
+    if variant.formula in half_angles.FORMULAS:
+        return half_angles.half_angle_loops(variant.formula)
     return separable.separable_loops(variant.formula)
 
 
 def has_shortcut(variant: Variant) -> bool:
     """Return whether any row of a variant has one."""
-    return variant.formula == "gaussian" or (variant.formula in separable.FORMULAS and not variant.images)
+    somewhere = variant.formula == "gaussian" or variant.formula in half_angles.FORMULAS
+    return somewhere or (variant.formula in separable.FORMULAS and not variant.images)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arithmetic import LN_2
-from .pair_loops import PairLoops
+from .pair_loops import LINEAR_FLOOR, PAIRS_PER_BLOCK, PairLoops
 from .problem import FLOAT64, Rows
 from .tiles import Gradients, Tile
 
@@ -41,6 +41,21 @@ class Strategy(NamedTuple):
     forward: Callable[[], Callable]
     adjoint: Callable[[], Callable]
     all_pairs: PairLoops
+
+    def over_all_pairs(self) -> Strategy:
+        """Return the way over all pairs, which alone has gradients by x and bandwidth.
+
+        Its forward goes with its adjoint: two ways round differently, and responsibilities would not
+        add up to 1 as closely as they do.
+        """
+        loops = self.all_pairs
+        return self._replace(
+            floor=LINEAR_FLOOR,
+            dtype=FLOAT64,
+            pairs_per_block=PAIRS_PER_BLOCK,
+            forward=loops.forward,
+            adjoint=loops.adjoint,
+        )
 
     def densities(self, tile: Tile) -> tuple[Floats, Floats]:
         """Return sum_j w_j K/C (R, M) and sum_j w_j (R,), w_j = exp(z_j - top)."""

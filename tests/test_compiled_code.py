@@ -9,7 +9,7 @@ import llvmlite.binding
 import pytest
 
 import kdexent
-from kdexent import gaussian_runs, jit, pair_loops
+from kdexent import gaussian_runs, half_angles, jit, pair_loops, separable
 from kdexent.families import FORMULAS, Variant
 
 PACKAGE = Path(kdexent.__file__).parent
@@ -54,6 +54,20 @@ def test_runs(monkeypatch, single, suffix):
     loops = gaussian_runs.run_loops(False, single)
     assert re.search(rf"\bvfmadd\w+{suffix}\b", asm(loops.adjoint))
     assert len(re.findall(rf"\bvmul{suffix}\b", asm(loops.forward))) > 8
+
+
+@x86_with_fma
+@pytest.mark.parametrize("loop", ["forward", "adjoint"])
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [(separable.separable_loops, name) for name in separable.FORMULAS]
+    + [(half_angles.half_angle_loops, name) for name in half_angles.FORMULAS],
+    ids=lambda value: value if isinstance(value, str) else value.__module__,
+)
+def test_products(monkeypatch, make, name, loop):
+    code = assembly(monkeypatch, make)(getattr(make(name), loop))
+    assert len(re.findall(r"\bv(fmadd|fnmadd|mul|div)\w*pd\s.*%[yz]mm", code)) > 8
+    assert not re.search(r"\b(call|jmp)\w*\s+\S*\b(exp2?|pow|sin|cos|log)\b", code)
 
 
 def test_flags_come_from_one_place():
