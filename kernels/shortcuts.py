@@ -35,7 +35,8 @@ def best_way(
     """Return NONE, DOUBLE or SINGLE for each row, whose equal bins are `spacing` apart."""
     if kernel == "gaussian":
         runs = ~takes_series(kernel, h, period) & gaussian_runs.applies(spacing, h, bins, False)
-        return runs * np.where(single & gaussian_runs.applies(spacing, h, bins, True), SINGLE, DOUBLE)
+        best = np.where(single & gaussian_runs.applies(spacing, h, bins, True), SINGLE, DOUBLE)
+        return np.where(runs, best, NONE)
     if kernel == "laplace" or (kernel == "logistic" and period is None):
         return np.where(separable.applies(spacing, h, bins), DOUBLE, NONE)
     return np.full(h.shape, NONE)
