@@ -10,7 +10,7 @@ import kdexent
 from kdexent.data import wind
 
 
-def main(steps: int = 200, rate: float = 500.0) -> list[float]:
+def main(steps: int = 600, rate: float = 20.0) -> list[float]:
     """Return the loss after every step."""
     x, z, period = wind()
     z = z.copy()
@@ -27,5 +27,5 @@ def main(steps: int = 200, rate: float = 500.0) -> list[float]:
 
 if __name__ == "__main__":
     history = main()
-    for step in (0, 10, 50, len(history) - 1):
+    for step in (0, 50, 200, len(history) - 1):
         print(f"step {step:4d}   loss {history[step]:.4f} nats   (entropy of the target {np.log(90):.4f})")

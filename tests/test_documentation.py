@@ -2,7 +2,9 @@
 
 import doctest
 import inspect
+import itertools
 import re
+import runpy
 from importlib import import_module
 from pathlib import Path
 
@@ -39,3 +41,9 @@ def test_docstrings_say_everything(function):
     documented = set(re.findall(r"^([\w, ]+)(?: : |\n)", doc, re.MULTILINE))
     names = {name.strip() for group in documented for name in group.split(",")}
     assert set(inspect.signature(function).parameters) <= names
+
+
+def test_example_learns():
+    example = runpy.run_path(str(ROOT / "examples" / "concentrate_weights.py"))
+    losses = example["main"](steps=20)
+    assert all(after < before for before, after in itertools.pairwise(losses))
