@@ -35,8 +35,8 @@ class Cut(NamedTuple):
 def cut(problem: Problem, pairs_per_block: int) -> Cut:
     """Cut a problem into tiles and blocks of at most so many pairs, some 200 microseconds of work."""
     points, bins = problem.points, max(1, problem.bins)
-    if points * bins <= pairs_per_block:
-        return Cut(pairs_per_block // (points * bins), points, 1, 1)
+    if points * bins <= 2 * pairs_per_block:  # waking a thread would cost as much as it saves
+        return Cut(max(1, pairs_per_block // (points * bins)), points, 1, 1)
     blocks = min(-(-points * bins // pairs_per_block), -(-points // 512))
     size = -(-points // (64 * blocks)) * 64
     blocks = -(-points // size)
