@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import reference
+    from .choosing import choose
     from .kde import log_density, loss, loss_and_grad
     from .names import KERNELS, METHODS
+    from .plan import Plan
     from .warming import warmup
 
 __version__ = "0.1.0"
@@ -17,13 +19,25 @@ __version__ = "0.1.0"
 _HOME = {
     "KERNELS": ".names",
     "METHODS": ".names",
+    "Plan": ".plan",
+    "choose": ".choosing",
     "log_density": ".kde",
     "loss": ".kde",
     "loss_and_grad": ".kde",
     "warmup": ".warming",
 }
 
-__all__ = ["KERNELS", "METHODS", "log_density", "loss", "loss_and_grad", "reference", "warmup"]
+__all__ = [
+    "KERNELS",
+    "METHODS",
+    "Plan",
+    "choose",
+    "log_density",
+    "loss",
+    "loss_and_grad",
+    "reference",
+    "warmup",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,152 +1,154 @@
-"""The loss and its gradients from any strategy's two halves."""
+"""The loss, its gradients and the density, each row by the method that suits it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .direct import direct
-from .finish import finish
-from .names import AUTO
-from .problem import Problem
-from .scan import scan
-from .strategy import Strategy, log_density_of
-from .threads import run_blocks
-from .tiles import Gradients, Tile, cut
+from .all_pairs import evaluate_pairs, pair_densities, pairs_workspace
+from .auto import RowShape, SumsFor, chosen, sums_for
+from .cells import Bins
+from .families import row_parameters
+from .problem import Problem, Request
+from .row_data import RowData
+from .rows import RowProblem, evaluate_row, log_densities
+from .scan import BadData
 
 Floats = NDArray[np.float64]
 
-# Each takes a problem to a list of (rows, the problem of these rows, strategy); rows None are all.
-STRATEGIES = {"direct": direct}
-
-# log q is evaluated for so many points of a row at a time, which bounds the partial sums.
-_POINTS_AT_A_TIME = 2**16
-_POINTS_TO_SCAN = 2**18
-
-
-class BadData(Exception):
-    """The scan met an entry of x or z that no call may have."""
-
-
-def strategies(method: str, problem: Problem) -> list[tuple[NDArray[np.intp] | None, Problem, Strategy]]:
-    """Return the strategy that `method` names for each set of rows; auto takes direct, the only one."""
-    return STRATEGIES["direct" if method == AUTO else method](problem)
+# Rows with fewer pairs take the direct way without a look at the others.
+_FEW_PAIRS = 2**17
 
 
 def evaluate(
-    problem: Problem, method: str, gradients: dict[str, NDArray[Any]] | None, n_threads: int
+    problem: Problem,
+    request: Request,
+    gradients: dict[str, NDArray[Any]] | None,
+    n_threads: int,
+    prepared: Prepared | None = None,
 ) -> Floats:
     """Return the losses (R,), and write the gradients asked for: z, x (R, N) and bandwidth (R,)."""
+    if _direct(problem, request):
+        return evaluate_pairs(problem, gradients, n_threads)
     losses = np.empty(problem.rows)
-    for rows, part, strategy in strategies(method, problem):
-        if rows is None:
-            _evaluate_part(part, strategy, losses, gradients, n_threads)
+    slowly = []
+    derivatives = gradients is not None and set(gradients) != {"z"}
+    for r in range(problem.rows):
+        find = _row if prepared is None else prepared.row
+        found = find(problem, r, request, derivatives)
+        if found is None:
+            slowly.append(r)
             continue
-        some = np.empty(len(rows))
-        wanted = None
+        out = None
         if gradients is not None:
-            wanted = {name: np.empty((len(rows), *array.shape[1:])) for name, array in gradients.items()}
-        _evaluate_part(part, strategy, some, wanted, n_threads)
-        losses[rows] = some
-        for name, array in (wanted or {}).items():
-            gradients[name][rows] = array  # type: ignore[index]
+            out = {
+                name: array[r : r + 1] if name == "bandwidth" else array[r]
+                for name, array in gradients.items()
+            }
+        row = _row_data(problem, r, n_threads)
+        losses[r] = evaluate_row(*found, row, request.rtol, out)
+    if slowly:
+        rows = np.array(slowly)
+        part = problem if len(rows) == problem.rows else problem.take(rows)
+        whole = part is problem or gradients is None
+        wanted = (
+            gradients
+            if whole
+            else {n: np.empty((len(rows), *g.shape[1:]), g.dtype) for n, g in gradients.items()}
+        )
+        losses[rows] = evaluate_pairs(part, wanted, n_threads)
+        if not whole:
+            for name, array in wanted.items():
+                gradients[name][rows] = array
     return losses
 
 
-def _evaluate_part(
-    problem: Problem,
-    strategy: Strategy,
-    losses: Floats,
-    gradients: dict[str, NDArray[Any]] | None,
-    n_threads: int,
-) -> None:
-    out = None if gradients is None else Gradients(gradients)
-    if out is not None and not out.only_z:
-        strategy = strategy.over_all_pairs()
-
-    def work(tile: Tile) -> None:
-        _evaluate_tile(tile, problem, strategy, losses[tile.start : tile.stop], out)
-
-    _each_tile(problem, strategy, work, n_threads)
-
-
-def evaluate_density(problem: Problem, method: str, n_threads: int) -> Floats:
+def evaluate_density(
+    problem: Problem, request: Request, n_threads: int, prepared: Prepared | None = None
+) -> Floats:
     """Return log q (R, M) at the problem's centers."""
+    if _direct(problem, request):
+        return pair_densities(problem, n_threads)
     log_q = np.empty((problem.rows, problem.bins))
-    for first in range(0, problem.bins, _POINTS_AT_A_TIME):
-        columns = slice(first, first + _POINTS_AT_A_TIME)
-        for rows, part, strategy in strategies(method, problem.at_centers(columns)):
-
-            def work(tile: Tile, strategy=strategy, rows=rows, columns=columns) -> None:
-                density, mass = strategy.densities(tile)
-                part = np.log(density, out=np.empty_like(density), where=density >= strategy.floor)
-                log_scale = strategy.log_scale_of(tile, mass)
-                part += log_scale[:, np.newaxis]
-                if density.min() < strategy.floor:
-                    weak = strategy.weak_bins(tile, density)
-                    part[weak.row, weak.bins] = log_density_of(weak, log_scale)
-                log_q[
-                    slice(tile.start, tile.stop) if rows is None else rows[tile.start : tile.stop], columns
-                ] = part
-
-            _each_tile(part, strategy, work, n_threads)
+    for r in range(problem.rows):
+        find = _row if prepared is None else prepared.row
+        found = find(problem, r, request, False)
+        if found is None:
+            log_q[r] = pair_densities(problem.take(np.array([r])), n_threads)[0]
+        else:
+            log_q[r] = log_densities(
+                found[0], _row_data(problem, r, n_threads), found[1](request.rtol), request.rtol
+            )
     return log_q
 
 
-def _each_tile(problem: Problem, strategy: Strategy, work: Callable[[Tile], None], n_threads: int) -> None:
-    """Scan every tile and do the work on it; threads share the tiles, or else the blocks of each."""
-    shape = cut(problem, strategy.pairs_per_block)
-    step = shape.rows_per_tile
-    inside = n_threads if shape.blocks > 1 else 1
-
-    def one(index: int) -> None:
-        tile = Tile(problem, shape, index * step, min((index + 1) * step, problem.rows), inside)
-        _find_top(tile)
-        work(tile)
-
-    run_blocks(-(-problem.rows // step), one, 1 if inside > 1 else n_threads)
+def _direct(problem: Problem, request: Request) -> bool:
+    if request.method == "direct" or problem.bins == 0:
+        return True
+    return request.method == "auto" and problem.points * problem.bins <= _FEW_PAIRS
 
 
-def _find_top(tile: Tile) -> None:
-    if tile.blocks == 1:
-        tile.top = np.empty(tile.rows)
-        if scan(tile.dtype)(*tile.whole(tile.dtype), tile.top, True):
-            raise BadData
-        return
-    spans = -(-tile.points // _POINTS_TO_SCAN)
-    tops, bad = np.empty((spans, tile.rows)), np.zeros(spans, bool)
-
-    def look(index: int, x: NDArray[Any], z: NDArray[Any]) -> None:
-        bad[index] = scan(tile.dtype)(x, z, tops[index], False)
-
-    tile.each_span(_POINTS_TO_SCAN, look, tile.dtype)
-    tile.top = tops.max(axis=0)
-    if bad.any() or tile.top.min() == -np.inf:
+def _row_data(problem: Problem, r: int, n_threads: int) -> RowData:
+    row = RowData(problem.x.block(r, r + 1)[0], problem.z.block(r, r + 1)[0], n_threads)
+    if not row.find_top():
         raise BadData
+    return row
 
 
-def _evaluate_tile(
-    tile: Tile, problem: Problem, strategy: Strategy, losses: Floats, out: Gradients | None
-) -> None:
-    density, mass = strategy.densities(tile)
-    masses = problem.masses.block(tile.start, tile.stop)
-    log_scale = strategy.log_scale.block(tile.start, tile.stop)
-    log_q, weights = np.empty_like(density), np.empty_like(density)
-    weak = None
-    share = 1 / mass
-    if finish()(density, mass, log_scale, masses, strategy.floor, log_q, weights, losses):
-        weak = strategy.weak_bins(tile, density)
-        p = np.broadcast_to(masses, density.shape)[weak.row, weak.bins]
-        weak_log_q = log_density_of(weak, strategy.log_scale_of(tile, mass))
-        with np.errstate(invalid="ignore"):
-            terms = np.where(p > 0, -p * weak_log_q, 0)
-        losses += np.bincount(weak.row, terms, minlength=tile.rows)
-        out_of_reach = np.bincount(weak.row, p * (weak_log_q == -np.inf), minlength=tile.rows)
-        share *= np.maximum(1 - out_of_reach, 0)
-    if out is not None:
-        out = out.for_tile(tile)
-        strategy.gradients(tile, weights, share, weak, masses, out)
-        out.finish(tile)
+def _row(problem: Problem, r: int, request: Request, derivatives: bool) -> tuple[RowProblem, SumsFor] | None:
+    """Return a row's problem and what makes its sums, or None where all pairs are to be summed."""
+    shape, centers = row_shape(problem, r, derivatives)
+    sums = sums_for(shape, request, centers)
+    return None if sums is None else (_row_problem(problem, r, shape, centers), sums)
+
+
+def row_shape(problem: Problem, r: int, derivatives: bool) -> tuple[RowShape, Floats]:
+    """Return what the choice of a row's method depends on, and its bin centers."""
+    h = float(problem.bandwidth.block(r, r + 1)[0])
+    centers = np.ascontiguousarray(problem.centers.block(r, r + 1)[0])
+    first, last = float(centers.min()), float(centers.max())
+    spacing = (last - first) / (len(centers) - 1) if problem.equal_bins and len(centers) > 1 else 0.0
+    bins = Bins(first, last, spacing, len(centers))
+    return RowShape(problem.kernel, h, problem.period, bins, problem.points, derivatives), centers
+
+
+def _row_problem(problem: Problem, r: int, shape: RowShape, centers: Floats) -> RowProblem:
+    family = row_parameters(shape.kernel, np.array([shape.h]), shape.period)
+    masses = problem.masses.block(r, r + 1)[0]
+    return RowProblem(shape.kernel, family, shape.h, shape.period, centers, masses)
+
+
+class Prepared:
+    """What depends on the data points of a problem alone, kept for the calls of a plan."""
+
+    def __init__(self, problem: Problem, request: Request, n_threads: int) -> None:
+        self._n_threads = n_threads
+        self._kept: dict[tuple[int, ...], SumsFor | None] = {}
+        self.method, self.order, self.workspace = "direct", None, pairs_workspace(problem)
+        if _direct(problem, request):
+            return
+        for r in range(problem.rows):
+            found = self.row(problem, r, request, False)
+            if r == 0 and found is not None:
+                sums = found[1](request.rtol)
+                self.method, self.order = chosen(row_shape(problem, r, False)[0], request), sums.order
+                self.workspace = sums.workspace(problem.points)
+
+    @property
+    def stored(self) -> int:
+        """Return the bytes kept."""
+        return sum(sums.stored for sums in self._kept.values() if sums is not None)
+
+    def row(
+        self, problem: Problem, r: int, request: Request, derivatives: bool
+    ) -> tuple[RowProblem, SumsFor] | None:
+        """Return what `_row` does, from what is kept."""
+        key = (problem.x.at(r), problem.bandwidth.at(r), problem.centers.at(r), derivatives)
+        shape, centers = row_shape(problem, r, derivatives)
+        if key not in self._kept:
+            x = problem.x.block(r, r + 1)[0]
+            self._kept[key] = sums_for(shape, request, centers, x, self._n_threads)
+        sums = self._kept[key]
+        return None if sums is None else (_row_problem(problem, r, shape, centers), sums)

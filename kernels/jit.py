@@ -24,19 +24,35 @@ EXACT = {"contract"}
 SUMS = {"contract", "reassoc", "nsz"}
 
 
+def _told_apart(function: Callable) -> Callable:
+    """Put what a function closes over into its name.
+
+    Numba tells functions of one name apart by a count that starts anew in every process. Code loaded
+    from the disk cache and code compiled since may then both define a symbol, and one is called for both.
+    """
+    told = []
+    for cell in function.__closure__ or ():
+        value = getattr(cell.cell_contents, "py_func", cell.cell_contents)
+        told.append(getattr(value, "__qualname__", None) or repr(value))
+    if told:
+        digest = hashlib.sha256(" ".join(told).encode()).hexdigest()
+        function.__qualname__ = f"{function.__qualname__}_{digest[:16]}"
+    return function
+
+
 def helper(function: Callable) -> Callable:
     """Compile `function` into whatever compiled code calls it."""
-    return numba.njit(fastmath=EXACT, error_model="numpy")(function)
+    return numba.njit(fastmath=EXACT, error_model="numpy")(_told_apart(function))
 
 
 def plain(function: Callable) -> Callable:
     """Like `helper`, but nothing in it fuses with what surrounds it."""
-    return numba.njit(fastmath=False, error_model="numpy")(function)
+    return numba.njit(fastmath=False, error_model="numpy")(_told_apart(function))
 
 
 def loop(function: Callable) -> Callable:
     """Like `helper`, for a function with sums over points in it."""
-    return numba.njit(fastmath=SUMS, error_model="numpy")(function)
+    return numba.njit(fastmath=SUMS, error_model="numpy")(_told_apart(function))
 
 
 def _specialise(function: Callable, signature: Any, name: str) -> Callable:
@@ -44,6 +60,7 @@ def _specialise(function: Callable, signature: Any, name: str) -> Callable:
 
     `name` tells apart functions that share their code and differ in the helpers they close over.
     """
+    function.__qualname__ = f"{function.__qualname__}_{name}"
     dispatcher: Any = numba.njit(fastmath=SUMS, error_model="numpy", nogil=True)(function)
     if not hasattr(dispatcher, "compile"):  # NUMBA_DISABLE_JIT
         return dispatcher

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import checks
-from .evaluate import BadData, evaluate, evaluate_density
-from .problem import FLOAT64, Problem, check_method, check_wrt, density_problem, loss_problem
+from .evaluate import Prepared, evaluate, evaluate_density
+from .problem import FLOAT64, Problem, Request, check_method, check_wrt, density_problem, loss_problem
+from .scan import BadData
 from .threads import thread_count
 
 
@@ -100,10 +101,10 @@ def loss(
     >>> round(float(kdexent.loss([0.3], [0.0], -0.1, 0.1, bandwidth=0.2, bins=8)), 10)
     0.4755162458
     """
-    method = check_method(method, order, rtol)
+    request = check_method(method, order, rtol)
     threads = thread_count(n_threads)
     problem = loss_problem(x, z, a, b, bandwidth, kernel, bins, rule, target, period)
-    return _shaped(_evaluated(problem, x, z, method, None, threads), problem)
+    return loss_of(problem, x, z, request, threads)
 
 
 def loss_and_grad(
@@ -168,24 +169,10 @@ def loss_and_grad(
     >>> g.round(10)
     array([ 0.23105858, -0.23105858])
     """
-    names = check_wrt(wrt)
-    method = check_method(method, order, rtol)
+    request = check_method(method, order, rtol)
     threads = thread_count(n_threads)
     problem = loss_problem(x, z, a, b, bandwidth, kernel, bins, rule, target, period)
-    if out is None and wrt == "z":
-        by_z = np.empty((problem.rows, problem.points), problem.dtype)
-        losses = _evaluated(problem, x, z, method, {"z": by_z}, threads)
-        return _shaped(losses, problem), by_z.reshape((*problem.shape, problem.points)) if len(
-            problem.shape
-        ) != 1 else by_z
-    given = _outputs(out, names, isinstance(wrt, str), problem)
-    arrays = {name: _flat_output(array, (x, z), problem) for name, array in given.items()}
-    losses = _evaluated(problem, x, z, method, arrays, threads)
-    for name, array in arrays.items():
-        if not np.may_share_memory(array, given[name]):
-            given[name][...] = array.reshape(given[name].shape)
-    results = tuple(given[name] if given[name].ndim else given[name][()] for name in names)
-    return _shaped(losses, problem), results[0] if isinstance(wrt, str) else results
+    return loss_and_grad_of(problem, x, z, request, threads, wrt, out)
 
 
 def log_density(
@@ -230,11 +217,63 @@ def log_density(
     >>> kdexent.log_density([0.0], [0.0], [0.0, 50.0], bandwidth=1.0).round(6)
     array([-9.18939000e-01, -1.25091894e+03])
     """
-    method = check_method(method, order, rtol)
+    request = check_method(method, order, rtol)
     threads = thread_count(n_threads)
     problem = density_problem(x, z, points, bandwidth, kernel, period)
+    return density_of(problem, x, z, request, threads)
+
+
+def loss_of(
+    problem: Problem,
+    x: ArrayLike,
+    z: ArrayLike,
+    request: Request,
+    threads: int,
+    prepared: Prepared | None = None,
+) -> Any:
+    """Return the loss of a checked problem, whose x and z are those that the caller gave."""
+    return _shaped(_evaluated(problem, x, z, request, None, threads, prepared), problem)
+
+
+def loss_and_grad_of(
+    problem: Problem,
+    x: ArrayLike,
+    z: ArrayLike,
+    request: Request,
+    threads: int,
+    wrt: str | tuple[str, ...],
+    out: Any,
+    prepared: Prepared | None = None,
+) -> tuple[Any, Any]:
+    """Return the loss and gradients of a checked problem, whose x and z are those that the caller gave."""
+    names = check_wrt(wrt)
+    if out is None and wrt == "z":
+        by_z = np.empty((problem.rows, problem.points), problem.dtype)
+        losses = _evaluated(problem, x, z, request, {"z": by_z}, threads, prepared)
+        return _shaped(losses, problem), by_z.reshape((*problem.shape, problem.points)) if len(
+            problem.shape
+        ) != 1 else by_z
+    given = _outputs(out, names, isinstance(wrt, str), problem)
+    arrays = {name: _flat_output(array, (x, z), problem) for name, array in given.items()}
+    losses = _evaluated(problem, x, z, request, arrays, threads, prepared)
+    for name, array in arrays.items():
+        if not np.may_share_memory(array, given[name]):
+            given[name][...] = array.reshape(given[name].shape)
+    results = tuple(given[name] if given[name].ndim else given[name][()] for name in names)
+    return _shaped(losses, problem), results[0] if isinstance(wrt, str) else results
+
+
+def density_of(
+    problem: Problem,
+    x: ArrayLike,
+    z: ArrayLike,
+    request: Request,
+    threads: int,
+    prepared: Prepared | None = None,
+) -> Any:
+    """Return log q of a checked problem, whose x and z are those that the caller gave."""
     try:
-        log_q = evaluate_density(problem, method, threads)
+        log_q = evaluate_density(problem, request, threads, prepared)
     except BadData:
         raise _data_error(x, z) from None
     return _shaped(log_q, problem)
@@ -244,12 +283,13 @@ def _evaluated(
     problem: Problem,
     x: ArrayLike,
     z: ArrayLike,
-    method: str,
+    request: Request,
     gradients: dict[str, NDArray[Any]] | None,
     threads: int,
+    prepared: Prepared | None,
 ) -> NDArray[np.float64]:
     try:
-        return evaluate(problem, method, gradients, threads)
+        return evaluate(problem, request, gradients, threads, prepared)
     except BadData:
         raise _data_error(x, z) from None
 

@@ -131,7 +131,7 @@ def weigh(zb, n):
 
 
 @helper
-def _shift(image, period):
+def shift_of(image, period):
     """Return how far image number 0, 1, 2, 3 ... lies behind the nearest one: 0, -P, P, -2P ..."""
     k = (image + 1) // 2
     return -k * period if image % 2 == 1 else k * period
@@ -143,7 +143,7 @@ def _to_circle(d, period):
     return d - math.copysign(period, d) if abs(d) > 0.5 * period else d
 
 
-def _distance(variant: Variant) -> Callable:
+def distance_of(variant: Variant) -> Callable:
     """Return the distance of a bin from a point's image that lies `shift` behind the nearest one."""
 
     @helper
@@ -232,7 +232,7 @@ def pair_loops(variant: Variant) -> PairLoops:
 
 
 def _make_forward(variant: Variant) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula], _distance(variant), variant.images
+    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
 
     def forward(x, z, top, centers, params, density, mass):
         """density (R, M) += sum_j w_j K(c_m - x_j), mass (R,) += sum_j w_j."""
@@ -249,7 +249,7 @@ def _make_forward(variant: Variant) -> Callable:
                     c = centers[cr, m]
                     total = 0.0
                     for image in range(count):
-                        shift = _shift(image, period)
+                        shift = shift_of(image, period)
                         for j in range(n):
                             e, f, _, _ = formula(distance(c, xb[j], period, shift), p)
                             total += wb[j] * exp2(e) * f
@@ -259,7 +259,7 @@ def _make_forward(variant: Variant) -> Callable:
 
 
 def _make_adjoint(variant: Variant) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula], _distance(variant), variant.images
+    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
 
     def adjoint(x, z, top, centers, params, weights, share, by_z):
         """by_z (R, n) = w_i (share - sum_m weights_m K(c_m - x_i)), weights (R, M), share (R,)."""
@@ -280,7 +280,7 @@ def _make_adjoint(variant: Variant) -> Callable:
                     if weight == 0.0:
                         continue
                     for image in range(count):
-                        shift = _shift(image, period)
+                        shift = shift_of(image, period)
                         for j in range(n):
                             e, f, _, _ = formula(distance(c, xb[j], period, shift), p)
                             sums[j] -= weight * exp2(e) * f
@@ -291,7 +291,7 @@ def _make_adjoint(variant: Variant) -> Callable:
 
 
 def _make_full_adjoint(variant: Variant) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula], _distance(variant), variant.images
+    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
 
     def full_adjoint(x, z, top, centers, params, weights, share, by_z, by_x, by_h):
         """As `adjoint`; by_x (R, n) = w_i sum_m weights_m dK/dd, by_h (R,) -= sum_im w_i weights_m dK/dh."""
@@ -312,7 +312,7 @@ def _make_full_adjoint(variant: Variant) -> Callable:
                     if weight == 0.0:
                         continue
                     for image in range(count):
-                        shift = _shift(image, period)
+                        shift = shift_of(image, period)
                         widening = 0.0
                         for j in range(n):
                             e, f, f_d, f_h = formula(distance(c, xb[j], period, shift), p)
@@ -331,7 +331,7 @@ def _make_full_adjoint(variant: Variant) -> Callable:
 
 
 def _make_log_forward(variant: Variant) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula], _distance(variant), variant.images
+    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
 
     def log_forward(x, z, top, centers, params, row_start, bins, peak, total):
         """For the bins of row r, bins[row_start[r]:row_start[r + 1]], merge this block's points into
@@ -352,7 +352,7 @@ def _make_log_forward(variant: Variant) -> Callable:
                 for b in range(row_start[r], row_start[r + 1]):
                     c = centers[cr, bins[b]]
                     for image in range(count):
-                        shift = _shift(image, period)
+                        shift = shift_of(image, period)
                         for j in range(n):
                             e, f, _, _ = formula(distance(c, xb[j], period, shift), p)
                             exponents[j] = rounded_sum(zb[j], e) if f > 0.0 else -np.inf
@@ -373,7 +373,7 @@ def _make_log_forward(variant: Variant) -> Callable:
 
 
 def _make_log_adjoint(variant: Variant) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula], _distance(variant), variant.images
+    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
 
     def log_adjoint(x, z, top, centers, params, row_start, bins, weights, peak, by_z, by_x, by_h):
         """Add what the bins of `log_forward` contribute to all gradients, weights p/total and their peaks."""
@@ -395,7 +395,7 @@ def _make_log_adjoint(variant: Variant) -> Callable:
                     if weight == 0.0:
                         continue
                     for image in range(count):
-                        shift = _shift(image, period)
+                        shift = shift_of(image, period)
                         widening = 0.0
                         for j in range(n):
                             e, f, f_d, f_h = formula(distance(c, xb[j], period, shift), p)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from . import checks
 from .bins import make_bins, target_masses
-from .names import CIRCLE_ONLY, KERNELS, METHODS, WRT
+from .names import CIRCLE_ONLY, KERNELS, METHODS, ORDERS, WRT
 
 Floats = NDArray[np.float64]
 FLOAT32 = np.dtype(np.float32)
@@ -38,6 +38,12 @@ class Rows:
         if self.index is None:
             return self.values[start:stop]
         return self.values[self.index[start:stop]]
+
+    def at(self, row: int) -> int:
+        """Return which of the rows a row of the call uses."""
+        if self.values.shape[0] == 1:
+            return 0
+        return row if self.index is None else int(self.index[row])
 
     def take(self, rows: NDArray[np.intp]) -> Rows:
         """Return the same argument for some of the rows of the call."""
@@ -120,15 +126,33 @@ def _bandwidth(bandwidth: Any) -> float | Floats:
     return value
 
 
-def check_method(method: Any, order: Any, rtol: Any) -> str:
-    """Return the method's name after checking it with the two arguments that refine it."""
+class Request(NamedTuple):
+    """How a call wants its sums: method, order and tolerance."""
+
+    method: str
+    order: int | None
+    rtol: float
+
+
+def check_method(method: Any, order: Any, rtol: Any) -> Request:
+    """Return the method's name, its order and the tolerance after checking them."""
     if not isinstance(method, str) or method not in METHODS:
         checks.one_of("method", method, METHODS)
     if order is not None:
-        raise ValueError(f"order must be None for method {method!r}, which has no order, got {order!r}")
+        order = _order(method, order)
     if type(rtol) is not float or not 0 <= rtol < 1:
-        checks.tolerance(rtol)
-    return method
+        rtol = checks.tolerance(rtol)
+    return Request(method, order, rtol)
+
+
+def _order(method: str, order: Any) -> int:
+    order = checks.integer("order", order)
+    if method not in ORDERS:
+        raise ValueError(f"order must be None for method {method!r}, which has no order, got {order!r}")
+    if order not in ORDERS[method]:
+        known = ", ".join(map(str, ORDERS[method]))
+        raise ValueError(f"order must be one of {known} for method {method!r}, got {order}")
+    return order
 
 
 def check_wrt(wrt: Any) -> tuple[str, ...]:

@@ -13,6 +13,10 @@ from .pair_loops import WRITE1
 from .problem import FLOAT32, FLOAT64
 
 
+class BadData(Exception):
+    """The scan met an entry of x or z that no call may have."""
+
+
 def _make_scan() -> Callable:
     def scan(x, z, top, whole):
         """Write the largest logit of each row to top; return the number of bad entries.

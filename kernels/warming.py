@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from . import checks
-from .families import Variant, row_parameters
 from .finish import finish
-from .names import CIRCLE_ONLY, KERNELS, WRT
+from .names import AUTO, KERNELS, METHODS, WRT
 from .pair_loops import pair_loops
 from .problem import FLOAT32, FLOAT64, check_wrt
 from .scan import scan
 from .shortcuts import has_shortcut, shortcut_loops
+from .warming_methods import fast_functions, variants
 
 _DOMAINS = ("line", "circle")
 
 
-def warmup(kernel: Any = None, *, domain: str | None = None, wrt: str | tuple[str, ...] = WRT) -> int:
+def warmup(
+    kernel: Any = None,
+    *,
+    domain: str | None = None,
+    wrt: str | tuple[str, ...] = WRT,
+    method: str = AUTO,
+    plans: bool = False,
+) -> int:
     """Compile what calls will need, into the disk cache, and load it into this process.
 
     Parameters
@@ -29,6 +34,10 @@ def warmup(kernel: Any = None, *, domain: str | None = None, wrt: str | tuple[st
         Where; both if not given.
     wrt : {"z", "x", "bandwidth"} or tuple of them
         The gradients that will be asked for.
+    method : str
+        One of `kdexent.METHODS`; ``"auto"`` may take any but ``"grid"``.
+    plans : bool
+        Whether for `kdexent.Plan` too.
 
     Returns
     -------
@@ -38,17 +47,18 @@ def warmup(kernel: Any = None, *, domain: str | None = None, wrt: str | tuple[st
     Raises
     ------
     ValueError, TypeError
-        For an unknown kernel, domain or name in `wrt`.
+        For an unknown kernel, domain, method or name in `wrt`.
 
     Notes
     -----
     Some half a second for each function that the disk cache does not hold, milliseconds for one
-    that it does: 2 to 5 seconds for one kernel and domain, a minute for everything.
+    that it does: 2 to 5 seconds for ``"direct"`` with one kernel and domain, some 20 for ``"auto"``,
+    which may need cells of every order, and a few minutes for everything.
 
     Examples
     --------
     >>> import kdexent
-    >>> kdexent.warmup("gaussian", domain="line", wrt="z")
+    >>> kdexent.warmup("gaussian", domain="line", wrt="z", method="direct")
     11
     """
     given = KERNELS if kernel is None else kernel
@@ -57,6 +67,7 @@ def warmup(kernel: Any = None, *, domain: str | None = None, wrt: str | tuple[st
         checks.one_of("kernel", name, KERNELS)
     domains = _DOMAINS if domain is None else (checks.one_of("domain", domain, _DOMAINS),)
     only_z = check_wrt(wrt) == ("z",)
+    checks.one_of("method", method, METHODS)
     needed = [lambda: scan(FLOAT64), lambda: scan(FLOAT32), finish]
     for variant in dict.fromkeys(variant for name in kernels for variant in variants(name, domains)):
         loops = pair_loops(variant)
@@ -66,16 +77,10 @@ def warmup(kernel: Any = None, *, domain: str | None = None, wrt: str | tuple[st
         if has_shortcut(variant):
             for single in (False, True):
                 needed += shortcut_loops(variant, single)
+    if method != "direct":
+        for name in kernels:
+            needed += fast_functions(name, domains, method, only_z, plans)
     needed = list(dict.fromkeys(needed))
     for compiled in needed:
         compiled()
     return len(needed)
-
-
-def variants(kernel: str, domains: tuple[str, ...] = _DOMAINS) -> list[Variant]:
-    """Return the formulas that calls with a kernel may take."""
-    found = [Variant(kernel)] if "line" in domains and kernel not in CIRCLE_ONLY else []
-    if "circle" in domains:
-        narrow, wide = (row_parameters(kernel, np.array([h]), 1.0).variant for h in (0.01, 1.0))
-        found += [narrow] if narrow == wide else [narrow, wide]
-    return found

@@ -49,18 +49,36 @@ def make(shape, bins, period, dtype, seed):
     return x, z, a, b, rng.uniform(0.9, 1.1, h_rows), options
 
 
+# Every method but the one whose errors are documented instead of promised.
+METHODS = [method for method in kdexent.METHODS if method != "grid"]
+
+
+def applies(method, options):
+    """Whether a method applies to these options; the error that says it does not names others."""
+    try:
+        kdexent.loss(
+            [2.0], [0.0], 1.0, 5.0, method=method, **options | {"bandwidth": np.max(options["bandwidth"])}
+        )
+    except ValueError as error:
+        assert str(error).startswith(f"method {method!r} needs") and "use one of" in str(error)
+        return False
+    return True
+
+
 def check(x, z, a, b, options, dtype, method="auto"):
     """Compare loss, all gradients, the z-gradient by itself and the loss by itself."""
+    options = options | {"method": method, "rtol": RTOL[dtype] / 10}
 
     def exact(x):
-        loss, gradients = reference.loss_and_grad(x, z, a, b, wrt=WRT, **options)
+        known = {name: value for name, value in options.items() if name not in ("method", "rtol")}
+        loss, gradients = reference.loss_and_grad(x, z, a, b, wrt=WRT, **known)
         return loss, *gradients
 
     expected_loss, *expected = exact(x)
     rounding = Rounding(exact, x)
-    loss, gradients = kdexent.loss_and_grad(x, z, a, b, wrt=WRT, method=method, **options)
-    loss_again, by_z = kdexent.loss_and_grad(x, z, a, b, method=method, **options)
-    alone = kdexent.loss(x, z, a, b, method=method, **options)
+    loss, gradients = kdexent.loss_and_grad(x, z, a, b, wrt=WRT, **options)
+    loss_again, by_z = kdexent.loss_and_grad(x, z, a, b, **options)
+    alone = kdexent.loss(x, z, a, b, **options)
     for value in (loss, loss_again, alone):
         assert np.asarray(value).dtype == dtype
         assert_losses_agree(value, expected_loss, RTOL[dtype], rounding)
@@ -78,8 +96,9 @@ def test_loss_and_gradients(kernel, period, shape, bins, dtype):
     for seed, bandwidth in enumerate(BANDWIDTHS[period]):
         x, z, a, b, factor, options = make(shape, bins, period, dtype, seed)
         options |= {"kernel": kernel, "period": period, "bandwidth": bandwidth * factor}
-        for method in kdexent.METHODS:
-            check(x, z, a, b, options, dtype, method)
+        for method in METHODS:
+            if applies(method, options):
+                check(x, z, a, b, options, dtype, method)
 
 
 @pytest.mark.parametrize("wrt", ["z", "x", "bandwidth", ("x",), ("bandwidth", "z"), ("x", "bandwidth", "z")])
@@ -104,8 +123,12 @@ def test_log_density(kernel, period, rows):
     for bandwidth in (0.01, 0.4, 2.0, 9.0):
         options = {"bandwidth": bandwidth, "kernel": kernel, "period": period}
         expected = reference.log_density(x, z, points, **options)
-        for method in kdexent.METHODS:
-            log_q = kdexent.log_density(x, z, points, method=method, **options)
+        for method in METHODS:
+            try:
+                log_q = kdexent.log_density(x, z, points, method=method, rtol=1e-12, **options)
+            except ValueError as error:
+                assert str(error).startswith(f"method {method!r} needs")
+                continue
             assert_losses_agree(log_q, expected, 1e-11)
 
 
@@ -113,7 +136,8 @@ def test_log_density_has_no_limit_on_points():
     x, z = random_problem(1)
     points = np.linspace(0, 6, 2**16 + 5)
     log_q = kdexent.log_density(x, z, points, bandwidth=0.2)
-    np.testing.assert_array_equal(log_q[-9:], kdexent.log_density(x, z, points[-9:], bandwidth=0.2))
+    last = kdexent.log_density(x, z, points[-9:], bandwidth=0.2)
+    np.testing.assert_allclose(log_q[-9:], last, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("dtype", RTOL, ids=lambda dtype: dtype.__name__)

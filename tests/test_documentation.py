@@ -13,8 +13,8 @@ import pytest
 import kdexent
 
 ROOT = Path(__file__).parents[1]
-MODULES = ["kdexent.kde", "kdexent.warming", "kdexent.data", "kdexent.reference.kde"]
-PUBLIC = [kdexent.loss, kdexent.loss_and_grad, kdexent.log_density, kdexent.warmup]
+MODULES = ["kdexent.choosing", "kdexent.kde", "kdexent.warming", "kdexent.data", "kdexent.reference.kde"]
+PUBLIC = [kdexent.choose, kdexent.loss, kdexent.loss_and_grad, kdexent.log_density, kdexent.warmup]
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -212,19 +212,46 @@ def test_warmup_leaves_nothing_to_compile(tmp_path):
         """
         import kdexent
         from kdexent import jit
-        kdexent.warmup("epanechnikov")
+        kdexent.warmup("epanechnikov", domain="line", plans=True)
         def refuse(*args):
             raise AssertionError("compiled after warmup")
         jit._specialise = refuse
-        for period in (None, 6.0):
+        for period in (None,):
             for bandwidth in (0.1, 7.0):
                 options = {"bandwidth": bandwidth, "kernel": "epanechnikov", "period": period}
                 far, near = ([0.3, 9.0], [0.0, 1.0], -0.1, 0.1), ([0.3], [0.0], -0.1, 5.0)
                 kdexent.loss_and_grad(*far, bins=8, wrt=("z", "x", "bandwidth"), **options)
                 kdexent.loss_and_grad(*near, bins=8, **options)
                 kdexent.log_density([0.3], [0.0], [0.1], **options)
+                for method in ("cells", "window"):
+                    for wrt in ("z", ("z", "x", "bandwidth")):
+                        kdexent.loss_and_grad(*far, bins=8, wrt=wrt, method=method, **options)
+                        kdexent.loss_and_grad(*near, bins=8, wrt=wrt, method=method, **options)
+                kdexent.Plan(far[0], *far[2:], bins=8, method="cells", **options).loss_and_grad(far[1])
         print("ok")
         """,
         NUMBA_CACHE_DIR=str(tmp_path),
     )
     assert out == "ok"
+
+
+def test_cached_code_and_new_code_do_not_mix(tmp_path):
+    # Two variants of one loop, each compiled in a process of its own, then both loaded by a third.
+    code = """
+        import sys
+        import numpy as np
+        from kdexent.cell_geometry import even
+        from kdexent.cell_points import point_passes
+        for kind in "{kinds}".split():
+            cells = even(0.0, 4.0, 1.0)
+            if kind == "knots":
+                cells = cells._replace(kind="knots", parts=2, breaks=(0.0, 0.25))
+            sums = np.zeros((cells.cells + 1) * 3)
+            x, z = np.array([0.1, 1.35, 12.6, 3.9]), np.zeros(4)
+            point_passes(3, kind, False).moments()(x, z, 0.0, cells.array(), sums)
+            by, powers = np.empty(4), np.arange(1.0, len(sums) + 1)
+            point_passes(3, kind, False).values()(x, z, 0.0, cells.array(), powers, 0.0, 1.0, by)
+            print(sums.tolist(), by.tolist())
+    """
+    apart = [run(code.format(kinds=kinds), NUMBA_CACHE_DIR=str(tmp_path)) for kinds in ("even", "knots")]
+    assert run(code.format(kinds="even knots"), NUMBA_CACHE_DIR=str(tmp_path)) == "\n".join(apart)

@@ -76,3 +76,70 @@ def bench(
         status = run.bench(settings)
     sys.stdout.flush()
     raise typer.Exit(status)
+
+
+@app.command()
+def choose(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Data: .npz, .npy, .csv or .parquet.", show_default=False)
+    ],
+    *,
+    x: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Data points: a name, or a number from 0. x or the only one if not given."
+        ),
+    ] = None,
+    z: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Logits. All 0 if not given, or the second column of a plain (N, 2) array."
+        ),
+    ] = None,
+    start: Annotated[
+        float | None,
+        typer.Option(
+            "--from",
+            metavar="A",
+            help="Start of the target. The 5 % quantile of x if not given; 0 on a circle.",
+        ),
+    ] = None,
+    end: Annotated[
+        float | None,
+        typer.Option(
+            "--to",
+            metavar="B",
+            help="End of the target. The 95 % quantile of x if not given; the period on a circle.",
+        ),
+    ] = None,
+    bandwidth: Annotated[
+        float | None, typer.Option(metavar="H", help="Bandwidth. Silverman's rule of thumb if not given.")
+    ] = None,
+    kernel: Annotated[str, typer.Option(metavar="NAME", help="One of kdexent.KERNELS.")] = "gaussian",
+    bins: Annotated[int, typer.Option(metavar="M", help="Number of bins.")] = 256,
+    rule: Annotated[str, typer.Option(metavar="NAME", help="midpoint or gauss.")] = "midpoint",
+    period: Annotated[
+        float | None,
+        typer.Option(metavar="P", help="Length of the circle that x lives on. On the line if not given."),
+    ] = None,
+    rtol: Annotated[float, typer.Option(metavar="R", help="Largest error of the strategy to choose.")] = 1e-9,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Where to draw time against error.")
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Threads to use; as many as Numba would if not given."),
+    ] = None,
+) -> None:
+    """Measure every strategy on your own data, and say which to use."""
+    if plot is not None and find_spec("matplotlib") is None:
+        typer.echo('kdexent: the plot needs matplotlib; pip install "kdexent[bench]"', err=True)
+        raise typer.Exit(2)
+    from . import choosing  # noqa: PLC0415
+
+    request = choosing.Request(
+        file, x, z, start, end, bandwidth, kernel, bins, rule, period, rtol, plot, threads
+    )
+    status = choosing.choose_for(request)
+    sys.stdout.flush()
+    raise typer.Exit(status)

@@ -1,0 +1,182 @@
+"""How wide cells of an order may be: the error of interpolating a kernel across one, measured.
+
+The error of the interpolant at Chebyshev nodes is sampled for cells at every distance from a bin, at
+places in the cell between the nodes, where it is largest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from .arithmetic import exp2
+from .cell_levels import MERGED, chebyshev
+from .families import FORMULAS, IMAGES, PERIOD, RowParameters, Variant
+from .jit import lazily
+from .names import KNOTS
+from .pair_loops import READ, READ1, WRITE, distance_of, parameters_of, shift_of
+
+Floats = NDArray[np.float64]
+
+# Degree of the kernels that are polynomials between their knots.
+DEGREE = {"boxcar": 0, "triangular": 1, "epanechnikov": 2, "biweight": 4, "triweight": 6, "tricube": 9}
+# How far an error may reach beyond those sampled.
+_MARGIN = 1.2
+# Errors of sums, relative to a cell's mass times the kernel near its edge.
+ROUNDING = 2e-15
+_WIDEST = 4.0  # in bandwidths
+_NARROWEST = 2.0**-10
+
+
+@cache
+def sampler(variant: Variant) -> Callable[[], Callable]:
+    """Return the compiled function that evaluates a variant at any distances."""
+    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
+
+    def make() -> Callable:
+        def sample(at, params, values):
+            """values (3, n) = K, dK/dd and dK/dh at distances (n,), over C."""
+            p = parameters_of(params, 0)
+            count = int(p[IMAGES]) if images else 1
+            for j in range(at.shape[0]):
+                for image in range(count):
+                    d = distance(at[j], 0.0, p[PERIOD], shift_of(image, p[PERIOD]))
+                    e, f, f_d, f_h = formula(d, p)
+                    values[0, j] += exp2(e) * f
+                    if f > 0.0:
+                        values[1, j] += exp2(e) * f_d
+                        values[2, j] += exp2(e) * f_h
+
+        return sample
+
+    return lazily(make, types.void(READ1, READ, WRITE), f"cell_accuracy.sample.{variant.key}")
+
+
+def kernel_values(family: RowParameters, at: Floats) -> Floats:
+    """Return K, dK/dd and dK/dh, (3, ...), over C at distances of any shape."""
+    flat = np.ascontiguousarray(at.ravel())
+    values = np.zeros((3, flat.size))
+    sampler(family.variant)()(flat, family.parameters, values)
+    return values.reshape(3, *at.shape)
+
+
+def value_beyond(family: RowParameters, reach: float, h: float, derivatives: bool) -> float:
+    """Return how large K/C is from `reach` on, with `derivatives` h dK/dd and h dK/dh too."""
+    if math.isinf(reach):
+        return 0.0
+    values = np.abs(kernel_values(family, np.array([reach]))[:, 0])
+    return float(max(values[0], h * values[1:].max()) if derivatives else values[0])
+
+
+def interpolation_errors(
+    family: RowParameters, order: int, width: float, centers: Floats, h: float, derivatives: bool
+) -> tuple[Floats, Floats]:
+    """Return for cells with centers (n,) from a bin the largest error, absolute and relative to K there.
+
+    With `derivatives`, h dK/dd and h dK/dh count like K.
+    """
+    nodes, weights, _ = chebyshev(order)
+    # Not the very edge, which may be a knot.
+    tests = np.cos(np.pi * np.arange(2 * order + 1) / (2 * order)) * (1 - 1e-9)
+    interpolate = weights @ np.cos(np.arange(order)[:, np.newaxis] * np.arccos(tests))
+    at_nodes = kernel_values(family, centers[:, np.newaxis] + width / 2 * nodes)
+    at_tests = kernel_values(family, centers[:, np.newaxis] + width / 2 * tests)
+    with np.errstate(invalid="ignore"):
+        error = np.nan_to_num(np.abs(at_nodes @ interpolate - at_tests), nan=np.inf)
+    error[1:] *= h
+    error = error if derivatives else error[:1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = np.nan_to_num(error / at_tests[0], posinf=np.inf)
+    return _MARGIN * error.max(axis=(0, 2)), _MARGIN * relative.max(axis=(0, 2))
+
+
+class Accuracy(NamedTuple):
+    """Cells of an order that keep a tolerance."""
+
+    width: float  # at most
+    table: Floats  # largest error of K/C by distance in cells, the last entry for all farther ones
+    relative: bool  # K's error is relative to K: nothing else to certify
+    near: int  # cells on each side of a bin that are not merged
+
+
+def bounded_slope(kernel: str) -> bool:
+    """Return whether interpolation in cells of one width has the same relative error at every distance."""
+    return kernel in ("laplace", "logistic", "cauchy")
+
+
+def smooth_accuracy(
+    kernel: str, family: RowParameters, h: float, reach: float, order: int, eps: float, derivatives: bool
+) -> Accuracy | None:
+    """Return the widest cells on which a kernel's error is eps of its peak, or of K itself, or None."""
+    peak = float(kernel_values(family, np.zeros(1))[0, 0])
+    relative = bounded_slope(kernel)
+    kinked = 0 in KNOTS[kernel]
+
+    def largest(width: float) -> float:
+        span = min(reach, 8 * h) + width
+        # A cell beside a knot begins there.
+        start = width / 2 if kinked else 0.0
+        centers = start + np.linspace(0, span, 33 if width < h else 65)
+        absolute, ratio = interpolation_errors(family, order, width, centers, h, derivatives)
+        return float(ratio.max()) if relative else float(absolute.max()) / peak
+
+    low, high = _NARROWEST * h, _WIDEST * h
+    if math.isfinite(reach):
+        high = min(high, 2 * reach)
+        low = min(low, high / 64)
+    near = 0
+    if kernel == "cauchy":
+        near = 16
+        far = [(near / MERGED + 0.5) * MERGED**level * h for level in (0, 1, 4)]
+        far = [d for d in far if math.isinf(reach) or d < reach]
+        if far and max(_far_error(family, order, d, near, h, derivatives) for d in far) > eps:
+            return None
+    if largest(low) > eps:
+        return None
+    if largest(high) > eps:
+        for _ in range(14):
+            middle = math.sqrt(low * high)
+            low, high = (middle, high) if largest(middle) <= eps else (low, middle)
+    else:
+        low = high
+    return Accuracy(low, np.zeros(0), relative, near)
+
+
+def _far_error(family: RowParameters, order: int, at: float, near: int, h: float, derivatives: bool) -> float:
+    width = at / (near / MERGED + 0.5)
+    _, ratio = interpolation_errors(family, order, width, np.array([at]), h, derivatives)
+    return float(ratio[0])
+
+
+def error_table(
+    family: RowParameters, h: float, order: int, width: float, cells: int, derivatives: bool
+) -> Floats:
+    """Return bounds on the error of K/C for cells 0 .. `cells` away from the bin's own."""
+    offsets = np.arange(cells + 1)[:, np.newaxis] + np.linspace(-0.5, 0.5, 5)
+    centers = offsets.ravel() * width
+    absolute, _ = interpolation_errors(family, order, width, centers, h, derivatives)
+    nearest = np.maximum(np.abs(offsets).min(axis=1) - 0.5, 0) * width
+    rounding = ROUNDING * kernel_values(family, nearest)[0]
+    return absolute.reshape(offsets.shape).max(axis=1) + rounding
+
+
+@lru_cache(maxsize=512)
+def knotted_error(kernel: str, order: int, width: float, derivatives: bool) -> float:
+    """Return the error of a compact kernel at h = 1, relative to its peak, in cells between knots."""
+    from .families import row_parameters  # noqa: PLC0415
+
+    if order > DEGREE.get(kernel, 99):
+        return ROUNDING
+    family = row_parameters(kernel, np.ones(1), None)
+    peak = float(kernel_values(family, np.zeros(1))[0, 0])
+    low = 0.0 if 0 in KNOTS[kernel] else -1.0
+    width = min(width, 1 - low)
+    centers = np.linspace(low + width / 2, 1 - width / 2, 33)
+    absolute, _ = interpolation_errors(family, order, width * (1 - 1e-12), centers, 1.0, derivatives)
+    return float(absolute.max()) / peak + ROUNDING

@@ -1,0 +1,204 @@
+"""Where cells lie: evenly, on the knots of a kernel seen from equal bins, or growing with distance.
+
+Cells of one pitch cover the part of the line from which points reach a bin. For a kernel with knots
+the pitch divides the spacing of the bins, so that the knots c_m - h, c_m and c_m + h of every bin
+fall on the same places of a pitch, and these places are cell boundaries as well: no cell has a knot
+of any bin inside. Around a kernel without reach, cells grow with the distance from the interval,
+four to an octave. A point outside all cells goes to one more, the last, which no bin sees.
+
+On a circle, points are taken to one turn from the origin; where cells cover more than a turn, every
+copy of a point is a point of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .jit import helper
+
+Floats = NDArray[np.float64]
+
+# How cells may lie.
+EVEN, KNOTS, GROWING = "even", "knots", "growing"
+# Cells to an octave, as a power of two, and octaves on each side.
+_PART_BITS = 2
+_PARTS = 1 << _PART_BITS
+_OCTAVES = 64
+GROWN = _OCTAVES * _PARTS
+_SHIFT = 6755399441055744.0
+_LOW_BITS = np.int64(0xFFFFFFFF)
+_MANTISSA = np.int64((1 << (52 - _PART_BITS)) - 1)
+_ONE = np.int64(1023 << 52)
+_FIRST_PART = np.int64(1023 << _PART_BITS)
+
+# Entries of the array that compiled code takes.
+ORIGIN, INVERSE_PITCH, COLUMNS, PERIOD, INVERSE_PERIOD, COPIES, TRASH = range(7)
+_BREAKS, _SCALES, _OFFSETS, SIZE = 7, 9, 12, 15
+
+
+class Geometry(NamedTuple):
+    """The cells of one row."""
+
+    kind: str
+    circle: bool
+    origin: float
+    pitch: float
+    columns: int  # pitches
+    parts: int  # cells to a pitch
+    breaks: tuple[float, ...]  # where parts begin, 0 first, in pitches
+    period: float
+    copies: int  # of each point
+
+    @property
+    def cells(self) -> int:
+        """Return the number of cells, without the one for points outside."""
+        return self.columns * self.parts + (2 * GROWN if self.kind == GROWING else 0)
+
+    @property
+    def widths(self) -> Floats:
+        """Return the widths of a pitch's parts, in pitches."""
+        return np.diff([*self.breaks, 1.0])
+
+    def array(self) -> Floats:
+        """Return what compiled code needs to place a point."""
+        g = np.zeros(SIZE)
+        g[ORIGIN], g[INVERSE_PITCH], g[COLUMNS] = self.origin, 1 / self.pitch, self.columns
+        g[PERIOD], g[COPIES], g[TRASH] = self.period, self.copies, self.cells
+        g[INVERSE_PERIOD] = 1 / self.period if self.circle else 0
+        g[_BREAKS : _BREAKS + 2] = 2.0
+        g[_BREAKS : _BREAKS + self.parts - 1] = self.breaks[1:]
+        scale = 2 / np.maximum(self.widths, 1e-300)
+        g[_SCALES : _SCALES + self.parts] = scale
+        g[_OFFSETS : _OFFSETS + self.parts] = -1 - np.array(self.breaks) * scale
+        return g
+
+    def nodes(self, points: Floats) -> Floats:
+        """Return where the points (P,) of [-1, 1] lie in each cell (cells, P), on the line."""
+        half = (points + 1) / 2
+        starts = np.arange(self.columns)[:, np.newaxis] + np.array(self.breaks)
+        places = starts[:, :, np.newaxis] + self.widths[:, np.newaxis] * half
+        places = places.reshape(-1, len(points))
+        if self.kind == GROWING:
+            part = np.arange(GROWN)
+            t = np.exp2(part // _PARTS)[:, np.newaxis] * (1 + (part[:, np.newaxis] % _PARTS + half) / _PARTS)
+            outside = _PARTS * (t - 1)
+            places = np.concatenate([places, self.columns + outside, -outside])
+        return self.origin + places * self.pitch
+
+
+def even(low: float, high: float, width: float, multiple: int = 1) -> Geometry:
+    """Return cells at most `width` wide that cover [low, high], a multiple of some number of them."""
+    columns = _count((high - low) / width, multiple)
+    return Geometry(EVEN, False, low, (high - low) / columns, columns, 1, (0.0,), 0.0, 1)
+
+
+def growing(low: float, high: float, width: float) -> Geometry:
+    """Return even cells on [low, high] and cells that grow with the distance from it."""
+    return even(low, high, width)._replace(kind=GROWING)
+
+
+def around(origin: float, period: float, width: float, multiple: int) -> Geometry:
+    """Return cells at most `width` wide once around the circle."""
+    columns = _count(period / width, multiple)
+    return Geometry(EVEN, True, origin, period / columns, columns, 1, (0.0,), period, 1)
+
+
+def on_circle(cells: Geometry, period: float) -> Geometry:
+    """Return the same cells for points on a circle, of which they cover a part, or more than all."""
+    length = cells.columns * cells.pitch
+    return cells._replace(circle=True, period=period, copies=max(1, math.ceil(length / period)))
+
+
+def on_knots(center: float, low: float, high: float, pitch: float, knots: tuple[float, ...]) -> Geometry:
+    """Return cells that cover [low, high] with boundaries at center + knot + any number of pitches."""
+    places = sorted({0.0, *(_fraction(knot / pitch) for knot in knots)})
+    before = math.ceil((center - low) / pitch)
+    columns = before + math.ceil((high - center) / pitch)
+    kind = KNOTS if len(places) > 1 else EVEN
+    origin = center - before * pitch
+    return Geometry(kind, False, origin, pitch, columns, len(places), tuple(places), 0.0, 1)
+
+
+def _fraction(value: float) -> float:
+    """Return the fractional part, 0 where rounding alone keeps the value from an integer."""
+    part = value - math.floor(value)
+    return 0.0 if min(part, 1 - part) < 4e-16 * max(1.0, abs(value)) else part
+
+
+def _count(cells: float, multiple: int) -> int:
+    return max(1, math.ceil(cells / multiple - 1e-9)) * multiple
+
+
+@cache
+def locator(kind: str, circle: bool) -> tuple[Callable, Callable]:
+    """Return two helpers: one for where points lie in pitches, one for their cells and places in them."""
+
+    @helper
+    def distances(xs, n, g, u):
+        """u_j = (x_j - origin) / pitch, on a circle within one turn."""
+        origin, inverse_pitch, period, inverse_period = (
+            g[ORIGIN],
+            g[INVERSE_PITCH],
+            g[PERIOD],
+            g[INVERSE_PERIOD],
+        )
+        if circle:
+            for j in range(n):
+                d = xs[j] - origin
+                d -= period * math.floor(d * inverse_period)
+                u[j] = d * inverse_pitch
+        else:
+            for j in range(n):
+                u[j] = (xs[j] - origin) * inverse_pitch
+
+    @helper
+    def cells(u, n, shift, g, order, cell, v):
+        """cell_j = order times the cell of a point, v_j in [-1, 1] its place there."""
+        columns, trash = g[COLUMNS], np.int64(g[TRASH])
+        first, second = g[_BREAKS], g[_BREAKS + 1]
+        s0, s1, s2 = g[_SCALES], g[_SCALES + 1], g[_SCALES + 2]
+        o0, o1, o2 = g[_OFFSETS], g[_OFFSETS + 1], g[_OFFSETS + 2]
+        parts = np.int64(1 + (first < 1.5) + (second < 1.5))
+        for j in range(n):
+            w = u[j] + shift
+            inside = (w >= 0.0) & (w < columns)
+            w = w if inside else 0.0
+            whole = math.floor(w)
+            f = w - whole
+            index = np.float64(whole + _SHIFT).view(np.int64) & _LOW_BITS
+            if kind == KNOTS:
+                one, two = f >= first, f >= second
+                index = index * parts + np.int64(one) + np.int64(two)
+                place = f * (s2 if two else (s1 if one else s0)) + (o2 if two else (o1 if one else o0))
+            else:
+                place = 2.0 * f - 1.0
+            cell[j] = (index if inside else trash) * order
+            v[j] = min(max(place, -1.0), 1.0)
+
+    @helper
+    def growing_cells(u, n, shift, g, order, cell, v):
+        columns, trash = g[COLUMNS], np.int64(g[TRASH])
+        right = np.int64(columns)
+        for j in range(n):
+            w = u[j]
+            below, above = w < 0.0, w >= columns
+            inside = (w >= 0.0) & (w < columns)
+            w0 = w if inside else 0.0
+            whole = math.floor(w0)
+            index = np.float64(whole + _SHIFT).view(np.int64) & _LOW_BITS
+            outside = -w if below else (w - columns if above else 0.0)
+            bits = np.float64(1.0 + outside * (1.0 / _PARTS)).view(np.int64)
+            part = (bits >> np.int64(52 - _PART_BITS)) - _FIRST_PART
+            rest = np.int64((bits & _MANTISSA) | _ONE).view(np.float64)
+            grown = part + right + (np.int64(GROWN) if below else np.int64(0))
+            grown = grown if part < GROWN else trash
+            cell[j] = (index if inside else grown) * order
+            v[j] = 2.0 * (w0 - whole) - 1.0 if inside else (rest - 1.0) * (2.0 * _PARTS) - 1.0
+
+    return distances, growing_cells if kind == GROWING else cells

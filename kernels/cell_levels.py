@@ -1,0 +1,236 @@
+"""Cells merged four to one, level by level, and which cells of which level a bin sees.
+
+Moments move up to wider cells and polynomials down to narrower ones by the same matrices, exactly.
+A smooth kernel is seen through cells about as wide as they are far away. A kernel with knots is seen
+through the widest cells that fit between two knots.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .cell_geometry import GROWING, GROWN, Geometry
+from .jit import helper
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+MERGED = 4
+_MOST = 14  # levels
+# Entries of the array that tells compiled code what bins see.
+LEVELS, PARTS, NEAR, CIRCULAR, KNOTTED, ORDER = range(6)
+LOW_PITCH, LOW_PART, MIDDLE, HIGH_PITCH, HIGH_PART = range(6, 11)
+RIGHT_START, RIGHT_STOP, LEFT_START, LEFT_STOP = range(11, 15)
+_SIZES = 15  # cells of each level, then where its nodes start
+_STARTS = _SIZES + _MOST
+SPEC = _STARTS + _MOST
+MOST_RUNS = 8 * _MOST + 8
+
+
+class Levels(NamedTuple):
+    """The cells of all levels, the narrowest first."""
+
+    sizes: tuple[int, ...]  # cells of each level, without those that grow
+    starts: tuple[int, ...]  # cells before each level's
+    cells: int  # of all levels
+    up: tuple[Floats, ...]  # (children, P, P), moments of a parent from those of each child
+
+
+def make_levels(geometry: Geometry, order: int, count: int) -> Levels:
+    """Return `count` levels, or as many as there are cells for."""
+    sizes, starts, up = [geometry.columns * geometry.parts], [0], []
+    cells = geometry.cells
+    columns = geometry.columns
+    for level in range(1, min(count, _MOST)):
+        if columns <= MERGED:
+            break
+        columns = -(-columns // MERGED)
+        breaks = geometry.breaks if level == 1 else (0.0,)
+        up.append(_merging(breaks, order))
+        starts.append(cells)
+        sizes.append(columns)
+        cells += columns
+    return Levels(tuple(sizes), tuple(starts), cells, tuple(up))
+
+
+@lru_cache(maxsize=64)
+def chebyshev(order: int) -> tuple[Floats, Floats, Floats]:
+    """Return the nodes (P,), what takes moments to weights at the nodes, and powers in place of T_k.
+
+    The weights' matrix B (P nodes, P) has B T = the interpolant's values: K = sum_lk K(node_l) B_lk T_k.
+    """
+    angles = np.pi * (np.arange(order) + 0.5) / order
+    nodes = np.cos(angles)
+    weights = np.cos(angles[:, np.newaxis] * np.arange(order)) * (2 / order)
+    weights[:, 0] /= 2
+    powers = np.zeros((order, order))
+    for k in range(order):
+        powers[k, : k + 1] = np.polynomial.chebyshev.cheb2poly([0] * k + [1])
+    return nodes, weights, powers
+
+
+@lru_cache(maxsize=64)
+def _merging(breaks: tuple[float, ...], order: int) -> Floats:
+    """Return the matrices T_k(child's place in the parent) = sum_l up_kl T_l(place in the child)."""
+    widths = np.diff([*breaks, 1.0])
+    nodes, weights, _ = chebyshev(order)
+    matrices = []
+    for column in range(MERGED):
+        for start, width in zip(breaks, widths, strict=True):
+            place = (column + start + width * (nodes + 1) / 2) / MERGED * 2 - 1
+            values = np.cos(np.arange(order)[:, np.newaxis] * np.arccos(np.clip(place, -1, 1)))
+            matrices.append(values @ weights)
+    return np.array(matrices)
+
+
+def merge(levels: Levels, order: int, moments: Floats) -> None:
+    """Fill in the moments (cells, P) of all levels but the narrowest."""
+    for level, matrices in enumerate(levels.up):
+        children = _family(levels, level, moments, order)
+        parents = np.einsum("gcl,ckl->gk", children, matrices)
+        start = levels.starts[level + 1]
+        moments[start : start + len(parents)] = parents
+
+
+def distribute(levels: Levels, order: int, coefficients: Floats) -> None:
+    """Add what wider cells hold of a polynomial, in Chebyshev form (cells, P), to the narrower ones."""
+    for level in reversed(range(len(levels.up))):
+        matrices = levels.up[level]
+        start = levels.starts[level + 1]
+        parents = coefficients[start : start + levels.sizes[level + 1]]
+        children = np.einsum("gk,ckl->gcl", parents, matrices).reshape(-1, order)
+        start, size = levels.starts[level], levels.sizes[level]
+        coefficients[start : start + size] += children[:size]
+
+
+def _family(levels: Levels, level: int, moments: Floats, order: int) -> Floats:
+    """Return the moments of a level's cells by parent (parents, children, P), with zeros at the end."""
+    start, size = levels.starts[level], levels.sizes[level]
+    parents, children = levels.sizes[level + 1], len(levels.up[level])
+    family = np.zeros((parents * children, order))
+    family[:size] = moments[start : start + size]
+    return family.reshape(parents, children, order)
+
+
+def specification(geometry: Geometry, levels: Levels, order: int, near: int, circular: bool) -> Ints:
+    """Return what compiled code needs to find the cells that a bin sees; a kernel without knots."""
+    spec = np.zeros(SPEC, np.int64)
+    spec[LEVELS], spec[PARTS], spec[NEAR] = len(levels.sizes), geometry.parts, near
+    spec[CIRCULAR], spec[ORDER] = circular, order
+    spec[_SIZES : _SIZES + len(levels.sizes)] = levels.sizes
+    spec[_STARTS : _STARTS + len(levels.starts)] = levels.starts
+    return spec
+
+
+def see_between_knots(spec: Ints, low: tuple[int, int], high: tuple[int, int], middle: bool) -> None:
+    """State the first and last boundary that a bin sees, as pitches from it and part of the pitch."""
+    spec[KNOTTED], spec[MIDDLE] = True, middle
+    spec[LOW_PITCH], spec[LOW_PART] = low
+    spec[HIGH_PITCH], spec[HIGH_PART] = high
+
+
+def see_grown(spec: Ints, geometry: Geometry, mass: Floats) -> None:
+    """State which of the growing cells hold points; mass (cells,) is their zeroth moments."""
+    if geometry.kind != GROWING:
+        return
+    for first, start, stop in (
+        (geometry.columns, RIGHT_START, RIGHT_STOP),
+        (geometry.columns + GROWN, LEFT_START, LEFT_STOP),
+    ):
+        held = np.flatnonzero(mass[first : first + GROWN])
+        spec[start] = first + held[0] if len(held) else 0
+        spec[stop] = first + held[-1] + 1 if len(held) else 0
+
+
+@helper
+def _add(runs, count, first, last):
+    """Append the cells [first, last) if there are any, and return the number of runs."""
+    if last > first:
+        runs[count, 0], runs[count, 1] = first, last
+        return count + 1
+    return count
+
+
+@helper
+def _add_around(runs, count, start, size, first, last):
+    """Append cells of a circular level, of which first and last may be a turn away."""
+    last = min(last, first + size)
+    if last <= first:
+        return count
+    first, length = first % size, last - first
+    if first + length <= size:
+        return _add(runs, count, start + first, start + first + length)
+    count = _add(runs, count, start + first, start + size)
+    return _add(runs, count, start, start + first + length - size)
+
+
+@helper
+def _see_smooth(place, spec, runs):
+    """Cells within `near` of the bin, whole families of them, then the same of each wider level."""
+    count, levels = 0, spec[LEVELS]
+    near, circular = spec[NEAR], spec[CIRCULAR] == 1
+    column = np.int64(np.floor(place))
+    seen_low, seen_high = column, column  # seen already, in cells of this level; nothing yet
+    for level in range(levels):
+        size, start = spec[_SIZES + level], spec[_STARTS + level]
+        low, high = column - near, column + near + 1
+        if levels > 1:
+            low, high = low // MERGED * MERGED, -(-high // MERGED) * MERGED
+        everything = level > 0 and level == levels - 1
+        if circular:
+            if level == 0:
+                seen_low = seen_high = low
+            if everything or high - low >= size:
+                count = _add_around(runs, count, start, size, seen_high, seen_low + size)
+                break
+            count = _add_around(runs, count, start, size, low, seen_low)
+            count = _add_around(runs, count, start, size, seen_high, high)
+        else:
+            low = np.int64(0) if everything else max(low, np.int64(0))
+            high = size if everything else min(high, size)
+            if level == 0:
+                seen_low = seen_high = low
+            count = _add(runs, count, start + low, start + min(seen_low, high))
+            count = _add(runs, count, start + max(seen_high, low), start + high)
+        seen_low, seen_high = low // MERGED, -(-high // MERGED)
+        column //= MERGED
+    count = _add(runs, count, spec[RIGHT_START], spec[RIGHT_STOP])
+    return _add(runs, count, spec[LEFT_START], spec[LEFT_STOP])
+
+
+@helper
+def _see_segment(first, last, spec, runs, count):
+    """Append cells of the narrowest level [first, last), merged where whole parents fit."""
+    children = spec[PARTS] * MERGED
+    for level in range(spec[LEVELS]):
+        start = spec[_STARTS + level]
+        inner_first, inner_last = -(-first // children), last // children
+        if level == spec[LEVELS] - 1 or inner_last <= inner_first:
+            return _add(runs, count, start + first, start + last)
+        count = _add(runs, count, start + first, start + inner_first * children)
+        count = _add(runs, count, start + inner_last * children, start + last)
+        first, last, children = inner_first, inner_last, np.int64(MERGED)
+    return count
+
+
+@helper
+def _see_between_knots(place, spec, runs):
+    parts, size = spec[PARTS], spec[_SIZES]
+    pitch = np.int64(np.floor(place + 0.5))
+    low = (pitch + spec[LOW_PITCH]) * parts + spec[LOW_PART]
+    high = (pitch + spec[HIGH_PITCH]) * parts + spec[HIGH_PART]
+    low, high = max(low, np.int64(0)), min(high, size)
+    if spec[MIDDLE] == 0:
+        return _see_segment(low, high, spec, runs, 0)
+    middle = min(max(pitch * parts, low), high)
+    return _see_segment(middle, high, spec, runs, _see_segment(low, middle, spec, runs, 0))
+
+
+@helper
+def cells_seen(place, spec, runs):
+    """Write the runs of cells (first, last) that a bin sees, `place` pitches from the origin; count them."""
+    return _see_between_knots(place, spec, runs) if spec[KNOTTED] == 1 else _see_smooth(place, spec, runs)

@@ -1,0 +1,303 @@
+"""The strategy `cells`: points add moments to cells, bins see a few nodes of each cell.
+
+After Fong and Darve, "The black-box fast multipole method" (2009), on one dimension, with the cells'
+boundaries on the knots of those kernels that have any, between which they are polynomials.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import cell_geometry as geometry
+from .cell_accuracy import (
+    DEGREE,
+    ROUNDING,
+    Accuracy,
+    bounded_slope,
+    error_table,
+    kernel_values,
+    knotted_error,
+    smooth_accuracy,
+    value_beyond,
+)
+from .cell_geometry import Geometry
+from .cell_levels import MERGED, Levels, make_levels, see_between_knots, specification
+from .families import RowParameters, row_parameters
+from .names import CIRCLE_ONLY, COMPACT, KNOTS, ORDERS
+
+Floats = NDArray[np.float64]
+
+_MOST_CELLS = 2**17
+# Numbers in all cells where the order is given: they stay in the caches, and the error is what it is.
+_MOST_NUMBERS = 2**15
+# A tolerance is kept by interpolation errors, relative to the peak, smaller by this factor.
+PER_EPS = 40.0
+_MANY_LEVELS = 14
+
+
+class Bins(NamedTuple):
+    """What cells need to know of a row's bins."""
+
+    first: float  # lowest and highest centre
+    last: float
+    spacing: float  # 0 where bins are not equally spaced
+    count: int
+
+
+class CellPlan(NamedTuple):
+    """Cells for rows that share bandwidth and bins."""
+
+    order: int
+    family: RowParameters
+    geometry: Geometry
+    levels: Levels
+    spec: NDArray[np.int64]
+    accuracy: Floats  # error of K/C for cells around a bin's own, or one number for all
+    beyond: float  # K/C of the points that a bin does not see is at most this
+    relative: float  # error of K/C relative to it, where it is bounded so
+    cost: float  # estimated, ns on one thread
+    eps: float  # largest error of K/C, relative to its peak
+
+
+def why_not(kernel: str, equal_bins: bool, bins: int) -> str | None:
+    """Return why cells do not apply, or None."""
+    if KNOTS[kernel] and not equal_bins and bins > 1:
+        return f"needs equal bins for the knots of {kernel!r}"
+    return None
+
+
+@lru_cache(maxsize=128)
+def plan_cells(
+    kernel: str,
+    h: float,
+    period: float | None,
+    bins: Bins,
+    points: int,
+    order: int | None,
+    eps: float,
+    derivatives: bool,
+    keep: bool = False,
+) -> CellPlan | None:
+    """Return the cheapest cells whose errors are eps of the peak, or None where there are none.
+
+    The cheapest for a single call, or with `keep` for points that are sorted by cell.
+    """
+    family = row_parameters(kernel, np.array([h]), None if kernel in COMPACT else period)
+    build = _knotted if KNOTS[kernel] else _smooth
+    plans = []
+    for candidate in ORDERS["cells"] if order is None else (order,):
+        plan = build(kernel, family, h, period, bins, points, candidate, eps, derivatives, keep)
+        fits = (
+            order is None or KNOTS[kernel] or plan is None or plan.geometry.cells * candidate <= _MOST_NUMBERS
+        )
+        if plan is not None and fits:
+            plans.append(plan)
+    return min(plans, key=lambda plan: plan.cost, default=None)
+
+
+def reach_of(kernel: str, family: RowParameters, h: float, period: float | None, small: float) -> float:
+    """Return the distance beyond which K is less than `small` of its peak; infinite on a circle's all."""
+    if kernel in COMPACT:
+        return h
+    if kernel == "cauchy":
+        return math.inf
+    if kernel == "von_mises":
+        kappa = (period / (2 * math.pi * h)) ** 2  # type: ignore[operator]  # has a period
+        sine = math.sqrt(-math.log(small) / (2 * kappa))
+        return period / math.pi * math.asin(sine) if sine < 1 else math.inf  # type: ignore[operator]
+    reach = h * (math.sqrt(-2 * math.log(small)) if kernel == "gaussian" else 2 - math.log(small))
+    return (
+        reach if period is None or (reach < period / 2 and family.variant.formula != "fourier") else math.inf
+    )
+
+
+def _smooth(
+    kernel: str,
+    family: RowParameters,
+    h: float,
+    period: float | None,
+    bins: Bins,
+    points: int,
+    order: int,
+    eps: float,
+    derivatives: bool,
+    keep: bool,
+) -> CellPlan | None:
+    small = eps * min(1.0, h / max(bins.last - bins.first, h) / 8)
+    reach = reach_of(kernel, family, h, period, small)
+    known = _accuracy(kernel, family, h, period, reach, order, eps, derivatives)
+    if known is None:
+        return None
+    width, low, high = known.width, bins.first - reach, bins.last + reach
+    if period is not None and reach + 2 * width > period / 2:
+        reach = math.inf  # what a bin sees would be more than half a turn away
+    levels, circular, columns_near = 1, False, known.near
+    if period is None and kernel == "cauchy":
+        shape = geometry.growing(bins.first, max(bins.last, bins.first + width), width)
+        levels = _MANY_LEVELS
+    elif math.isinf(reach):
+        assert period is not None
+        circular = True
+        if kernel == "cauchy":
+            levels = max(1, math.ceil(math.log(max(1.0, period / width / (4 * known.near)), MERGED)) + 1)
+        origin = 0.5 * (bins.first + bins.last) - period / 2
+        shape = geometry.around(origin, period, width, MERGED ** (levels - 1))
+        if levels == 1:
+            columns_near = shape.columns
+    else:
+        shape = geometry.even(low, high, width)
+        columns_near = math.ceil(reach / shape.pitch)
+        if period is not None:
+            shape = geometry.on_circle(shape, period)
+    if shape.cells > _MOST_CELLS:
+        return None
+    merged = make_levels(shape, order, levels)
+    if len(merged.sizes) == 1 and not circular and kernel == "cauchy":
+        columns_near = shape.columns
+    spec = specification(shape, merged, order, columns_near, circular)
+    if bounded_slope(kernel):
+        accuracy = np.full(1, ROUNDING)
+    elif circular:
+        table = error_table(family, h, order, shape.pitch, shape.columns, derivatives)
+        accuracy = np.full(1, table.max())
+    else:
+        table = error_table(family, h, order, shape.pitch, columns_near, derivatives)
+        accuracy = np.concatenate([table[:0:-1], table])
+    beyond = value_beyond(family, reach, h, derivatives)
+    seen = min(shape.cells, (2 * columns_near + 1) + 3 * (columns_near + MERGED) * (len(merged.sizes) - 1))
+    cost = _cost(points, order, shape, seen * order * bins.count, keep)
+    relative = eps if known.relative else 0.0
+    return CellPlan(order, family, shape, merged, spec, accuracy, beyond, relative, cost, eps)
+
+
+def _cost(points: int, order: int, shape: Geometry, pairs: float, keep: bool) -> float:
+    """Return an estimate of the time of forward and adjoint in ns on one thread, from measured rates."""
+    spread = 1.5 if shape.cells * order > 2**17 else (1.15 if shape.cells * order > 2**15 else 1.0)
+    around = 1.0 * pairs + 40.0 * shape.cells * order
+    if keep:
+        return (
+            points * shape.copies * (2.5 + 0.15 * order) + 8 * order * shape.cells * points / 2**15 + around
+        )
+    return points * (2.0 + shape.copies * (1 + 0.66 * order * spread)) + around
+
+
+@lru_cache(maxsize=256)
+def _line_accuracy(kernel: str, order: int, eps: float, derivatives: bool) -> Accuracy | None:
+    family = row_parameters(kernel, np.ones(1), None)
+    return smooth_accuracy(kernel, family, 1.0, math.inf, order, eps, derivatives)
+
+
+def _accuracy(
+    kernel: str,
+    family: RowParameters,
+    h: float,
+    period: float | None,
+    reach: float,
+    order: int,
+    eps: float,
+    derivatives: bool,
+) -> Accuracy | None:
+    if kernel not in CIRCLE_ONLY and (family.variant.images or not family.variant.circle):
+        known = _line_accuracy(kernel, order, eps, derivatives)
+        return None if known is None else known._replace(width=known.width * h)
+    assert period is not None
+    return smooth_accuracy(kernel, family, h, min(reach, period / 2), order, eps, derivatives)
+
+
+def _knotted(
+    kernel: str,
+    family: RowParameters,
+    h: float,
+    period: float | None,
+    bins: Bins,
+    points: int,
+    order: int,
+    eps: float,
+    derivatives: bool,
+    keep: bool,
+) -> CellPlan | None:
+    pitch = bins.spacing if bins.spacing > 0 else h
+    whole = False
+    if kernel in COMPACT:
+        reach = h
+        widest = _widest_between_knots(kernel, order, eps, derivatives) * h
+        knots: tuple[float, ...] = tuple(knot * h for knot in KNOTS[kernel])
+    else:
+        small = eps * min(1.0, h / max(bins.last - bins.first, h) / 8)
+        reach = reach_of(kernel, family, h, period, small)
+        known = _line_accuracy(kernel, order, eps, derivatives)
+        if known is None:
+            return None
+        widest, knots = known.width * h, (0.0,)
+        if period is not None:
+            widest = min(widest, period / 4)
+            if reach + 2 * widest > period / 2:
+                reach = math.inf
+        whole = math.isinf(reach)
+    if widest == 0:
+        return None
+    pitch /= max(1, math.ceil(pitch / widest * (1 - 1e-12)))
+    if whole:
+        assert period is not None
+        middle = 0.5 * (bins.first + bins.last)
+        shape = geometry.on_knots(bins.first, middle - period / 2, middle + period / 2, pitch, knots)
+        shape = shape._replace(circle=True, period=period)
+    else:
+        shape = geometry.on_knots(bins.first, bins.first - reach, bins.last + reach, pitch, knots)
+        if period is not None:
+            shape = geometry.on_circle(shape, period)
+    if shape.cells > _MOST_CELLS:
+        return None
+    wider = _MANY_LEVELS
+    if math.isfinite(widest):
+        wider = 1 + math.floor(math.log(max(1.0, widest / pitch), MERGED) + 1e-9)
+    merged = make_levels(shape, order, wider)
+    spec = specification(shape, merged, order, 0, False)
+    if kernel in COMPACT:
+        low, high = _boundary(shape, -h / pitch), _boundary(shape, h / pitch)
+        error = knotted_error(
+            kernel, order, min(2.0, pitch * MERGED ** (len(merged.sizes) - 1) / h), derivatives
+        )
+        peak = float(kernel_values(family, np.zeros(1))[0, 0])
+        accuracy, beyond, relative = np.full(1, error * peak), 0.0, 0.0
+    else:
+        columns = shape.columns if whole else math.ceil(reach / pitch)
+        low, high = (-columns, 0), (columns, 0)
+        accuracy, relative = np.full(1, ROUNDING), eps
+        beyond = value_beyond(family, reach, h, derivatives)
+    see_between_knots(spec, low, high, 0 in KNOTS[kernel])
+    across = (high[0] - low[0]) * shape.parts
+    top = across / (shape.parts * MERGED ** (len(merged.sizes) - 1)) if len(merged.sizes) > 1 else across
+    seen = min(across, 4 * (MERGED - 1) * (shape.parts + len(merged.sizes) - 1) + top)
+    cost = _cost(points, order, shape, seen * order * bins.count, keep)
+    return CellPlan(order, family, shape, merged, spec, accuracy, beyond, relative, cost, eps)
+
+
+@lru_cache(maxsize=256)
+def _widest_between_knots(kernel: str, order: int, eps: float, derivatives: bool) -> float:
+    """Return the widest cell between knots, in bandwidths: infinite where the order makes it exact."""
+    if order > DEGREE.get(kernel, 99):
+        return math.inf
+    low, high = 2.0**-12, 2.0
+    if knotted_error(kernel, order, low, derivatives) > eps:
+        return 0.0
+    for _ in range(14):
+        middle = math.sqrt(low * high)
+        low, high = (
+            (middle, high) if knotted_error(kernel, order, middle, derivatives) <= eps else (low, middle)
+        )
+    return low
+
+
+def _boundary(shape: Geometry, pitches: float) -> tuple[int, int]:
+    """Return the boundary so many pitches from a bin as whole pitches and part of the next."""
+    whole = math.floor(pitches)
+    if pitches - whole > 1 - 4e-16 * max(1.0, abs(pitches)):
+        whole += 1
+    part = int(np.argmin(np.abs(np.array(shape.breaks) - (pitches - whole))))
+    return whole, part

@@ -1,0 +1,175 @@
+"""`kdexent choose` from the file to the line of Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from .. import checks
+from ..choice import Choice
+from ..choice_table import Table as Cells
+from ..choice_table import tables
+from ..choice_words import call, problem
+from ..choosing import choose
+from .columns import Columns, Unreadable, read
+from .defaults import interval, silverman
+from .terminal import complain, console
+
+__all__ = ["Request", "choose_for"]
+
+_BEST = "bold green"
+
+
+class Request(NamedTuple):
+    """What was asked for on the command line."""
+
+    file: Path
+    x: str | None
+    z: str | None
+    a: float | None
+    b: float | None
+    bandwidth: float | None
+    kernel: str
+    bins: int
+    rule: str
+    period: float | None
+    rtol: float
+    plot: Path | None
+    threads: int | None
+
+
+class Frame(NamedTuple):
+    """The target and the bandwidth, and which of them had to be assumed."""
+
+    a: float
+    b: float
+    bandwidth: float
+    assumed: list[str]
+
+
+def choose_for(request: Request) -> int:
+    """Read, measure, print, and draw what was asked for; return the exit status."""
+    try:
+        if request.plot is not None:
+            _check_picture(request.plot)
+        columns = read(request.file, request.x, request.z)
+        frame = _frame(request, columns)
+        choice = _measured(request, columns, frame)
+    except (Unreadable, ValueError, TypeError) as error:
+        return complain(error)
+    _show(choice, request, columns, frame, console())
+    if request.plot is not None:
+        try:
+            choice.plot(request.plot)
+        except OSError as error:
+            return complain(f"cannot write there: {error}")
+        console().print(Text(f"Written: {request.plot}"))
+    return 0
+
+
+def _check_picture(path: Path) -> None:
+    """Raise before the measuring what would come to light after it."""
+    from matplotlib.backend_bases import FigureCanvasBase  # noqa: PLC0415
+
+    kinds = sorted(FigureCanvasBase.get_supported_filetypes())
+    if path.suffix[1:].lower() not in kinds:
+        raise Unreadable(f"the picture {path} must end in one of {', '.join('.' + kind for kind in kinds)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unreadable(f"cannot write there: {error}") from None
+
+
+def _frame(request: Request, columns: Columns) -> Frame:
+    x, z = checks.real_array("x", columns.x), checks.real_array("z", columns.z)
+    if x.size == 0:
+        raise Unreadable(f"{request.file} has no rows")
+    checks.require_data(x, z)
+    period, assumed = checks.period_length(request.period), []
+    low, high = interval(x, period)
+    if request.a is None:
+        assumed.append(f"--from {low:.6g} ({'0' if period is not None else 'the 5 % quantile of x'})")
+    if request.b is None:
+        assumed.append(
+            f"--to {high:.6g} ({'the period' if period is not None else 'the 95 % quantile of x'})"
+        )
+    bandwidth = request.bandwidth
+    if bandwidth is None:
+        bandwidth = silverman(x, period)
+        if bandwidth == 0:
+            raise Unreadable("all points are equal, so --bandwidth must be given")
+        assumed.append(f"--bandwidth {bandwidth:.6g} (Silverman's rule of thumb)")
+    a, b = low if request.a is None else request.a, high if request.b is None else request.b
+    return Frame(a, b, bandwidth, assumed)
+
+
+def _measured(request: Request, columns: Columns, frame: Frame) -> Choice:
+    """Measure, with a progress bar on a terminal."""
+    bar = (BarColumn(30), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    terminal = console(stderr=True)
+    # Drawn between measurements only: a thread that redraws would compete with what is timed.
+    with Progress(
+        *bar, console=terminal, transient=True, auto_refresh=False, disable=not terminal.is_terminal
+    ) as progress:
+        task = progress.add_task("", total=None)
+
+        def report(done: int, total: int, text: str) -> None:
+            progress.update(task, completed=done, total=total, description=text, refresh=True)
+
+        return choose(
+            columns.x,
+            columns.z,
+            frame.a,
+            frame.b,
+            bandwidth=frame.bandwidth,
+            kernel=request.kernel,
+            bins=request.bins,
+            rule=request.rule,
+            period=request.period,
+            rtol=request.rtol,
+            progress=report,
+            n_threads=request.threads,
+        )
+
+
+def _table(cells: Cells) -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
+    table.add_column("", no_wrap=True)
+    for index, head in enumerate(cells.heads):
+        table.add_column(head, justify="left" if index < cells.words else "right", no_wrap=True)
+    for mark, row in zip(cells.marks, cells.rows, strict=True):
+        style = _BEST if mark == "*" else ""
+        table.add_row(*(Text(cell, style=style) for cell in (mark, *row)))
+    return table
+
+
+def _show(choice: Choice, request: Request, columns: Columns, frame: Frame, out: Console) -> None:
+    logits = "all 0" if columns.z_name is None else f"from column {columns.z_name}"
+    out.print(Text(f"{request.file}: x from column {columns.x_name}, logits {logits}", style="bold"))
+    out.print(Text(problem(choice)))
+    if frame.assumed:
+        out.print(Text("Assumed: " + ", ".join(frame.assumed) + "."))
+    for cells in tables(choice):
+        out.print()
+        out.print(Text(cells.title, style="italic cyan"))
+        out.print(_table(cells))
+        if cells.legend:
+            out.print(Text(cells.legend, style="dim"))
+    if choice.notes:
+        out.print()
+    for note in choice.notes:
+        out.print(Text(note, style="dim"))
+    out.print()
+    out.print(Text(choice.recommendation, style="bold"))
+    out.print()
+    ends = repr(frame.a), repr(frame.b)
+    lines = ["import numpy as np", "import kdexent", *columns.imports, columns.line]
+    for line in [*lines, f"loss, gradient = {call(choice, *ends)}"]:
+        # Lines to copy must not be broken to the terminal's width.
+        out.print(Text(line), soft_wrap=True)

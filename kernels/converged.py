@@ -1,0 +1,95 @@
+"""The loss of infinitely many bins: -1/(b - a) times the integral of log q over [a, b]."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Converged", "converged_loss"]
+
+Floats = NDArray[np.float64]
+
+_NODES = 10  # of Gauss-Legendre, in each panel
+_MOST_PANELS = 4096  # to begin with
+_VALUES_AT_A_TIME = 2**22
+_MOST_VALUES = 2**27  # in one round of halving
+_ROUNDS = 60
+
+
+class Converged(NamedTuple):
+    """The converged losses of all rows, and how far they may be off."""
+
+    losses: Floats  # (R,)
+    uncertainty: float  # of the worst row, relative to max(1, |L|)
+
+
+def converged_loss(
+    log_density: Callable[[Floats], Any], intervals: float, aim: float, seconds: float
+) -> Converged:
+    """Return -1 times the mean of log q over [0, 1], by halving panels until their halves agree.
+
+    Parameters
+    ----------
+    log_density : callable
+        Takes positions (K,) in [0, 1] to log q there, (..., K).
+    intervals : float
+        How many bandwidths fit into [a, b]: the panels to begin with, within limits.
+    aim : float
+        Uncertainty to stop at, relative to max(1, |L|).
+    seconds : float
+        Time after which to stop with what there is.
+
+    Returns
+    -------
+    Converged
+        Rows share their panels. The uncertainty is the sum of the changes at each panel's last
+        halving. Where q is 0 at a node, the loss is inf.
+    """
+    start = time.perf_counter()
+    count = int(min(max(4.0, intervals), _MOST_PANELS))
+    left, width = np.arange(count) / count, 1 / count
+    coarse = _panels(log_density, left, width)
+    losses, uncertainty = np.zeros(len(coarse)), np.zeros(len(coarse))
+    for round_ in range(_ROUNDS):
+        began = time.perf_counter()
+        halves = _panels(log_density, np.concatenate((left, left + width / 2)), width / 2)
+        fine = halves[:, : len(left)] + halves[:, len(left) :]
+        total = losses + fine.sum(axis=1)
+        if not np.isfinite(total).all():
+            return Converged(total, math.inf)
+        gap = np.abs(fine - coarse)
+        # An equal share of the aim for each panel, less than all of it in one round.
+        share = aim * np.maximum(1, np.abs(total)) / (4 * len(left))
+        open_ = (gap > share[:, np.newaxis]).any(axis=0)
+        now = time.perf_counter()
+        # The next round evaluates two halves of two halves, at this one's rate.
+        next_round = 2 * (now - began) * open_.mean()
+        too_many = 4 * _NODES * len(coarse) * np.count_nonzero(open_) > _MOST_VALUES
+        if too_many or round_ == _ROUNDS - 1 or now - start + next_round > seconds:
+            open_[:] = False
+        losses += fine[:, ~open_].sum(axis=1)
+        uncertainty += gap[:, ~open_].sum(axis=1)
+        if not open_.any():
+            break
+        coarse = np.concatenate((halves[:, : len(left)][:, open_], halves[:, len(left) :][:, open_]), axis=1)
+        left, width = np.concatenate((left[open_], left[open_] + width / 2)), width / 2
+    return Converged(losses, float((uncertainty / np.maximum(1, np.abs(losses))).max()))
+
+
+def _panels(log_density: Callable[[Floats], Any], left: Floats, width: float) -> Floats:
+    """Return each panel's part of the loss, (R, panels)."""
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    nodes, weights = (nodes + 1) / 2, weights / 2
+    parts, first, step = [], 0, 16
+    while first < len(left):
+        at = left[first : first + step, np.newaxis] + width * nodes
+        log_q = np.asarray(log_density(at.ravel()), np.float64).reshape(-1, *at.shape)
+        parts.append(-width * (log_q @ weights))
+        # The first few panels tell how many rows there are, and so how much fits.
+        first, step = first + step, max(16, _VALUES_AT_A_TIME // (_NODES * len(log_q)))
+    return np.concatenate(parts, axis=1)

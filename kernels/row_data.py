@@ -1,0 +1,116 @@
+"""One row's data, handed out in blocks whose number depends on the row alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .problem import FLOAT64
+from .scan import scan
+from .threads import run_blocks
+from .tiles import contiguous
+
+Floats = NDArray[np.float64]
+
+_POINTS_PER_BLOCK = 2**15
+_MOST_LANES = 64
+_ALONE = 2**12  # points, or thousands of instructions, that are not worth waking a thread for
+
+
+class RowData:
+    """Data points and logits of one row."""
+
+    def __init__(self, x: NDArray[Any], z: NDArray[Any], n_threads: int) -> None:
+        self.x, self.z, self.n_threads = x, z, n_threads
+        self.points = x.shape[0]
+        self.top = -np.inf
+
+    def find_top(self) -> bool:
+        """Set the largest logit; return whether every entry is good."""
+        pieces = list(self._pieces(0, self.points, 2**18))
+        tops, bad = np.empty((len(pieces), 1)), np.zeros(len(pieces), bool)
+
+        def look(index: int) -> None:
+            piece = pieces[index]
+            dtype = self.x.dtype if self.x.dtype == self.z.dtype else FLOAT64
+            data = contiguous(self.x[piece], dtype)[np.newaxis], contiguous(self.z[piece], dtype)[np.newaxis]
+            bad[index] = scan(dtype)(*data, tops[index], False) > 0
+
+        self.each(len(pieces), look)
+        self.top = float(tops.max())
+        return not bad.any() and self.top > -np.inf
+
+    def lanes(self, room: int, budget: int = 2**19) -> int:
+        """Return in how many parts to sum arrays of `room` numbers each."""
+        most = min(_MOST_LANES, max(4, budget // max(1, room)))
+        return max(1, min(most, self.points // _ALONE))
+
+    def _pieces(self, start: int, stop: int, size: int) -> Iterator[slice]:
+        for first in range(start, stop, size):
+            yield slice(first, min(first + size, stop))
+
+    def each(self, count: int, work: Callable[[int], None]) -> None:
+        """Call work(0) .. work(count - 1), on the row's threads."""
+        run_blocks(count, work, self.n_threads)
+
+    def each_lane(self, lanes: int, work: Callable[[int, Floats, Floats], None]) -> None:
+        """Call work(lane, x, z) for the blocks of points of every lane, those of one lane in order."""
+        size = -(-self.points // (lanes * 8)) * 8
+
+        def one(lane: int) -> None:
+            for piece in self._pieces(lane * size, min((lane + 1) * size, self.points), _POINTS_PER_BLOCK):
+                work(lane, contiguous(self.x[piece]), contiguous(self.z[piece]))
+
+        self.each(lanes, one)
+
+    def each_block(self, work: Callable[[int, slice, Floats, Floats], None]) -> int:
+        """Call work(index, points, x, z) for every block of points; return how many there are."""
+        blocks = max(1, self.points // _ALONE) if self.points < _MOST_LANES * _ALONE else _MOST_LANES
+        blocks = max(blocks, -(-self.points // _POINTS_PER_BLOCK))
+        size = -(-self.points // (blocks * 8)) * 8
+        pieces = list(self._pieces(0, self.points, size))
+
+        def one(index: int) -> None:
+            piece = pieces[index]
+            work(index, piece, contiguous(self.x[piece]), contiguous(self.z[piece]))
+
+        self.each(len(pieces), one)
+        return len(pieces)
+
+
+_scratch = threading.local()
+
+
+def scratch(count: int) -> Floats:
+    """Return an array of this thread's own to compute in, kept for its next use.
+
+    A fresh array of this size is new pages each time, and giving them back stops the other threads.
+    """
+    array: Floats | None = getattr(_scratch, "array", None)
+    if array is None or len(array) < count:
+        array = _scratch.array = np.empty(max(count, 2 * _POINTS_PER_BLOCK + 64))
+    return array[:count]
+
+
+class Written:
+    """Part of a gradient as compiled code can write it: a view of the caller's array, or a copy to store."""
+
+    def __init__(self, array: NDArray[Any] | None, piece: slice) -> None:
+        self._target = None if array is None else array[piece]
+        fits = (
+            self._target is not None
+            and self._target.dtype == FLOAT64
+            and self._target.flags.c_contiguous
+            and self._target.flags.aligned
+        )
+        self.array = self._target if fits else np.empty(piece.stop - piece.start)
+        self._copied = not fits
+
+    def store(self) -> None:
+        """Store a copy where the view was not possible."""
+        if self._copied and self._target is not None:
+            self._target[...] = self.array

@@ -1,0 +1,183 @@
+"""The loss and gradients of one row through sums that are fast and certified, bin by bin.
+
+Each bin's density comes with a bound on its error. Bins whose bound is too large for the tolerance
+are evaluated again from the points that matter to them. When all is done the gradient's own error is
+bounded too; it may be too large where the gradient nearly vanishes, and then all is done again with
+a smaller one.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .families import RowParameters
+from .row_data import RowData
+from .tails import Tail
+
+Floats = NDArray[np.float64]
+
+# Densities below this may have lost something to underflow.
+_FLOOR = 1e-200
+# Relative errors of fast densities that no bin is sent to the slow way for.
+_LEAST = 2e-14
+_SHARE = 0.25  # of the tolerance, for the density of a bin
+_EPS = 50 * float(np.finfo(float).eps)  # a gradient's rounding, relative to what it is a difference of
+
+
+class Forward(NamedTuple):
+    """Sums for each bin."""
+
+    density: Floats  # sum_j w_j K/C (M,)
+    error: Floats  # what it may be off by
+    mass: float  # sum_j w_j
+    widening: Floats | None  # sum_j w_j dK/dh / C
+
+
+class Sums(Protocol):
+    """One row's sums by some method, for x and bins that stay and logits that may change."""
+
+    log_scale: float  # log C
+    order: int | None
+    keeps: float  # the tolerance that the sums can keep
+
+    def forward(self, row: RowData, derivatives: bool) -> Forward:
+        """Return the sums over all points."""
+
+    def adjoint(
+        self, row: RowData, weights: Floats, share: float, out: dict[str, NDArray[Any]]
+    ) -> tuple[float, float]:
+        """Write the gradients by z, w_i (share - sum_m weights_m K/C), and x, w_i sum_m weights_m dK/dd / C.
+
+        Return the largest magnitude of that by z, and a bound on the error of the sum in it.
+        """
+
+
+class SumsFor(Protocol):
+    """What makes the sums of a row for a tolerance."""
+
+    tolerance: float | None  # that has been found to be needed
+    outright: bool  # an order was named, whose own error holds
+
+    def __call__(self, rtol: float) -> Sums:
+        """Return the sums."""
+
+
+class RowProblem(NamedTuple):
+    """What a row's loss depends on beside its data."""
+
+    kernel: str
+    family: RowParameters  # of the kernel in its domain
+    h: float
+    period: float | None
+    centers: Floats
+    masses: Floats
+
+    def tail(self, row: RowData, bins: NDArray[np.bool_], rtol: float) -> Tail:
+        """Return some bins' sums over the points that matter to them."""
+        middle = 0.5 * (float(self.centers.min()) + float(self.centers.max()))
+        about = (self.kernel, self.family, self.h, self.period, middle)
+        return Tail(row, *about, self.centers[bins], rtol)
+
+
+def log_densities(problem: RowProblem, row: RowData, sums: Sums, rtol: float) -> Floats:
+    """Return log q at the centers."""
+    found = sums.forward(row, False)
+    rtol = max(rtol, sums.keeps)
+    weak = _weak(found, rtol)
+    log_q = np.full(len(problem.centers), -np.inf)
+    log_q[~weak] = np.log(found.density[~weak]) + (sums.log_scale - np.log(found.mass))
+    if weak.any():
+        log_q[weak] = problem.tail(row, weak, rtol).log_sums() + _tail_scale(problem, row, found.mass)
+    return log_q
+
+
+def _weak(found: Forward, rtol: float) -> NDArray[np.bool_]:
+    return ~((found.error <= max(_SHARE * rtol, _LEAST) * found.density) & (found.density >= _FLOOR))
+
+
+def _tail_scale(problem: RowProblem, row: RowData, mass: float) -> float:
+    return float(problem.family.log_scale[0]) - float(np.log(mass)) - row.top
+
+
+def evaluate_row(
+    problem: RowProblem,
+    sums_for: SumsFor,
+    row: RowData,
+    rtol: float,
+    gradients: dict[str, NDArray[Any]] | None,
+) -> float:
+    """Return the loss, and write the gradients asked for: z, x (N,) and bandwidth (1,).
+
+    `sums_for` returns the sums for a tolerance.
+    """
+    if sums_for.outright:
+        sums = sums_for(rtol)
+        return _attempt(problem, row, sums, max(rtol, sums.keeps), rtol, gradients)[0]
+    tolerance = sums_for.tolerance or rtol
+    for attempt in range(3):
+        loss, excess = _attempt(problem, row, sums_for(tolerance), tolerance, rtol, gradients)
+        # Rounding alone keeps a gradient that nearly vanishes from being much better than this.
+        if excess <= 1 or tolerance <= _LEAST or attempt == 2:
+            break
+        sums_for.tolerance = tolerance = max(tolerance / (2 * excess), _LEAST / 4)
+    return loss
+
+
+def _attempt(
+    problem: RowProblem,
+    row: RowData,
+    sums: Sums,
+    tolerance: float,
+    rtol: float,
+    gradients: dict[str, NDArray[Any]] | None,
+) -> tuple[float, float]:
+    """Return the loss, and how many times its tolerance the gradients' error may be."""
+    out = gradients or {}
+    found = sums.forward(row, "bandwidth" in out)
+    p, mass = problem.masses, found.mass
+    weak = _weak(found, tolerance) & (p > 0)
+    strong = ~weak & (p > 0)
+    log_q = np.zeros(len(p))
+    log_q[strong] = np.log(found.density[strong]) + (sums.log_scale - np.log(mass))
+    weights = np.zeros(len(p))
+    np.divide(p, found.density, out=weights, where=strong)
+    tail, in_reach = None, 1.0
+    if weak.any():
+        tail = problem.tail(row, weak, tolerance)
+        log_q[weak] = tail.log_sums() + _tail_scale(problem, row, mass)
+        in_reach = 1.0 - float(p[log_q == -np.inf].sum())
+    loss = float(-(p[p > 0] * log_q[p > 0]).sum())
+    if gradients is None:
+        return loss, 0.0
+    share = max(in_reach, 0.0) / mass
+    largest, doubt = (0.0, 0.0)
+    if "z" in out or "x" in out:
+        largest, doubt = sums.adjoint(row, weights, share, out)
+    if found.widening is not None:
+        out["bandwidth"][...] = -float((weights * found.widening)[strong].sum())
+    if tail is not None:
+        by_h = tail.subtract(np.where(log_q > -np.inf, p, 0)[weak], out)
+        if "bandwidth" in out:
+            out["bandwidth"][...] += by_h
+    relative = float((found.error[strong] / found.density[strong]).max(initial=0))
+    if tail is not None:
+        relative = max(relative, tolerance / 16)
+        largest = _largest(out["z"]) if "z" in out else largest
+    bound = doubt + relative * (largest + share)
+    excess = 0.0
+    if share > 0 and "z" in out:
+        excess = bound / (rtol * largest + _EPS * share)
+    if share > 0 and "x" in out:
+        excess = max(excess, bound / (rtol * problem.h * _largest(out["x"]) + _EPS * share))
+    if found.widening is not None:
+        widening = np.abs(found.widening[strong]) * problem.h + found.density[strong]
+        bound = float((weights[strong] * (found.error[strong] + relative * widening)).sum())
+        excess = max(excess, bound / (rtol * problem.h * abs(float(out["bandwidth"][0])) + _EPS))
+    return loss, excess
+
+
+def _largest(values: NDArray[Any]) -> float:
+    return float(max(values.max(), -values.min()))

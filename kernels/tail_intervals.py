@@ -1,0 +1,268 @@
+"""Intervals of data: what is known of the points in them, and to which bins they matter.
+
+The largest logit of an interval, its ends and the number of its points bound what it adds to a bin
+from both sides. It matters to a bin if the upper bound comes within a margin of the best lower bound
+there; all else is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from .arithmetic import LOG2_E
+from .families import FORMULAS, IMAGES, PERIOD, Variant
+from .jit import helper, lazily
+from .pair_loops import CHUNK, READ, READ1, WRITE1, distance_of, parameters_of, room, shift_of
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+INTS = types.Array(types.int64, 1, "C")
+READ_INTS = types.Array(types.int64, 1, "C", readonly=True)
+_BUCKETS = 1024
+
+
+class Intervals(NamedTuple):
+    """Disjoint intervals in ascending order."""
+
+    low: Floats  # the lowest point
+    high: Floats
+    largest: Floats  # logit
+    count: Ints
+
+    def some(self, which: NDArray[np.bool_]) -> Intervals:
+        """Return some of the intervals."""
+        return Intervals(*(array[which] for array in self))
+
+    def index(self) -> tuple[Floats, Ints]:
+        """Return what finds the interval of a point: buckets' origin and scale, and each one's first."""
+        start, stop = self.low[0], self.high[-1]
+        with np.errstate(over="ignore", divide="ignore"):
+            scale = _BUCKETS / (stop - start)
+        scale = scale if 0 < scale < np.inf else 0.0
+        ends = start + np.arange(1, _BUCKETS) / scale if scale else np.full(_BUCKETS - 1, np.inf)
+        inner = np.searchsorted(self.high, np.nextafter(ends, -np.inf) - np.abs(ends) * 1e-14)
+        first = np.concatenate([[0], np.maximum(inner - 1, 0), [len(self.low)]])
+        return np.array([start, scale]), first.astype(np.int64)
+
+
+@helper
+def near_middle(x, middle, period):
+    """Return the angle at most half a turn from the middle, or x on the line (period 0)."""
+    if period > 0.0:
+        d = x - middle
+        return middle + (d - period * np.floor(d / period + 0.5))
+    return x
+
+
+@helper
+def part_of(place, last):
+    """Return the whole part of a place, from 0 to `last`; 0 where distances overflowed."""
+    return np.int64(place if place < last else last) if place > 0.0 else np.int64(0)
+
+
+@helper
+def find(xs, middle, period, low, high, buckets, first, v, owner):
+    """For a chunk of points write v, where they are, and the interval that holds each, or -1.
+
+    A chunk at a time, because passing arrays costs more than finding a point.
+    """
+    last, most = low.shape[0] - 1, first.shape[0] - 2
+    origin, scale, lowest, highest = buckets[0], buckets[1], low[0], high[low.shape[0] - 1]
+    for j in range(xs.shape[0]):
+        v[j] = near_middle(xs[j], middle, period)
+    for j in range(xs.shape[0]):
+        at = v[j]
+        owner[j] = -1
+        if not (at >= lowest and at <= highest):
+            continue
+        bucket = part_of((at - origin) * scale, most)
+        i = first[bucket]
+        end = min(last, first[min(bucket + 2, most + 1)] + 1)
+        while end - i > 8:
+            half = (i + end) >> 1
+            if high[half] < at:
+                i = half + 1
+            else:
+                end = half
+        while high[i] < at:
+            i += 1
+        if low[i] <= at:
+            owner[j] = i
+
+
+def _make_summary() -> Callable:
+    def summary(
+        x,
+        z,
+        middle,
+        period,
+        low,
+        high,
+        buckets,
+        first,
+        splits,
+        starts,
+        need,
+        new_low,
+        new_high,
+        largest,
+        count,
+    ):
+        """Summarise the points of intervals, each cut in splits[i] parts, numbered from starts[i].
+
+        Points with logits below need[i] are left out.
+        """
+        v, owner = room(np.float64), room(np.int64)
+        scale = splits / np.maximum(high - low, 1e-300)
+        for start in range(0, x.shape[0], CHUNK):
+            n = min(CHUNK, x.shape[0] - start)
+            find(x[start : start + n], middle, period, low, high, buckets, first, v, owner)
+            for j in range(n):
+                i, logit = owner[j], z[start + j]
+                if i < 0 or logit < need[i]:
+                    continue
+                at = v[j]
+                part = starts[i] + part_of((at - low[i]) * scale[i], splits[i] - 1)
+                new_low[part] = min(new_low[part], at)
+                new_high[part] = max(new_high[part], at)
+                largest[part] = max(largest[part], logit)
+                count[part] += 1
+
+    return summary
+
+
+_DATA = (READ1, READ1, types.float64, types.float64)
+WHERE = (READ1, READ1, READ1, READ_INTS)
+summary = lazily(
+    _make_summary,
+    types.void(*_DATA, *WHERE, READ_INTS, READ_INTS, READ1, WRITE1, WRITE1, WRITE1, INTS),
+    "tail_intervals.summary",
+)
+
+
+class Tests(NamedTuple):
+    """Compiled tests of intervals against bins."""
+
+    best: Callable[[], Callable]
+    matter: Callable[[], Callable]
+
+
+class Limits(NamedTuple):
+    """From when on an interval is dropped, and up to when it may be interpolated over."""
+
+    margin: float  # in powers of two
+    steepest: float  # exponent across half the interval
+    widest: float  # half the interval, near a bin
+    growth: float  # and for each unit of distance
+    smooth: float  # 1 smooth, 0 smooth but at distance 0, -1 with reach
+
+    def array(self) -> Floats:
+        return np.array(self)
+
+
+@cache
+def bound_helpers(variant: Variant) -> tuple[Callable, Callable]:
+    """Return helpers: log2 of K/C, and the nearest and farthest distance of a bin from an interval."""
+    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
+
+    @helper
+    def log2_kernel(d, p):
+        """Return log2 of the largest image of K/C."""
+        count = int(p[IMAGES]) if images else 1
+        best = -np.inf
+        for image in range(count):
+            e, f, _, _ = formula(distance(d, 0.0, p[PERIOD], shift_of(image, p[PERIOD])), p)
+            if f > 0.0:
+                best = max(best, e + (np.log2(f) if f != 1.0 else 0.0))
+        return best
+
+    @helper
+    def distances(c, low, high, period):
+        if period == 0.0:
+            nearest = max(low - c, c - high, 0.0)
+            return nearest, max(abs(c - low), abs(c - high))
+        half = 0.5 * period
+        above, below = c - low, c - high
+        behind = above - period * np.floor(above / period)  # how far c lies ahead of low
+        inside = behind <= high - low
+        other = behind + half
+        opposite = other - period * np.floor(other / period) <= high - low
+        above = abs(above - period * np.floor(above / period + 0.5))
+        below = abs(below - period * np.floor(below / period + 0.5))
+        return 0.0 if inside else min(above, below), half if opposite else max(above, below)
+
+    return log2_kernel, distances
+
+
+@cache
+def tests(variant: Variant) -> Tests:
+    """Return the tests of a variant, each compiled when it is first asked for."""
+    formula, distance = FORMULAS[variant.formula], distance_of(variant)
+    log2_kernel, distances = bound_helpers(variant)
+
+    @helper
+    def slope(d, p):
+        """Return |d log K/dd| of the nearest image, infinite where K is 0."""
+        _, f, f_d, _ = formula(distance(d, 0.0, p[PERIOD], 0.0), p)
+        return abs(f_d) / f if f > 0.0 else np.inf
+
+    def make_best() -> Callable:
+        def best(centers, params, low, high, largest, lowest):
+            """lowest (bins,) = max(itself, log2 of what the best interval adds at least)."""
+            p = parameters_of(params, 0)
+            for m in range(centers.shape[0]):
+                for i in range(low.shape[0]):
+                    _, far = distances(centers[m], low[i], high[i], p[PERIOD])
+                    lowest[m] = max(lowest[m], largest[i] * LOG2_E + log2_kernel(far, p))
+
+        return best
+
+    def make_matter() -> Callable:
+        def matter(centers, params, low, high, largest, lowest, limits, need, resolved, bins):
+            """For each interval write the logit from which its points matter to any bin (inf: none do),
+
+            whether it may be interpolated over for those bins, and how many there are.
+            """
+            p = parameters_of(params, 0)
+            for i in range(low.shape[0]):
+                weight = largest[i] * LOG2_E
+                least, matters, good = np.inf, 0, True
+                half = 0.5 * (high[i] - low[i])
+                for m in range(centers.shape[0]):
+                    near, far = distances(centers[m], low[i], high[i], p[PERIOD])
+                    above = log2_kernel(near, p)
+                    if above == -np.inf or weight + above < lowest[m] - limits[0]:
+                        continue
+                    matters += 1
+                    least = min(least, lowest[m] - limits[0] - above)
+                    if good and half > 0.0:
+                        good = (
+                            (limits[4] > 0.5 or (limits[4] > -0.5 and near > 0.0))
+                            and half <= max(limits[2], limits[3] * near)
+                            and half * max(slope(far, p), slope(near, p)) <= limits[1]
+                        )
+                need[i] = least / LOG2_E
+                resolved[i] = 1 if good else 0
+                bins[i] = matters
+
+        return matter
+
+    return Tests(
+        lazily(
+            make_best,
+            types.void(READ1, READ, READ1, READ1, READ1, WRITE1),
+            f"tail_intervals.best.{variant.key}",
+        ),
+        lazily(
+            make_matter,
+            types.void(READ1, READ, READ1, READ1, READ1, READ1, READ1, WRITE1, INTS, INTS),
+            f"tail_intervals.matter.{variant.key}",
+        ),
+    )

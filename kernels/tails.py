@@ -1,0 +1,291 @@
+"""Bins that no fast sum can be trusted for: few points matter to each, and these are found first.
+
+Rounds of ever narrower intervals drop what no such bin can notice, until the rest are narrow enough
+to interpolate over, relative to the density itself, or hold few points.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .arithmetic import LN_2, LOG2_E
+from .cell_levels import chebyshev
+from .families import IMAGES, RowParameters
+from .names import COMPACT, KNOTS
+from .row_data import RowData
+from .tail_intervals import Intervals, Limits, summary, tests
+from .tail_sums import ORDER, gather, node_loops, spread
+
+Floats = NDArray[np.float64]
+
+_PARTS = 256  # new intervals in a round
+_PAIRS = 2**21  # of bins and points that are summed one by one
+_ROUNDS = 12
+_FEW = 2 * ORDER  # points that need no interpolation
+_BIN_PARTS = 4
+
+
+def _limits(
+    kernel: str, family: RowParameters, h: float, period: float | None, points: int, rtol: float
+) -> Limits:
+    """Return within what order 12 keeps rtol / 4, from the kernels' Taylor or Bernstein bounds."""
+    images = max(1.0, float(family.parameters[0, IMAGES]))
+    margin = math.log2(16 * points * images / rtol)
+    steepest = 2 * (rtol * math.factorial(ORDER) / 128) ** (1 / ORDER)
+    width = h if period is None else min(h, period / 8)
+    growth = 0.0
+    if kernel == "cauchy":
+        growth = 1.8 * (rtol / 64) ** (1 / ORDER)
+        widest = growth * width
+    else:
+        widest = 1.6 * (rtol * math.sqrt(math.factorial(ORDER)) / 128) ** (1 / ORDER) * width
+    smooth = -1.0 if kernel in COMPACT else (0.0 if KNOTS[kernel] else 1.0)
+    return Limits(margin, steepest, widest, growth, smooth)
+
+
+class Tail:
+    """The sums of some bins of a row over the points that matter to them."""
+
+    def __init__(
+        self,
+        row: RowData,
+        kernel: str,
+        family: RowParameters,
+        h: float,
+        period: float | None,
+        middle: float,
+        centers: Floats,
+        rtol: float,
+    ) -> None:
+        self._row, self._family, self._centers = row, family, np.ascontiguousarray(centers)
+        self._where = (middle, 0.0 if period is None else period)
+        self._limits = _limits(kernel, family, h, period, row.points, max(rtol, 1e-15))
+        self._x, self._z = row.x, row.z
+        self._index: NDArray[np.int64] | None = None  # of the points left in the row
+        self._lowest = np.full(len(centers), -np.inf)
+        self._narrow()
+        self._collect()
+
+    def _data(self) -> RowData:
+        return RowData(self._x, self._z, self._row.n_threads)
+
+    def _extent(self) -> tuple[float, float]:
+        if self._where[1]:
+            return self._where[0] - self._where[1], self._where[0] + self._where[1]
+        data = self._data()
+        ends: dict[int, tuple[float, float]] = {}
+
+        def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
+            ends[index] = float(x.min()), float(x.max())
+
+        data.each_block(block)
+        return min(low for low, _ in ends.values()), max(high for _, high in ends.values())
+
+    def _narrow(self) -> None:
+        """Find disjoint intervals that hold every point that matters."""
+        low, high = self._extent()
+        intervals = Intervals(
+            np.array([low]), np.array([high]), np.array([np.inf]), np.array([self._row.points])
+        )
+        need, split = np.array([-np.inf]), np.array([True])
+        for _ in range(_ROUNDS):
+            intervals = self._summarise(intervals, need, self._splits(intervals, split))
+            need, resolved, bins = self._test(intervals)
+            kept = bins > 0
+            intervals, need = intervals.some(kept), need[kept]
+            resolved, bins = resolved[kept] > 0, bins[kept]
+            self._resolved = resolved
+            split = ~resolved & (intervals.count > _FEW) & (intervals.high > intervals.low)
+            if len(need) == 0 or (intervals.count * bins)[split].sum() <= _PAIRS:
+                break
+            if 4 * intervals.count.sum() < self._data().points:
+                self._keep(intervals, need)
+        self._intervals, self._need = intervals, need
+
+    @staticmethod
+    def _splits(intervals: Intervals, split: NDArray[np.bool_]) -> NDArray[np.int64]:
+        parts = min(_PARTS, max(8, 2 * _PARTS // max(1, int(split.sum()))))
+        return np.where(split, parts, 1)
+
+    def _summarise(self, intervals: Intervals, need: Floats, splits: NDArray[np.int64]) -> Intervals:
+        starts = np.concatenate([[0], np.cumsum(splits)])
+        size, data = int(starts[-1]), self._data()
+        lanes = data.lanes(4 * size)
+        low, high = np.full((lanes, size), np.inf), np.full((lanes, size), -np.inf)
+        largest, count = np.full((lanes, size), -np.inf), np.zeros((lanes, size), np.int64)
+        where = (intervals.low, intervals.high, *intervals.index())
+        add = summary()
+
+        def block(lane: int, x: Floats, z: Floats) -> None:
+            found = low[lane], high[lane], largest[lane], count[lane]
+            add(x, z, *self._where, *where, splits, starts, need, *found)
+
+        data.each_lane(lanes, block)
+        whole = Intervals(low.min(axis=0), high.max(axis=0), largest.max(axis=0), count.sum(axis=0))
+        return whole.some((whole.count > 0) & (whole.largest > -np.inf))
+
+    def _test(self, intervals: Intervals) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
+        found, data = tests(self._family.variant), self._data()
+        size, bins = len(intervals.low), len(self._centers)
+        need, resolved, counts = np.empty(size), np.empty(size, np.int64), np.empty(size, np.int64)
+        shape = (intervals.low, intervals.high, intervals.largest)
+        parameters, limits = self._family.parameters, self._limits.array()
+        best, matter = found.best(), found.matter()
+
+        def bound(index: int) -> None:
+            some = slice(index * bins // 8, (index + 1) * bins // 8)
+            best(self._centers[some], parameters, *shape, self._lowest[some])
+
+        def test(index: int) -> None:
+            some = slice(index * size // 8, (index + 1) * size // 8)
+            part = (array[some] for array in shape)
+            written = need[some], resolved[some], counts[some]
+            matter(self._centers, parameters, *part, self._lowest, limits, *written)
+
+        data.each(8, bound)
+        data.each(8, test)
+        return need, resolved, counts
+
+    def _gather(
+        self, intervals: Intervals, need: Floats, place: NDArray[np.int64], moments: Floats
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Add to the moments (1, cells * P); return the index and the interval of the listed points."""
+        data, size = self._data(), moments.shape[1]
+        where = (intervals.low, intervals.high, *intervals.index())
+        listed: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
+        take = gather()
+        lanes = len(moments)
+        partial = np.zeros((lanes, max(1, size)))
+
+        def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
+            found, owner = np.empty(len(x), np.int64), np.empty(len(x), np.int64)
+            own = np.zeros(max(1, size))
+            count = take(x, z, *self._where, *where, need, place, intervals.largest, own, found, owner)
+            listed[index] = found[:count] + piece.start, owner[:count].copy()
+            if size:
+                sums[index] = own
+
+        sums: dict[int, Floats] = {}
+        blocks = data.each_block(block)
+        for index in range(blocks if size else 0):
+            partial[0] += sums[index]
+        moments += partial[:, :size]
+        parts = [listed[index] for index in range(blocks)]
+        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+    def _keep(self, intervals: Intervals, need: Floats) -> None:
+        """Leave only the points of these intervals."""
+        nowhere = np.full(len(need), -1)
+        index, _ = self._gather(intervals, need, nowhere, np.zeros((1, 0)))
+        self._index = index if self._index is None else self._index[index]
+        self._x = self._x[index].astype(np.float64, copy=False)
+        self._z = self._z[index].astype(np.float64, copy=False)
+
+    def _collect(self) -> None:
+        """Make nodes of the intervals: Chebyshev nodes, or the points themselves."""
+        intervals, size = self._intervals, len(self._need)
+        dense = self._resolved & (intervals.count > _FEW)
+        self._place = np.where(dense, np.cumsum(dense) - 1, -1)
+        moments = np.zeros((1, int(dense.sum()) * ORDER))
+        if size == 0:
+            self._listed = owner = np.zeros(0, np.int64)
+        else:
+            self._listed, owner = self._gather(intervals, self._need, self._place, moments)
+        order = np.argsort(owner, kind="stable")
+        self._listed, owner = self._listed[order], owner[order]
+        nodes, to_weights, self._to_powers = chebyshev(ORDER)
+        self._to_weights = to_weights
+        length = np.where(dense, ORDER, np.bincount(owner, minlength=size)[:size])
+        self._starts = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
+        count = int(self._starts[-1])
+        self._at, self._exponent, self._weight = np.empty(count), np.empty(count), np.ones(count)
+        self._is_cell = np.repeat(dense, length)
+        half = (intervals.high[dense] - intervals.low[dense])[:, np.newaxis] / 2
+        self._at[self._is_cell] = (intervals.low[dense, np.newaxis] + half * (1 + nodes)).ravel()
+        self._exponent[self._is_cell] = np.repeat(intervals.largest[dense] * LOG2_E, ORDER)
+        self._weight[self._is_cell] = (moments.reshape(-1, ORDER) @ to_weights.T).ravel()
+        self._at[~self._is_cell] = self._near(self._x[self._listed])
+        self._exponent[~self._is_cell] = self._z[self._listed].astype(np.float64) * LOG2_E
+
+    def _near(self, x: NDArray[Any]) -> Floats:
+        middle, period = self._where
+        x = x.astype(np.float64)
+        return x if not period else x - period * np.floor((x - middle) / period + 0.5)
+
+    def _nodes(self, some: slice) -> tuple[Any, ...]:
+        intervals = self._intervals
+        return (
+            self._centers[some],
+            self._family.parameters,
+            intervals.low,
+            intervals.high,
+            intervals.largest,
+            self._lowest[some],
+            self._limits.margin,
+            self._starts,
+            self._at,
+            self._exponent,
+            self._weight,
+        )
+
+    def _bin_parts(self) -> list[slice]:
+        bins = len(self._centers)
+        return [slice(i * bins // _BIN_PARTS, (i + 1) * bins // _BIN_PARTS) for i in range(_BIN_PARTS)]
+
+    def log_sums(self) -> Floats:
+        """Return log(sum_j exp(z_j) K/C) for each bin, -inf where no point reaches it."""
+        bins = len(self._centers)
+        self._peak, self._total = np.empty(bins), np.empty(bins)
+        loop, parts = node_loops(self._family.variant).forward(), self._bin_parts()
+
+        def some(index: int) -> None:
+            loop(*self._nodes(parts[index]), self._peak[parts[index]], self._total[parts[index]])
+
+        self._row.each(len(parts), some)
+        # A total that interpolation made negative is none.
+        np.maximum(self._total, 0, out=self._total)
+        with np.errstate(divide="ignore"):
+            return self._peak * LN_2 + np.log(self._total)
+
+    def subtract(self, masses: Floats, out: dict[str, NDArray[Any]]) -> float:
+        """Subtract sum_m p_m r_im from the gradient by z, add to that by x; return the part of dL/dh."""
+        share = np.divide(masses, self._total, out=np.zeros_like(masses), where=self._total > 0)
+        loop, parts, size = node_loops(self._family.variant).adjoint(), self._bin_parts(), len(self._at)
+        by_z, by_x, by_h = (
+            np.zeros((len(parts), size)),
+            np.zeros((len(parts), size)),
+            np.zeros((len(parts), 1)),
+        )
+
+        def some(index: int) -> None:
+            part = parts[index]
+            loop(*self._nodes(part), share[part], self._peak[part], by_z[index], by_x[index], by_h[index])
+
+        self._row.each(len(parts), some)
+        for name, values, sign in (("z", by_z.sum(axis=0), -1.0), ("x", by_x.sum(axis=0), 1.0)):
+            if name in out:
+                self._add(sign * values, out[name])
+        return -float(by_h.sum())
+
+    def _add(self, values: Floats, out: NDArray[Any]) -> None:
+        listed = self._listed if self._index is None else self._index[self._listed]
+        out[listed] += values[~self._is_cell].astype(out.dtype)
+        if not self._is_cell.any():
+            return
+        powers = (values[self._is_cell].reshape(-1, ORDER) @ self._to_weights @ self._to_powers).ravel()
+        intervals, data, give = self._intervals, self._data(), spread()
+        where = (intervals.low, intervals.high, *intervals.index())
+
+        def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
+            by = np.zeros(len(x))
+            give(x, z, *self._where, *where, self._need, self._place, intervals.largest, powers, by)
+            if self._index is None:
+                out[piece] += by.astype(out.dtype)
+            else:
+                out[self._index[piece]] += by.astype(out.dtype)
+
+        data.each_block(block)

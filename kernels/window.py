@@ -1,0 +1,280 @@
+"""The strategy `window`: pairs within the kernel's reach only, exact for compact kernels.
+
+Points of a block are brought into the order of the bins by counting, so that every bin's points
+are neighbours; what lies beyond the reach is never looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from .arithmetic import SMALLEST, exp2
+from .cell_accuracy import ROUNDING, value_beyond
+from .cell_geometry import COPIES, INVERSE_PITCH, PERIOD, TRASH, Geometry, around, even, locator, on_circle
+from .cell_points import weights_of
+from .cells import Bins, reach_of
+from .families import FORMULAS, IMAGES, RowParameters, Variant, row_parameters
+from .families import PERIOD as FAMILY_PERIOD
+from .jit import helper, lazily
+from .names import COMPACT
+from .pair_loops import CHUNK, READ, READ1, WRITE1, distance_of, parameters_of, room, shift_of
+from .row_data import RowData, Written
+from .rows import Forward
+
+Floats = NDArray[np.float64]
+
+_MOST_KEYS = 4096
+_INTS = types.Array(types.int64, 1, "C", readonly=True)
+# ns on one thread: for each point, and for each pair.
+_POINT, _PAIR = 14.0, 0.8
+
+
+def why_not(kernel: str) -> str | None:
+    """Return why windows do not apply, or None."""
+    return "needs a kernel with a reach" if kernel == "cauchy" else None
+
+
+class WindowPlan(NamedTuple):
+    """Keys that bring points into the order of the bins, for rows that share bandwidth and bins."""
+
+    family: RowParameters
+    geometry: Geometry
+    reach: float
+    beyond: float  # K/C of the points that a bin does not see is at most this
+    bins: int
+
+    def cost(self, points: int) -> float:
+        """Return the estimated time for a number of points in ns on one thread."""
+        shape = self.geometry
+        part = min(1.0, (2 * self.reach + shape.pitch) / (shape.columns * shape.pitch))
+        return points * shape.copies * (_POINT + _PAIR * self.bins * part)
+
+
+@lru_cache(maxsize=128)
+def plan_window(kernel: str, h: float, period: float | None, bins: Bins, rtol: float) -> WindowPlan:
+    """Return keys for a tolerance."""
+    family = row_parameters(kernel, np.array([h]), None if kernel in COMPACT else period)
+    small = max(rtol / 40, 5e-15) * min(1.0, h / max(bins.last - bins.first, h) / 8)
+    reach = reach_of(kernel, family, h, period, small)
+    if period is not None and kernel not in COMPACT and 1.5 * reach > period / 2:  # all around the circle
+        shape = around(0.5 * (bins.first + bins.last) - period / 2, period, period, 1)
+        return WindowPlan(family, shape, period, 0.0, bins.count)
+    low, high = bins.first - reach, bins.last + reach
+    shape = even(low, high, max(reach / 4, (high - low) / _MOST_KEYS))
+    if period is not None:
+        shape = on_circle(shape, period)
+    beyond = 0.0 if kernel in COMPACT else value_beyond(family, reach, h, True)
+    return WindowPlan(family, shape, reach, beyond, bins.count)
+
+
+class WindowLoops(NamedTuple):
+    """The compiled passes of one variant."""
+
+    forward: Callable[[], Callable]
+    adjoint: Callable[[], Callable]
+
+
+@cache
+def window_loops(variant: Variant, circle: bool) -> WindowLoops:
+    """Return the passes over a block, each compiled when it is first asked for."""
+    head = (READ1, READ1, types.float64, READ1, READ1, _INTS, _INTS, READ, types.boolean)
+    key = f"{variant.key}.{'circle' if circle else 'line'}"
+    return WindowLoops(
+        lazily(
+            lambda: _make_forward(variant, circle),
+            types.float64(*head, WRITE1, WRITE1),
+            f"window.forward.{key}",
+        ),
+        lazily(
+            lambda: _make_adjoint(variant, circle),
+            types.void(*head, READ1, types.float64, WRITE1, WRITE1),
+            f"window.adjoint.{key}",
+        ),
+    )
+
+
+def _sorter(circle: bool) -> Callable:
+    """Return a function that sorts a block by key."""
+    distances, cells = locator("even", circle)
+
+    def sort(x, z, top, g):
+        """Return points, weights and indices in the order of the keys, the keys' starts, and the mass."""
+        copies, turn, keys = int(g[COPIES]), g[PERIOD] * g[INVERSE_PITCH], int(g[TRASH])
+        pitch, count = 1.0 / g[INVERSE_PITCH], x.shape[0] * copies
+        u, v, w, cell = room(np.float64), room(np.float64), room(np.float64), room(np.int64)
+        key, at, weight = np.empty(count, np.int64), np.empty(count), np.empty(count)
+        starts = np.zeros(keys + 3, np.int64)
+        mass, filled = 0.0, 0
+        for start in range(0, x.shape[0], CHUNK):
+            n = min(CHUNK, x.shape[0] - start)
+            mass += weights_of(z[start : start + n], n, top, w)
+            distances(x[start : start + n], n, g, u)
+            for copy in range(copies):
+                cells(u, n, copy * turn, g, 1, cell, v)
+                for j in range(n):
+                    key[filled + j] = cell[j]
+                    # On the line the point itself, which has no rounding.
+                    at[filled + j] = g[0] + (u[j] + copy * turn) * pitch if circle else x[start + j]
+                    weight[filled + j] = w[j]
+                    starts[cell[j] + 2] += 1
+                filled += n
+        for k in range(keys + 2):
+            starts[k + 1] += starts[k]
+        # starts[k + 1] is where key k starts until its points are placed, and then where it ends.
+        points, weights, index = np.empty(count), np.empty(count), np.empty(count, np.int64)
+        filled = 0
+        for start in range(0, x.shape[0], CHUNK):
+            n = min(CHUNK, x.shape[0] - start)
+            for _ in range(copies):
+                for j in range(n):
+                    place = starts[key[filled + j] + 1]
+                    starts[key[filled + j] + 1] = place + 1
+                    points[place], weights[place] = at[filled + j], weight[filled + j]
+                    index[place] = start + j
+                filled += n
+        return points, weights, index, starts, mass
+
+    return helper(sort)
+
+
+def _make_forward(variant: Variant, circle: bool) -> Callable:
+    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
+    sort = _sorter(circle)
+
+    def forward(x, z, top, g, centers, first, last, params, derived, density, widening):
+        """density, widening (M,) += sums over the points with keys first[m] .. last[m]; return sum_j w_j."""
+        points, weights, _, starts, mass = sort(x, z, top, g)
+        p = parameters_of(params, 0)
+        period = p[FAMILY_PERIOD]
+        count = int(p[IMAGES]) if images else 1
+        for m in range(centers.shape[0]):
+            c, total, wider = centers[m], 0.0, 0.0
+            begin, end = starts[first[m]], starts[last[m] + 1]
+            for image in range(count):
+                shift = shift_of(image, period)
+                if derived:
+                    for j in range(begin, end):
+                        e, f, _, f_h = formula(distance(c, points[j], period, shift), p)
+                        k = weights[j] * exp2(e)
+                        reached = (e > SMALLEST) & (f > 0.0)
+                        total += k * f
+                        wider += k * f_h if reached else 0.0
+                else:
+                    for j in range(begin, end):
+                        e, f, _, _ = formula(distance(c, points[j], period, shift), p)
+                        total += weights[j] * exp2(e) * f
+            density[m] += total
+            widening[m] += wider
+        return mass
+
+    return forward
+
+
+def _make_adjoint(variant: Variant, circle: bool) -> Callable:
+    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
+    sort = _sorter(circle)
+
+    def adjoint(x, z, top, g, centers, first, last, params, derived, bin_weights, share, by_z, by_x):
+        """by_z = w_i (share - sum_m weights_m K), by_x = w_i sum_m weights_m dK/dd over the bins in reach."""
+        points, weights, index, starts, _ = sort(x, z, top, g)
+        p = parameters_of(params, 0)
+        period = p[FAMILY_PERIOD]
+        count = int(p[IMAGES]) if images else 1
+        sums, slopes = np.zeros(points.shape[0]), np.zeros(points.shape[0])
+        for m in range(centers.shape[0]):
+            c, weight = centers[m], bin_weights[m]
+            begin, end = starts[first[m]], starts[last[m] + 1]
+            for image in range(count):
+                shift = shift_of(image, period)
+                if derived:
+                    for j in range(begin, end):
+                        e, f, f_d, _ = formula(distance(c, points[j], period, shift), p)
+                        k = weight * exp2(e)
+                        reached = (e > SMALLEST) & (f > 0.0)
+                        sums[j] += k * f
+                        slopes[j] += k * f_d if reached else 0.0
+                else:
+                    for j in range(begin, end):
+                        e, f, _, _ = formula(distance(c, points[j], period, shift), p)
+                        sums[j] += weight * exp2(e) * f
+        copies = points.shape[0] // x.shape[0]
+        if copies == 1:
+            for j in range(points.shape[0]):
+                by_z[index[j]] = weights[j] * (share - sums[j])
+                by_x[index[j]] = weights[j] * slopes[j]
+            return
+        by_z[:] = 0.0
+        by_x[:] = 0.0
+        for j in range(points.shape[0]):
+            by_z[index[j]] += weights[j] * (share / copies - sums[j])
+            by_x[index[j]] += weights[j] * slopes[j]
+
+    return adjoint
+
+
+class WindowSums:
+    """The sums of one row over the pairs within reach."""
+
+    order = None
+    keeps = 0.0
+
+    def __init__(self, plan: WindowPlan, centers: Floats) -> None:
+        self.plan, self.centers = plan, np.ascontiguousarray(centers)
+        self.log_scale = float(plan.family.log_scale[0])
+        shape = plan.geometry
+        self._g = shape.array()
+        self._loops = window_loops(plan.family.variant, shape.circle)
+        below = np.floor((self.centers - plan.reach - shape.origin) / shape.pitch)
+        above = np.floor((self.centers + plan.reach - shape.origin) / shape.pitch)
+        self._first = np.clip(below, 0, shape.columns - 1).astype(np.int64)
+        self._last = np.clip(above, 0, shape.columns - 1).astype(np.int64)
+
+    def workspace(self, points: int) -> int:
+        """Return the bytes that a call takes beside its arguments and results."""
+        block = 6 * 8 * min(points, 2**15) * self.plan.geometry.copies
+        return 8 * (4 * len(self.centers) * 64 + self.plan.geometry.columns) + 2 * block
+
+    def forward(self, row: RowData, derivatives: bool) -> Forward:
+        """Return the sums over all points."""
+        bins = len(self.centers)
+        lanes = row.lanes(2 * bins)
+        density, widening, mass = np.zeros((lanes, bins)), np.zeros((lanes, bins)), np.zeros(lanes)
+        loop, fixed = (
+            self._loops.forward(),
+            (self.centers, self._first, self._last, self.plan.family.parameters),
+        )
+
+        def block(lane: int, x: Floats, z: Floats) -> None:
+            sums = density[lane], widening[lane]
+            mass[lane] += loop(x, z, row.top, self._g, *fixed, derivatives, *sums)
+
+        row.each_lane(lanes, block)
+        total, whole = density.sum(axis=0), float(mass.sum())
+        error = ROUNDING * total + self.plan.beyond * whole
+        return Forward(total, error, whole, widening.sum(axis=0) if derivatives else None)
+
+    def adjoint(
+        self, row: RowData, weights: Floats, share: float, out: dict[str, NDArray[Any]]
+    ) -> tuple[float, float]:
+        """Write the gradients by z and x; return the largest by z, and a bound on the error over w_i."""
+        loop, fixed = (
+            self._loops.adjoint(),
+            (self.centers, self._first, self._last, self.plan.family.parameters),
+        )
+        largest: dict[int, float] = {}
+
+        def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
+            by_z, by_x = Written(out.get("z"), piece), Written(out.get("x"), piece)
+            loop(x, z, row.top, self._g, *fixed, "x" in out, weights, share, by_z.array, by_x.array)
+            largest[index] = max(by_z.array.max(), -by_z.array.min())
+            by_z.store()
+            by_x.store()
+
+        row.each_block(block)
+        return float(max(largest.values())), self.plan.beyond * float(weights.sum())

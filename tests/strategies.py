@@ -1,0 +1,38 @@
+"""The strategies beside `direct`, run on one row whatever `auto` would choose."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import kdexent
+from kdexent.auto import sums_for
+from kdexent.evaluate import row_shape
+from kdexent.names import ORDERS
+from kdexent.problem import Request, loss_problem
+from kdexent.row_data import RowData
+
+FAST = [method for method in kdexent.METHODS if method not in ("auto", "direct")]
+# Every method with every order, and without one where it chooses itself or has none.
+WAYS = [(method, order) for method in FAST for order in (None, *ORDERS.get(method, ()))]
+
+
+def make_sums(x, z, a, b, method, order=None, rtol=1e-9, derivatives=True, **options):
+    """Return a row's sums and data, or None where the method says that it does not apply."""
+    h, kernel = options.pop("bandwidth"), options.pop("kernel", "gaussian")
+    bins, period = options.pop("bins", 256), options.pop("period", None)
+    problem = loss_problem(x, z, a, b, h, kernel, bins, options.pop("rule", "midpoint"), None, period)
+    shape, centers = row_shape(problem, 0, derivatives)
+    try:
+        sums = sums_for(shape, Request(method, order, rtol), centers)(rtol)
+    except ValueError as error:
+        assert str(error).startswith((f"method {method!r} needs", f"order {order}"))
+        return None
+    row = RowData(problem.x.values[0], problem.z.values[0], 1)
+    assert row.find_top()
+    return sums, row, centers
+
+
+def relative_error(value, exact):
+    """Return the largest error relative to the largest magnitude."""
+    value, exact = np.asarray(value, float), np.asarray(exact, float)
+    return np.max(np.abs(value - exact)) / max(np.max(np.abs(exact)), 1e-300)

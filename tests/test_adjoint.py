@@ -1,0 +1,60 @@
+"""The adjoint of every strategy is the transpose of its forward."""
+
+import numpy as np
+import pytest
+from problems import IDS, KERNELS_AND_DOMAINS, random_problem
+from strategies import WAYS, make_sums
+
+from kdexent.sorted_sums import SortedSums
+
+BINS = {
+    "few": {"bins": 7},
+    "many": {"bins": 200},
+    "edges": {"bins": np.array([1.0, 1.1, 1.7, 2.0, 3.5, 5.0])},
+}
+
+
+def mismatch(sums, row, centers, seed):
+    """Return |<A s, y> - <s, At y>| / (|A s| |y|) for the weights s = exp(z - top) and random y.
+
+    With share 0 the gradient by z is -s (At y).
+    """
+    y = np.random.default_rng(seed).uniform(0, 1, len(centers))
+    density = sums.forward(row, False).density
+    out = {"z": np.empty(row.points)}
+    sums.adjoint(row, y, 0.0, out)
+    return abs(density @ y + out["z"].sum()) / max(np.linalg.norm(density) * np.linalg.norm(y), 1e-300)
+
+
+@pytest.mark.parametrize(("method", "order"), WAYS)
+@pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
+def test_adjoint_is_the_transpose(kernel, period, method, order):
+    for seed, bins in enumerate(BINS):
+        for bandwidth in (0.03, 0.4, 2.5):
+            x, z = random_problem(seed, 600, (), period)
+            options = BINS[bins] | {"bandwidth": bandwidth, "kernel": kernel, "period": period}
+            made = make_sums(x, z, 1.0, 5.0, method, order, **options)
+            if made is not None:
+                assert mismatch(*made, seed) <= 1e-13
+
+
+@pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
+def test_sorted_points_give_the_sums_of_points_in_any_order(kernel, period):
+    x, z = random_problem(3, 5_000, (), period)
+    options = {"bandwidth": 0.4, "kernel": kernel, "period": period, "bins": 50}
+    sums, row, centers = make_sums(x, z, 1.0, 5.0, "cells", None, **options)
+    again = SortedSums(sums.plan, centers, x, 1)
+    assert again.stored > 0
+    assert mismatch(again, row, centers, 0) <= 1e-13
+    np.testing.assert_allclose(
+        again.forward(row, False).density, sums.forward(row, False).density, rtol=1e-12
+    )
+    y = np.random.default_rng(1).uniform(0, 1, 50)
+    gradients = []
+    for way in (sums, again):
+        out = {"z": np.empty(5_000), "x": np.empty(5_000)}
+        way.adjoint(row, y, 0.1, out)
+        gradients.append(out)
+    for name in ("z", "x"):
+        expected = gradients[0][name]
+        np.testing.assert_allclose(gradients[1][name], expected, rtol=0, atol=1e-12 * np.abs(expected).max())
