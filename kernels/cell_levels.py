@@ -7,14 +7,17 @@ through the widest cells that fit between two knots.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from numba import types
 from numpy.typing import NDArray
 
 from .cell_geometry import GROWING, GROWN, Geometry
-from .jit import helper
+from .jit import helper, lazily
+from .pair_loops import READ, WRITE
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -73,6 +76,18 @@ def chebyshev(order: int) -> tuple[Floats, Floats, Floats]:
     return nodes, weights, powers
 
 
+def node_positions(geometry: Geometry, levels: Levels, order: int) -> Floats:
+    """Return where the nodes of all levels lie on the line, cell by cell."""
+    nodes = chebyshev(order)[0]
+    positions = np.empty((levels.cells, order))
+    positions[: geometry.cells] = geometry.nodes(nodes)
+    for level in range(1, len(levels.sizes)):
+        start, size = levels.starts[level], levels.sizes[level]
+        places = np.arange(size)[:, np.newaxis] + (nodes + 1) / 2
+        positions[start : start + size] = geometry.origin + places * (MERGED**level * geometry.pitch)
+    return positions.ravel()
+
+
 @lru_cache(maxsize=64)
 def _merging(breaks: tuple[float, ...], order: int) -> Floats:
     """Return the matrices T_k(child's place in the parent) = sum_l up_kl T_l(place in the child)."""
@@ -87,11 +102,36 @@ def _merging(breaks: tuple[float, ...], order: int) -> Floats:
     return np.array(matrices)
 
 
+def _make_transform() -> Callable:
+    def transform(rows, matrix, result):
+        """result (n, L) = rows (n, K) times matrix (K, L); a library's would wake threads of its own."""
+        for i in range(rows.shape[0]):
+            for j in range(matrix.shape[1]):
+                result[i, j] = 0.0
+            for k in range(matrix.shape[0]):
+                factor = rows[i, k]
+                for j in range(matrix.shape[1]):
+                    result[i, j] += factor * matrix[k, j]
+
+    return transform
+
+
+transform = lazily(_make_transform, types.void(READ, READ, WRITE), "cell_levels.transform")
+
+
+def times(rows: Floats, matrix: Floats) -> Floats:
+    """Return rows (n, K) times a small matrix (K, L)."""
+    result = np.empty((rows.shape[0], matrix.shape[1]))
+    transform()(np.ascontiguousarray(rows), np.ascontiguousarray(matrix), result)
+    return result
+
+
 def merge(levels: Levels, order: int, moments: Floats) -> None:
     """Fill in the moments (cells, P) of all levels but the narrowest."""
     for level, matrices in enumerate(levels.up):
         children = _family(levels, level, moments, order)
-        parents = np.einsum("gcl,ckl->gk", children, matrices)
+        together = matrices.transpose(0, 2, 1).reshape(-1, order)
+        parents = times(children.reshape(len(children), -1), together)
         start = levels.starts[level + 1]
         moments[start : start + len(parents)] = parents
 
@@ -102,7 +142,8 @@ def distribute(levels: Levels, order: int, coefficients: Floats) -> None:
         matrices = levels.up[level]
         start = levels.starts[level + 1]
         parents = coefficients[start : start + levels.sizes[level + 1]]
-        children = np.einsum("gk,ckl->gcl", parents, matrices).reshape(-1, order)
+        together = matrices.transpose(1, 0, 2).reshape(order, -1)
+        children = times(parents, together).reshape(-1, order)
         start, size = levels.starts[level], levels.sizes[level]
         coefficients[start : start + size] += children[:size]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cell_bins import bin_loops
-from .cell_levels import chebyshev, distribute, merge, see_grown
+from .cell_levels import chebyshev, distribute, merge, see_grown, times
 from .cell_points import point_passes
 from .cells import PER_EPS, CellPlan
 from .row_data import RowData, Written
@@ -16,7 +16,7 @@ from .rows import Forward
 
 Floats = NDArray[np.float64]
 
-_PAIRS_TO_SHARE = 2**16  # of nodes and bins, worth a second thread
+_PAIRS_TO_SHARE = 2**18  # of nodes and bins, worth a second thread
 
 
 class CellSums:
@@ -31,24 +31,12 @@ class CellSums:
             turn = shape.period / shape.pitch
             places = places - turn * np.floor(places / turn)
         self._places = np.ascontiguousarray(places)
-        nodes, self._to_weights, self._to_powers = chebyshev(plan.order)
-        self._positions = self._all_positions(nodes)
+        _, self._to_weights, self._to_powers = chebyshev(plan.order)
+        self._positions = plan.positions
         self._spec = plan.spec.copy()
         self._g = shape.array()
         self._passes = point_passes(plan.order, shape.kind, shape.circle)
         self._loops = bin_loops(plan.family.variant)
-
-    def _all_positions(self, nodes: Floats) -> Floats:
-        shape, levels = self.plan.geometry, self.plan.levels
-        positions = np.empty((levels.cells, len(nodes)))
-        positions[: shape.cells] = shape.nodes(nodes)
-        width = 1.0
-        for level in range(1, len(levels.sizes)):
-            width *= 4.0
-            start, size = levels.starts[level], levels.sizes[level]
-            places = np.arange(size)[:, np.newaxis] + (nodes + 1) / 2
-            positions[start : start + size] = shape.origin + places * (width * shape.pitch)
-        return positions.ravel()
 
     @property
     def order(self) -> int:
@@ -92,7 +80,7 @@ class CellSums:
         merge(plan.levels, order, moments)
         masses = np.ascontiguousarray(moments[:, 0])
         see_grown(self._spec, plan.geometry, masses)
-        weights = (moments @ self._to_weights.T).ravel()
+        weights = times(moments, self._to_weights.T).ravel()
         density, error = np.empty(len(self.centers)), np.empty(len(self.centers))
         widening = np.empty(len(self.centers)) if derivatives else None
         parts = self._bin_parts()
@@ -147,11 +135,11 @@ class CellSums:
             )
 
         row.each(len(parts), some)
-        coefficients = values.sum(axis=0).reshape(-1, order) @ self._to_weights
+        coefficients = times(values.sum(axis=0).reshape(-1, order), self._to_weights)
         distribute(plan.levels, order, coefficients)
         cells = plan.geometry.cells
         powers = np.zeros((cells + 1, order))
-        powers[:cells] = coefficients[:cells] @ self._to_powers
+        powers[:cells] = times(coefficients[:cells], self._to_powers)
         doubt = doubts.sum(axis=0)
         for level in reversed(range(1, len(plan.levels.sizes))):
             start, below = plan.levels.starts[level], plan.levels.starts[level - 1]

@@ -26,7 +26,7 @@ from .cell_accuracy import (
     value_beyond,
 )
 from .cell_geometry import Geometry
-from .cell_levels import MERGED, Levels, make_levels, see_between_knots, specification
+from .cell_levels import MERGED, Levels, make_levels, node_positions, see_between_knots, specification
 from .families import RowParameters, row_parameters
 from .names import CIRCLE_ONLY, COMPACT, KNOTS, ORDERS
 
@@ -62,6 +62,7 @@ class CellPlan(NamedTuple):
     relative: float  # error of K/C relative to it, where it is bounded so
     cost: float  # estimated, ns on one thread
     eps: float  # largest error of K/C, relative to its peak
+    positions: Floats  # of the nodes of all levels (nodes,), on the line
 
 
 def why_not(kernel: str, equal_bins: bool, bins: int) -> str | None:
@@ -172,7 +173,8 @@ def _smooth(
     seen = min(shape.cells, (2 * columns_near + 1) + 3 * (columns_near + MERGED) * (len(merged.sizes) - 1))
     cost = _cost(points, order, shape, seen * order * bins.count, keep)
     relative = eps if known.relative else 0.0
-    return CellPlan(order, family, shape, merged, spec, accuracy, beyond, relative, cost, eps)
+    nodes = node_positions(shape, merged, order)
+    return CellPlan(order, family, shape, merged, spec, accuracy, beyond, relative, cost, eps, nodes)
 
 
 def _cost(points: int, order: int, shape: Geometry, pairs: float, keep: bool) -> float:
@@ -180,9 +182,8 @@ def _cost(points: int, order: int, shape: Geometry, pairs: float, keep: bool) ->
     spread = 1.5 if shape.cells * order > 2**17 else (1.15 if shape.cells * order > 2**15 else 1.0)
     around = 1.0 * pairs + 40.0 * shape.cells * order
     if keep:
-        return (
-            points * shape.copies * (2.5 + 0.15 * order) + 8 * order * shape.cells * points / 2**15 + around
-        )
+        runs = shape.cells * points / 2**15
+        return points * shape.copies * (3.0 + 0.02 * order) + 12 * order * runs + around
     return points * (2.0 + shape.copies * (1 + 0.66 * order * spread)) + around
 
 
@@ -275,7 +276,8 @@ def _knotted(
     top = across / (shape.parts * MERGED ** (len(merged.sizes) - 1)) if len(merged.sizes) > 1 else across
     seen = min(across, 4 * (MERGED - 1) * (shape.parts + len(merged.sizes) - 1) + top)
     cost = _cost(points, order, shape, seen * order * bins.count, keep)
-    return CellPlan(order, family, shape, merged, spec, accuracy, beyond, relative, cost, eps)
+    nodes = node_positions(shape, merged, order)
+    return CellPlan(order, family, shape, merged, spec, accuracy, beyond, relative, cost, eps, nodes)
 
 
 @lru_cache(maxsize=256)

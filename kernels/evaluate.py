@@ -47,7 +47,7 @@ def evaluate(
                 name: array[r : r + 1] if name == "bandwidth" else array[r]
                 for name, array in gradients.items()
             }
-        row = _row_data(problem, r, n_threads)
+        row = _row_data(problem, r, n_threads, prepared is not None)
         losses[r] = evaluate_row(*found, row, request.rtol, out)
     if slowly:
         rows = np.array(slowly)
@@ -79,7 +79,10 @@ def evaluate_density(
             log_q[r] = pair_densities(problem.take(np.array([r])), n_threads)[0]
         else:
             log_q[r] = log_densities(
-                found[0], _row_data(problem, r, n_threads), found[1](request.rtol), request.rtol
+                found[0],
+                _row_data(problem, r, n_threads, prepared is not None),
+                found[1](request.rtol),
+                request.rtol,
             )
     return log_q
 
@@ -90,8 +93,8 @@ def _direct(problem: Problem, request: Request) -> bool:
     return request.method == "auto" and problem.points * problem.bins <= _FEW_PAIRS
 
 
-def _row_data(problem: Problem, r: int, n_threads: int) -> RowData:
-    row = RowData(problem.x.block(r, r + 1)[0], problem.z.block(r, r + 1)[0], n_threads)
+def _row_data(problem: Problem, r: int, n_threads: int, x_is_good: bool) -> RowData:
+    row = RowData(problem.x.block(r, r + 1)[0], problem.z.block(r, r + 1)[0], n_threads, x_is_good)
     if not row.find_top():
         raise BadData
     return row

@@ -63,9 +63,13 @@ def loss(
         Length P of the circle that x lives on, in the unit of x; the kernel is then wrapped, and
         [a, b], at most P long, may cross the seam. On the line if not given.
     method : str
-        One of `kdexent.METHODS`; ``"auto"`` keeps the promise of `rtol`.
+        One of `kdexent.METHODS`: ``"direct"``, all pairs of points and bins; ``"window"``, those
+        within the kernel's reach; ``"cells"``, points summed in cells and bins through a few nodes
+        of each; ``"grid"``, binning and FFT, whose error is that of its grid whatever `rtol`; and
+        ``"auto"``, the fastest of the first three by an estimate.
     order : int, optional
-        For methods that have an order; ``"direct"`` has none.
+        For ``"cells"`` and ``"grid"``: one of `kdexent.names.ORDERS`. Named outright it has its own
+        error; cells of no given order choose the one that keeps `rtol` at the least cost.
     rtol : float, in [0, 1)
         Largest error, relative to max(1, abs(L)); 0 asks for rounding errors alone, which is also
         what ``"direct"`` delivers whatever `rtol`.
@@ -93,7 +97,9 @@ def loss(
 
     Notes
     -----
-    Takes O(N M) time and O(M) memory beside the arguments for each row (``"direct"``).
+    Takes O(N M) time for ``"direct"`` and O(N P + M) for ``"cells"`` of order P, and O(M) or
+    O(cells P) memory beside the arguments. Bins whose density fast sums cannot certify to `rtol`,
+    because few or far points decide it, are summed again from the points that matter to them.
 
     Examples
     --------
@@ -159,8 +165,8 @@ def loss_and_grad(
 
     Notes
     -----
-    Takes O(N M) time and O(M) memory beside the arguments for each row (``"direct"``). At a kink or
-    jump of a kernel the derivative by x and h is that from within, without the jump.
+    Time and memory as for `loss`. At a kink or jump of a kernel the derivative by x and h is that from
+    within, without the jump.
 
     Examples
     --------
@@ -209,7 +215,7 @@ def log_density(
 
     Notes
     -----
-    Takes O(N M) time (``"direct"``).
+    Time and memory as for `loss`.
 
     Examples
     --------

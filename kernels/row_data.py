@@ -24,8 +24,8 @@ _ALONE = 2**12  # points, or thousands of instructions, that are not worth wakin
 class RowData:
     """Data points and logits of one row."""
 
-    def __init__(self, x: NDArray[Any], z: NDArray[Any], n_threads: int) -> None:
-        self.x, self.z, self.n_threads = x, z, n_threads
+    def __init__(self, x: NDArray[Any], z: NDArray[Any], n_threads: int, x_is_good: bool = False) -> None:
+        self.x, self.z, self.n_threads, self._x_is_good = x, z, n_threads, x_is_good
         self.points = x.shape[0]
         self.top = -np.inf
 
@@ -37,14 +37,15 @@ class RowData:
         def look(index: int) -> None:
             piece = pieces[index]
             dtype = self.x.dtype if self.x.dtype == self.z.dtype else FLOAT64
-            data = contiguous(self.x[piece], dtype)[np.newaxis], contiguous(self.z[piece], dtype)[np.newaxis]
+            points = piece if not self._x_is_good else slice(0, 0)
+            data = contiguous(self.x[points], dtype)[np.newaxis], contiguous(self.z[piece], dtype)[np.newaxis]
             bad[index] = scan(dtype)(*data, tops[index], False) > 0
 
         self.each(len(pieces), look)
         self.top = float(tops.max())
         return not bad.any() and self.top > -np.inf
 
-    def lanes(self, room: int, budget: int = 2**19) -> int:
+    def lanes(self, room: int, budget: int = 2**18) -> int:
         """Return in how many parts to sum arrays of `room` numbers each."""
         most = min(_MOST_LANES, max(4, budget // max(1, room)))
         return max(1, min(most, self.points // _ALONE))

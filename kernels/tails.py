@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arithmetic import LN_2, LOG2_E
-from .cell_levels import chebyshev
+from .cell_levels import chebyshev, times
 from .families import IMAGES, RowParameters
 from .names import COMPACT, KNOTS
 from .row_data import RowData
@@ -207,7 +207,7 @@ class Tail:
         half = (intervals.high[dense] - intervals.low[dense])[:, np.newaxis] / 2
         self._at[self._is_cell] = (intervals.low[dense, np.newaxis] + half * (1 + nodes)).ravel()
         self._exponent[self._is_cell] = np.repeat(intervals.largest[dense] * LOG2_E, ORDER)
-        self._weight[self._is_cell] = (moments.reshape(-1, ORDER) @ to_weights.T).ravel()
+        self._weight[self._is_cell] = times(moments.reshape(-1, ORDER), to_weights.T).ravel()
         self._at[~self._is_cell] = self._near(self._x[self._listed])
         self._exponent[~self._is_cell] = self._z[self._listed].astype(np.float64) * LOG2_E
 
@@ -276,7 +276,8 @@ class Tail:
         out[listed] += values[~self._is_cell].astype(out.dtype)
         if not self._is_cell.any():
             return
-        powers = (values[self._is_cell].reshape(-1, ORDER) @ self._to_weights @ self._to_powers).ravel()
+        cells = times(values[self._is_cell].reshape(-1, ORDER), self._to_weights)
+        powers = times(cells, self._to_powers).ravel()
         intervals, data, give = self._intervals, self._data(), spread()
         where = (intervals.low, intervals.high, *intervals.index())
 

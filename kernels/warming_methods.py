@@ -10,6 +10,7 @@ from .cell_accuracy import sampler
 from .cell_bins import bin_loops
 from .cell_geometry import EVEN, GROWING
 from .cell_geometry import KNOTS as ON_KNOTS
+from .cell_levels import transform
 from .cell_points import point_passes
 from .families import Variant, row_parameters
 from .grid_points import grid_passes
@@ -18,6 +19,7 @@ from .sorted_points import sorted_passes, sorter
 from .tail_intervals import summary, tests
 from .tail_sums import gather, node_loops, spread
 from .window import window_loops
+from .window_near import near_loops
 
 
 def variants(kernel: str, domains: tuple[str, ...] = ("line", "circle")) -> list[Variant]:
@@ -39,7 +41,7 @@ def fast_functions(
     kernel: str, domains: tuple[str, ...], method: str, only_z: bool, plans: bool
 ) -> list[Callable[[], Callable]]:
     """Return the functions, each compiled when called."""
-    found: list[Callable[[], Callable]] = [summary, gather, spread]
+    found: list[Callable[[], Callable]] = [summary, gather, spread, transform]
     for domain in domains:
         if domain == "line" and kernel in CIRCLE_ONLY:
             continue
@@ -51,7 +53,7 @@ def fast_functions(
             found += [*tests(variant), *node_loops(variant)]
         if method in (AUTO, "window") and kernel != "cauchy":
             for variant in summed:
-                found += window_loops(variant, circle)
+                found += [*window_loops(variant, circle), *near_loops(variant, circle)]
         if method in (AUTO, "cells"):
             found += _cells(kernel, circle, summed, only_z, plans)
         if method == "grid":

@@ -6,6 +6,7 @@ are neighbours; what lies beyond the reach is never looked at.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
@@ -26,13 +27,16 @@ from .names import COMPACT
 from .pair_loops import CHUNK, READ, READ1, WRITE1, distance_of, parameters_of, room, shift_of
 from .row_data import RowData, Written
 from .rows import Forward
+from .window_near import near_loops
 
 Floats = NDArray[np.float64]
 
 _MOST_KEYS = 4096
 _INTS = types.Array(types.int64, 1, "C", readonly=True)
-# ns on one thread: for each point, and for each pair.
-_POINT, _PAIR = 14.0, 0.8
+_MOST_LOOKS = 5
+# ns on one thread: for each point and pair when sorted, and for each point and bin that it looks at.
+_POINT, _PAIR = 40.0, 0.8
+_NEAR, _LOOK = 2.0, 2.5
 
 
 def why_not(kernel: str) -> str | None:
@@ -48,10 +52,13 @@ class WindowPlan(NamedTuple):
     reach: float
     beyond: float  # K/C of the points that a bin does not see is at most this
     bins: int
+    looks: int  # bins that each point looks at, or 0 where points are sorted
 
     def cost(self, points: int) -> float:
         """Return the estimated time for a number of points in ns on one thread."""
         shape = self.geometry
+        if self.looks:
+            return points * (_NEAR + shape.copies * _LOOK * self.looks)
         part = min(1.0, (2 * self.reach + shape.pitch) / (shape.columns * shape.pitch))
         return points * shape.copies * (_POINT + _PAIR * self.bins * part)
 
@@ -60,17 +67,26 @@ class WindowPlan(NamedTuple):
 def plan_window(kernel: str, h: float, period: float | None, bins: Bins, rtol: float) -> WindowPlan:
     """Return keys for a tolerance."""
     family = row_parameters(kernel, np.array([h]), None if kernel in COMPACT else period)
-    small = max(rtol / 40, 5e-15) * min(1.0, h / max(bins.last - bins.first, h) / 8)
+    # A wider reach costs little, and bins of few points pass with it.
+    small = max(rtol / 640, 1e-15) * min(1.0, h / max(bins.last - bins.first, h) / 8)
     reach = reach_of(kernel, family, h, period, small)
     if period is not None and kernel not in COMPACT and 1.5 * reach > period / 2:  # all around the circle
         shape = around(0.5 * (bins.first + bins.last) - period / 2, period, period, 1)
-        return WindowPlan(family, shape, period, 0.0, bins.count)
+        return WindowPlan(family, shape, period, 0.0, bins.count, 0)
+    beyond = 0.0 if kernel in COMPACT else value_beyond(family, reach, h, True)
+    # One more than the reach spans, because a place in the last pitch may round into the next.
+    looks = math.floor(2 * reach / bins.spacing + 1e-9) + 2 if bins.spacing > 0 else 0
+    if 0 < looks <= _MOST_LOOKS and (period is None or (looks + 1) * bins.spacing < period / 2):
+        first = bins.first + reach - (looks + 1) * bins.spacing
+        columns = bins.count + looks + 1
+        near = Geometry("even", False, first, bins.spacing, columns, 1, (0.0,), 0.0, 1)
+        near = near if period is None else on_circle(near, period)
+        return WindowPlan(family, near, reach, beyond, bins.count, looks)
     low, high = bins.first - reach, bins.last + reach
     shape = even(low, high, max(reach / 4, (high - low) / _MOST_KEYS))
     if period is not None:
         shape = on_circle(shape, period)
-    beyond = 0.0 if kernel in COMPACT else value_beyond(family, reach, h, True)
-    return WindowPlan(family, shape, reach, beyond, bins.count)
+    return WindowPlan(family, shape, reach, beyond, bins.count, 0)
 
 
 class WindowLoops(NamedTuple):
@@ -229,11 +245,22 @@ class WindowSums:
         self.log_scale = float(plan.family.log_scale[0])
         shape = plan.geometry
         self._g = shape.array()
-        self._loops = window_loops(plan.family.variant, shape.circle)
+        if plan.looks:
+            self._forward, self._adjoint = near_loops(plan.family.variant, shape.circle)
+            self._bins = slice(plan.looks, plan.looks + plan.bins)
+            self._size = shape.columns + plan.looks + 1
+            spacing = (self.centers[-1] - self.centers[0]) / (plan.bins - 1)
+            around = self.centers[0] + (np.arange(self._size) - plan.looks) * spacing
+            around[self._bins] = self.centers
+            self._fixed: tuple[Any, ...] = (around, plan.looks, plan.family.parameters)
+            return
+        self._forward, self._adjoint = window_loops(plan.family.variant, shape.circle)
+        self._bins, self._size = slice(0, plan.bins), plan.bins
         below = np.floor((self.centers - plan.reach - shape.origin) / shape.pitch)
         above = np.floor((self.centers + plan.reach - shape.origin) / shape.pitch)
-        self._first = np.clip(below, 0, shape.columns - 1).astype(np.int64)
-        self._last = np.clip(above, 0, shape.columns - 1).astype(np.int64)
+        first = np.clip(below, 0, shape.columns - 1).astype(np.int64)
+        last = np.clip(above, 0, shape.columns - 1).astype(np.int64)
+        self._fixed = (self.centers, first, last, plan.family.parameters)
 
     def workspace(self, points: int) -> int:
         """Return the bytes that a call takes beside its arguments and results."""
@@ -242,36 +269,32 @@ class WindowSums:
 
     def forward(self, row: RowData, derivatives: bool) -> Forward:
         """Return the sums over all points."""
-        bins = len(self.centers)
-        lanes = row.lanes(2 * bins)
-        density, widening, mass = np.zeros((lanes, bins)), np.zeros((lanes, bins)), np.zeros(lanes)
-        loop, fixed = (
-            self._loops.forward(),
-            (self.centers, self._first, self._last, self.plan.family.parameters),
-        )
+        size = self._size
+        lanes = row.lanes(2 * size)
+        density, widening, mass = np.zeros((lanes, size)), np.zeros((lanes, size)), np.zeros(lanes)
+        loop, fixed = self._forward(), self._fixed
 
         def block(lane: int, x: Floats, z: Floats) -> None:
             sums = density[lane], widening[lane]
             mass[lane] += loop(x, z, row.top, self._g, *fixed, derivatives, *sums)
 
         row.each_lane(lanes, block)
-        total, whole = density.sum(axis=0), float(mass.sum())
+        total, whole = density.sum(axis=0)[self._bins], float(mass.sum())
         error = ROUNDING * total + self.plan.beyond * whole
-        return Forward(total, error, whole, widening.sum(axis=0) if derivatives else None)
+        return Forward(total, error, whole, widening.sum(axis=0)[self._bins] if derivatives else None)
 
     def adjoint(
         self, row: RowData, weights: Floats, share: float, out: dict[str, NDArray[Any]]
     ) -> tuple[float, float]:
         """Write the gradients by z and x; return the largest by z, and a bound on the error over w_i."""
-        loop, fixed = (
-            self._loops.adjoint(),
-            (self.centers, self._first, self._last, self.plan.family.parameters),
-        )
+        loop, fixed = self._adjoint(), self._fixed
+        bin_weights = np.zeros(self._size)
+        bin_weights[self._bins] = weights
         largest: dict[int, float] = {}
 
         def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
             by_z, by_x = Written(out.get("z"), piece), Written(out.get("x"), piece)
-            loop(x, z, row.top, self._g, *fixed, "x" in out, weights, share, by_z.array, by_x.array)
+            loop(x, z, row.top, self._g, *fixed, "x" in out, bin_weights, share, by_z.array, by_x.array)
             largest[index] = max(by_z.array.max(), -by_z.array.min())
             by_z.store()
             by_x.store()

@@ -1,0 +1,141 @@
+"""Windows of a few equal bins: every point looks at the bins around it, without being sorted.
+
+Bins are numbered with some more on each side, whose sums are dropped, so that a point's first bin
+alone says which bins it looks at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+from numba import types
+
+from .arithmetic import SMALLEST, exp2
+from .cell_geometry import COPIES, INVERSE_PITCH, ORIGIN, PERIOD, locator
+from .cell_points import weights_of
+from .families import FORMULAS, IMAGES, Variant
+from .families import PERIOD as FAMILY_PERIOD
+from .jit import lazily
+from .pair_loops import CHUNK, READ, READ1, WRITE1, distance_of, parameters_of, room, shift_of
+
+
+@cache
+def near_loops(variant: Variant, circle: bool) -> tuple[Callable[[], Callable], Callable[[], Callable]]:
+    """Return the forward and the adjoint pass over a block, each compiled when it is first asked for."""
+    head = (READ1, READ1, types.float64, READ1, READ1, types.int64, READ, types.boolean)
+    key = f"{variant.key}.{'circle' if circle else 'line'}"
+    return (
+        lazily(
+            lambda: _make_forward(variant, circle),
+            types.float64(*head, WRITE1, WRITE1),
+            f"window_near.forward.{key}",
+        ),
+        lazily(
+            lambda: _make_adjoint(variant, circle),
+            types.void(*head, READ1, types.float64, WRITE1, WRITE1),
+            f"window_near.adjoint.{key}",
+        ),
+    )
+
+
+def _make_forward(variant: Variant, circle: bool) -> Callable:
+    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
+    distances, cells = locator("even", circle)
+
+    def forward(x, z, top, g, centers, looks, params, derived, density, widening):
+        """density, widening (bins,) += sums over the points that look at a bin; return sum_j w_j."""
+        u, v, w, cell = room(np.float64), room(np.float64), room(np.float64), room(np.int64)
+        at, terms, place = room(np.float64), room(np.float64), room(np.float64)
+        p = parameters_of(params, 0)
+        period = p[FAMILY_PERIOD]
+        count = int(p[IMAGES]) if images else 1
+        copies, turn, pitch = int(g[COPIES]), g[PERIOD] * g[INVERSE_PITCH], 1.0 / g[INVERSE_PITCH]
+        mass = 0.0
+        for start in range(0, x.shape[0], CHUNK):
+            n = min(CHUNK, x.shape[0] - start)
+            xs = x[start : start + n]
+            mass += weights_of(z[start : start + n], n, top, w)
+            distances(xs, n, g, u)
+            for copy in range(copies):
+                cells(u, n, copy * turn, g, 1, cell, v)
+                for j in range(n):
+                    at[j] = g[ORIGIN] + (u[j] + copy * turn) * pitch if circle else xs[j]
+                for look in range(looks):
+                    # Few arrays to a loop, or it is not vectorised.
+                    for j in range(n):
+                        place[j] = centers[np.uint64(cell[j] + look)]
+                    for j in range(n):
+                        terms[j] = 0.0
+                    for image in range(count):
+                        shift = shift_of(image, period)
+                        for j in range(n):
+                            e, f, _, _ = formula(distance(place[j], at[j], period, shift), p)
+                            terms[j] += w[j] * exp2(e) * f
+                    for j in range(n):
+                        density[np.uint64(cell[j] + look)] += terms[j]
+                    if not derived:
+                        continue
+                    for j in range(n):
+                        terms[j] = 0.0
+                    for image in range(count):
+                        shift = shift_of(image, period)
+                        for j in range(n):
+                            e, f, _, f_h = formula(distance(place[j], at[j], period, shift), p)
+                            reached = (e > SMALLEST) & (f > 0.0)
+                            terms[j] += w[j] * exp2(e) * f_h if reached else 0.0
+                    for j in range(n):
+                        widening[np.uint64(cell[j] + look)] += terms[j]
+        return mass
+
+    return forward
+
+
+def _make_adjoint(variant: Variant, circle: bool) -> Callable:
+    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
+    distances, cells = locator("even", circle)
+
+    def adjoint(x, z, top, g, centers, looks, params, derived, weights, share, by_z, by_x):
+        """by_z = w_i (share - sum_m weights_m K), by_x = w_i sum_m weights_m dK/dd, bins looked at."""
+        u, v, w, cell = room(np.float64), room(np.float64), room(np.float64), room(np.int64)
+        at, sums, slopes = room(np.float64), room(np.float64), room(np.float64)
+        place, weight = room(np.float64), room(np.float64)
+        p = parameters_of(params, 0)
+        period = p[FAMILY_PERIOD]
+        count = int(p[IMAGES]) if images else 1
+        copies, turn, pitch = int(g[COPIES]), g[PERIOD] * g[INVERSE_PITCH], 1.0 / g[INVERSE_PITCH]
+        for start in range(0, x.shape[0], CHUNK):
+            n = min(CHUNK, x.shape[0] - start)
+            xs = x[start : start + n]
+            weights_of(z[start : start + n], n, top, w)
+            distances(xs, n, g, u)
+            for j in range(n):
+                sums[j], slopes[j] = 0.0, 0.0
+            for copy in range(copies):
+                cells(u, n, copy * turn, g, 1, cell, v)
+                for j in range(n):
+                    at[j] = g[ORIGIN] + (u[j] + copy * turn) * pitch if circle else xs[j]
+                for look in range(looks):
+                    for j in range(n):
+                        place[j] = centers[np.uint64(cell[j] + look)]
+                    for j in range(n):
+                        weight[j] = weights[np.uint64(cell[j] + look)]
+                    for image in range(count):
+                        shift = shift_of(image, period)
+                        for j in range(n):
+                            e, f, _, _ = formula(distance(place[j], at[j], period, shift), p)
+                            sums[j] += weight[j] * exp2(e) * f
+                        if not derived:
+                            continue
+                        for j in range(n):
+                            e, f, f_d, _ = formula(distance(place[j], at[j], period, shift), p)
+                            reached = (e > SMALLEST) & (f > 0.0)
+                            slopes[j] += weight[j] * exp2(e) * f_d if reached else 0.0
+            z_out, x_out = by_z[start : start + n], by_x[start : start + n]
+            for j in range(n):
+                z_out[j] = w[j] * (share - sums[j])
+            for j in range(n):
+                x_out[j] = w[j] * slopes[j]
+
+    return adjoint
