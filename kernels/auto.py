@@ -116,7 +116,7 @@ def chosen(shape: RowShape, request: Request) -> str:
     """Return the name of the method for a row; ValueError where the one named does not apply."""
     equal = shape.bins.spacing > 0
     reasons = {
-        "cells": why_not_cells(shape.kernel, equal, shape.bins.count),
+        "cells": why_not_cells(shape.kernel, equal, shape.bins.number),
         "window": why_not_window(shape.kernel),
     }
     if request.method != AUTO:
@@ -144,8 +144,8 @@ def direct_cost(shape: RowShape) -> float:
     """Return an estimate of the time of all pairs, in ns on one thread."""
     h = np.array([shape.h])
     family = row_parameters(shape.kernel, h, shape.period)
-    pairs = shape.points * shape.bins.count * max(1.0, float(family.parameters[0, IMAGES]))
+    pairs = shape.points * shape.bins.number * max(1.0, float(family.parameters[0, IMAGES]))
     spacing = np.array([shape.bins.spacing])
     runs = shape.bins.spacing > 0 and not shape.derivatives
-    way = best_way(shape.kernel, h, shape.period, spacing, shape.bins.count, False)[0] if runs else NONE
+    way = best_way(shape.kernel, h, shape.period, spacing, shape.bins.number, False)[0] if runs else NONE
     return pairs * (_PAIR if way == NONE else _PAIR_IN_RUNS)

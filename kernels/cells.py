@@ -46,7 +46,7 @@ class Bins(NamedTuple):
     first: float  # lowest and highest centre
     last: float
     spacing: float  # 0 where bins are not equally spaced
-    count: int
+    number: int
 
 
 class CellPlan(NamedTuple):
@@ -171,7 +171,7 @@ def _smooth(
         accuracy = np.concatenate([table[:0:-1], table])
     beyond = value_beyond(family, reach, h, derivatives)
     seen = min(shape.cells, (2 * columns_near + 1) + 3 * (columns_near + MERGED) * (len(merged.sizes) - 1))
-    cost = _cost(points, order, shape, seen * order * bins.count, keep)
+    cost = _cost(points, order, shape, seen * order * bins.number, keep)
     relative = eps if known.relative else 0.0
     nodes = node_positions(shape, merged, order)
     return CellPlan(order, family, shape, merged, spec, accuracy, beyond, relative, cost, eps, nodes)
@@ -275,7 +275,7 @@ def _knotted(
     across = (high[0] - low[0]) * shape.parts
     top = across / (shape.parts * MERGED ** (len(merged.sizes) - 1)) if len(merged.sizes) > 1 else across
     seen = min(across, 4 * (MERGED - 1) * (shape.parts + len(merged.sizes) - 1) + top)
-    cost = _cost(points, order, shape, seen * order * bins.count, keep)
+    cost = _cost(points, order, shape, seen * order * bins.number, keep)
     nodes = node_positions(shape, merged, order)
     return CellPlan(order, family, shape, merged, spec, accuracy, beyond, relative, cost, eps, nodes)
 

@@ -51,17 +51,22 @@ def evaluate(
         losses[r] = evaluate_row(*found, row, request.rtol, out)
     if slowly:
         rows = np.array(slowly)
-        part = problem if len(rows) == problem.rows else problem.take(rows)
-        whole = part is problem or gradients is None
-        wanted = (
-            gradients
-            if whole
-            else {n: np.empty((len(rows), *g.shape[1:]), g.dtype) for n, g in gradients.items()}
-        )
-        losses[rows] = evaluate_pairs(part, wanted, n_threads)
-        if not whole:
-            for name, array in wanted.items():
-                gradients[name][rows] = array
+        losses[rows] = _pairs_of(problem, rows, gradients, n_threads)
+    return losses
+
+
+def _pairs_of(
+    problem: Problem, rows: NDArray[np.intp], gradients: dict[str, NDArray[Any]] | None, n_threads: int
+) -> Floats:
+    """Return the losses of some rows from all their pairs, and write their gradients."""
+    if len(rows) == problem.rows:
+        return evaluate_pairs(problem, gradients, n_threads)
+    if gradients is None:
+        return evaluate_pairs(problem.take(rows), None, n_threads)
+    some = {name: np.empty((len(rows), *array.shape[1:]), array.dtype) for name, array in gradients.items()}
+    losses = evaluate_pairs(problem.take(rows), some, n_threads)
+    for name, array in some.items():
+        gradients[name][rows] = array
     return losses
 
 

@@ -108,7 +108,9 @@ class Written:
             and self._target.flags.c_contiguous
             and self._target.flags.aligned
         )
-        self.array = self._target if fits else np.empty(piece.stop - piece.start)
+        array = np.empty(piece.stop - piece.start) if not fits else self._target
+        assert array is not None
+        self.array: Floats = array
         self._copied = not fits
 
     def store(self) -> None:

@@ -40,8 +40,17 @@ class Sums(Protocol):
     """One row's sums by some method, for x and bins that stay and logits that may change."""
 
     log_scale: float  # log C
-    order: int | None
-    keeps: float  # the tolerance that the sums can keep
+
+    @property
+    def order(self) -> int | None:
+        """The order, where there is one."""
+
+    @property
+    def keeps(self) -> float:
+        """The tolerance that the sums can keep."""
+
+    def workspace(self, points: int) -> int:
+        """Return the bytes that a call takes beside its arguments and results."""
 
     def forward(self, row: RowData, derivatives: bool) -> Forward:
         """Return the sums over all points."""
@@ -165,13 +174,13 @@ def _attempt(
     relative = float((found.error[strong] / found.density[strong]).max(initial=0))
     if tail is not None:
         relative = max(relative, tolerance / 16)
-        largest = _largest(out["z"]) if "z" in out else largest
+        largest = largest_magnitude(out["z"]) if "z" in out else largest
     bound = doubt + relative * (largest + share)
     excess = 0.0
     if share > 0 and "z" in out:
         excess = bound / (rtol * largest + _EPS * share)
     if share > 0 and "x" in out:
-        excess = max(excess, bound / (rtol * problem.h * _largest(out["x"]) + _EPS * share))
+        excess = max(excess, bound / (rtol * problem.h * largest_magnitude(out["x"]) + _EPS * share))
     if found.widening is not None:
         widening = np.abs(found.widening[strong]) * problem.h + found.density[strong]
         bound = float((weights[strong] * (found.error[strong] + relative * widening)).sum())
@@ -179,5 +188,6 @@ def _attempt(
     return loss, excess
 
 
-def _largest(values: NDArray[Any]) -> float:
+def largest_magnitude(values: NDArray[Any]) -> float:
+    """Return max |values| without an array of its own."""
     return float(max(values.max(), -values.min()))

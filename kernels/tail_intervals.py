@@ -34,13 +34,13 @@ class Intervals(NamedTuple):
     low: Floats  # the lowest point
     high: Floats
     largest: Floats  # logit
-    count: Ints
+    number: Ints  # of points
 
     def some(self, which: NDArray[np.bool_]) -> Intervals:
         """Return some of the intervals."""
-        return Intervals(*(array[which] for array in self))
+        return Intervals(self.low[which], self.high[which], self.largest[which], self.number[which])
 
-    def index(self) -> tuple[Floats, Ints]:
+    def buckets(self) -> tuple[Floats, Ints]:
         """Return what finds the interval of a point: buckets' origin and scale, and each one's first."""
         start, stop = self.low[0], self.high[-1]
         with np.errstate(over="ignore", divide="ignore"):

@@ -94,15 +94,14 @@ class Tail:
         need, split = np.array([-np.inf]), np.array([True])
         for _ in range(_ROUNDS):
             intervals = self._summarise(intervals, need, self._splits(intervals, split))
-            need, resolved, bins = self._test(intervals)
+            need, good, bins = self._test(intervals)
             kept = bins > 0
-            intervals, need = intervals.some(kept), need[kept]
-            resolved, bins = resolved[kept] > 0, bins[kept]
-            self._resolved = resolved
-            split = ~resolved & (intervals.count > _FEW) & (intervals.high > intervals.low)
-            if len(need) == 0 or (intervals.count * bins)[split].sum() <= _PAIRS:
+            intervals, need, bins = intervals.some(kept), need[kept], bins[kept]
+            self._resolved = resolved = good[kept] > 0
+            split = ~resolved & (intervals.number > _FEW) & (intervals.high > intervals.low)
+            if len(need) == 0 or (intervals.number * bins)[split].sum() <= _PAIRS:
                 break
-            if 4 * intervals.count.sum() < self._data().points:
+            if 4 * intervals.number.sum() < self._data().points:
                 self._keep(intervals, need)
         self._intervals, self._need = intervals, need
 
@@ -117,7 +116,7 @@ class Tail:
         lanes = data.lanes(4 * size)
         low, high = np.full((lanes, size), np.inf), np.full((lanes, size), -np.inf)
         largest, count = np.full((lanes, size), -np.inf), np.zeros((lanes, size), np.int64)
-        where = (intervals.low, intervals.high, *intervals.index())
+        where = (intervals.low, intervals.high, *intervals.buckets())
         add = summary()
 
         def block(lane: int, x: Floats, z: Floats) -> None:
@@ -126,7 +125,7 @@ class Tail:
 
         data.each_lane(lanes, block)
         whole = Intervals(low.min(axis=0), high.max(axis=0), largest.max(axis=0), count.sum(axis=0))
-        return whole.some((whole.count > 0) & (whole.largest > -np.inf))
+        return whole.some((whole.number > 0) & (whole.largest > -np.inf))
 
     def _test(self, intervals: Intervals) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
         found, data = tests(self._family.variant), self._data()
@@ -155,7 +154,7 @@ class Tail:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Add to the moments (1, cells * P); return the index and the interval of the listed points."""
         data, size = self._data(), moments.shape[1]
-        where = (intervals.low, intervals.high, *intervals.index())
+        where = (intervals.low, intervals.high, *intervals.buckets())
         listed: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
         take = gather()
         lanes = len(moments)
@@ -188,7 +187,7 @@ class Tail:
     def _collect(self) -> None:
         """Make nodes of the intervals: Chebyshev nodes, or the points themselves."""
         intervals, size = self._intervals, len(self._need)
-        dense = self._resolved & (intervals.count > _FEW)
+        dense = self._resolved & (intervals.number > _FEW)
         self._place = np.where(dense, np.cumsum(dense) - 1, -1)
         moments = np.zeros((1, int(dense.sum()) * ORDER))
         if size == 0:
@@ -279,7 +278,7 @@ class Tail:
         cells = times(values[self._is_cell].reshape(-1, ORDER), self._to_weights)
         powers = times(cells, self._to_powers).ravel()
         intervals, data, give = self._intervals, self._data(), spread()
-        where = (intervals.low, intervals.high, *intervals.index())
+        where = (intervals.low, intervals.high, *intervals.buckets())
 
         def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
             by = np.zeros(len(x))

@@ -26,7 +26,7 @@ from .jit import helper, lazily
 from .names import COMPACT
 from .pair_loops import CHUNK, READ, READ1, WRITE1, distance_of, parameters_of, room, shift_of
 from .row_data import RowData, Written
-from .rows import Forward
+from .rows import Forward, largest_magnitude
 from .window_near import near_loops
 
 Floats = NDArray[np.float64]
@@ -72,21 +72,21 @@ def plan_window(kernel: str, h: float, period: float | None, bins: Bins, rtol: f
     reach = reach_of(kernel, family, h, period, small)
     if period is not None and kernel not in COMPACT and 1.5 * reach > period / 2:  # all around the circle
         shape = around(0.5 * (bins.first + bins.last) - period / 2, period, period, 1)
-        return WindowPlan(family, shape, period, 0.0, bins.count, 0)
+        return WindowPlan(family, shape, period, 0.0, bins.number, 0)
     beyond = 0.0 if kernel in COMPACT else value_beyond(family, reach, h, True)
     # One more than the reach spans, because a place in the last pitch may round into the next.
     looks = math.floor(2 * reach / bins.spacing + 1e-9) + 2 if bins.spacing > 0 else 0
     if 0 < looks <= _MOST_LOOKS and (period is None or (looks + 1) * bins.spacing < period / 2):
         first = bins.first + reach - (looks + 1) * bins.spacing
-        columns = bins.count + looks + 1
+        columns = bins.number + looks + 1
         near = Geometry("even", False, first, bins.spacing, columns, 1, (0.0,), 0.0, 1)
         near = near if period is None else on_circle(near, period)
-        return WindowPlan(family, near, reach, beyond, bins.count, looks)
+        return WindowPlan(family, near, reach, beyond, bins.number, looks)
     low, high = bins.first - reach, bins.last + reach
     shape = even(low, high, max(reach / 4, (high - low) / _MOST_KEYS))
     if period is not None:
         shape = on_circle(shape, period)
-    return WindowPlan(family, shape, reach, beyond, bins.count, 0)
+    return WindowPlan(family, shape, reach, beyond, bins.number, 0)
 
 
 class WindowLoops(NamedTuple):
@@ -295,7 +295,7 @@ class WindowSums:
         def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
             by_z, by_x = Written(out.get("z"), piece), Written(out.get("x"), piece)
             loop(x, z, row.top, self._g, *fixed, "x" in out, bin_weights, share, by_z.array, by_x.array)
-            largest[index] = max(by_z.array.max(), -by_z.array.min())
+            largest[index] = largest_magnitude(by_z.array)
             by_z.store()
             by_x.store()
 
