@@ -3,9 +3,9 @@
 from typing import ClassVar
 
 from kdexent import cases
-from kdexent.names import KERNELS
+from kdexent.names import CIRCLE_ONLY, KERNELS
 
-from .measure import Agreement, Cell, _Suite
+from .measure import Agreement, Cell, Figures, _Suite, _Timed, _Tracked, _Ways
 
 
 class ByKernel(_Suite):
@@ -18,3 +18,26 @@ class ByKernel(_Suite):
 
     # It compiles for every kernel.
     setup_cache.timeout = 600
+
+
+class _Large(_Ways):
+    ways: ClassVar = {"auto": cases.AUTO}
+    grid: ClassVar = {
+        (kernel,): (cases.circle if kernel in CIRCLE_ONLY else cases.line)(1_000_000, 1_024, kernel)
+        for kernel in KERNELS
+    }
+    params = (tuple(ways), KERNELS)
+    param_names = ("method", "kernel")
+
+    def setup_cache(self) -> dict[Cell, Figures]:
+        return self.figures()
+
+    setup_cache.timeout = 600
+
+
+class Large(_Large, _Timed):
+    pass
+
+
+class LargeTracked(_Large, _Tracked):
+    pass

@@ -1,26 +1,58 @@
-"""How the other modules measure a case: first its error against the reference, then its time."""
+"""How the other modules measure a case: first the errors of its ways, then their times."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from time import perf_counter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
-from kdexent import loss, loss_and_grad, reference
-from kdexent.cases import Case
+from kdexent import loss, loss_and_grad
+from kdexent.cases import AUTO, DIRECT, Case, Way, affordable
 from kdexent.cli.agreement import Agreement, agreement
+from kdexent.cli.exact import Exact
+from kdexent.cli.ways import computation, plan_of
 
 Cell = tuple[Any, ...]
+
+# More pairs than these take the reference too long.
+_MOST_PAIRS = 40_000_000
 
 
 def agreed(case: Case) -> Agreement:
     """Return the errors of loss_and_grad on a case; AssertionError where they, or loss's, are too large."""
-    x, z, a, b, options = case.make()
-    expected = reference.loss_and_grad(x, z, a, b, **options)
-    found = agreement(loss_and_grad(x, z, a, b, **options), expected)
-    alone = agreement((loss(x, z, a, b, **options), expected[1]), expected)
-    assert found.loss_agrees and found.gradient_agrees and alone.loss_agrees, f"{case.name}: {found}, {alone}"
+    exact = Exact(case)
+    x, z, a, b, options = exact.arguments
+    found = exact.agreement(computation(exact.arguments, AUTO)(), AUTO)
+    alone = agreement((loss(x, z, a, b, **options), exact.result[1]), exact.result, found.tolerance)
+    assert found.agrees and alone.loss_agrees, f"{case.name}: {found}, {alone}"
     return found
+
+
+class Figures(NamedTuple):
+    """What is found out about a way of computing a case, on one thread, before it is timed by asv."""
+
+    agreement: Agreement
+    ns_per_point: float
+    workspace_bytes: int
+    stored_bytes: int
+
+
+def figures(case: Case, ways: Iterable[Way]) -> dict[Way, Figures]:
+    """Return figures of the ways that a case has time for; AssertionError where an error is too large."""
+    exact = Exact(case, "reference" if case.pairs <= _MOST_PAIRS else "direct")
+    assert exact.check is None or exact.check.agrees, f"{case.name}, direct: {exact.check}"
+    return {way: _figures(exact, way) for way in ways if affordable(case, way)}
+
+
+def _figures(exact: Exact, way: Way) -> Figures:
+    compute, case = computation(exact.arguments, way, n_threads=1), exact.case
+    # Against itself there is nothing to see.
+    itself = exact.check if way == DIRECT else None
+    found = itself or exact.agreement(compute(), way)
+    assert found.agrees, f"{case.name}, {way.name}: {found}"
+    ns = 1e9 * seconds(compute, budget=0.05, at_least=1) / case.points
+    plan = plan_of(exact.arguments, way, n_threads=1)
+    return Figures(found, digits(ns), plan.workspace_bytes, plan.stored_bytes)
 
 
 def seconds(call: Callable[[], Any], budget: float = 0.2, at_least: int = 5) -> float:
@@ -78,3 +110,60 @@ class _Suite:
 
     track_ns_per_pair.unit = "ns"  # type: ignore[attr-defined]
     track_loss_error.unit = track_grad_error.unit = "relative"  # type: ignore[attr-defined]
+
+
+class _Ways:
+    """Several ways of computing the case of each cell of a grid.
+
+    A subclass gives `ways` by the name that is asv's first parameter, `grid` by the others, and
+    `params` and `setup_cache` as for `_Suite`. Its own subclasses, one of `_Timed` and one of
+    `_Tracked`, share what `setup_cache` returns. A cell that a way has no time for is skipped.
+    """
+
+    ways: ClassVar[Mapping[str, Way]]
+    grid: ClassVar[Mapping[Cell, Case]]
+
+    def figures(self) -> dict[Cell, Figures]:
+        found = {}
+        for cell, case in self.grid.items():
+            of = figures(case, self.ways.values())
+            found |= {(name, *cell): of[way] for name, way in self.ways.items() if way in of}
+        return found
+
+    def setup(self, found: dict[Cell, Figures], *cell: Any) -> None:
+        if cell not in found:
+            raise NotImplementedError
+
+
+class _Timed(_Ways):
+    """Times on one thread."""
+
+    def setup(self, found: dict[Cell, Figures], *cell: Any) -> None:
+        super().setup(found, *cell)
+        name, *of = cell
+        self.compute = computation(self.grid[tuple(of)].make(), self.ways[name], n_threads=1)
+        # Loads what is compiled.
+        self.compute()
+
+    def time_loss_and_grad(self, *_: Any) -> None:
+        self.compute()
+
+
+class _Tracked(_Ways):
+    """What has been found out beforehand: a process of its own for each figure would load all code anew."""
+
+    def track_ns_per_point(self, found: dict[Cell, Figures], *cell: Any) -> float:
+        return found[cell].ns_per_point
+
+    def track_loss_error(self, found: dict[Cell, Figures], *cell: Any) -> float:
+        return digits(found[cell].agreement.loss_error)
+
+    def track_gradient_error(self, found: dict[Cell, Figures], *cell: Any) -> float:
+        return digits(found[cell].agreement.gradient_error)
+
+    def track_workspace_bytes(self, found: dict[Cell, Figures], *cell: Any) -> int:
+        return found[cell].workspace_bytes
+
+    track_ns_per_point.unit = "ns"  # type: ignore[attr-defined]
+    track_loss_error.unit = track_gradient_error.unit = "relative"  # type: ignore[attr-defined]
+    track_workspace_bytes.unit = "bytes"  # type: ignore[attr-defined]

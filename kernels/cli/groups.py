@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from ..cases import Case
+from ..cases import AUTO, Case, Comparison, strategies, suite
 
-__all__ = ["BATCH", "CIRCLE", "FLOAT32", "GROUPS", "LINE", "REAL", "SIZES", "group", "selected"]
+__all__ = [
+    "BANDWIDTHS",
+    "BATCH",
+    "CIRCLE",
+    "FLOAT32",
+    "LINE",
+    "METHODS",
+    "REAL",
+    "SIZES",
+    "everything",
+    "selected",
+]
 
 SIZES = "sizes x bins"
 FLOAT32 = "float32"
@@ -12,11 +23,14 @@ LINE = "kernels on the line"
 CIRCLE = "kernels on the circle"
 BATCH = "batch"
 REAL = "real data"
-GROUPS = (SIZES, FLOAT32, LINE, CIRCLE, BATCH, REAL)
+_GROUPS = (SIZES, FLOAT32, LINE, CIRCLE, BATCH, REAL)
+# Those of `kdexent.cases.strategies` that are told apart.
+METHODS = "methods"
+BANDWIDTHS = "bandwidths"
 
 
-def group(case: Case) -> str:
-    """Return the group of a case, one of `GROUPS`."""
+def _group(case: Case) -> str:
+    """Return the group of a case that is measured beside the reference."""
     if case.rows > 1:
         return BATCH
     if "float32" in case.name:
@@ -28,8 +42,13 @@ def group(case: Case) -> str:
     return CIRCLE if case.name.endswith(" circle") else REAL
 
 
-def selected(cases: list[Case], text: str) -> list[Case]:
-    """Return the cases with `text` in their name or group, group by group."""
+def everything(quick: bool) -> list[Comparison]:
+    """Return what `kdexent bench` measures, group by group."""
+    beside = [Comparison(_group(case), case, (AUTO,), "reference") for case in suite(quick)]
+    return sorted(beside, key=lambda comparison: _GROUPS.index(comparison.group)) + strategies(quick)
+
+
+def selected(comparisons: list[Comparison], text: str) -> list[Comparison]:
+    """Return those with `text` in the name of their case or group."""
     wanted = text.casefold()
-    found = [case for case in cases if wanted in case.name.casefold() or wanted in group(case).casefold()]
-    return sorted(found, key=lambda case: GROUPS.index(group(case)))
+    return [each for each in comparisons if wanted in f"{each.case.name}\n{each.group}".casefold()]

@@ -1,59 +1,74 @@
-"""How a case is measured: reference and fast in alternation, and their agreement beside the times."""
+"""How a case is measured: all its ways in alternation, and their errors beside the times."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import loss_and_grad, reference
-from ..cases import Case
-from .agreement import Agreement, agreement
-from .groups import group
+from .. import reference
+from ..cases import DIRECT, Case, Comparison, Way
+from .agreement import Agreement
+from .exact import Exact
+from .limits import Limits
+from .ways import computation, plan_of
 
 __all__ = ["Effort", "Row", "measure"]
 
+Work = Callable[[], Any]
+
 _SAMPLE = 2e-3  # a timing is the mean of so many calls that it lasts this long
 _MOST_CALLS = 200
-_FEWEST_REFERENCES = 2
+_ARRAYS = 3  # x, z and the gradient
 
 
 class Effort(NamedTuple):
     """How much to spend on a case."""
 
     repeat: int
-    reference_seconds: float  # no further reference timing once these are spent
+    seconds: float  # no further timing of a call once it has had these
 
 
-FULL = Effort(9, 0.8)
-QUICK = Effort(5, 0.4)
+FULL = Effort(9, 0.4)
+QUICK = Effort(5, 0.3)
 
 
 class Row(NamedTuple):
-    """What was measured of a case; every timing is in seconds per call."""
+    """What was measured of a case in one way; every timing is in seconds per call."""
 
-    case: Case
-    dtype: str
+    comparison: Comparison
+    way: Way
     options: dict[str, Any]
-    first_call: float
-    reference: list[float]
-    fast: list[float]
-    fast_calls: int  # to a timing
-    one_thread: list[float]
-    one_thread_calls: int
-    agreement: Agreement | None
-    problem: str | None  # why the case fails, for people to read
+    exact: Sequence[float]  # timings of what the errors are against
+    exact_first_call: float = 0.0
+    method: str = ""  # that was taken
+    order: int | None = None
+    dtype: str = ""
+    first_call: float = np.nan
+    fast: Sequence[float] = ()
+    fast_calls: int = 0  # to a timing
+    one_thread: Sequence[float] = ()
+    one_thread_calls: int = 0
+    workspace_bytes: int = 0
+    stored_bytes: int = 0  # by a plan
+    agreement: Agreement | None = None
+    problem: str | None = None  # why the row fails, for people to read
+
+    @property
+    def case(self) -> Case:
+        return self.comparison.case
 
     @property
     def group(self) -> str:
-        return group(self.case)
+        return self.comparison.group
 
     @property
-    def reference_time(self) -> float:
-        return median(self.reference or [np.nan])
+    def exact_time(self) -> float:
+        return median(self.exact or [np.nan])
 
     @property
     def fast_time(self) -> float:
@@ -65,36 +80,42 @@ class Row(NamedTuple):
 
     @property
     def speed_up(self) -> float:
-        return self.reference_time / self.fast_time
+        return self.exact_time / self.fast_time
 
     @property
     def ns_per_pair(self) -> float:
         return 1e9 * self.fast_time / self.case.pairs
 
-    def share(self, multiply_adds: float) -> float:
-        """Return two multiply-adds per pair over the time taken, as a part of the peak rate."""
-        return 2 * self.case.pairs / self.fast_time / multiply_adds
+    @property
+    def ns_per_point(self) -> float:
+        return self.ns_per_pair * self.case.bins
+
+    def share(self, limits: Limits) -> float:
+        """Return the time that the machine's limit would take, as a part of the time taken.
+
+        All pairs need two multiply-adds each; other methods need to read x and z and write the gradient.
+        """
+        if self.method == "direct":
+            least = 2 * self.case.pairs / limits.multiply_adds
+        else:
+            width = np.dtype(self.dtype or "float64").itemsize
+            least = _ARRAYS * width * self.case.rows * self.case.points / limits.copy
+        return least / self.fast_time
 
 
-def _time(work: Callable[[], Any], calls: int = 1) -> tuple[float, Any]:
+def _time(work: Work, calls: int = 1) -> tuple[float, Any]:
     start = time.perf_counter()
     for _ in range(calls):
         result = work()
     return (time.perf_counter() - start) / calls, result
 
 
-def _calls(work: Callable[[], Any]) -> int:
-    """Return how many calls make a timing; the work is warm afterwards."""
-    once, _ = _time(work)
-    return max(1, min(_MOST_CALLS, round(_SAMPLE / max(once, 1e-9))))
-
-
-def measure(case: Case, n_threads: int, effort: Effort) -> Row:
-    """Time a case and compare its results.
+def measure(comparison: Comparison, n_threads: int, effort: Effort) -> list[Row]:
+    """Time a case in all its ways and compare the results.
 
     Parameters
     ----------
-    case : Case
+    comparison : Comparison
         What to measure.
     n_threads : int
         Threads of the fast kernels; they are timed on one thread too.
@@ -103,73 +124,121 @@ def measure(case: Case, n_threads: int, effort: Effort) -> Row:
 
     Returns
     -------
-    Row
-        With `problem` set where the results disagree, or where an exception ended the measuring.
+    list of Row
+        One for each way, with `problem` set where its result disagrees, or where an exception ended
+        the measuring.
     """
-    empty = Row(case, "", {}, np.nan, [], [], 0, [], 0, None, None)
+    rows = [Row(comparison, way, {}, ()) for way in comparison.ways]
     try:
-        return _measure(case, n_threads, effort)
+        exact = Exact(comparison.case, comparison.exact, n_threads)
     except Exception as failure:
         # One broken case must not hide the others.
-        return empty._replace(problem=f"{type(failure).__name__}: {failure}")
+        return [row._replace(problem=_words(failure)) for row in rows]
+    rows = [_checked(row, exact, n_threads) for row in rows]
+    return _timed(rows, exact, n_threads, effort)
 
 
-def _measure(case: Case, n_threads: int, effort: Effort) -> Row:
-    x, z, a, b, options = case.make()
+def _words(failure: Exception) -> str:
+    return f"{type(failure).__name__}: {failure}"
 
-    def fast(threads: int = n_threads, out: Any = None) -> tuple[Any, Any]:
-        return loss_and_grad(x, z, a, b, **options, n_threads=threads, out=out)
 
-    first_call, (_, gradient) = _time(fast)
-    out, out_one = np.full_like(gradient, np.nan), np.full_like(gradient, np.nan)
-    alone = n_threads == 1
-    works: dict[str, Callable[[], Any]] = {
-        "reference": lambda: reference.loss_and_grad(x, z, a, b, **options),
-        "fast": lambda: fast(out=out),
-    }
-    if not alone:
-        works["one_thread"] = lambda: fast(1, out_one)
-    calls = {name: 1 if name == "reference" else _calls(work) for name, work in works.items()}
-
-    timings: dict[str, list[float]] = {name: [] for name in works}
-    results: dict[str, Any] = {}
-    # The order is reversed every other time, so that a drift of the machine's speed favours nobody.
-    for turn in range(effort.repeat):
-        for name in list(works)[:: 1 if turn % 2 == 0 else -1]:
-            spent = timings["reference"]
-            slow = len(spent) >= _FEWEST_REFERENCES and sum(spent) > effort.reference_seconds
-            if name == "reference" and slow:
-                continue
-            taken, results[name] = _time(works[name], calls[name])
-            timings[name].append(taken)
-
-    found = agreement(results["fast"], results["reference"])
-    same_bits = alone or _same_bits(results["fast"], results["one_thread"])
-    return Row(
-        case=case,
-        dtype=gradient.dtype.name,
-        options=options,
+def _checked(row: Row, exact: Exact, n_threads: int) -> Row:
+    """Return a row with its errors, and without times."""
+    way, arguments = row.way, exact.arguments
+    row = row._replace(options=arguments.options, exact_first_call=exact.first_call)
+    try:
+        plan = plan_of(arguments, way, n_threads)
+        if way == DIRECT and exact.check is not None:
+            # Against itself there is nothing to see.
+            first_call, result, found = 0.0, exact.result, exact.check
+        else:
+            gradient = np.full_like(exact.result[1], np.nan)
+            first_call, result = _time(partial(computation(arguments, way, n_threads), out=gradient))
+            found = exact.agreement(result, way)
+        alone = computation(arguments, way, 1)() if n_threads > 1 else result
+    except Exception as failure:
+        return row._replace(problem=_words(failure))
+    problems = [] if found.agrees else _disagreements(found)
+    if exact.check is not None and not exact.check.agrees:
+        problems += [f"direct against the reference: {words}" for words in _disagreements(exact.check)]
+    if not _same_bits(result, alone):
+        problems.append("the result depends on the number of threads")
+    return row._replace(
+        method=plan.method,
+        order=plan.order,
+        dtype=exact.result[1].dtype.name,
         first_call=first_call,
-        reference=timings["reference"],
-        fast=timings["fast"],
-        fast_calls=calls["fast"],
-        one_thread=timings["fast" if alone else "one_thread"],
-        one_thread_calls=calls["fast" if alone else "one_thread"],
+        workspace_bytes=plan.workspace_bytes,
+        stored_bytes=plan.stored_bytes if way.planned else 0,
         agreement=found,
-        problem=_problem(found, same_bits),
+        problem="; ".join(problems) or None,
     )
+
+
+def _disagreements(found: Agreement) -> list[str]:
+    problems = []
+    if not found.loss_agrees:
+        problems.append(f"loss error {found.loss_error:.1e} is over {found.tolerance.loss:.1e}")
+    if not found.gradient_agrees:
+        problems.append(f"gradient error {found.gradient_error:.1e} is over {found.tolerance.gradient:.1e}")
+    return problems
 
 
 def _same_bits(one: tuple[Any, Any], other: tuple[Any, Any]) -> bool:
     return all(np.asarray(p).tobytes() == np.asarray(q).tobytes() for p, q in zip(one, other, strict=True))
 
 
-def _problem(found: Agreement, same_bits: bool) -> str | None:
-    problems = []
-    if not found.loss_agrees:
-        problems.append(f"loss error {found.loss_error:.1e} is over {found.tolerance.loss:.0e}")
-    if not found.gradient_agrees:
-        problems.append(f"gradient error {found.gradient_error:.1e} is over {found.tolerance.gradient:.0e}")
-    if not same_bits:
-        problems.append("the result depends on the number of threads")
-    return "; ".join(problems) or None
+def _timed(rows: list[Row], exact: Exact, n_threads: int, effort: Effort) -> list[Row]:
+    """Return the rows with the times of those that have a result."""
+    arguments, out = exact.arguments, np.empty_like(exact.result[1])
+
+    def work(way: Way, threads: int) -> Work:
+        return partial(computation(arguments, way, threads), out=out)
+
+    works: dict[Any, Work] = {}
+    for row in rows:
+        if row.agreement is not None:
+            for threads in {n_threads, 1}:
+                works[row.way, threads] = work(row.way, threads)
+    whole: Any = DIRECT, n_threads
+    if exact.source == "reference":
+        whole = "reference"
+        x, z, a, b, options = arguments
+        works[whole] = partial(reference.loss_and_grad, x, z, a, b, **options)
+    elif whole not in works:
+        works[whole] = work(*whole)
+    # The reference compiles nothing, so that its first call is as good as any.
+    calls, timings = _alternate(works, effort, {"reference": exact.seconds})
+
+    def timed(row: Row) -> Row:
+        many, one = (row.way, n_threads), (row.way, 1)
+        if many not in works:
+            return row._replace(exact=timings[whole])
+        return row._replace(
+            exact=timings[whole],
+            fast=timings[many],
+            fast_calls=calls[many],
+            one_thread=timings[one],
+            one_thread_calls=calls[one],
+        )
+
+    return [timed(row) for row in rows]
+
+
+def _alternate(
+    works: dict[Any, Work], effort: Effort, known: dict[Any, float]
+) -> tuple[dict[Any, int], dict[Any, list[float]]]:
+    """Return how many calls make a timing of each work, and the timings; `known` are some of a call."""
+    calls, timings = {}, {}
+    for name, work in works.items():
+        once = known[name] if name in known else _time(work)[0]
+        calls[name] = max(1, min(_MOST_CALLS, round(_SAMPLE / max(once, 1e-9))))
+        # What is slow is compiled by now, and timed once.
+        timings[name] = [once] if name in known or once > effort.seconds else []
+    # The order is reversed every other time, so that a drift of the machine's speed favours nobody.
+    for turn in range(effort.repeat):
+        for name in list(works)[:: 1 if turn % 2 == 0 else -1]:
+            spent = calls[name] * sum(timings[name])
+            if spent <= effort.seconds and len(timings[name]) < effort.repeat:
+                timings[name].append(_time(works[name], calls[name])[0])
+    return calls, timings

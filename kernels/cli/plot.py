@@ -11,27 +11,26 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter
 
+from ..cases import AUTO
 from . import units
 from .groups import CIRCLE, LINE, SIZES
 from .measure import Row
+from .plot_methods import by_bandwidth, by_error, draw_bandwidths, draw_errors
+from .plot_style import BLUE, FAINT, GREY, ORANGE, SKY, VERMILION, label_end, times_up
 from .record import Outcome
 
 __all__ = ["draw"]
 
-# Okabe and Ito's colours, told apart by colour-blind people too.
-_VERMILION, _ORANGE, _SKY, _BLUE = "#D55E00", "#E69F00", "#56B4E9", "#0072B2"
-_GREY, _FAINT = "#666666", "#e6e6e6"
 # On a circle or not: what it is called, and its colour.
-_PLACES = {False: ("on the line", _BLUE), True: ("on the circle", _ORANGE)}
+_PLACES = {False: ("on the line", BLUE), True: ("on the circle", ORANGE)}
 # A panel with fewer rows than this says nothing.
 _FEW = 3
 _MARKERS = "osD^vP"
 
 
 def draw(outcome: Outcome, file: Path) -> None:
-    """Draw a run to a PNG file: times against problem size, and the speed-up of each kernel.
+    """Draw a run to a PNG file: time against size, speed-up of each kernel, time against error and bandwidth.
 
     Parameters
     ----------
@@ -40,27 +39,33 @@ def draw(outcome: Outcome, file: Path) -> None:
     file : Path
         Where to write the picture.
     """
-    measured = [row for row in outcome.rows if row.reference and row.fast]
-    sizes = [row for row in measured if row.group == SIZES]
-    kernels = _kernels(measured)
-    panels: list[tuple[Callable[[Any, list[Row], Outcome], None], list[Row]]] = []
-    if len(sizes) >= _FEW:
-        panels.append((_draw_times, sizes))
-    if len(kernels) >= _FEW:
-        panels.append((_draw_kernels, kernels))
-    if not panels:
-        panels.append((_draw_cases, measured))
+    measured = [row for row in outcome.rows if row.exact and row.fast]
+    beside = [row for row in outcome.beside_reference if row.exact and row.fast]
+    panels: list[tuple[Callable[[Any, list[Row], Outcome], None], list[Row]]] = [
+        (_draw_times, [row for row in beside if row.group == SIZES]),
+        (_draw_kernels, _kernels(beside)),
+        (draw_errors, by_error(measured)),
+        (draw_bandwidths, by_bandwidth(measured)),
+    ]
+    panels = [panel for panel in panels if len(panel[1]) >= _FEW]
+    if not panels or panels[0][0] not in (_draw_times, _draw_kernels):
+        panels.insert(0, (_draw_cases, beside or [row for row in measured if row.way == AUTO]))
 
-    figure = Figure(figsize=(6.6 * len(panels) if len(panels) > 1 else 9.0, 7.0), layout="constrained")
+    columns = min(2, len(panels))
+    lines = -(-len(panels) // columns)
+    size = (6.6 * columns if columns > 1 else 9.0, 7.0 if lines == 1 else 6.4 * lines)
+    figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    for axis, (panel, rows) in zip(axes, panels, strict=True):
+    axes = figure.subplots(lines, columns, squeeze=False).ravel()
+    for axis in axes[len(panels) :]:
+        axis.remove()
+    for axis, (panel, rows) in zip(axes, panels, strict=False):
         axis.spines[["top", "right"]].set_visible(False)
         axis.set_axisbelow(True)
         panel(axis, rows, outcome)
     figure.suptitle(f"kdexent {outcome.machine.kdexent}: loss and gradient of a weighted KDE", fontsize=13)
     caption = "\n".join(wrap(_caption(outcome), int(17 * figure.get_figwidth())))
-    figure.supxlabel(caption, fontsize=7.5, color=_GREY)
+    figure.supxlabel(caption, fontsize=7.5, color=GREY)
     figure.savefig(file, dpi=150, format="png")
 
 
@@ -82,15 +87,17 @@ def _caption(outcome: Outcome) -> str:
 
 def _draw_times(axis: Any, rows: list[Row], outcome: Outcome) -> None:
     kinds = [
-        ("NumPy reference", _VERMILION, "center", [row.reference_time for row in rows]),
-        ("fast, 1 thread", _SKY, "bottom", [row.one_thread_time for row in rows]),
-        (f"fast, {outcome.threads} threads", _BLUE, "top", [row.fast_time for row in rows]),
+        ("NumPy reference", VERMILION, [row.exact_time for row in rows]),
+        ("fast, 1 thread", SKY, [row.one_thread_time for row in rows]),
+        (f"fast, {outcome.threads} threads", BLUE, [row.fast_time for row in rows]),
     ]
     if outcome.threads == 1:
         del kinds[2]
+    largest = max(range(len(rows)), key=lambda index: rows[index].case.pairs)
+    slower = max((kind[2][largest], kind[0]) for kind in kinds[1:])[1]
     points = sorted({row.case.points for row in rows})
     markers = dict(zip(points, _MARKERS, strict=False))
-    for label, colour, place, times in kinds:
+    for label, colour, times in kinds:
         for number in points:
             line = [
                 (row.case.pairs, time)
@@ -99,23 +106,29 @@ def _draw_times(axis: Any, rows: list[Row], outcome: Outcome) -> None:
             ]
             pairs, taken = zip(*sorted(line), strict=True)
             axis.plot(pairs, taken, color=colour, marker=markers.get(number, "."), ms=5, lw=1.4)
-        _label(
-            axis,
-            max((row.case.pairs, time) for row, time in zip(rows, times, strict=True)),
-            label,
-            colour,
-            place,
-        )
+        # The labels of two lines that end close to each other go apart.
+        place = "center" if label == kinds[0][0] else "bottom" if label == slower else "top"
+        label_end(axis, (rows[largest].case.pairs, times[largest]), label, colour, place)
 
     span = np.array([min(row.case.pairs for row in rows), max(row.case.pairs for row in rows)])
     limit = 2 * span / outcome.limits.multiply_adds
-    axis.plot(span, limit, color=_GREY, lw=1, ls="--")
-    _label(axis, (span[1], limit[1]), "limit: 2 multiply-\nadds per pair", _GREY, "center")
+    axis.plot(span, limit, color=GREY, lw=1, ls="--")
+    middle = float(np.sqrt(span.prod()))
+    axis.annotate(
+        "limit of direct:\n2 multiply-adds per pair",
+        (middle, 2 * middle / outcome.limits.multiply_adds),
+        xytext=(10, -4),
+        textcoords="offset points",
+        va="top",
+        fontsize=9,
+        color=GREY,
+        fontweight="bold",
+    )
     handles = [
         Line2D(
             [],
             [],
-            color=_GREY,
+            color=GREY,
             ls="",
             marker=markers.get(number, "."),
             ms=5,
@@ -124,33 +137,10 @@ def _draw_times(axis: Any, rows: list[Row], outcome: Outcome) -> None:
         for number in points
     ]
     axis.legend(handles=handles, frameon=False, fontsize=9, loc="upper left")
-    axis.set(xscale="log", yscale="log", xlabel="pairs N × M of points and bins", ylabel="time of one call")
+    times_up(axis)
+    axis.set(xscale="log", xlabel="pairs N × M of points and bins", ylabel="time of one call")
     axis.set_xlim(span[0] / 1.6, span[1] * (span[1] / span[0]) ** 0.36)
-    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _power(value)))
-    axis.grid(which="major", color=_FAINT, lw=0.8)
     axis.set_title("Gaussian kernel on the line, float64", fontsize=11, loc="left")
-
-
-def _label(axis: Any, end: tuple[float, float], text: str, colour: str, place: str) -> None:
-    """Write the name of a line at its right end."""
-    axis.annotate(
-        text,
-        end,
-        xytext=(7, {"bottom": 2, "top": -2}.get(place, 0)),
-        textcoords="offset points",
-        va=place,
-        fontsize=9,
-        color=colour,
-        fontweight="bold",
-    )
-
-
-def _power(value: float) -> str:
-    """Return a power of ten of seconds with its unit."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if value >= 0.999 * size:
-            return f"{value / size:g} {unit}"
-    return f"{value / 1e-9:g} ns"
 
 
 def _kernels(rows: list[Row]) -> list[Row]:
@@ -184,9 +174,7 @@ def _draw_kernels(axis: Any, rows: list[Row], outcome: Outcome) -> None:
 def _draw_cases(axis: Any, rows: list[Row], outcome: Outcome) -> None:
     for place, row in enumerate(rows):
         _bar(axis, row, place, 0.6)
-    names = [
-        f"{row.case.name}\nN = {units.points(row.case)}, M = {units.count(row.case.bins)}" for row in rows
-    ]
+    names = [units.problem(row.case).replace(", ", "\n", 1) for row in rows]
     _finish_bars(axis, names, rows, outcome)
     axis.set_title("Speed-up of each case", fontsize=11, loc="left")
 
@@ -201,7 +189,7 @@ def _bar(axis: Any, row: Row, place: float, height: float) -> None:
         textcoords="offset points",
         va="center",
         fontsize=8,
-        color=_VERMILION if row.problem else "#333333",
+        color=VERMILION if row.problem else "#333333",
         fontweight="bold" if row.problem else "normal",
     )
 
@@ -216,8 +204,9 @@ def _finish_bars(axis: Any, names: list[str], rows: list[Row], outcome: Outcome)
     axis.set_xlim(1, max(10.0, fastest) ** 1.45)
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.tick_params(axis="y", length=0)
-    axis.grid(axis="x", color=_FAINT, lw=0.8)
-    axis.set_xlabel(f"times as fast as the NumPy reference, {_threads(outcome)} (gradient error in brackets)")
+    axis.grid(axis="x", color=FAINT, lw=0.8)
+    exact = "the NumPy reference" if not rows or rows[0].comparison.exact == "reference" else "direct"
+    axis.set_xlabel(f"times as fast as {exact}, {_threads(outcome)} (gradient error in brackets)")
     axis.legend(
         handles=[
             Line2D([], [], color=colour, lw=6, label=label)

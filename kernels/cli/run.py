@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -12,20 +10,20 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from ..cases import Case, suite
+from ..cases import Comparison
 from ..threads import thread_count
 from . import units
-from .groups import group, selected
+from .groups import everything, selected
 from .limits import measure_limits
 from .machine import describe
 from .measure import FULL, QUICK, measure
 from .record import Outcome, as_json
 from .table import show, show_cases
+from .terminal import complain, console
 
 __all__ = ["Settings", "bench", "list_cases"]
 
 _STDOUT = Path("-")
-_PLAIN_WIDTH = 120
 
 
 class Settings(NamedTuple):
@@ -39,44 +37,30 @@ class Settings(NamedTuple):
     plot: Path | None
 
 
-def _console(stderr: bool = False) -> Console:
-    console = Console(stderr=stderr, highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        # A file or a pipe has no width, and the usual guess of 80 would leave columns out.
-        console.width = _PLAIN_WIDTH
-    return console
-
-
-def _complain(message: str) -> int:
-    print(f"kdexent: {message}", file=sys.stderr)
-    return 2
-
-
 def _no_case(text: str) -> int:
-    return _complain(f"no case has {text!r} in its name or group; see kdexent bench --list")
+    return complain(f"no case has {text!r} in its name or group; see kdexent bench --list")
 
 
 def list_cases(quick: bool, text: str) -> int:
     """Print the cases that `bench` would measure; return the exit status."""
-    cases = selected(suite(quick), text)
-    if not cases:
+    found = selected(everything(quick), text)
+    if not found:
         return _no_case(text)
-    rows = [(group(case), case.name, units.points(case), units.count(case.bins)) for case in cases]
-    show_cases(rows, _console())
+    show_cases(found, console())
     return 0
 
 
-def _tracked(cases: list[Case], console: Console) -> Iterator[Case]:
+def _tracked(cases: list[Comparison], screen: Console) -> Iterator[Comparison]:
     """Yield the cases, showing which one is next."""
-    labels = [f"{case.name}, N = {units.points(case)}, M = {units.count(case.bins)}" for case in cases]
-    if not console.is_terminal:
+    labels = [units.problem(each.case) for each in cases]
+    if not screen.is_terminal:
         for number, (case, label) in enumerate(zip(cases, labels, strict=True), 1):
-            console.print(f"[{number}/{len(cases)}] {label}", markup=False)
+            screen.print(f"[{number}/{len(cases)}] {label}", markup=False)
             yield case
         return
     columns = (BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     # Drawn between cases only: a thread that redraws would compete with what is timed.
-    with Progress(*columns, console=console, transient=True, auto_refresh=False) as progress:
+    with Progress(*columns, console=screen, transient=True, auto_refresh=False) as progress:
         task = progress.add_task("", total=len(cases))
         for case, label in zip(cases, labels, strict=True):
             progress.update(task, description=label, refresh=True)
@@ -86,7 +70,7 @@ def _tracked(cases: list[Case], console: Console) -> Iterator[Case]:
 
 def bench(settings: Settings) -> int:
     """Measure, print, and write what was asked for; return the exit status."""
-    cases = selected(suite(settings.quick), settings.filter)
+    cases = selected(everything(settings.quick), settings.filter)
     if not cases:
         return _no_case(settings.filter)
     files = [path for path in (settings.json, settings.plot) if path is not None and path != _STDOUT]
@@ -94,15 +78,16 @@ def bench(settings: Settings) -> int:
         for path in files:
             path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        return _complain(f"cannot write there: {error}")
+        return complain(f"cannot write there: {error}")
 
-    console = _console(stderr=settings.json == _STDOUT)
+    screen = console(stderr=settings.json == _STDOUT)
     effort = QUICK if settings.quick else FULL
     if settings.repeat is not None:
         effort = effort._replace(repeat=settings.repeat)
     threads = thread_count(settings.threads)
     machine, limits = describe(), measure_limits(threads)
-    rows = [measure(case, threads, effort) for case in _tracked(cases, _console(stderr=True))]
+    tracked = _tracked(cases, console(stderr=True))
+    rows = [row for comparison in tracked for row in measure(comparison, threads, effort)]
     outcome = Outcome(
         suite="quick" if settings.quick else "full",
         filter=settings.filter,
@@ -113,7 +98,7 @@ def bench(settings: Settings) -> int:
         limits=limits.or_better(measure_limits(threads)),
         rows=rows,
     )
-    show(outcome, console)
+    show(outcome, screen)
 
     try:
         if settings.json == _STDOUT:
@@ -125,12 +110,12 @@ def bench(settings: Settings) -> int:
 
             draw(outcome, settings.plot)
     except OSError as error:
-        return _complain(f"cannot write there: {error}")
+        return complain(f"cannot write there: {error}")
     if files:
-        console.print(Text("Written: " + ", ".join(map(str, files))))
-    console.print(
+        screen.print(Text("Written: " + ", ".join(map(str, files))))
+    screen.print(
         f"First calls, which compile or load from the disk cache: {units.seconds(outcome.first_calls)} in all"
     )
     style = "bold red" if outcome.failures else "bold green"
-    console.print(Text(outcome.verdict, style=style))
+    screen.print(Text(outcome.verdict, style=style))
     return 1 if outcome.failures else 0

@@ -6,7 +6,7 @@ import math
 
 from ..cases import Case
 
-__all__ = ["count", "error", "points", "ratio", "seconds", "three_digits"]
+__all__ = ["count", "error", "points", "problem", "ratio", "seconds", "size", "three_digits"]
 
 
 def three_digits(value: float) -> str:
@@ -47,3 +47,16 @@ def count(value: int) -> str:
 def points(case: Case) -> str:
     """Return the number of points of a case, or rows x points."""
     return count(case.points) if case.rows == 1 else f"{count(case.rows)}×{count(case.points)}"
+
+
+def problem(case: Case) -> str:
+    """Return a case's name and size in words."""
+    return f"{case.name}, N = {points(case)}, M = {count(case.bins)}"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes with its unit: 12.3 kB or 4.56 MB."""
+    for unit, one in (("GB", 1e9), ("MB", 1e6)):
+        if count >= 0.9995 * one:
+            return f"{three_digits(count / one)} {unit}"
+    return f"{three_digits(count / 1e3)} kB"

@@ -1,4 +1,4 @@
-"""No time without its error: the errors of a group's fast implementation stand in its title."""
+"""No time without its error: a group's title says those of its fast implementation, or of all its ways."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ def pytest_benchmark_group_stats() -> Generator[None, list[tuple[str, Any]], lis
 
 def _with_errors(title: str, members: list[Any]) -> str:
     infos = [member["extra_info"] for member in members]
+    ways = [f"{info['way']} {info['gradient_error']:.0e}" for info in infos if "way" in info]
+    if ways:
+        return f"{title}: gradient errors: {', '.join(ways)}"
     worst = {name: [info[name] for info in infos if name in info] for name in ERRORS}
     errors = [f"{name.replace('_', ' ')} {max(values):.0e}" for name, values in worst.items() if values]
     return f"{title}: {', '.join(errors)}" if errors else title
