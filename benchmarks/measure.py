@@ -7,10 +7,10 @@ from time import perf_counter
 from typing import Any, ClassVar, NamedTuple
 
 from kdexent import loss, loss_and_grad
-from kdexent.cases import AUTO, DIRECT, Case, Way, affordable
+from kdexent.cases import AUTO, Case, Way, affordable
 from kdexent.cli.agreement import Agreement, agreement
 from kdexent.cli.exact import Exact
-from kdexent.cli.ways import computation, plan_of
+from kdexent.cli.ways import computation, taken
 
 Cell = tuple[Any, ...]
 
@@ -46,13 +46,11 @@ def figures(case: Case, ways: Iterable[Way]) -> dict[Way, Figures]:
 
 def _figures(exact: Exact, way: Way) -> Figures:
     compute, case = computation(exact.arguments, way, n_threads=1), exact.case
-    # Against itself there is nothing to see.
-    itself = exact.check if way == DIRECT else None
-    found = itself or exact.agreement(compute(), way)
+    found = exact.agreement(compute(), way)
     assert found.agrees, f"{case.name}, {way.name}: {found}"
     ns = 1e9 * seconds(compute, budget=0.05, at_least=1) / case.points
-    plan = plan_of(exact.arguments, way, n_threads=1)
-    return Figures(found, digits(ns), plan.workspace_bytes, plan.stored_bytes)
+    memory = taken(exact.arguments, way)
+    return Figures(found, digits(ns), memory.workspace_bytes, memory.stored_bytes)
 
 
 def seconds(call: Callable[[], Any], budget: float = 0.2, at_least: int = 5) -> float:

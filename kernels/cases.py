@@ -108,8 +108,8 @@ _MOST_PAIRS, _MOST_PAIRS_NEAR = 2_000_000_000, 100_000_000
 class Comparison(NamedTuple):
     """A case computed in several ways, whose errors are against `exact`: "reference" or "direct".
 
-    The reference takes seconds for large cases. What stands for it there is method="direct" with
-    rtol = 0, after the two are seen to agree on the case's first points.
+    The reference takes seconds for large cases. What stands for it there is method="direct", which is
+    what rtol = 0 asks for, after the two are seen to agree on the case's first points.
     """
 
     group: str

@@ -66,14 +66,15 @@ def _make_moments(order: int, kind: str, circle: bool) -> Callable:
             for copy in range(copies):
                 cells(u, n, copy * turn, g, order, cell, v)
                 for j in range(n):
-                    at, before, double = cell[j], w[j], 2.0 * v[j]
+                    # Unsigned, because a signed index is first looked at for being negative.
+                    at, before, double = np.uint64(cell[j]), w[j], 2.0 * v[j]
                     term = before * v[j]
                     sums[at] += before
                     if order > 1:
-                        sums[at + 1] += term
+                        sums[at + np.uint64(1)] += term
                     for k in range(2, order):
                         before, term = term, double * term - before
-                        sums[at + k] += term
+                        sums[at + np.uint64(k)] += term
         return total
 
     return moments
@@ -82,9 +83,9 @@ def _make_moments(order: int, kind: str, circle: bool) -> Callable:
 @helper
 def _polynomial(coefficients, at, order, v):
     """Return sum_k coefficients[at + k] v^k."""
-    total = coefficients[at + order - 1]
+    total = coefficients[at + np.uint64(order - 1)]
     for k in range(order - 2, -1, -1):
-        total = total * v + coefficients[at + k]
+        total = total * v + coefficients[at + np.uint64(k)]
     return total
 
 
@@ -106,7 +107,7 @@ def _make_values(order: int, kind: str, circle: bool) -> Callable:
             for copy in range(copies):
                 cells(u, n, copy * turn, g, order, cell, v)
                 for j in range(n):
-                    sums[j] += _polynomial(coefficients, cell[j], order, v[j])
+                    sums[j] += _polynomial(coefficients, np.uint64(cell[j]), order, v[j])
             out = by[start : start + n]
             for j in range(n):
                 out[j] = w[j] * (share + sign * sums[j])

@@ -51,16 +51,16 @@ def bench(
         typer.Option(metavar="N", min=1, help="Threads to use; as many as Numba would if not given."),
     ] = None,
     repeat: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Timings of each case; fewer of a slow reference.")
+        int | None, typer.Option(metavar="N", min=1, help="Timings of each call; fewer of a slow one.")
     ] = None,
     filter: Annotated[
         str, typer.Option(metavar="TEXT", help="Only the cases with TEXT in their name or group.")
     ] = "",
     list_cases: Annotated[bool, typer.Option("--list", help="List the cases and measure none.")] = False,
 ) -> None:
-    """Time the fast kernels beside the NumPy reference, and check that they agree.
+    """Time the fast kernels and methods beside the NumPy reference, and check that they agree.
 
-    The exit status is 1 if any case disagrees.
+    The exit status is 1 if any result disagrees.
     """
     if not no_plot and not list_cases and find_spec("matplotlib") is None:
         typer.echo(

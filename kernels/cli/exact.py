@@ -10,16 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import log_density, reference
-from ..auto import sums_for
 from ..cases import DIRECT, Case, Way, small
-from ..evaluate import row_shape
-from ..problem import Request, loss_problem
 from .agreement import ROUNDING, Agreement, Tolerance, agreement, largest
-from .ways import computation, plan_of
+from .ways import RTOL, computation, plan_of, sums_of
 
-__all__ = ["RTOL", "Exact"]
+__all__ = ["Exact"]
 
-RTOL = 1e-9  # the default of `kdexent.loss`
 # Errors of K that `kdexent.grid` documents, relative to its peak: a factor of (d/h)^order. A Gaussian's.
 _GRID = {1: 0.3, 2: 1 / 8, 4: 0.07}
 _MOVES, _SLACK = 2, 4.0
@@ -33,8 +29,8 @@ class Exact:
     case : Case
         What is computed.
     source : {"reference", "direct"}
-        By what. In place of the reference, method="direct" with rtol = 0 serves large cases, and
-        `check` says how far it is from the reference on the case's first points.
+        By what. In place of the reference, method="direct", which is what rtol = 0 asks for, serves
+        large cases, and `check` says how far it is from the reference on the case's first points.
     n_threads : int, optional
         Threads of `direct`.
 
@@ -75,6 +71,9 @@ class Exact:
 
     def agreement(self, result: tuple[Any, Any], way: Way) -> Agreement:
         """Return a result's errors beside those that its way may have."""
+        if way == DIRECT and self.check is not None:
+            # Against itself there is nothing to see.
+            return self.check
         found = agreement(result, self.result, self.allowed(way))
         if found.agrees or self.result[1].dtype != np.float64:
             return found
@@ -90,21 +89,11 @@ class Exact:
         if way.order is None:
             return rounding.plus(RTOL, RTOL)
         # Bins whose densities are further off than that are not left to the cells.
-        keeps = max(RTOL, self._sums(way).keeps)
+        keeps = max(RTOL, sums_of(self.arguments, way)[1].keeps)
         return rounding.plus(keeps, keeps * (1 + self._largest_weight / largest(self.result[1])))
 
-    def _sums(self, way: Way) -> Any:
-        x, z, a, b, options = self.arguments
-        described = {"kernel": "gaussian", "period": None} | options
-        names = ("bandwidth", "kernel", "bins")
-        frame = (*[described[name] for name in names], "midpoint", None, described["period"])
-        shape, centers = row_shape(loss_problem(x, z, a, b, *frame), 0, False)
-        found = sums_for(shape, Request(way.method, way.order, RTOL), centers)
-        assert found is not None
-        return found(RTOL)
-
     def _grid_error(self, way: Way) -> float:
-        grid = self._sums(way).plan
+        grid = sums_of(self.arguments, way)[1].plan
         # As much again for bins that lie between the grid's points.
         return (1 if grid.through_centers else 2) * _GRID[grid.order] * (grid.spacing / grid.h) ** grid.order
 
@@ -120,8 +109,8 @@ class Exact:
             return np.inf, np.inf
         loss, gradient = self.result
         grown = of_q / (1 - of_q)
-        off = np.exp(self._log_weights) - gradient
-        apart = self._largest_weight * grown.mean() + np.abs(off).max() * grown.max()
+        responsibility = np.abs(np.exp(self._log_weights) - gradient).max()
+        apart = self._largest_weight * grown.mean() + responsibility * grown.max()
         return float(-np.log1p(-of_q).mean() / max(1, abs(loss))), float(apart / largest(gradient))
 
     @cached_property

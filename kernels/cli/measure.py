@@ -15,7 +15,7 @@ from ..cases import DIRECT, Case, Comparison, Way
 from .agreement import Agreement
 from .exact import Exact
 from .limits import Limits
-from .ways import computation, plan_of
+from .ways import Taken, computation, taken
 
 __all__ = ["Effort", "Row", "measure"]
 
@@ -45,16 +45,13 @@ class Row(NamedTuple):
     options: dict[str, Any]
     exact: Sequence[float]  # timings of what the errors are against
     exact_first_call: float = 0.0
-    method: str = ""  # that was taken
-    order: int | None = None
+    taken: Taken = Taken("", None, 0, 0)
     dtype: str = ""
     first_call: float = np.nan
     fast: Sequence[float] = ()
     fast_calls: int = 0  # to a timing
     one_thread: Sequence[float] = ()
     one_thread_calls: int = 0
-    workspace_bytes: int = 0
-    stored_bytes: int = 0  # by a plan
     agreement: Agreement | None = None
     problem: str | None = None  # why the row fails, for people to read
 
@@ -95,7 +92,7 @@ class Row(NamedTuple):
 
         All pairs need two multiply-adds each; other methods need to read x and z and write the gradient.
         """
-        if self.method == "direct":
+        if self.taken.method == "direct":
             least = 2 * self.case.pairs / limits.multiply_adds
         else:
             width = np.dtype(self.dtype or "float64").itemsize
@@ -135,7 +132,10 @@ def measure(comparison: Comparison, n_threads: int, effort: Effort) -> list[Row]
         # One broken case must not hide the others.
         return [row._replace(problem=_words(failure)) for row in rows]
     rows = [_checked(row, exact, n_threads) for row in rows]
-    return _timed(rows, exact, n_threads, effort)
+    try:
+        return _timed(rows, exact, n_threads, effort)
+    except Exception as failure:
+        return [row._replace(problem=row.problem or _words(failure)) for row in rows]
 
 
 def _words(failure: Exception) -> str:
@@ -147,14 +147,9 @@ def _checked(row: Row, exact: Exact, n_threads: int) -> Row:
     way, arguments = row.way, exact.arguments
     row = row._replace(options=arguments.options, exact_first_call=exact.first_call)
     try:
-        plan = plan_of(arguments, way, n_threads)
-        if way == DIRECT and exact.check is not None:
-            # Against itself there is nothing to see.
-            first_call, result, found = 0.0, exact.result, exact.check
-        else:
-            gradient = np.full_like(exact.result[1], np.nan)
-            first_call, result = _time(partial(computation(arguments, way, n_threads), out=gradient))
-            found = exact.agreement(result, way)
+        gradient = np.full_like(exact.result[1], np.nan)
+        first_call, result = _time(partial(computation(arguments, way, n_threads), out=gradient))
+        found = exact.agreement(result, way)
         alone = computation(arguments, way, 1)() if n_threads > 1 else result
     except Exception as failure:
         return row._replace(problem=_words(failure))
@@ -164,12 +159,9 @@ def _checked(row: Row, exact: Exact, n_threads: int) -> Row:
     if not _same_bits(result, alone):
         problems.append("the result depends on the number of threads")
     return row._replace(
-        method=plan.method,
-        order=plan.order,
+        taken=taken(arguments, way),
         dtype=exact.result[1].dtype.name,
         first_call=first_call,
-        workspace_bytes=plan.workspace_bytes,
-        stored_bytes=plan.stored_bytes if way.planned else 0,
         agreement=found,
         problem="; ".join(problems) or None,
     )

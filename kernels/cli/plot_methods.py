@@ -117,7 +117,7 @@ def draw_bandwidths(axis: Any, rows: list[Row], outcome: Outcome) -> None:
 def _above(axis: Any, row: Row, height: float) -> None:
     """Write the method that auto took, and its gradient error, above the point, at one height for all."""
     axis.annotate(
-        f"{row.method}\n({units.error(_error(row))})",
+        f"{row.taken.method}\n({units.error(_error(row))})",
         (row.options["bandwidth"], height),
         xytext=(0, 12),
         textcoords="offset points",

@@ -13,7 +13,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from ..cases import AUTO, STEP, Comparison
+from ..cases import AUTO, STEP, Comparison, Way
 from . import units
 from .groups import METHODS
 from .measure import Row
@@ -80,14 +80,12 @@ def _allowed(line: _Line) -> str:
     return f"{allowed:.0e}"
 
 
-def _taken(row: Row) -> str:
-    return row.method if row.order is None else f"{row.method} {row.order}"
-
-
 def _way(line: _Line) -> str:
-    row = line.row
-    taken = f": {_taken(row)}" if row.way.method == "auto" or row.way.order != row.order else ""
-    return ("FAIL " if line.fails else "") + row.way.name + taken
+    way, taken = line.row.way, line.row.taken
+    comes_to = ""
+    if taken.method and (taken.method, taken.order) != (way.method, way.order):
+        comes_to = f": {Way(taken.method, taken.order).name}"
+    return ("FAIL " if line.fails else "") + way.name + comes_to
 
 
 _CASE = _Column(
@@ -96,7 +94,7 @@ _CASE = _Column(
     failed=lambda line: line.fails,
 )
 _WAY = _Column("method", _way, failed=lambda line: line.fails)
-_TAKEN = _Column("method", lambda line: line.row.method or "-")
+_TAKEN = _Column("method", lambda line: line.row.taken.method or "-")
 _POINTS = _Column("N", lambda line: units.points(line.row.case))
 _BINS = _Column("M", lambda line: units.count(line.row.case.bins))
 _TIME = _Column("fast", lambda line: units.seconds(line.row.fast_time), "bold")
@@ -110,7 +108,7 @@ _LIMIT = _Column("of limit", _share)
 _LOSS = _Column("loss error", _error("loss"), failed=_disagrees("loss"))
 _GRADIENT = _Column("grad error", _error("gradient"), failed=_disagrees("gradient"))
 _ALLOWED = _Column("allowed", _allowed)
-_WORKSPACE = _Column("work- space", lambda line: units.size(line.row.workspace_bytes))
+_WORKSPACE = _Column("work- space", lambda line: units.size(line.row.taken.workspace_bytes))
 
 
 def _exact(name: str) -> _Column:
@@ -155,7 +153,7 @@ def _fitting(
     lines: list[_Line], columns: Iterable[_Column], headings: Callable[[_Line], str], console: Console
 ) -> tuple[Table, list[_Column]]:
     """Return a table with as many columns as fit, and the columns left out."""
-    kept, left_out = list(columns), []
+    kept, left_out = list(columns), list[_Column]()
     wide = console.options.update(max_width=1000)
     while True:
         more = [column for column in _DISPENSABLE if column in kept]
