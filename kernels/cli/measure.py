@@ -33,7 +33,7 @@ class Effort(NamedTuple):
     seconds: float  # no further timing of a call once it has had these
 
 
-FULL = Effort(9, 0.4)
+FULL = Effort(9, 0.3)
 QUICK = Effort(5, 0.3)
 
 

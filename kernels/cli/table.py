@@ -108,7 +108,9 @@ _LIMIT = _Column("of limit", _share)
 _LOSS = _Column("loss error", _error("loss"), failed=_disagrees("loss"))
 _GRADIENT = _Column("grad error", _error("gradient"), failed=_disagrees("gradient"))
 _ALLOWED = _Column("allowed", _allowed)
-_WORKSPACE = _Column("work- space", lambda line: units.size(line.row.taken.workspace_bytes))
+_WORKSPACE = _Column(
+    "work- space", lambda line: units.size(line.row.taken.workspace_bytes) if line.row.agreement else "-"
+)
 
 
 def _exact(name: str) -> _Column:
