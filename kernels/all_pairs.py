@@ -36,8 +36,9 @@ def evaluate_pairs(problem: Problem, gradients: dict[str, NDArray[Any]] | None, 
             wanted = {name: np.empty((len(rows), *array.shape[1:])) for name, array in gradients.items()}
         _evaluate_part(part, strategy, some, wanted, n_threads)
         losses[rows] = some
-        for name, array in (wanted or {}).items():
-            gradients[name][rows] = array  # type: ignore[index]
+        if gradients is not None:
+            for name, array in (wanted or {}).items():
+                gradients[name][rows] = array
     return losses
 
 

@@ -57,7 +57,6 @@ class SumsFor:
     def __init__(self, make: Callable[[float], Sums], outright: bool) -> None:
         self._make, self.outright = make, outright
         self._made: dict[float, Sums] = {}
-        self.tolerance: float | None = None  # the one that turned out to be needed
 
     def __call__(self, rtol: float) -> Sums:
         if rtol not in self._made:

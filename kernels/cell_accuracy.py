@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .arithmetic import exp2
 from .cell_levels import MERGED, chebyshev
-from .families import FORMULAS, IMAGES, PERIOD, RowParameters, Variant
+from .families import FORMULAS, IMAGES, PERIOD, RowParameters, Variant, row_parameters
 from .jit import lazily
 from .names import KNOTS
 from .pair_loops import READ, READ1, WRITE, distance_of, parameters_of, shift_of
@@ -169,8 +169,6 @@ def error_table(
 @lru_cache(maxsize=512)
 def knotted_error(kernel: str, order: int, width: float, derivatives: bool) -> float:
     """Return the error of a compact kernel at h = 1, relative to its peak, in cells between knots."""
-    from .families import row_parameters  # noqa: PLC0415
-
     if order > DEGREE.get(kernel, 99):
         return ROUNDING
     family = row_parameters(kernel, np.ones(1), None)

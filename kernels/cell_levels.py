@@ -76,13 +76,15 @@ def chebyshev(order: int) -> tuple[Floats, Floats, Floats]:
     return nodes, weights, powers
 
 
-def node_positions(geometry: Geometry, levels: Levels, order: int) -> Floats:
+@lru_cache(maxsize=8)
+def node_positions(geometry: Geometry, sizes: tuple[int, ...], starts: tuple[int, ...], order: int) -> Floats:
     """Return where the nodes of all levels lie on the line, cell by cell."""
     nodes = chebyshev(order)[0]
-    positions = np.empty((levels.cells, order))
+    cells = geometry.cells if len(sizes) == 1 else starts[-1] + sizes[-1]
+    positions = np.empty((cells, order))
     positions[: geometry.cells] = geometry.nodes(nodes)
-    for level in range(1, len(levels.sizes)):
-        start, size = levels.starts[level], levels.sizes[level]
+    for level in range(1, len(sizes)):
+        start, size = starts[level], sizes[level]
         places = np.arange(size)[:, np.newaxis] + (nodes + 1) / 2
         positions[start : start + size] = geometry.origin + places * (MERGED**level * geometry.pitch)
     return positions.ravel()

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cell_bins import bin_loops
-from .cell_levels import chebyshev, distribute, merge, see_grown, times
+from .cell_levels import CIRCULAR, chebyshev, distribute, merge, node_positions, see_grown, times
 from .cell_points import point_passes
 from .cells import PER_EPS, CellPlan
-from .row_data import RowData, Written
+from .row_data import RowData, Written, lane_count
 from .rows import Forward
 
 Floats = NDArray[np.float64]
@@ -27,12 +27,12 @@ class CellSums:
         self.log_scale = float(plan.family.log_scale[0])
         shape = plan.geometry
         places = (centers - shape.origin) / shape.pitch
-        if shape.circle and plan.levels.sizes and plan.spec[3]:
+        if plan.spec[CIRCULAR]:
             turn = shape.period / shape.pitch
             places = places - turn * np.floor(places / turn)
         self._places = np.ascontiguousarray(places)
         _, self._to_weights, self._to_powers = chebyshev(plan.order)
-        self._positions = plan.positions
+        self._positions = node_positions(shape, plan.levels.sizes, plan.levels.starts, plan.order)
         self._spec = plan.spec.copy()
         self._g = shape.array()
         self._passes = point_passes(plan.order, shape.kind, shape.circle)
@@ -49,11 +49,9 @@ class CellSums:
 
     def workspace(self, row_points: int) -> int:
         """Return the bytes that a call takes beside its arguments and results."""
-        lanes = RowData(np.empty(0), np.empty(0), 1)
-        lanes.points = row_points
         size = (self.plan.geometry.cells + 1) * self.order
         levels = self.plan.levels.cells * self.order
-        return 8 * (size * lanes.lanes(size) + 8 * levels + 8 * len(self.centers))
+        return 8 * (size * lane_count(row_points, size) + 8 * levels + 8 * len(self.centers))
 
     def moments(self, row: RowData) -> tuple[Floats, float]:
         """Return the moments of the narrowest cells (cells + 1, P), and sum_j w_j."""

@@ -26,7 +26,7 @@ from .cell_accuracy import (
     value_beyond,
 )
 from .cell_geometry import Geometry
-from .cell_levels import MERGED, Levels, make_levels, node_positions, see_between_knots, specification
+from .cell_levels import MERGED, Levels, make_levels, see_between_knots, specification
 from .families import RowParameters, row_parameters
 from .names import CIRCLE_ONLY, COMPACT, KNOTS, ORDERS
 
@@ -62,7 +62,6 @@ class CellPlan(NamedTuple):
     relative: float  # error of K/C relative to it, where it is bounded so
     cost: float  # estimated, ns on one thread
     eps: float  # largest error of K/C, relative to its peak
-    positions: Floats  # of the nodes of all levels (nodes,), on the line
 
 
 def why_not(kernel: str, equal_bins: bool, bins: int) -> str | None:
@@ -108,9 +107,10 @@ def reach_of(kernel: str, family: RowParameters, h: float, period: float | None,
     if kernel == "cauchy":
         return math.inf
     if kernel == "von_mises":
-        kappa = (period / (2 * math.pi * h)) ** 2  # type: ignore[operator]  # has a period
+        assert period is not None
+        kappa = (period / (2 * math.pi * h)) ** 2
         sine = math.sqrt(-math.log(small) / (2 * kappa))
-        return period / math.pi * math.asin(sine) if sine < 1 else math.inf  # type: ignore[operator]
+        return period / math.pi * math.asin(sine) if sine < 1 else math.inf
     reach = h * (math.sqrt(-2 * math.log(small)) if kernel == "gaussian" else 2 - math.log(small))
     return (
         reach if period is None or (reach < period / 2 and family.variant.formula != "fourier") else math.inf
@@ -173,8 +173,7 @@ def _smooth(
     seen = min(shape.cells, (2 * columns_near + 1) + 3 * (columns_near + MERGED) * (len(merged.sizes) - 1))
     cost = _cost(points, order, shape, seen * order * bins.number, keep)
     relative = eps if known.relative else 0.0
-    nodes = node_positions(shape, merged, order)
-    return CellPlan(order, family, shape, merged, spec, accuracy, beyond, relative, cost, eps, nodes)
+    return CellPlan(order, family, shape, merged, spec, accuracy, beyond, relative, cost, eps)
 
 
 def _cost(points: int, order: int, shape: Geometry, pairs: float, keep: bool) -> float:
@@ -276,8 +275,7 @@ def _knotted(
     top = across / (shape.parts * MERGED ** (len(merged.sizes) - 1)) if len(merged.sizes) > 1 else across
     seen = min(across, 4 * (MERGED - 1) * (shape.parts + len(merged.sizes) - 1) + top)
     cost = _cost(points, order, shape, seen * order * bins.number, keep)
-    nodes = node_positions(shape, merged, order)
-    return CellPlan(order, family, shape, merged, spec, accuracy, beyond, relative, cost, eps, nodes)
+    return CellPlan(order, family, shape, merged, spec, accuracy, beyond, relative, cost, eps)
 
 
 @lru_cache(maxsize=256)

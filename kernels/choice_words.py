@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -49,8 +49,8 @@ def problem(choice: Choice) -> str:
     return f"{asked.kernel} kernel on {place}, {points} points, {bins} on {interval}, {width}"
 
 
-def _short(value: object) -> str:
-    return f"{float(value):.6g}"  # type: ignore[arg-type]
+def _short(value: Any) -> str:
+    return f"{float(value):.6g}"
 
 
 def call(choice: Choice, a: str = "a", b: str = "b") -> str:

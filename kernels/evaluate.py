@@ -11,6 +11,7 @@ from .all_pairs import evaluate_pairs, pair_densities, pairs_workspace
 from .auto import RowShape, SumsFor, chosen, sums_for
 from .cells import Bins
 from .families import row_parameters
+from .names import AUTO
 from .problem import Problem, Request
 from .row_data import RowData
 from .rows import RowProblem, evaluate_row, log_densities
@@ -48,7 +49,9 @@ def evaluate(
                 for name, array in gradients.items()
             }
         row = _row_data(problem, r, n_threads, prepared is not None)
-        losses[r] = evaluate_row(*found, row, request.rtol, out)
+        losses[r], kept = evaluate_row(*found, row, request.rtol, out)
+        if not kept and request.method == AUTO:
+            slowly.append(r)
     if slowly:
         rows = np.array(slowly)
         losses[rows] = _pairs_of(problem, rows, gradients, n_threads)
@@ -95,7 +98,7 @@ def evaluate_density(
 def _direct(problem: Problem, request: Request) -> bool:
     if request.method == "direct" or problem.bins == 0:
         return True
-    return request.method == "auto" and problem.points * problem.bins <= _FEW_PAIRS
+    return request.method == AUTO and problem.points * problem.bins <= _FEW_PAIRS
 
 
 def _row_data(problem: Problem, r: int, n_threads: int, x_is_good: bool) -> RowData:

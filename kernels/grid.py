@@ -34,7 +34,7 @@ from .cells import Bins
 from .families import RowParameters, row_parameters
 from .grid_points import grid_passes, placing, shares
 from .names import COMPACT
-from .row_data import RowData, Written
+from .row_data import RowData, Written, lane_count
 from .rows import Forward
 
 Floats = NDArray[np.float64]
@@ -218,10 +218,8 @@ class GridSums:
 
     def workspace(self, points: int) -> int:
         """Return the bytes that a call takes beside its arguments and results."""
-        lanes = RowData(np.empty(0), np.empty(0), 1)
-        lanes.points = points
         slots = self.plan.slots + self.order
-        return 8 * (slots * (lanes.lanes(slots) + 3) + 8 * self.plan.length + 8 * len(self._read_from))
+        return 8 * (slots * (lane_count(points, slots) + 3) + 8 * self.plan.length + 8 * len(self._read_from))
 
     def _transform(self, which: int) -> Floats:
         """Return the transform of K, dK/dd or dK/dh on the grid: real, but imaginary for dK/dd.

@@ -18,7 +18,14 @@ Floats = NDArray[np.float64]
 
 _POINTS_PER_BLOCK = 2**15
 _MOST_LANES = 64
+_NUMBERS_IN_LANES = 2**18
 _ALONE = 2**12  # points, or thousands of instructions, that are not worth waking a thread for
+
+
+def lane_count(points: int, room: int) -> int:
+    """Return in how many parts to sum arrays of `room` numbers each over so many points."""
+    most = min(_MOST_LANES, max(4, _NUMBERS_IN_LANES // max(1, room)))
+    return max(1, min(most, points // _ALONE))
 
 
 class RowData:
@@ -45,10 +52,9 @@ class RowData:
         self.top = float(tops.max())
         return not bad.any() and self.top > -np.inf
 
-    def lanes(self, room: int, budget: int = 2**18) -> int:
+    def lanes(self, room: int) -> int:
         """Return in how many parts to sum arrays of `room` numbers each."""
-        most = min(_MOST_LANES, max(4, budget // max(1, room)))
-        return max(1, min(most, self.points // _ALONE))
+        return lane_count(self.points, room)
 
     def _pieces(self, start: int, stop: int, size: int) -> Iterator[slice]:
         for first in range(start, stop, size):

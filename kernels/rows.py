@@ -24,7 +24,7 @@ _FLOOR = 1e-200
 # Relative errors of fast densities that no bin is sent to the slow way for.
 _LEAST = 2e-14
 _SHARE = 0.25  # of the tolerance, for the density of a bin
-_EPS = 50 * float(np.finfo(float).eps)  # a gradient's rounding, relative to what it is a difference of
+_EPS = 100 * float(np.finfo(float).eps)  # a gradient's rounding, relative to what it is a difference of
 
 
 class Forward(NamedTuple):
@@ -67,7 +67,6 @@ class Sums(Protocol):
 class SumsFor(Protocol):
     """What makes the sums of a row for a tolerance."""
 
-    tolerance: float | None  # that has been found to be needed
     outright: bool  # an order was named, whose own error holds
 
     def __call__(self, rtol: float) -> Sums:
@@ -117,22 +116,23 @@ def evaluate_row(
     row: RowData,
     rtol: float,
     gradients: dict[str, NDArray[Any]] | None,
-) -> float:
-    """Return the loss, and write the gradients asked for: z, x (N,) and bandwidth (1,).
+) -> tuple[float, bool]:
+    """Return the loss and whether rtol is kept; write the gradients: z, x (N,) and bandwidth (1,).
 
-    `sums_for` returns the sums for a tolerance.
+    `sums_for` returns the sums for a tolerance. Tolerances tried are rtol times powers of 1/100, and
+    do not depend on calls before.
     """
     if sums_for.outright:
         sums = sums_for(rtol)
-        return _attempt(problem, row, sums, max(rtol, sums.keeps), rtol, gradients)[0]
-    tolerance = sums_for.tolerance or rtol
-    for attempt in range(3):
+        return _attempt(problem, row, sums, max(rtol, sums.keeps), rtol, gradients)[0], True
+    tolerance = rtol
+    while True:
         loss, excess = _attempt(problem, row, sums_for(tolerance), tolerance, rtol, gradients)
-        # Rounding alone keeps a gradient that nearly vanishes from being much better than this.
-        if excess <= 1 or tolerance <= _LEAST or attempt == 2:
-            break
-        sums_for.tolerance = tolerance = max(tolerance / (2 * excess), _LEAST / 4)
-    return loss
+        if excess <= 1 or tolerance <= _LEAST:
+            return loss, excess <= 1
+        needed = tolerance / (2 * excess)
+        while tolerance > max(needed, _LEAST):
+            tolerance /= 100
 
 
 def _attempt(
