@@ -22,6 +22,7 @@ from .names import AUTO, METHODS
 from .problem import Request
 from .rows import Sums
 from .shortcuts import NONE, best_way
+from .sorted_points import sorts
 from .sorted_sums import SortedSums
 from .window import WindowSums, plan_window
 from .window import why_not as why_not_window
@@ -83,7 +84,9 @@ def sums_for(
 
         def cells(rtol: float) -> Sums:
             plan = _plan_cells(shape, request.order, rtol, x is not None)
-            return CellSums(plan, centers) if x is None else SortedSums(plan, centers, x, n_threads)
+            if x is None or not sorts(plan.geometry):
+                return CellSums(plan, centers)
+            return SortedSums(plan, centers, x, n_threads)
 
         return SumsFor(cells, request.order is not None)
     if name == "window":

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
+from numpy.typing import NDArray
 
 from .arithmetic import SMALLEST, exp2
-from .cell_levels import MOST_RUNS, ORDER, cells_seen
+from .cell_levels import CIRCULAR, MOST_RUNS, ORDER, cells_seen, node_positions, see_grown
+from .cells import CellPlan
 from .families import FORMULAS, IMAGES, PERIOD, Variant
 from .jit import lazily
 from .pair_loops import READ, READ1, WRITE1, distance_of, parameters_of, shift_of
+from .row_data import RowData
+
+Floats = NDArray[np.float64]
+
+_WORTH_SHARING = 2**18  # pairs of nodes and bins, worth a second thread
 
 
 class BinLoops(NamedTuple):
@@ -131,3 +138,63 @@ def _make_adjoint(variant: Variant, derived: bool) -> Callable:
                         doubts[begin + i] += weight * accuracy[offset + i]
 
     return adjoint
+
+
+class EachBin:
+    """What each bin of a row sees of the nodes of its cells, and nodes of bins."""
+
+    def __init__(self, plan: CellPlan, centers: Floats) -> None:
+        self._plan, self._centers = plan, centers
+        shape = plan.geometry
+        places = (centers - shape.origin) / shape.pitch
+        if plan.spec[CIRCULAR]:
+            turn = shape.period / shape.pitch
+            places = places - turn * np.floor(places / turn)
+        self._places = np.ascontiguousarray(places)
+        self._positions = node_positions(shape, plan.levels.sizes, plan.levels.starts, plan.order)
+        self._spec = plan.spec.copy()
+        self._loops = bin_loops(plan.family.variant)
+        bins = len(centers)
+        pairs = bins * min(plan.levels.cells, 64) * plan.order
+        count = max(1, min(8, bins // 16, pairs // _WORTH_SHARING))
+        size = -(-bins // count)
+        self._parts = [slice(first, min(first + size, bins)) for first in range(0, bins, size)]
+
+    def _about(self, bins: slice) -> tuple[Any, ...]:
+        parameters = self._plan.family.parameters
+        return self._centers[bins], self._places[bins], self._spec, self._positions, parameters
+
+    def forward(
+        self, row: RowData, weights: Floats, masses: Floats, derivatives: bool
+    ) -> tuple[Floats, Floats, Floats | None]:
+        """Return densities, bounds on their errors, and derivatives by h.
+
+        From the nodes' weights and the cells' masses.
+        """
+        see_grown(self._spec, self._plan.geometry, masses)
+        density, error = np.empty(len(self._centers)), np.empty(len(self._centers))
+        widening = np.empty(len(self._centers)) if derivatives else None
+
+        def some(part: int) -> None:
+            bins = self._parts[part]
+            head = (*self._about(bins), weights, masses, self._plan.accuracy)
+            self._loops.densities()(*head, density[bins], error[bins])
+            if widening is not None:
+                self._loops.widenings()(*head, widening[bins], np.empty(bins.stop - bins.start))
+
+        row.each(len(self._parts), some)
+        return density, error, widening
+
+    def adjoint(self, row: RowData, weights: Floats, slopes: bool) -> tuple[Floats, Floats]:
+        """Return what bins' weights give each node, and a bound on its error in each cell."""
+        loop = self._loops.slopes() if slopes else self._loops.values()
+        cells = self._plan.levels.cells
+        values = np.zeros((len(self._parts), cells * self._plan.order))
+        doubts = np.zeros((len(self._parts), cells))
+
+        def some(part: int) -> None:
+            bins = self._parts[part]
+            loop(*self._about(bins), weights[bins], self._plan.accuracy, values[part], doubts[part])
+
+        row.each(len(self._parts), some)
+        return values.sum(axis=0), doubts.sum(axis=0)

@@ -98,6 +98,14 @@ def even(low: float, high: float, width: float, multiple: int = 1) -> Geometry:
     return Geometry(EVEN, False, low, (high - low) / columns, columns, 1, (0.0,), 0.0, 1)
 
 
+def on_bins(first: float, spacing: float, bins: int, stride: int, near: int) -> Geometry:
+    """Return cells of `stride` equal bins each that cover `near` cells on each side of every bin's own."""
+    pitch = stride * spacing
+    columns = -(-bins // stride) + 2 * near
+    origin = first - spacing / 2 - near * pitch
+    return Geometry(EVEN, False, origin, pitch, columns, 1, (0.0,), 0.0, 1)
+
+
 def growing(low: float, high: float, width: float) -> Geometry:
     """Return even cells on [low, high] and cells that grow with the distance from it."""
     return even(low, high, width)._replace(kind=GROWING)

@@ -13,10 +13,13 @@ from typing import NamedTuple
 import numpy as np
 from numba import types
 
-from .arithmetic import LOG2_E, exp2
+from .ahead import to_read, to_write
 from .cell_geometry import COPIES, INVERSE_PITCH, PERIOD, locator
 from .jit import helper, lazily, loop
-from .pair_loops import CHUNK, READ1, WRITE1, room
+from .lanes import BAD, look, rescale, weigh_seen, weights_of
+from .pair_loops import CHUNK, LANES, READ1, WRITE1, room
+from .scan import bad_points
+from .table_rows import add_moments, add_polynomials
 
 
 class PointPasses(NamedTuple):
@@ -24,16 +27,6 @@ class PointPasses(NamedTuple):
 
     moments: Callable[[], Callable]
     values: Callable[[], Callable]
-
-
-@loop
-def weights_of(zs, n, top, w):
-    """Write w_j = exp(z_j - top) and return their sum."""
-    total = 0.0
-    for j in range(n):
-        w[j] = exp2((zs[j] - top) * LOG2_E)
-        total += w[j]
-    return total
 
 
 @cache
@@ -44,53 +37,43 @@ def point_passes(order: int, kind: str, circle: bool) -> PointPasses:
     def compiled(name: str, make: Callable, signature: object) -> Callable[[], Callable]:
         return lazily(lambda: make(order, kind, circle), signature, f"cell_points.{name}.{key}")
 
-    data = (READ1, READ1, types.float64, READ1)
+    values = (READ1, READ1, types.float64, READ1, READ1, types.float64, types.float64, WRITE1)
     return PointPasses(
-        compiled("moments", _make_moments, types.float64(*data, WRITE1)),
-        compiled("values", _make_values, types.float64(*data, READ1, types.float64, types.float64, WRITE1)),
+        compiled("moments", _make_moments, types.void(READ1, READ1, READ1, WRITE1, WRITE1)),
+        compiled("values", _make_values, types.float64(*values)),
     )
 
 
 def _make_moments(order: int, kind: str, circle: bool) -> Callable:
     distances, cells = locator(kind, circle)
+    add = add_moments(order)
 
-    def moments(x, z, top, g, sums):
-        """sums (cells * P,) += w_j T_k(v_j), w_j = exp(z_j - top); return sum_j w_j."""
+    def moments(x, z, g, state, sums):
+        """sums (cells * P,) += w_j T_k(v_j), w_j = exp(z_j - top); `state` is a lane's."""
         u, v, w, cell = room(np.float64), room(np.float64), room(np.float64), room(np.int64)
         copies, turn = int(g[COPIES]), g[PERIOD] * g[INVERSE_PITCH]
-        total = 0.0
         for start in range(0, x.shape[0], CHUNK):
             n = min(CHUNK, x.shape[0] - start)
-            total += weights_of(z[start : start + n], n, top, w)
-            distances(x[start : start + n], n, g, u)
+            points = x[start : start + n]
+            state[BAD] += bad_points(points)
+            logits = z[start : start + n]
+            rescale(sums, look(logits, state))
+            weigh_seen(logits, state, w)
+            distances(points, n, g, u)
+            padded = _pad(u, w, n)
             for copy in range(copies):
-                cells(u, n, copy * turn, g, order, cell, v)
-                for j in range(n):
-                    # Unsigned, because a signed index is first looked at for being negative.
-                    at, before, double = np.uint64(cell[j]), w[j], 2.0 * v[j]
-                    term = before * v[j]
-                    sums[at] += before
-                    if order > 1:
-                        sums[at + np.uint64(1)] += term
-                    for k in range(2, order):
-                        before, term = term, double * term - before
-                        sums[at + np.uint64(k)] += term
-        return total
+                cells(u, padded, copy * turn, g, order, cell, v)
+                for j in range(0, padded, LANES):
+                    to_read(x, start + CHUNK + j)
+                    to_read(z, start + CHUNK + j)
+                    add(w, v, cell, j, sums)
 
     return moments
 
 
-@helper
-def _polynomial(coefficients, at, order, v):
-    """Return sum_k coefficients[at + k] v^k."""
-    total = coefficients[at + np.uint64(order - 1)]
-    for k in range(order - 2, -1, -1):
-        total = total * v + coefficients[at + np.uint64(k)]
-    return total
-
-
 def _make_values(order: int, kind: str, circle: bool) -> Callable:
     distances, cells = locator(kind, circle)
+    add = add_polynomials(order)
 
     def values(x, z, top, g, coefficients, share, sign, by):
         """by_i = w_i (share + sign sum_k coefficients[cell_i, k] v_i^k); return the largest |by_i|."""
@@ -102,25 +85,37 @@ def _make_values(order: int, kind: str, circle: bool) -> Callable:
             n = min(CHUNK, x.shape[0] - start)
             weights_of(z[start : start + n], n, top, w)
             distances(x[start : start + n], n, g, u)
-            for j in range(n):
+            padded = _pad(u, w, n)
+            for j in range(padded):
                 sums[j] = 0.0
             for copy in range(copies):
-                cells(u, n, copy * turn, g, order, cell, v)
-                for j in range(n):
-                    sums[j] += _polynomial(coefficients, np.uint64(cell[j]), order, v[j])
-            out = by[start : start + n]
-            for j in range(n):
-                out[j] = w[j] * (share + sign * sums[j])
-            largest = max(largest, _largest(out, n))
+                cells(u, padded, copy * turn, g, order, cell, v)
+                for j in range(0, padded, LANES):
+                    to_read(x, start + CHUNK + j)
+                    to_read(z, start + CHUNK + j)
+                    to_write(by, start + CHUNK + j)
+                    add(coefficients, cell, v, j, sums)
+            largest = max(largest, finish(w, sums, share, sign, by[start : start + n]))
         return largest
 
     return values
 
 
+@helper
+def _pad(u, w, n):
+    """Fill up to whole vector registers with points of weight 0; return how many there are then."""
+    padded = (n + LANES - 1) // LANES * LANES
+    for j in range(n, padded):
+        u[j], w[j] = u[n - 1], 0.0
+    return padded
+
+
 @loop
-def _largest(values, n):
-    """Return the largest magnitude, compared as integers, which vectorises."""
-    key = np.int64(0)
-    for j in range(n):
-        key = max(key, np.float64(abs(values[j])).view(np.int64))
+def finish(w, sums, share, sign, by):
+    """by_i = w_i (share + sign sums_i); return the largest magnitude."""
+    key = np.int64(0)  # of integers, whose comparison vectorises
+    for j in range(by.shape[0]):
+        value = w[j] * (share + sign * sums[j])
+        by[j] = value
+        key = max(key, np.float64(abs(value)).view(np.int64))
     return np.int64(key).view(np.float64)

@@ -29,6 +29,7 @@ from .cell_geometry import Geometry
 from .cell_levels import MERGED, Levels, make_levels, see_between_knots, specification
 from .families import RowParameters, row_parameters
 from .names import CIRCLE_ONLY, COMPACT, KNOTS, ORDERS
+from .sorted_points import BLOCK, sorts
 
 Floats = NDArray[np.float64]
 
@@ -38,6 +39,9 @@ _MOST_NUMBERS = 2**15
 # A tolerance is kept by interpolation errors, relative to the peak, smaller by this factor.
 PER_EPS = 40.0
 _MANY_LEVELS = 14
+# Cells of fewer bins are not narrowed to a whole number of them.
+_LEAST_STRIDE = 4
+_PRODUCT = 0.2  # cost of a product with a table, of a value of K
 
 
 class Bins(NamedTuple):
@@ -60,6 +64,7 @@ class CellPlan(NamedTuple):
     accuracy: Floats  # error of K/C for cells around a bin's own, or one number for all
     beyond: float  # K/C of the points that a bin does not see is at most this
     relative: float  # error of K/C relative to it, where it is bounded so
+    stride: int  # bins to a cell where its width is a whole number of them, else 0
     cost: float  # estimated, ns on one thread
     eps: float  # largest error of K/C, relative to its peak
 
@@ -137,7 +142,7 @@ def _smooth(
     width, low, high = known.width, bins.first - reach, bins.last + reach
     if period is not None and reach + 2 * width > period / 2:
         reach = math.inf  # what a bin sees would be more than half a turn away
-    levels, circular, columns_near = 1, False, known.near
+    levels, circular, columns_near, stride = 1, False, known.near, 0
     if period is None and kernel == "cauchy":
         shape = geometry.growing(bins.first, max(bins.last, bins.first + width), width)
         levels = _MANY_LEVELS
@@ -151,8 +156,13 @@ def _smooth(
         if levels == 1:
             columns_near = shape.columns
     else:
-        shape = geometry.even(low, high, width)
-        columns_near = math.ceil(reach / shape.pitch)
+        stride = math.floor(width / bins.spacing) if 0 < _LEAST_STRIDE * bins.spacing <= width else 0
+        if stride:
+            columns_near = math.ceil(reach / (stride * bins.spacing))
+            shape = geometry.on_bins(bins.first, bins.spacing, bins.number, stride, columns_near)
+        else:
+            shape = geometry.even(low, high, width)
+            columns_near = math.ceil(reach / shape.pitch)
         if period is not None:
             shape = geometry.on_circle(shape, period)
     if shape.cells > _MOST_CELLS:
@@ -171,19 +181,22 @@ def _smooth(
         accuracy = np.concatenate([table[:0:-1], table])
     beyond = value_beyond(family, reach, h, derivatives)
     seen = min(shape.cells, (2 * columns_near + 1) + 3 * (columns_near + MERGED) * (len(merged.sizes) - 1))
-    cost = _cost(points, order, shape, seen * order * bins.number, keep)
+    pairs = seen * order * bins.number
+    if stride:
+        pairs = seen * order * (stride + _PRODUCT * bins.number)
+    cost = _cost(points, order, shape, pairs, keep)
     relative = eps if known.relative else 0.0
-    return CellPlan(order, family, shape, merged, spec, accuracy, beyond, relative, cost, eps)
+    return CellPlan(order, family, shape, merged, spec, accuracy, beyond, relative, stride, cost, eps)
 
 
 def _cost(points: int, order: int, shape: Geometry, pairs: float, keep: bool) -> float:
     """Return an estimate of the time of forward and adjoint in ns on one thread, from measured rates."""
+    around = pairs + 40.0 * shape.cells * order
+    if keep and sorts(shape):
+        runs = shape.cells * points * shape.copies / BLOCK
+        return points * (1.0 + shape.copies * (1.6 + 0.03 * order)) + (40 + 4 * order) * runs + around
     spread = 1.5 if shape.cells * order > 2**17 else (1.15 if shape.cells * order > 2**15 else 1.0)
-    around = 1.0 * pairs + 40.0 * shape.cells * order
-    if keep:
-        runs = shape.cells * points / 2**15
-        return points * shape.copies * (3.0 + 0.02 * order) + 12 * order * runs + around
-    return points * (2.0 + shape.copies * (1 + 0.66 * order * spread)) + around
+    return points * (1.2 + shape.copies * spread * (2.5 + 0.05 * order)) + around
 
 
 @lru_cache(maxsize=256)
@@ -275,7 +288,7 @@ def _knotted(
     top = across / (shape.parts * MERGED ** (len(merged.sizes) - 1)) if len(merged.sizes) > 1 else across
     seen = min(across, 4 * (MERGED - 1) * (shape.parts + len(merged.sizes) - 1) + top)
     cost = _cost(points, order, shape, seen * order * bins.number, keep)
-    return CellPlan(order, family, shape, merged, spec, accuracy, beyond, relative, cost, eps)
+    return CellPlan(order, family, shape, merged, spec, accuracy, beyond, relative, 0, cost, eps)
 
 
 @lru_cache(maxsize=256)

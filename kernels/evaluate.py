@@ -15,7 +15,6 @@ from .names import AUTO
 from .problem import Problem, Request
 from .row_data import RowData
 from .rows import RowProblem, evaluate_row, log_densities
-from .scan import BadData
 
 Floats = NDArray[np.float64]
 
@@ -102,10 +101,7 @@ def _direct(problem: Problem, request: Request) -> bool:
 
 
 def _row_data(problem: Problem, r: int, n_threads: int, x_is_good: bool) -> RowData:
-    row = RowData(problem.x.block(r, r + 1)[0], problem.z.block(r, r + 1)[0], n_threads, x_is_good)
-    if not row.find_top():
-        raise BadData
-    return row
+    return RowData(problem.x.block(r, r + 1)[0], problem.z.block(r, r + 1)[0], n_threads, x_is_good)
 
 
 def _row(problem: Problem, r: int, request: Request, derivatives: bool) -> tuple[RowProblem, SumsFor] | None:

@@ -266,8 +266,10 @@ class GridSums:
         sums, mass = np.zeros((lanes, size)), np.zeros(lanes)
         add = self._passes.masses()
 
+        top = row.top
+
         def block(lane: int, x: Floats, z: Floats) -> None:
-            mass[lane] += add(x, z, row.top, self._g, sums[lane])
+            mass[lane] += add(x, z, top, self._g, sums[lane])
 
         row.each_lane(lanes, block)
         total = sums.sum(axis=0)
@@ -313,12 +315,13 @@ class GridSums:
         values = self._taken(weights, _VALUE)
         largest: dict[int, float] = {}
         take: Callable
+        top = row.top
         if "x" not in out:
             take = self._passes.values()
 
             def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
                 by_z = Written(out.get("z"), piece)
-                largest[index] = take(x, z, row.top, self._g, values, share, by_z.array)
+                largest[index] = take(x, z, top, self._g, values, share, by_z.array)
                 by_z.store()
         else:
             take, slopes = self._passes.slopes(), self._taken(weights, _SLOPE)
@@ -326,7 +329,7 @@ class GridSums:
             def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
                 by_z, by_x = Written(out.get("z"), piece), Written(out["x"], piece)
                 pair = by_z.array, by_x.array
-                largest[index] = take(x, z, row.top, self._g, values, slopes, share, *pair)
+                largest[index] = take(x, z, top, self._g, values, slopes, share, *pair)
                 by_z.store()
                 by_x.store()
 

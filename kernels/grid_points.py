@@ -11,8 +11,8 @@ import numpy as np
 from numba import types
 
 from .cell_geometry import EVEN, INVERSE_PERIOD, INVERSE_PITCH, ORIGIN, PERIOD, SIZE, locator
-from .cell_points import weights_of
 from .jit import helper, lazily
+from .lanes import weights_of
 from .pair_loops import CHUNK, READ1, WRITE1, room
 
 # Entries of the array that compiled code takes, beside those of `cell_geometry`.

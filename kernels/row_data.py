@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .problem import FLOAT64
-from .scan import scan
-from .threads import run_blocks
-from .tiles import contiguous
+from .scan import BadData, scan
+from .threads import run_blocks, run_ranges
+from .tiles import contiguous, is_contiguous
 
 Floats = NDArray[np.float64]
 
 _POINTS_PER_BLOCK = 2**15
-_MOST_LANES = 64
+_MOST_LANES = 32
 _NUMBERS_IN_LANES = 2**18
 _ALONE = 2**12  # points, or thousands of instructions, that are not worth waking a thread for
 
@@ -34,23 +34,40 @@ class RowData:
     def __init__(self, x: NDArray[Any], z: NDArray[Any], n_threads: int, x_is_good: bool = False) -> None:
         self.x, self.z, self.n_threads, self._x_is_good = x, z, n_threads, x_is_good
         self.points = x.shape[0]
-        self.top = -np.inf
+        self._top: float | None = None
 
-    def find_top(self) -> bool:
-        """Set the largest logit; return whether every entry is good."""
+    @property
+    def top(self) -> float:
+        """The largest logit. The first use looks at all data, and raises BadData if any is no good."""
+        if self._top is None:
+            self._look()
+        assert self._top is not None
+        return self._top
+
+    @property
+    def top_if_known(self) -> float | None:
+        """The largest logit if all data have been looked at."""
+        return self._top
+
+    def found_top(self, top: float, bad: float) -> None:
+        """State the largest logit and the number of bad entries, from another pass over all data."""
+        if bad > 0 or not top > -np.inf:
+            raise BadData
+        self._top = top
+
+    def _look(self) -> None:
         pieces = list(self._pieces(0, self.points, 2**18))
-        tops, bad = np.empty((len(pieces), 1)), np.zeros(len(pieces), bool)
+        tops, bad = np.empty((len(pieces), 1)), np.zeros(len(pieces))
 
         def look(index: int) -> None:
             piece = pieces[index]
             dtype = self.x.dtype if self.x.dtype == self.z.dtype else FLOAT64
             points = piece if not self._x_is_good else slice(0, 0)
             data = contiguous(self.x[points], dtype)[np.newaxis], contiguous(self.z[piece], dtype)[np.newaxis]
-            bad[index] = scan(dtype)(*data, tops[index], False) > 0
+            bad[index] = scan(dtype)(*data, tops[index], False)
 
         self.each(len(pieces), look)
-        self.top = float(tops.max())
-        return not bad.any() and self.top > -np.inf
+        self.found_top(float(tops.max()), bad.sum())
 
     def lanes(self, room: int) -> int:
         """Return in how many parts to sum arrays of `room` numbers each."""
@@ -63,6 +80,10 @@ class RowData:
     def each(self, count: int, work: Callable[[int], None]) -> None:
         """Call work(0) .. work(count - 1), on the row's threads."""
         run_blocks(count, work, self.n_threads)
+
+    def each_range(self, count: int, work: Callable[[int, int], None], most: int) -> None:
+        """Call work(first, last) until all of 0 .. count - 1 are done, on the row's threads."""
+        run_ranges(count, work, self.n_threads, most)
 
     def each_lane(self, lanes: int, work: Callable[[int, Floats, Floats], None]) -> None:
         """Call work(lane, x, z) for the blocks of points of every lane, those of one lane in order."""
@@ -108,12 +129,7 @@ class Written:
 
     def __init__(self, array: NDArray[Any] | None, piece: slice) -> None:
         self._target = None if array is None else array[piece]
-        fits = (
-            self._target is not None
-            and self._target.dtype == FLOAT64
-            and self._target.flags.c_contiguous
-            and self._target.flags.aligned
-        )
+        fits = self._target is not None and is_contiguous(self._target)
         array = np.empty(piece.stop - piece.start) if not fits else self._target
         assert array is not None
         self.array: Floats = array

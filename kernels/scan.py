@@ -8,13 +8,32 @@ import numpy as np
 from numba import types
 
 from .arithmetic import from_order_key, order_key
-from .jit import lazily
+from .jit import lazily, loop
 from .pair_loops import WRITE1
 from .problem import FLOAT32, FLOAT64
 
 
 class BadData(Exception):
     """The scan met an entry of x or z that no call may have."""
+
+
+@loop
+def bad_points(xs):
+    """Return how many numbers are not finite."""
+    bad = 0
+    for j in range(xs.shape[0]):
+        bad += 0 if abs(xs[j]) < np.inf else 1
+    return bad
+
+
+@loop
+def look_at_logits(zs):
+    """Return the largest logit, and how many are NaN or +inf."""
+    bad, largest = 0, order_key(-np.inf)
+    for j in range(zs.shape[0]):
+        bad += 0 if zs[j] < np.inf else 1
+        largest = max(largest, order_key(zs[j]))
+    return from_order_key(largest), bad
 
 
 def _make_scan() -> Callable:
@@ -26,16 +45,10 @@ def _make_scan() -> Callable:
         """
         bad = 0
         for r in range(x.shape[0]):
-            row = x[r]
-            for j in range(row.shape[0]):
-                bad += 0 if abs(row[j]) < np.inf else 1
+            bad += bad_points(x[r])
         for r in range(z.shape[0]):
-            row = z[r]
-            largest = order_key(-np.inf)
-            for j in range(row.shape[0]):
-                bad += 0 if row[j] < np.inf else 1
-                largest = max(largest, order_key(row[j]))
-            top[r] = from_order_key(largest)
+            top[r], more = look_at_logits(z[r])
+            bad += more
             bad += 1 if whole and top[r] == -np.inf else 0
         for r in range(z.shape[0], top.shape[0]):  # one row of logits may serve all rows
             top[r] = top[0]

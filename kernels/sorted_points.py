@@ -1,8 +1,8 @@
 """Points sorted by cell inside blocks: passes in which a cell's numbers stay in registers.
 
-A block's logits fit the L2 cache, so that 16-bit places in it are enough to bring them into the order
-of the cells; every cell's run of points is filled up to whole vector registers with a place past the
-block, whose weight is 0.
+A block's entries fit the L2 cache, so that 16-bit places among them are enough to bring weights into
+the order of the cells, and values back; every cell's run of points is filled up to whole vector
+registers with entries of weight 0.
 """
 
 from __future__ import annotations
@@ -13,18 +13,31 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import types
+from numpy.typing import NDArray
 
-from .cell_geometry import COPIES, INVERSE_PITCH, PERIOD, TRASH, locator
-from .cell_points import weights_of
+from .cell_geometry import COPIES, INVERSE_PITCH, PERIOD, TRASH, Geometry, locator
+from .cell_points import finish
 from .jit import helper, lazily, loop
-from .pair_loops import CHUNK, LANES, READ1, WRITE1, room
+from .lanes import look, rescale, weigh_seen, weights_of
+from .pair_loops import CHUNK, LANES, READ1, WRITE, WRITE1, room
+from .shared_rows import add_run, polynomial_of_run
 
 BLOCK = 2**15  # points, times copies
+# Cells of a plan that sorts: more would leave short runs, and entries beyond 16 bits.
+MOST_CELLS = 2**11
+MOST_COPIES = 2**5
+assert BLOCK + LANES * MOST_CELLS < 2**16
 
 _PLACES = types.Array(types.uint16, 1, "C")
 _READ_PLACES = types.Array(types.uint16, 1, "C", readonly=True)
 _INTS = types.Array(types.int64, 1, "C")
 _READ_INTS = types.Array(types.int64, 1, "C", readonly=True)
+_READ_STARTS = types.Array(types.int64, 2, "C", readonly=True)
+
+
+def sorts(shape: Geometry) -> bool:
+    """Return whether points are worth sorting into such cells."""
+    return shape.cells <= MOST_CELLS and shape.copies <= MOST_COPIES
 
 
 class SortedPasses(NamedTuple):
@@ -34,6 +47,18 @@ class SortedPasses(NamedTuple):
     values: Callable[[], Callable]
 
 
+class SortedPoints(NamedTuple):
+    """Points by cell in every block; entries are whole vector registers for each run, one after another."""
+
+    size: int  # points of a block
+    copies: int
+    places: NDArray[np.uint16]  # the entry of every point in its block, copy by copy (copies * N,)
+    v: NDArray[np.float64]  # of every entry
+    cells: NDArray[np.int64]  # of every run
+    starts: NDArray[np.int64]  # of every run among its block's entries, and each block's end
+    firsts: NDArray[np.int64]  # each block's first entry and run, and the end (blocks + 1, 2)
+
+
 @cache
 def sorter(kind: str, circle: bool) -> Callable[[], Callable]:
     """Return the compiled function that sorts a block."""
@@ -41,22 +66,24 @@ def sorter(kind: str, circle: bool) -> Callable[[], Callable]:
 
     def make() -> Callable:
         def sort(x, g, places, v, cells, starts):
-            """Write places and v (entries,) by cell, the runs' cells and starts; return both numbers."""
+            """Write the entry of every point (copies * n,), v by entry, the runs' cells and starts.
+
+            Points outside all cells have the entry past the last. Return the number of runs and entries.
+            """
             copies, turn, trash = int(g[COPIES]), g[PERIOD] * g[INVERSE_PITCH], np.int64(g[TRASH])
+            points = x.shape[0]
             u, vb, cb = room(np.float64), room(np.float64), room(np.int64)
-            count = x.shape[0] * copies
-            cell, at = np.empty(count, np.int64), np.empty(count)
+            cell, at = np.empty(points * copies, np.int64), np.empty(points * copies)
             sizes = np.zeros(trash + 1, np.int64)
-            filled = 0
-            for start in range(0, x.shape[0], CHUNK):
-                n = min(CHUNK, x.shape[0] - start)
+            for start in range(0, points, CHUNK):
+                n = min(CHUNK, points - start)
                 distances(x[start : start + n], n, g, u)
                 for copy in range(copies):
                     locate(u, n, copy * turn, g, 1, cb, vb)
+                    first = copy * points + start
                     for j in range(n):
-                        cell[filled + j], at[filled + j] = cb[j], vb[j]
+                        cell[first + j], at[first + j] = cb[j], vb[j]
                         sizes[cb[j]] += 1
-                    filled += n
             runs, entries = 0, 0
             for c in range(trash):
                 size = sizes[c]
@@ -65,20 +92,17 @@ def sorter(kind: str, circle: bool) -> Callable[[], Callable]:
                     sizes[c] = entries
                     filled_up = (size + LANES - 1) // LANES * LANES
                     for j in range(size, filled_up):
-                        places[entries + j], v[entries + j] = x.shape[0], 0.0
+                        v[entries + j] = 0.0
                     entries += filled_up
                     runs += 1
             starts[runs] = entries
-            filled = 0
-            for start in range(0, x.shape[0], CHUNK):
-                n = min(CHUNK, x.shape[0] - start)
-                for _ in range(copies):
-                    for j in range(n):
-                        c = cell[filled + j]
-                        if c < trash:
-                            places[sizes[c]], v[sizes[c]] = start + j, at[filled + j]
-                            sizes[c] += 1
-                    filled += n
+            for j in range(points * copies):
+                c = cell[j]
+                if c < trash:
+                    places[j], v[sizes[c]] = sizes[c], at[j]
+                    sizes[c] += 1
+                else:
+                    places[j] = entries
             return runs, entries
 
         return sort
@@ -90,123 +114,161 @@ def sorter(kind: str, circle: bool) -> Callable[[], Callable]:
 @cache
 def sorted_passes(order: int) -> SortedPasses:
     """Return the passes, each compiled when it is first asked for."""
-    data = (READ1, types.float64, types.int64, _READ_PLACES, READ1, _READ_INTS, _READ_INTS)
+    points = (types.int64, types.int64, _READ_PLACES, READ1, _READ_INTS, _READ_INTS, _READ_STARTS, WRITE1)
+    moments = types.void(READ1, types.int64, types.int64, _READ_INTS, *points, WRITE, WRITE)
+    numbers = (READ1, types.float64, types.float64, WRITE1)
+    values = types.float64(READ1, types.int64, types.int64, types.float64, *points, *numbers)
     return SortedPasses(
-        lazily(
-            lambda: _make_moments(order),
-            types.float64(*data, WRITE1, WRITE1),
-            f"sorted_points.moments.{order}",
-        ),
-        lazily(
-            lambda: _make_values(order),
-            types.float64(*data, WRITE1, WRITE1, READ1, types.float64, types.float64, WRITE1),
-            f"sorted_points.values.{order}",
-        ),
+        lazily(lambda: _make_moments(order), moments, f"sorted_points.moments.{order}"),
+        lazily(lambda: _make_values(order), values, f"sorted_points.values.{order}"),
     )
 
 
+# Indices are unsigned in these loops, because a signed one is first looked at for being negative.
+
+
 @helper
-def _block_weights(z, top, w):
-    """Write exp(z_j - top), and 0 for the place past the block; return their sum."""
-    total = 0.0
-    for start in range(0, z.shape[0], CHUNK):
-        n = min(CHUNK, z.shape[0] - start)
-        total += weights_of(z[start : start + n], n, top, w[start : start + n])
-    w[z.shape[0]] = 0.0
-    return total
+def _scatter(values, places, entries):
+    for j in range(places.shape[0]):
+        entries[np.uint64(places[j])] = values[j]
 
 
 @loop
-def _take(w, places, before, n):
-    total = 0.0
+def _finish_gathered(w, entries, places, share, sign, by):
+    """by_i = w_i (share + sign entries[place_i]); return the largest magnitude, as `finish` does."""
+    key = np.int64(0)
+    for j in range(by.shape[0]):
+        value = w[j] * (share + sign * entries[np.uint64(places[j])])
+        by[j] = value
+        key = max(key, np.float64(abs(value)).view(np.int64))
+    return np.int64(key).view(np.float64)
+
+
+@helper
+def _gather_copies(entries, places, copies, start, n, points, sums):
+    """sums_j = what all copies of a chunk's points have among the entries."""
     for j in range(n):
-        before[j] = w[places[j]]
-        total += before[j]
-    return total
+        sums[j] = 0.0
+    for copy in range(copies):
+        first = np.uint64(copy * points + start)
+        for j in range(n):
+            sums[j] += entries[np.uint64(places[first + np.uint64(j)])]
 
 
-@loop
-def _first_moment(before, v, term, n):
-    total = 0.0
-    for j in range(n):
-        term[j] = before[j] * v[j]
-        total += term[j]
-    return total
-
-
-@loop
-def _two_moments(before, term, v, n):
-    """Move w T_(k-2), w T_(k-1) on by two, and return the sums of both."""
-    one, two = 0.0, 0.0
-    for j in range(n):
-        double = v[j] + v[j]
-        a = double * term[j] - before[j]
-        b = double * a - term[j]
-        before[j], term[j] = a, b
-        one += a
-        two += b
-    return one, two
+# Points of both come as SortedPoints, and `entries` is scratch for those of one block.
 
 
 def _make_moments(order: int) -> Callable:
-    def moments(z, top, copies, places, v, cells, starts, w, sums):
-        """sums (cells * P,) += w_j T_k(v_j) of a block; return sum_j w_j. w (n + 1,) is scratch."""
-        before, term = room(np.float64), room(np.float64)
-        mass = _block_weights(z, top, w)
+    add = add_run(order)
+
+    @helper
+    def add_block(z, copies, places, v, cells, starts, entries, state, sums):
+        w, points = room(np.float64), z.shape[0]
+        entries[:] = 0.0
+        for start in range(0, points, CHUNK):
+            n = min(CHUNK, points - start)
+            logits = z[start : start + n]
+            factor = look(logits, state)
+            rescale(sums, factor)
+            rescale(entries, factor)
+            weigh_seen(logits, state, w)
+            for copy in range(copies):
+                first = copy * points + start
+                _scatter(w, places[first : first + n], entries)
         for run in range(cells.shape[0]):
-            at = cells[run] * order
-            for start in range(starts[run], starts[run + 1], CHUNK):
-                n = min(CHUNK, starts[run + 1] - start)
-                vs = v[start : start + n]
-                sums[at] += _take(w, places[start : start + n], before, n)
-                if order > 1:
-                    sums[at + 1] += _first_moment(before, vs, term, n)
-                for k in range(2, order, 2):
-                    one, two = _two_moments(before, term, vs, n)
-                    sums[at + k] += one
-                    if k + 1 < order:
-                        sums[at + k + 1] += two
-        return mass
+            add(entries, v, starts[run], starts[run + 1], sums, cells[run] * order, z, points)
+
+    def moments(z, first, last, cuts, size, copies, places, v, cells, starts, firsts, entries, states, sums):
+        """sums (lanes, cells * P) += w_j T_k(v_j), in lanes `first` .. `last`.
+
+        Lane l has the blocks cuts[l] .. cuts[l + 1]. z are those of the blocks from cuts[first] on, and
+        states and sums those of these lanes.
+        """
+        for lane in range(first, last):
+            for block in range(cuts[lane], cuts[lane + 1]):
+                begin = (block - cuts[first]) * size
+                end = min(begin + size, z.shape[0])
+                at = block * size * copies
+                e, r = firsts[block], firsts[block + 1]
+                add_block(
+                    z[begin:end],
+                    copies,
+                    places[at : at + (end - begin) * copies],
+                    v[e[0] : r[0]],
+                    cells[e[1] : r[1]],
+                    starts[e[1] + block : r[1] + block + 1],
+                    entries[: r[0] - e[0] + 1],
+                    states[lane - first],
+                    sums[lane - first],
+                )
 
     return moments
 
 
 def _make_values(order: int) -> Callable:
-    @loop
-    def polynomial(v, coefficients, values, n):
-        for j in range(n):
-            total = coefficients[order - 1]
-            for k in range(order - 2, -1, -1):
-                total = total * v[j] + coefficients[k]
-            values[j] = total
+    polynomial = polynomial_of_run(order)
 
-    @loop
-    def finish(w, sums, share, sign, by, n):
-        largest = np.int64(0)
-        for j in range(n):
-            by[j] = w[j] * (share + sign * sums[j])
-            largest = max(largest, np.float64(abs(by[j])).view(np.int64))
-        return np.int64(largest).view(np.float64)
+    @helper
+    def of_block(z, top, copies, places, v, cells, starts, entries, coefficients, share, sign, by):
+        points = z.shape[0]
+        weights_of(z, points, top, by)
+        for run in range(cells.shape[0]):
+            at, begin, end = cells[run] * order, starts[run], starts[run + 1]
+            polynomial(coefficients, at, v, begin, end, entries, z, points)
+        entries[v.shape[0]] = 0.0
+        if copies == 1:
+            return _finish_gathered(by, entries, places, share, sign, by)
+        sums, largest = room(np.float64), 0.0
+        for start in range(0, points, CHUNK):
+            n = min(CHUNK, points - start)
+            out = by[start : start + n]
+            _gather_copies(entries, places, copies, start, n, points, sums)
+            largest = max(largest, finish(out, sums, share, sign, out))
+        return largest
 
-    def values(z, top, copies, places, v, cells, starts, w, sums, coefficients, share, sign, by):
+    def values(
+        z,
+        first,
+        last,
+        top,
+        size,
+        copies,
+        places,
+        v,
+        cells,
+        starts,
+        firsts,
+        entries,
+        coefficients,
+        share,
+        sign,
+        by,
+    ):
         """by_i = w_i (share + sign sum_k coefficients[cell_i, k] v_i^k); return the largest |by_i|.
 
-        w and sums (n + 1,) are scratch.
+        z and `by` are those of blocks `first` .. `last`.
         """
-        found = room(np.float64)
-        _block_weights(z, top, w)
-        sums[:] = 0.0
-        for run in range(cells.shape[0]):
-            at = cells[run] * order
-            for start in range(starts[run], starts[run + 1], CHUNK):
-                n = min(CHUNK, starts[run + 1] - start)
-                polynomial(v[start : start + n], coefficients[at : at + order], found, n)
-                if copies == 1:
-                    for j in range(n):
-                        sums[places[start + j]] = found[j]
-                else:
-                    for j in range(n):
-                        sums[places[start + j]] += found[j]
-        return finish(w, sums, share, sign, by, z.shape[0])
+        largest = 0.0
+        for block in range(first, last):
+            begin = (block - first) * size
+            end = min(begin + size, z.shape[0])
+            at = block * size * copies
+            e, r = firsts[block], firsts[block + 1]
+            found = of_block(
+                z[begin:end],
+                top,
+                copies,
+                places[at : at + (end - begin) * copies],
+                v[e[0] : r[0]],
+                cells[e[1] : r[1]],
+                starts[e[1] + block : r[1] + block + 1],
+                entries[: r[0] - e[0] + 1],
+                coefficients,
+                share,
+                sign,
+                by[begin:end],
+            )
+            largest = max(largest, found)
+        return largest
 
     return values

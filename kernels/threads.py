@@ -38,31 +38,41 @@ def thread_count(n_threads: Any) -> int:
 
 def run_blocks(count: int, block: Callable[[int], None], n_threads: int) -> None:
     """Call block(0) .. block(count - 1), on up to n_threads threads, this one among them."""
+    run_ranges(count, lambda first, last: block(first), n_threads, 1)
+
+
+def run_ranges(count: int, work: Callable[[int, int], None], n_threads: int, most: int) -> None:
+    """Call work(first, last) until all of 0 .. count - 1 are done, at most so many at once.
+
+    Threads take shorter ranges towards the end, so that none is left waiting for long.
+    """
     helpers = min(n_threads, count) - 1
     if helpers < 1:
-        for index in range(count):
-            block(index)
+        for first in range(0, count, most):
+            work(first, min(first + most, count))
         return
-    indices = iter(range(count))
+    taken = 0
     taking = threading.Lock()
     stopped = False
 
-    def work() -> None:
-        nonlocal stopped
+    def share() -> None:
+        nonlocal stopped, taken
         try:
             while not stopped:
                 with taking:
-                    index = next(indices, None)
-                if index is None:
+                    first = taken
+                    taken += max(1, min(most, (count - first) // (2 * n_threads)))
+                    last = min(taken, count)
+                if first >= count:
                     return
-                block(index)
+                work(first, last)
         except BaseException:
             stopped = True
             raise
 
-    futures = _submit(work, helpers)
+    futures = _submit(share, helpers)
     try:
-        work()
+        share()
     finally:
         # A helper that has not started has nothing left to do; one that has must end first.
         running = [future for future in futures if not future.cancel()]

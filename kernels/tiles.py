@@ -43,11 +43,14 @@ def cut(problem: Problem, pairs_per_block: int) -> Cut:
     return Cut(1, size, blocks, max(1, min(blocks, _LANES, _SUMS_PER_TILE // bins)))
 
 
+def is_contiguous(block: NDArray[Any], dtype: np.dtype = FLOAT64) -> bool:
+    """Return whether compiled code can take an array of the dtype as it is."""
+    return block.dtype == dtype and block.flags.c_contiguous and block.flags.aligned
+
+
 def contiguous(block: NDArray[Any], dtype: np.dtype = FLOAT64) -> NDArray[Any]:
     """Return a block as a contiguous array of the dtype, itself if it is one."""
-    if block.dtype == dtype and block.flags.c_contiguous:
-        return block
-    return np.ascontiguousarray(block, dtype=dtype)
+    return block if is_contiguous(block, dtype) else np.array(block, dtype, order="C")
 
 
 class Tile:

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from .arithmetic import SMALLEST, exp2
 from .cell_accuracy import ROUNDING, value_beyond
 from .cell_geometry import COPIES, INVERSE_PITCH, PERIOD, TRASH, Geometry, around, even, locator, on_circle
-from .cell_points import weights_of
 from .cells import Bins, reach_of
 from .families import FORMULAS, IMAGES, RowParameters, Variant, row_parameters
 from .families import PERIOD as FAMILY_PERIOD
 from .jit import helper, lazily
+from .lanes import weights_of
 from .names import COMPACT
 from .pair_loops import CHUNK, READ, READ1, WRITE1, distance_of, parameters_of, room, shift_of
 from .row_data import RowData, Written
@@ -274,9 +274,11 @@ class WindowSums:
         density, widening, mass = np.zeros((lanes, size)), np.zeros((lanes, size)), np.zeros(lanes)
         loop, fixed = self._forward(), self._fixed
 
+        top = row.top
+
         def block(lane: int, x: Floats, z: Floats) -> None:
             sums = density[lane], widening[lane]
-            mass[lane] += loop(x, z, row.top, self._g, *fixed, derivatives, *sums)
+            mass[lane] += loop(x, z, top, self._g, *fixed, derivatives, *sums)
 
         row.each_lane(lanes, block)
         total, whole = density.sum(axis=0)[self._bins], float(mass.sum())
@@ -291,10 +293,11 @@ class WindowSums:
         bin_weights = np.zeros(self._size)
         bin_weights[self._bins] = weights
         largest: dict[int, float] = {}
+        top = row.top
 
         def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
             by_z, by_x = Written(out.get("z"), piece), Written(out.get("x"), piece)
-            loop(x, z, row.top, self._g, *fixed, "x" in out, bin_weights, share, by_z.array, by_x.array)
+            loop(x, z, top, self._g, *fixed, "x" in out, bin_weights, share, by_z.array, by_x.array)
             largest[index] = largest_magnitude(by_z.array)
             by_z.store()
             by_x.store()

@@ -14,10 +14,10 @@ from numba import types
 
 from .arithmetic import SMALLEST, exp2
 from .cell_geometry import COPIES, INVERSE_PITCH, ORIGIN, PERIOD, locator
-from .cell_points import weights_of
 from .families import FORMULAS, IMAGES, Variant
 from .families import PERIOD as FAMILY_PERIOD
 from .jit import lazily
+from .lanes import weights_of
 from .pair_loops import CHUNK, READ, READ1, WRITE1, distance_of, parameters_of, room, shift_of
 
 

@@ -9,7 +9,7 @@ import llvmlite.binding
 import pytest
 
 import kdexent
-from kdexent import gaussian_runs, half_angles, jit, pair_loops, separable
+from kdexent import cell_points, gaussian_runs, half_angles, jit, pair_loops, separable, sorted_points
 from kdexent.families import FORMULAS, Variant
 
 PACKAGE = Path(kdexent.__file__).parent
@@ -68,6 +68,16 @@ def test_products(monkeypatch, make, name, loop):
     code = assembly(monkeypatch, make)(getattr(make(name), loop))
     assert len(re.findall(r"\bv(fmadd|fnmadd|mul|div)\w*pd\s.*%[yz]mm", code)) > 8
     assert not re.search(r"\b(call|jmp)\w*\s+\S*\b(exp2?|pow|sin|cos|log)\b", code)
+
+
+@x86_with_fma
+@pytest.mark.parametrize("name", ["moments", "values"])
+@pytest.mark.parametrize("make", [cell_points.point_passes, sorted_points.sorted_passes])
+def test_passes_over_points(monkeypatch, make, name):
+    about = (12, "even", False) if make is cell_points.point_passes else (12,)
+    code = assembly(monkeypatch, make)(getattr(make(*about), name))
+    assert len(re.findall(r"\bv(fmadd|fnmadd|fmsub)\w*pd\s.*%[yz]mm", code)) > 12
+    assert not re.search(r"\b(call|jmp)\w*\s+\S*\b(exp2?|pow|floor)\b", code)
 
 
 def test_flags_come_from_one_place():

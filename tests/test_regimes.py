@@ -69,6 +69,15 @@ def test_logits_that_span_thousands(kernel, period):
     check(x, z, 1.0, 5.0, bandwidth=0.2, kernel=kernel, bins=25, period=period)
 
 
+@LINE
+@pytest.mark.parametrize("step", [1.0, -1.0])
+def test_logits_that_rise_and_fall_by_thousands_along_the_row(kernel, step):
+    # Longer than a chunk and a lane of the passes over points: each begins with another largest logit.
+    x, _ = random_problem(8, 9000)
+    z = step * np.repeat(np.arange(-45.0, 45.0), 100) * 70 + random_problem(9, 9000)[1]
+    check(x, z, 1.0, 5.0, bandwidth=0.5, kernel=kernel, bins=12)
+
+
 @ALL
 def test_gaps(kernel, period):
     # Clusters with empty space between them, and bins that only a few points reach.

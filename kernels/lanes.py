@@ -1,0 +1,81 @@
+"""Lanes of partial sums over points, each relative to a logit that it met first.
+
+Data are read once, where finding the largest logit beforehand would read them twice.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .arithmetic import LOG2_E, exp2
+from .jit import helper, loop
+from .row_data import RowData
+from .scan import look_at_logits
+from .table_rows import tables
+
+Floats = NDArray[np.float64]
+
+# What a pass knows of its lane: the logit that weights are relative to, the largest one, sum_j w_j, and
+# how many entries are bad.
+REFERENCE, LARGEST, MASS, BAD = range(4)
+_STATE = 4
+# Logits this far above the reference do not overflow sums.
+_ABOVE = 256.0
+
+
+@loop
+def weights_of(zs, n, top, w):
+    """Write w_j = exp(z_j - top) and return their sum."""
+    total = 0.0
+    for j in range(n):
+        w[j] = exp2((zs[j] - top) * LOG2_E)
+        total += w[j]
+    return total
+
+
+@helper
+def look(zs, state):
+    """Take note of logits; return what sums so far are to be multiplied by for the lane's new reference."""
+    largest, bad = look_at_logits(zs)
+    state[BAD] += bad
+    state[LARGEST] = max(state[LARGEST], largest)
+    if largest <= state[REFERENCE] + _ABOVE:
+        return 1.0
+    factor = exp2((state[REFERENCE] - largest) * LOG2_E)
+    state[MASS] *= factor
+    state[REFERENCE] = largest
+    return factor
+
+
+@helper
+def rescale(sums, factor):
+    """Multiply sums by a factor that is 1 nearly always."""
+    if factor != 1.0:
+        for i in range(sums.shape[0]):
+            sums[i] *= factor
+
+
+@helper
+def weigh_seen(zs, state, w):
+    """Write exp(z_j - reference) for logits that were looked at, and add them to the mass."""
+    reference = state[REFERENCE] if state[REFERENCE] > -np.inf else 0.0
+    state[MASS] += weights_of(zs, zs.shape[0], reference, w)
+
+
+class Lanes:
+    """The states (lanes, ..) and sums (lanes, at least size) of one row's lanes, for passes to fill in."""
+
+    def __init__(self, row: RowData, count: int, size: int) -> None:
+        self.count, self._row, self._size = count, row, size
+        self._known = row.top_if_known is not None
+        self.states, self.sums = np.zeros((count, _STATE)), tables(count, size)
+        self.states[:, : LARGEST + 1] = row.top if self._known else -np.inf
+
+    def total(self) -> tuple[Floats, float]:
+        """Return all lanes' sums (size,) and sum_j w_j, relative to the row's largest logit."""
+        if not self._known:
+            self._row.found_top(float(self.states[:, LARGEST].max()), float(self.states[:, BAD].sum()))
+        scale = np.exp(self.states[:, REFERENCE] - self._row.top)
+        total = (self.sums * scale[:, np.newaxis]).sum(axis=0)
+        return total[: self._size], float((self.states[:, MASS] * scale).sum())

@@ -1,0 +1,111 @@
+"""Eight points at a time, each with a row of a table of its own: added to, or read as a polynomial.
+
+A compiler turns neither into vector instructions, because the rows lie apart in memory. Here the terms
+of eight points are computed side by side and then transposed in registers, so that every row is read
+and written as a whole. Without compilation (NUMBA_DISABLE_JIT) plain loops do the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numba
+import numpy as np
+from numba import types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from .pair_loops import LANES
+from .vector_code import VectorCode, powers_of_two
+
+_LINE = 64  # bytes of a cache line
+
+
+def tables(count: int, size: int) -> NDArray[np.float64]:
+    """Return zeros (count, at least size), each row of which starts at a cache line."""
+    numbers = _LINE // 8
+    width = -(-size // numbers) * numbers
+    array = np.zeros(count * width + numbers)
+    skip = -array.ctypes.data % _LINE // 8
+    return array[skip : skip + count * width].reshape(count, width)
+
+
+@cache
+def add_moments(order: int) -> Callable:
+    """Return a function for compiled code that adds to the rows of eight points.
+
+    f(w, v, at, first, table): for the points i from `first` on,
+    table[at_i + k] += w_i T_k(v_i), k < order, T_k the Chebyshev polynomials.
+    """
+    return _plain_moments(order) if numba.config.DISABLE_JIT else _vector_moments(order)
+
+
+@cache
+def add_polynomials(order: int) -> Callable:
+    """Return a function for compiled code that evaluates eight points' polynomials.
+
+    f(table, at, v, first, sums): for the points i from `first` on,
+    sums_i += sum_k table[at_i + k] v_i^k, k < order.
+    """
+    return _plain_polynomials(order) if numba.config.DISABLE_JIT else _vector_polynomials(order)
+
+
+def _plain_moments(order: int) -> Callable:
+    def add(w, v, at, first, table):
+        for i in range(first, first + LANES):
+            before, term = w[i] * v[i], w[i]
+            for k in range(order):
+                table[at[i] + k] += term
+                before, term = term, 2.0 * v[i] * term - before
+
+    return add
+
+
+def _plain_polynomials(order: int) -> Callable:
+    def add(table, at, v, first, sums):
+        for i in range(first, first + LANES):
+            total = 0.0
+            for k in reversed(range(order)):
+                total = total * v[i] + table[at[i] + k]
+            sums[i] += total
+
+    return add
+
+
+def _vector_moments(order: int) -> Callable:
+    @intrinsic
+    def add(typing, w, v, at, first, table):
+        def generate(context, builder, signature, arguments):
+            code = VectorCode(context, builder, signature, arguments)
+            weights, places = (code.load(code.element(array, arguments[3]), LANES) for array in (0, 1))
+            terms = code.chebyshev(weights, places, order)
+            groups = [(k, size, code.transposed(terms[k : k + size])) for k, size in powers_of_two(order)]
+            for lane, row in enumerate(code.rows(2, arguments[3], 4)):
+                for k, size, added in groups:
+                    place = code.past(row, k)
+                    code.store(code.plus(code.load(place, size), added[lane]), place)
+            return context.get_dummy_value()
+
+        return types.void(w, v, at, first, table), generate
+
+    return add
+
+
+def _vector_polynomials(order: int) -> Callable:
+    @intrinsic
+    def add(typing, table, at, v, first, sums):
+        def generate(context, builder, signature, arguments):
+            code = VectorCode(context, builder, signature, arguments)
+            places, out = code.load(code.element(2, arguments[3]), LANES), code.element(4, arguments[3])
+            rows = code.rows(1, arguments[3], 0)
+            coefficients = []
+            for k, size in powers_of_two(order):
+                coefficients += code.gathered([code.load(code.past(row, k), size) for row in rows])
+            value = code.polynomials(coefficients, [places])[0]
+            code.store(code.plus(code.load(out, LANES), value), out)
+            return context.get_dummy_value()
+
+        return types.void(table, at, v, first, sums), generate
+
+    return add

@@ -1,0 +1,173 @@
+"""Vector instructions on the arrays that an intrinsic of Numba takes, and transposition in registers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils
+
+from .jit import EXACT
+from .pair_loops import LANES
+
+_FLAGS = tuple(sorted(EXACT))
+_DOUBLE, _INT, _LONG = ir.DoubleType(), ir.IntType(32), ir.IntType(64)
+
+
+def powers_of_two(count: int) -> list[tuple[int, int]]:
+    """Return firsts and sizes, powers of two up to LANES, that cover so many numbers."""
+    parts, first = [], 0
+    while first < count:
+        size = min(LANES, 1 << ((count - first).bit_length() - 1))
+        parts.append((first, size))
+        first += size
+    return parts
+
+
+class VectorCode:
+    """Vector instructions on the arrays that an intrinsic takes."""
+
+    vector = ir.VectorType(_DOUBLE, LANES)
+    _nothing = ir.Constant(vector, ir.Undefined)
+
+    def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any) -> None:
+        self._context, self._builder = context, builder
+        self._types, self._arguments = signature.args, arguments
+
+    def element(self, argument: int, index: Any) -> Any:
+        """Return the address of an array's element."""
+        array = self._context.make_array(self._types[argument])
+        start = array(self._context, self._builder, self._arguments[argument]).data
+        return self._builder.gep(start, [index])
+
+    def past(self, pointer: Any, count: int) -> Any:
+        """Return the address so many numbers further."""
+        return self._builder.gep(pointer, [ir.Constant(_LONG, count)])
+
+    def rows(self, at: int, first: Any, table: int) -> list[Any]:
+        """Return the addresses of eight points' rows."""
+        index = self.element(at, first)
+        return [self.element(table, self._builder.load(self.past(index, lane))) for lane in range(LANES)]
+
+    def load(self, pointer: Any, size: int) -> Any:
+        """Return numbers from an address on: a vector, or one."""
+        if size == 1:
+            return self._builder.load(pointer)
+        kind = ir.VectorType(_DOUBLE, size).as_pointer()
+        return self._builder.load(self._builder.bitcast(pointer, kind), align=8)
+
+    def store(self, value: Any, pointer: Any) -> None:
+        """Write a vector or a number."""
+        target = self._builder.bitcast(pointer, value.type.as_pointer())
+        self._builder.store(value, target, align=8)
+
+    def fetch(self, argument: int, index: Any, write: bool = False) -> None:
+        """Ask for the cache line of an array's element, which may lie past the array's end."""
+        name, bytes_of = "llvm.prefetch.p0i8", ir.IntType(8).as_pointer()
+        function = self._builder.module.globals.get(name)
+        if function is None:
+            kind = ir.FunctionType(ir.VoidType(), [bytes_of, _INT, _INT, _INT])
+            function = ir.Function(self._builder.module, kind, name)
+        address = self._builder.bitcast(self.element(argument, index), bytes_of)
+        # To keep in all caches, and data.
+        self._builder.call(function, [address, *(ir.Constant(_INT, flag) for flag in (int(write), 3, 1))])
+
+    def integer(self, value: int) -> Any:
+        """Return a constant index."""
+        return ir.Constant(_LONG, value)
+
+    def all_lanes(self, value: Any) -> Any:
+        """Return a vector of one number, a constant or computed."""
+        if isinstance(value, float):
+            return ir.Constant(self.vector, [value] * LANES)
+        vector = self._builder.insert_element(self._nothing, value, ir.Constant(_INT, 0))
+        return self._chosen(vector, vector, [0] * LANES)
+
+    @contextmanager
+    def indices(self, begin: Any, end: Any, step: int) -> Iterator[Any]:
+        """Loop over indices."""
+        with cgutils.for_range_slice(self._builder, begin, end, self.integer(step), intp=_LONG, inc=True) as (
+            index,
+            _,
+        ):
+            yield index
+
+    def times(self, x: Any, y: Any) -> Any:
+        """Return x y."""
+        return self._builder.fmul(x, y, _FLAGS)
+
+    def plus(self, x: Any, y: Any) -> Any:
+        """Return x + y."""
+        return self._builder.fadd(x, y, _FLAGS)
+
+    def chebyshev(self, weights: Any, places: Any, order: int) -> list[Any]:
+        """Return w T_k(v), k < order, for a vector of points."""
+        terms, double = [weights, self.times(weights, places)], self.plus(places, places)
+        while len(terms) < order:
+            terms.append(self._builder.fsub(self.times(double, terms[-1]), terms[-2], _FLAGS))
+        return terms[:order]
+
+    def polynomials(self, coefficients: list[Any], places: list[Any]) -> list[Any]:
+        """Return sum_k coefficient_k v^k for vectors of points, side by side."""
+        totals = [coefficients[-1]] * len(places)
+        for coefficient in reversed(coefficients[:-1]):
+            products = [self.times(total, v) for total, v in zip(totals, places, strict=True)]
+            totals = [self.plus(product, coefficient) for product in products]
+        return totals
+
+    def transposed(self, terms: list[Any]) -> list[Any]:
+        """Return one vector for each of eight points, from one for each of its 1, 2, 4 or 8 terms."""
+        size = len(terms)
+        mixed = self._exchanged(terms)
+        rows = []
+        for lane in range(LANES):
+            first = lane - lane % size
+            rows.append(self._part(mixed[lane % size], first, size))
+        return rows
+
+    def gathered(self, rows: list[Any]) -> list[Any]:
+        """Return one vector for each term, from eight points' vectors of 1, 2, 4 or 8 terms."""
+        size = self._width(rows[0])
+        mixed = [self._joined(rows[lane::size]) for lane in range(size)]
+        return self._exchanged(mixed)
+
+    def _exchanged(self, vectors: list[Any]) -> list[Any]:
+        """Exchange the low bits of a lane's number with those of the vector's."""
+        vectors, bit = list(vectors), 1
+        while bit < len(vectors):
+            low = [lane if not lane & bit else LANES + lane - bit for lane in range(LANES)]
+            high = [lane + bit if not lane & bit else LANES + lane for lane in range(LANES)]
+            for i in range(len(vectors)):
+                if not i & bit:
+                    one, two = vectors[i], vectors[i + bit]
+                    vectors[i], vectors[i + bit] = self._chosen(one, two, low), self._chosen(one, two, high)
+            bit *= 2
+        return vectors
+
+    def _chosen(self, one: Any, two: Any, lanes: list[int]) -> Any:
+        mask = ir.Constant(ir.VectorType(_INT, len(lanes)), [ir.Constant(_INT, lane) for lane in lanes])
+        return self._builder.shuffle_vector(one, two, mask)
+
+    def _part(self, vector: Any, first: int, size: int) -> Any:
+        if size == LANES:
+            return vector
+        if size == 1:
+            return self._builder.extract_element(vector, ir.Constant(_INT, first))
+        return self._chosen(vector, vector, list(range(first, first + size)))
+
+    def _joined(self, parts: list[Any]) -> Any:
+        if self._width(parts[0]) == 1:
+            vector = self._nothing
+            for lane, part in enumerate(parts):
+                vector = self._builder.insert_element(vector, part, ir.Constant(_INT, lane))
+            return vector
+        while len(parts) > 1:
+            both = list(range(2 * self._width(parts[0])))
+            parts = [self._chosen(parts[i], parts[i + 1], both) for i in range(0, len(parts), 2)]
+        return parts[0]
+
+    @staticmethod
+    def _width(value: Any) -> int:
+        return value.type.count if isinstance(value.type, ir.VectorType) else 1
