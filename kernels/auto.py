@@ -33,7 +33,8 @@ _LEAST = 5e-15  # interpolation errors that rounding allows
 # What a call costs beside its passes over points and pairs, ns.
 _OVERHEAD = 250_000.0
 # ns a pair on one thread, with forward and adjoint.
-_PAIR, _PAIR_IN_RUNS = 0.7, 0.25
+_PAIR, _PAIR_IN_RUNS = 0.7, 0.22
+_POINT_IN_RUNS = 4.0  # ns a point, beside its pairs
 
 
 class RowShape(NamedTuple):
@@ -150,4 +151,4 @@ def direct_cost(shape: RowShape) -> float:
     spacing = np.array([shape.bins.spacing])
     runs = shape.bins.spacing > 0 and not shape.derivatives
     way = best_way(shape.kernel, h, shape.period, spacing, shape.bins.number, False)[0] if runs else NONE
-    return pairs * (_PAIR if way == NONE else _PAIR_IN_RUNS)
+    return pairs * _PAIR if way == NONE else pairs * _PAIR_IN_RUNS + shape.points * _POINT_IN_RUNS

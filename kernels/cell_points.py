@@ -17,7 +17,7 @@ from .ahead import to_read, to_write
 from .cell_geometry import COPIES, INVERSE_PITCH, PERIOD, locator
 from .jit import helper, lazily, loop
 from .lanes import BAD, look, rescale, weigh_seen, weights_of
-from .pair_loops import CHUNK, LANES, READ1, WRITE1, room
+from .pair_loops import CHUNK, LANES, READ1, WRITE, WRITE1, room
 from .scan import bad_points
 from .table_rows import add_moments, add_polynomials
 
@@ -39,7 +39,7 @@ def point_passes(order: int, kind: str, circle: bool) -> PointPasses:
 
     values = (READ1, READ1, types.float64, READ1, READ1, types.float64, types.float64, WRITE1)
     return PointPasses(
-        compiled("moments", _make_moments, types.void(READ1, READ1, READ1, WRITE1, WRITE1)),
+        compiled("moments", _make_moments, types.void(READ1, READ1, types.int64, READ1, WRITE, WRITE)),
         compiled("values", _make_values, types.float64(*values)),
     )
 
@@ -48,8 +48,8 @@ def _make_moments(order: int, kind: str, circle: bool) -> Callable:
     distances, cells = locator(kind, circle)
     add = add_moments(order)
 
-    def moments(x, z, g, state, sums):
-        """sums (cells * P,) += w_j T_k(v_j), w_j = exp(z_j - top); `state` is a lane's."""
+    @helper
+    def add_lane(x, z, g, state, sums):
         u, v, w, cell = room(np.float64), room(np.float64), room(np.float64), room(np.int64)
         copies, turn = int(g[COPIES]), g[PERIOD] * g[INVERSE_PITCH]
         for start in range(0, x.shape[0], CHUNK):
@@ -67,6 +67,12 @@ def _make_moments(order: int, kind: str, circle: bool) -> Callable:
                     to_read(x, start + CHUNK + j)
                     to_read(z, start + CHUNK + j)
                     add(w, v, cell, j, sums)
+
+    def moments(x, z, size, g, states, sums):
+        """sums (lanes, cells * P) += w_j T_k(v_j) of lanes of `size` points each."""
+        for lane in range(states.shape[0]):
+            begin, end = lane * size, min((lane + 1) * size, x.shape[0])
+            add_lane(x[begin:end], z[begin:end], g, states[lane], sums[lane])
 
     return moments
 

@@ -61,11 +61,12 @@ class CellSums:
         """Return the moments of the narrowest cells (cells + 1, P), and sum_j w_j."""
         size = (self.plan.geometry.cells + 1) * self.order
         lanes, add = Lanes(row, row.lanes(size), size), self._passes.moments()
+        points = row.lane_size(lanes.count)
 
-        def block(lane: int, x: Floats, z: Floats) -> None:
-            add(x, z, self._g, lanes.states[lane], lanes.sums[lane])
+        def some(which: slice, x: Floats, z: Floats) -> None:
+            add(x, z, points, self._g, lanes.states[which], lanes.sums[which])
 
-        row.each_lane(lanes.count, block)
+        row.each_lanes(lanes.count, some)
         return self._total(lanes)
 
     def _total(self, lanes: Lanes) -> tuple[Floats, float]:
@@ -130,5 +131,5 @@ class CellSums:
                 values(x, z, top, self._g, slopes, 0.0, 1.0, by_x.array)
                 by_x.store()
 
-        row.each_block(block)
+        row.each_block(block, out.values())
         return max(largest.values())

@@ -39,6 +39,8 @@ _MOST_NUMBERS = 2**15
 # A tolerance is kept by interpolation errors, relative to the peak, smaller by this factor.
 PER_EPS = 40.0
 _MANY_LEVELS = 14
+# Bandwidths from a bin's reach to half a turn with which other images do not matter beside the nearest.
+_FAR_IMAGES = 20.0
 # Cells of fewer bins are not narrowed to a whole number of them.
 _LEAST_STRIDE = 4
 _PRODUCT = 0.2  # cost of a product with a table, of a value of K
@@ -191,11 +193,12 @@ def _smooth(
 
 def _cost(points: int, order: int, shape: Geometry, pairs: float, keep: bool) -> float:
     """Return an estimate of the time of forward and adjoint in ns on one thread, from measured rates."""
-    around = pairs + 40.0 * shape.cells * order
+    around = pairs + 20.0 * shape.cells * order
     if keep and sorts(shape):
         runs = shape.cells * points * shape.copies / BLOCK
         return points * (1.0 + shape.copies * (1.6 + 0.03 * order)) + (40 + 4 * order) * runs + around
-    spread = 1.5 if shape.cells * order > 2**17 else (1.15 if shape.cells * order > 2**15 else 1.0)
+    # The further a table of cells exceeds the first cache, the slower.
+    spread = 1 + 0.15 * max(0.0, math.log2(shape.cells * order / 2**12))
     return points * (1.2 + shape.copies * spread * (2.5 + 0.05 * order)) + around
 
 
@@ -252,6 +255,8 @@ def _knotted(
             if reach + 2 * widest > period / 2:
                 reach = math.inf
         whole = math.isinf(reach)
+        if period is not None and reach + _FAR_IMAGES * h < period / 2:
+            family = row_parameters(kernel, np.array([h]), None)
     if widest == 0:
         return None
     pitch /= max(1, math.ceil(pitch / widest * (1 - 1e-12)))

@@ -47,7 +47,7 @@ def evaluate(
                 name: array[r : r + 1] if name == "bandwidth" else array[r]
                 for name, array in gradients.items()
             }
-        row = _row_data(problem, r, n_threads, prepared is not None)
+        row = _row_data(problem, r, n_threads)
         losses[r], kept = evaluate_row(*found, row, request.rtol, out)
         if not kept and request.method == AUTO:
             slowly.append(r)
@@ -87,7 +87,7 @@ def evaluate_density(
         else:
             log_q[r] = log_densities(
                 found[0],
-                _row_data(problem, r, n_threads, prepared is not None),
+                _row_data(problem, r, n_threads),
                 found[1](request.rtol),
                 request.rtol,
             )
@@ -100,8 +100,8 @@ def _direct(problem: Problem, request: Request) -> bool:
     return request.method == AUTO and problem.points * problem.bins <= _FEW_PAIRS
 
 
-def _row_data(problem: Problem, r: int, n_threads: int, x_is_good: bool) -> RowData:
-    return RowData(problem.x.block(r, r + 1)[0], problem.z.block(r, r + 1)[0], n_threads, x_is_good)
+def _row_data(problem: Problem, r: int, n_threads: int) -> RowData:
+    return RowData(problem.x.block(r, r + 1)[0], problem.z.block(r, r + 1)[0], n_threads)
 
 
 def _row(problem: Problem, r: int, request: Request, derivatives: bool) -> tuple[RowProblem, SumsFor] | None:

@@ -33,6 +33,7 @@ from .cell_accuracy import kernel_values
 from .cells import Bins
 from .families import RowParameters, row_parameters
 from .grid_points import grid_passes, placing, shares
+from .lanes import Lanes
 from .names import COMPACT
 from .row_data import RowData, Written, lane_count
 from .rows import Forward
@@ -262,20 +263,16 @@ class GridSums:
     def masses(self, row: RowData) -> tuple[Floats, float, float]:
         """Return the grid's masses in the transform's order, those off the grid, and sum_j w_j."""
         size = self.plan.slots + self.order
-        lanes = row.lanes(size)
-        sums, mass = np.zeros((lanes, size)), np.zeros(lanes)
-        add = self._passes.masses()
-
-        top = row.top
+        lanes, add = Lanes(row, row.lanes(size), size), self._passes.masses()
 
         def block(lane: int, x: Floats, z: Floats) -> None:
-            mass[lane] += add(x, z, top, self._g, sums[lane])
+            add(x, z, self._g, lanes.states[lane], lanes.sums[lane])
 
-        row.each_lane(lanes, block)
-        total = sums.sum(axis=0)
+        row.each_lane(lanes.count, block)
+        total, mass = lanes.total()
         on_grid = np.zeros(self.plan.length)
         on_grid += np.bincount(self._ring, total[: self.plan.slots], minlength=self.plan.length)
-        return on_grid, float(total[self.plan.slots :].sum()), float(mass.sum())
+        return on_grid, float(total[self.plan.slots :].sum()), mass
 
     def forward(self, row: RowData, derivatives: bool) -> Forward:
         """Return the sums over all points."""
@@ -333,5 +330,5 @@ class GridSums:
                 by_z.store()
                 by_x.store()
 
-        row.each_block(block)
+        row.each_block(block, out.values())
         return max(largest.values()), 0.0

@@ -12,8 +12,9 @@ from numba import types
 
 from .cell_geometry import EVEN, INVERSE_PERIOD, INVERSE_PITCH, ORIGIN, PERIOD, SIZE, locator
 from .jit import helper, lazily
-from .lanes import weights_of
+from .lanes import BAD, look, rescale, weigh_seen, weights_of
 from .pair_loops import CHUNK, READ1, WRITE1, room
+from .scan import bad_points
 
 # Entries of the array that compiled code takes, beside those of `cell_geometry`.
 _POINTS, _OUTSIDE = SIZE, SIZE + 1
@@ -68,7 +69,7 @@ def grid_passes(order: int, circle: bool, whole: bool) -> GridPasses:
 
     data = (READ1, READ1, types.float64, READ1)
     return GridPasses(
-        compiled("masses", _make_masses, types.float64(*data, WRITE1)),
+        compiled("masses", _make_masses, types.void(READ1, READ1, READ1, WRITE1, WRITE1)),
         compiled("values", _make_values, types.float64(*data, READ1, types.float64, WRITE1)),
         compiled("slopes", _make_slopes, types.float64(*data, READ1, READ1, types.float64, WRITE1, WRITE1)),
     )
@@ -110,15 +111,17 @@ def _stencil(order: int, circle: bool, whole: bool) -> Callable:
 def _make_masses(order: int, circle: bool, whole: bool) -> Callable:
     stencil = _stencil(order, circle, whole)
 
-    def masses(x, z, top, g, sums):
-        """sums (slots,) += w_j shares, w_j = exp(z_j - top); return sum_j w_j."""
+    def masses(x, z, g, state, sums):
+        """sums (slots,) += w_j shares, w_j = exp(z_j - top); `state` is a lane's."""
         u, w, slot = room(np.float64), room(np.float64), room(np.int64)
         s0, s1, s2, s3 = room(np.float64), room(np.float64), room(np.float64), room(np.float64)
-        total = 0.0
         for start in range(0, x.shape[0], CHUNK):
             n = min(CHUNK, x.shape[0] - start)
-            total += weights_of(z[start : start + n], n, top, w)
-            stencil(x[start : start + n], n, g, u, slot, s0, s1, s2, s3)
+            points, logits = x[start : start + n], z[start : start + n]
+            state[BAD] += bad_points(points)
+            rescale(sums, look(logits, state))
+            weigh_seen(logits, state, w)
+            stencil(points, n, g, u, slot, s0, s1, s2, s3)
             for j in range(n):
                 at = slot[j]
                 if order == 1:
@@ -129,7 +132,6 @@ def _make_masses(order: int, circle: bool, whole: bool) -> Callable:
                 if order == 4:
                     sums[at + 2] += w[j] * s2[j]
                     sums[at + 3] += w[j] * s3[j]
-        return total
 
     return masses
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .problem import FLOAT64
-from .scan import BadData, scan
+from .scan import BadData
 from .threads import run_blocks, run_ranges
 from .tiles import contiguous, is_contiguous
 
@@ -18,6 +17,7 @@ Floats = NDArray[np.float64]
 
 _POINTS_PER_BLOCK = 2**15
 _MOST_LANES = 32
+_TOGETHER = 8  # lanes or blocks to a call
 _NUMBERS_IN_LANES = 2**18
 _ALONE = 2**12  # points, or thousands of instructions, that are not worth waking a thread for
 
@@ -31,43 +31,27 @@ def lane_count(points: int, room: int) -> int:
 class RowData:
     """Data points and logits of one row."""
 
-    def __init__(self, x: NDArray[Any], z: NDArray[Any], n_threads: int, x_is_good: bool = False) -> None:
-        self.x, self.z, self.n_threads, self._x_is_good = x, z, n_threads, x_is_good
+    def __init__(self, x: NDArray[Any], z: NDArray[Any], n_threads: int) -> None:
+        self.x, self.z, self.n_threads = x, z, n_threads
         self.points = x.shape[0]
         self._top: float | None = None
 
     @property
     def top(self) -> float:
-        """The largest logit. The first use looks at all data, and raises BadData if any is no good."""
-        if self._top is None:
-            self._look()
+        """The largest logit, once a pass over all data has found it."""
         assert self._top is not None
         return self._top
 
     @property
     def top_if_known(self) -> float | None:
-        """The largest logit if all data have been looked at."""
+        """The largest logit, or None before the first pass."""
         return self._top
 
     def found_top(self, top: float, bad: float) -> None:
-        """State the largest logit and the number of bad entries, from another pass over all data."""
+        """State the largest logit and the number of bad entries, or raise BadData."""
         if bad > 0 or not top > -np.inf:
             raise BadData
         self._top = top
-
-    def _look(self) -> None:
-        pieces = list(self._pieces(0, self.points, 2**18))
-        tops, bad = np.empty((len(pieces), 1)), np.zeros(len(pieces))
-
-        def look(index: int) -> None:
-            piece = pieces[index]
-            dtype = self.x.dtype if self.x.dtype == self.z.dtype else FLOAT64
-            points = piece if not self._x_is_good else slice(0, 0)
-            data = contiguous(self.x[points], dtype)[np.newaxis], contiguous(self.z[piece], dtype)[np.newaxis]
-            bad[index] = scan(dtype)(*data, tops[index], False)
-
-        self.each(len(pieces), look)
-        self.found_top(float(tops.max()), bad.sum())
 
     def lanes(self, room: int) -> int:
         """Return in how many parts to sum arrays of `room` numbers each."""
@@ -85,9 +69,13 @@ class RowData:
         """Call work(first, last) until all of 0 .. count - 1 are done, on the row's threads."""
         run_ranges(count, work, self.n_threads, most)
 
+    def lane_size(self, lanes: int) -> int:
+        """Return the number of points of a lane."""
+        return -(-self.points // (lanes * 8)) * 8
+
     def each_lane(self, lanes: int, work: Callable[[int, Floats, Floats], None]) -> None:
         """Call work(lane, x, z) for the blocks of points of every lane, those of one lane in order."""
-        size = -(-self.points // (lanes * 8)) * 8
+        size = self.lane_size(lanes)
 
         def one(lane: int) -> None:
             for piece in self._pieces(lane * size, min((lane + 1) * size, self.points), _POINTS_PER_BLOCK):
@@ -95,8 +83,29 @@ class RowData:
 
         self.each(lanes, one)
 
-    def each_block(self, work: Callable[[int, slice, Floats, Floats], None]) -> int:
-        """Call work(index, points, x, z) for every block of points; return how many there are."""
+    def each_lanes(self, lanes: int, work: Callable[[slice, Floats, Floats], None]) -> None:
+        """Call work(lanes, x, z) for some lanes at a time, or in order for the blocks of one.
+
+        The fewer calls, the less threads wait for each other between them.
+        """
+        if not (is_contiguous(self.x) and is_contiguous(self.z)):
+            self.each_lane(lanes, lambda lane, x, z: work(slice(lane, lane + 1), x, z))
+            return
+        size = self.lane_size(lanes)
+
+        def some(first: int, last: int) -> None:
+            points = slice(first * size, last * size)
+            work(slice(first, last), self.x[points], self.z[points])
+
+        self.each_range(lanes, some, _TOGETHER)
+
+    def each_block(
+        self, work: Callable[[int, slice, Floats, Floats], None], out: Iterable[NDArray[Any]] | None = None
+    ) -> int:
+        """Call work(index, points, x, z) for every block of points; return how many there are.
+
+        With the arrays that it writes, `out`, it may get several blocks as one.
+        """
         blocks = max(1, self.points // _ALONE) if self.points < _MOST_LANES * _ALONE else _MOST_LANES
         blocks = max(blocks, -(-self.points // _POINTS_PER_BLOCK))
         size = -(-self.points // (blocks * 8)) * 8
@@ -106,7 +115,14 @@ class RowData:
             piece = pieces[index]
             work(index, piece, contiguous(self.x[piece]), contiguous(self.z[piece]))
 
-        self.each(len(pieces), one)
+        def some(first: int, last: int) -> None:
+            piece = slice(pieces[first].start, pieces[last - 1].stop)
+            work(first, piece, self.x[piece], self.z[piece])
+
+        if out is not None and all(is_contiguous(array) for array in (self.x, self.z, *out)):
+            self.each_range(len(pieces), some, _TOGETHER)
+        else:
+            self.each(len(pieces), one)
         return len(pieces)
 
 

@@ -125,7 +125,7 @@ def evaluate_row(
     if sums_for.outright:
         sums = sums_for(rtol)
         return _attempt(problem, row, sums, max(rtol, sums.keeps), rtol, gradients)[0], True
-    tolerance = rtol
+    tolerance = _first(problem, rtol, gradients)
     while True:
         loss, excess = _attempt(problem, row, sums_for(tolerance), tolerance, rtol, gradients)
         if excess <= 1 or tolerance <= _LEAST:
@@ -133,6 +133,19 @@ def evaluate_row(
         needed = tolerance / (2 * excess)
         while tolerance > max(needed, _LEAST):
             tolerance /= 100
+
+
+def _first(problem: RowProblem, rtol: float, gradients: dict[str, NDArray[Any]] | None) -> float:
+    """Return the tolerance to try first, which for gradients is finer where the kernel is wide.
+
+    What a point gives and takes then nearly cancels: to about the square of the interval over h.
+    """
+    span = float(problem.centers.max() - problem.centers.min())
+    left = (span / problem.h) ** 2
+    tolerance = rtol
+    while gradients is not None and 0 < 10 * left * rtol < tolerance and tolerance > _LEAST:
+        tolerance /= 100
+    return tolerance
 
 
 def _attempt(

@@ -81,11 +81,7 @@ def _vector_sums(order: int) -> Callable:
             row = code.element(4, arguments[5])
             sums = [builder.load(total) for total in totals]
             for k, size in powers_of_two(order):
-                parts = code.transposed(sums[k : k + size])
-                while len(parts) > 1:
-                    parts = [code.plus(*parts[i : i + 2]) for i in range(0, len(parts), 2)]
-                place = code.past(row, k)
-                code.store(code.plus(code.load(place, size), parts[0]), place)
+                code.add_to(code.past(row, k), code.total(code.transposed(sums[k : k + size])), size)
             return context.get_dummy_value()
 
         return types.void(w, v, begin, end, table, at, z, after), generate

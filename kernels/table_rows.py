@@ -51,6 +51,16 @@ def add_polynomials(order: int) -> Callable:
     return _plain_polynomials(order) if numba.config.DISABLE_JIT else _vector_polynomials(order)
 
 
+@cache
+def note_extremes() -> Callable:
+    """Return a function for compiled code that summarises eight points in rows of four numbers.
+
+    f(v, z, at, first, table): for the points i from `first` on, the row at_i holds the largest of -v_i, of
+    v_i and of z_i, and how many there were.
+    """
+    return _plain_extremes() if numba.config.DISABLE_JIT else _vector_extremes()
+
+
 def _plain_moments(order: int) -> Callable:
     def add(w, v, at, first, table):
         for i in range(first, first + LANES):
@@ -73,6 +83,16 @@ def _plain_polynomials(order: int) -> Callable:
     return add
 
 
+def _plain_extremes() -> Callable:
+    def note(v, z, at, first, table):
+        for i in range(first, first + LANES):
+            for k, value in enumerate((-v[i], v[i], z[i])):
+                table[at[i] + k] = max(table[at[i] + k], value)
+            table[at[i] + 3] += 1.0
+
+    return note
+
+
 def _vector_moments(order: int) -> Callable:
     @intrinsic
     def add(typing, w, v, at, first, table):
@@ -81,10 +101,16 @@ def _vector_moments(order: int) -> Callable:
             weights, places = (code.load(code.element(array, arguments[3]), LANES) for array in (0, 1))
             terms = code.chebyshev(weights, places, order)
             groups = [(k, size, code.transposed(terms[k : k + size])) for k, size in powers_of_two(order)]
-            for lane, row in enumerate(code.rows(2, arguments[3], 4)):
-                for k, size, added in groups:
-                    place = code.past(row, k)
-                    code.store(code.plus(code.load(place, size), added[lane]), place)
+            rows = code.rows(2, arguments[3], 4)
+            # Where data are sorted or tied, a row would wait for the last point's sum each time.
+            with builder.if_else(code.all_equal(2, arguments[3])) as (together, apart):
+                with together:
+                    for k, size, added in groups:
+                        code.add_to(code.past(rows[0], k), code.total(added), size)
+                with apart:
+                    for lane, row in enumerate(rows):
+                        for k, size, added in groups:
+                            code.add_to(code.past(row, k), added[lane], size)
             return context.get_dummy_value()
 
         return types.void(w, v, at, first, table), generate
@@ -109,3 +135,21 @@ def _vector_polynomials(order: int) -> Callable:
         return types.void(table, at, v, first, sums), generate
 
     return add
+
+
+def _vector_extremes() -> Callable:
+    @intrinsic
+    def note(typing, v, z, at, first, table):
+        def generate(context, builder, signature, arguments):
+            code = VectorCode(context, builder, signature, arguments)
+            places, logits = (code.load(code.element(array, arguments[3]), LANES) for array in (0, 1))
+            columns = [code.negative(places), places, logits, code.all_lanes(1.0)]
+            for row, values in zip(code.rows(2, arguments[3], 4), code.transposed(columns), strict=True):
+                before = code.load(row, 4)
+                after = code.chosen(code.larger(before, values), code.plus(before, values), [0, 1, 2, 7])
+                code.store(after, row)
+            return context.get_dummy_value()
+
+        return types.void(v, z, at, first, table), generate
+
+    return note

@@ -15,10 +15,12 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
+from .ahead import to_read
 from .arithmetic import LOG2_E
 from .families import FORMULAS, IMAGES, PERIOD, Variant
 from .jit import helper, lazily
-from .pair_loops import CHUNK, READ, READ1, WRITE1, distance_of, parameters_of, room, shift_of
+from .pair_loops import CHUNK, LANES, READ, READ1, WRITE1, distance_of, parameters_of, room, shift_of
+from .table_rows import note_extremes
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -77,6 +79,10 @@ def find(xs, middle, period, low, high, buckets, first, v, owner):
     origin, scale, lowest, highest = buckets[0], buckets[1], low[0], high[low.shape[0] - 1]
     for j in range(xs.shape[0]):
         v[j] = near_middle(xs[j], middle, period)
+    if last == 0:
+        for j in range(xs.shape[0]):
+            owner[j] = np.int64(0) if (v[j] >= lowest) & (v[j] <= highest) else np.int64(-1)
+        return
     for j in range(xs.shape[0]):
         at = v[j]
         owner[j] = -1
@@ -97,43 +103,49 @@ def find(xs, middle, period, low, high, buckets, first, v, owner):
             owner[j] = i
 
 
+@helper
+def _rows_of_parts(zs, v, owner, low, scale, splits, starts, need, trash, row):
+    """row_j = 4 times the part of its interval that a point lies in, or `trash`."""
+    if low.shape[0] == 1:
+        first, factor, last, least = low[0], scale[0], splits[0] - 1, need[0]
+        for j in range(zs.shape[0]):
+            part = part_of((v[j] - first) * factor, last)
+            row[j] = 4 * (part if (owner[j] >= 0) & (zs[j] >= least) else trash)
+        return
+    for j in range(zs.shape[0]):
+        i = owner[j]
+        if i < 0 or zs[j] < need[i]:
+            row[j] = 4 * trash
+        else:
+            row[j] = 4 * (starts[i] + part_of((v[j] - low[i]) * scale[i], splits[i] - 1))
+
+
 def _make_summary() -> Callable:
-    def summary(
-        x,
-        z,
-        middle,
-        period,
-        low,
-        high,
-        buckets,
-        first,
-        splits,
-        starts,
-        need,
-        new_low,
-        new_high,
-        largest,
-        count,
-    ):
+    note = note_extremes()
+
+    def summary(x, z, middle, period, low, high, buckets, first, splits, starts, need, table):
         """Summarise the points of intervals, each cut in splits[i] parts, numbered from starts[i].
 
-        Points with logits below need[i] are left out.
+        Rows of the table are those of `note_extremes` for each part, and one more for points elsewhere or
+        with logits below need[i].
         """
-        v, owner = room(np.float64), room(np.int64)
+        v, logit, owner, row = room(np.float64), room(np.float64), room(np.int64), room(np.int64)
+        trash = starts[starts.shape[0] - 1]
         scale = splits / np.maximum(high - low, 1e-300)
         for start in range(0, x.shape[0], CHUNK):
             n = min(CHUNK, x.shape[0] - start)
+            zs = z[start : start + n]
             find(x[start : start + n], middle, period, low, high, buckets, first, v, owner)
+            _rows_of_parts(zs, v, owner, low, scale, splits, starts, need, trash, row)
             for j in range(n):
-                i, logit = owner[j], z[start + j]
-                if i < 0 or logit < need[i]:
-                    continue
-                at = v[j]
-                part = starts[i] + part_of((at - low[i]) * scale[i], splits[i] - 1)
-                new_low[part] = min(new_low[part], at)
-                new_high[part] = max(new_high[part], at)
-                largest[part] = max(largest[part], logit)
-                count[part] += 1
+                logit[j] = zs[j]
+            padded = (n + LANES - 1) // LANES * LANES
+            for j in range(n, padded):
+                v[j], logit[j], row[j] = 0.0, 0.0, 4 * trash
+            for j in range(0, padded, LANES):
+                to_read(x, start + CHUNK + j)
+                to_read(z, start + CHUNK + j)
+                note(v, logit, row, j, table)
 
     return summary
 
@@ -142,7 +154,7 @@ _DATA = (READ1, READ1, types.float64, types.float64)
 WHERE = (READ1, READ1, READ1, READ_INTS)
 summary = lazily(
     _make_summary,
-    types.void(*_DATA, *WHERE, READ_INTS, READ_INTS, READ1, WRITE1, WRITE1, WRITE1, INTS),
+    types.void(*_DATA, *WHERE, READ_INTS, READ_INTS, READ1, WRITE1),
     "tail_intervals.summary",
 )
 

@@ -114,17 +114,17 @@ class Tail:
         starts = np.concatenate([[0], np.cumsum(splits)])
         size, data = int(starts[-1]), self._data()
         lanes = data.lanes(4 * size)
-        low, high = np.full((lanes, size), np.inf), np.full((lanes, size), -np.inf)
-        largest, count = np.full((lanes, size), -np.inf), np.zeros((lanes, size), np.int64)
+        tables = np.full((lanes, size + 1, 4), [-np.inf, -np.inf, -np.inf, 0.0])
         where = (intervals.low, intervals.high, *intervals.buckets())
         add = summary()
 
         def block(lane: int, x: Floats, z: Floats) -> None:
-            found = low[lane], high[lane], largest[lane], count[lane]
-            add(x, z, *self._where, *where, splits, starts, need, *found)
+            add(x, z, *self._where, *where, splits, starts, need, tables[lane].ravel())
 
         data.each_lane(lanes, block)
-        whole = Intervals(low.min(axis=0), high.max(axis=0), largest.max(axis=0), count.sum(axis=0))
+        below, high, largest = tables[:, :-1, :3].max(axis=0).T
+        number = tables[:, :-1, 3].sum(axis=0).astype(np.int64)
+        whole = Intervals(*map(np.ascontiguousarray, (-below, high, largest, number)))
         return whole.some((whole.number > 0) & (whole.largest > -np.inf))
 
     def _test(self, intervals: Intervals) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:

@@ -83,7 +83,7 @@ class VectorCode:
         if isinstance(value, float):
             return ir.Constant(self.vector, [value] * LANES)
         vector = self._builder.insert_element(self._nothing, value, ir.Constant(_INT, 0))
-        return self._chosen(vector, vector, [0] * LANES)
+        return self.chosen(vector, vector, [0] * LANES)
 
     @contextmanager
     def indices(self, begin: Any, end: Any, step: int) -> Iterator[Any]:
@@ -101,6 +101,33 @@ class VectorCode:
     def plus(self, x: Any, y: Any) -> Any:
         """Return x + y."""
         return self._builder.fadd(x, y, _FLAGS)
+
+    def total(self, values: list[Any]) -> Any:
+        """Return the sum of 1, 2, 4 or 8 vectors or numbers."""
+        while len(values) > 1:
+            values = [self.plus(*values[i : i + 2]) for i in range(0, len(values), 2)]
+        return values[0]
+
+    def add_to(self, pointer: Any, value: Any, size: int) -> None:
+        """Add a vector, or a number, to memory."""
+        self.store(self.plus(self.load(pointer, size), value), pointer)
+
+    def all_equal(self, argument: int, index: Any) -> Any:
+        """Return whether eight integers of an array are the same."""
+        kind = ir.VectorType(_LONG, LANES)
+        address = self._builder.bitcast(self.element(argument, index), kind.as_pointer())
+        numbers = self._builder.load(address, align=8)
+        same = self._builder.icmp_signed("==", numbers, self.chosen(numbers, numbers, [0] * LANES))
+        mask = ir.IntType(LANES)
+        return self._builder.icmp_unsigned("==", self._builder.bitcast(same, mask), ir.Constant(mask, 255))
+
+    def negative(self, x: Any) -> Any:
+        """Return -x."""
+        return self._builder.fneg(x)
+
+    def larger(self, x: Any, y: Any) -> Any:
+        """Return the larger of x and y, which are not NaN."""
+        return self._builder.select(self._builder.fcmp_ordered(">", x, y), x, y)
 
     def chebyshev(self, weights: Any, places: Any, order: int) -> list[Any]:
         """Return w T_k(v), k < order, for a vector of points."""
@@ -142,11 +169,12 @@ class VectorCode:
             for i in range(len(vectors)):
                 if not i & bit:
                     one, two = vectors[i], vectors[i + bit]
-                    vectors[i], vectors[i + bit] = self._chosen(one, two, low), self._chosen(one, two, high)
+                    vectors[i], vectors[i + bit] = self.chosen(one, two, low), self.chosen(one, two, high)
             bit *= 2
         return vectors
 
-    def _chosen(self, one: Any, two: Any, lanes: list[int]) -> Any:
+    def chosen(self, one: Any, two: Any, lanes: list[int]) -> Any:
+        """Return lanes of two vectors, those of the second numbered on from the first's."""
         mask = ir.Constant(ir.VectorType(_INT, len(lanes)), [ir.Constant(_INT, lane) for lane in lanes])
         return self._builder.shuffle_vector(one, two, mask)
 
@@ -155,7 +183,7 @@ class VectorCode:
             return vector
         if size == 1:
             return self._builder.extract_element(vector, ir.Constant(_INT, first))
-        return self._chosen(vector, vector, list(range(first, first + size)))
+        return self.chosen(vector, vector, list(range(first, first + size)))
 
     def _joined(self, parts: list[Any]) -> Any:
         if self._width(parts[0]) == 1:
@@ -165,7 +193,7 @@ class VectorCode:
             return vector
         while len(parts) > 1:
             both = list(range(2 * self._width(parts[0])))
-            parts = [self._chosen(parts[i], parts[i + 1], both) for i in range(0, len(parts), 2)]
+            parts = [self.chosen(parts[i], parts[i + 1], both) for i in range(0, len(parts), 2)]
         return parts[0]
 
     @staticmethod

@@ -22,11 +22,12 @@ from .cells import Bins, reach_of
 from .families import FORMULAS, IMAGES, RowParameters, Variant, row_parameters
 from .families import PERIOD as FAMILY_PERIOD
 from .jit import helper, lazily
-from .lanes import weights_of
+from .lanes import BAD, MASS, REFERENCE, Lanes, look, rescale, weights_of
 from .names import COMPACT
 from .pair_loops import CHUNK, READ, READ1, WRITE1, distance_of, parameters_of, room, shift_of
 from .row_data import RowData, Written
 from .rows import Forward, largest_magnitude
+from .scan import bad_points
 from .window_near import near_loops
 
 Floats = NDArray[np.float64]
@@ -36,7 +37,7 @@ _INTS = types.Array(types.int64, 1, "C", readonly=True)
 _MOST_LOOKS = 5
 # ns on one thread: for each point and pair when sorted, and for each point and bin that it looks at.
 _POINT, _PAIR = 40.0, 0.8
-_NEAR, _LOOK = 2.0, 2.5
+_NEAR, _LOOK = 3.0, 3.0
 
 
 def why_not(kernel: str) -> str | None:
@@ -74,10 +75,10 @@ def plan_window(kernel: str, h: float, period: float | None, bins: Bins, rtol: f
         shape = around(0.5 * (bins.first + bins.last) - period / 2, period, period, 1)
         return WindowPlan(family, shape, period, 0.0, bins.number, 0)
     beyond = 0.0 if kernel in COMPACT else value_beyond(family, reach, h, True)
-    # One more than the reach spans, because a place in the last pitch may round into the next.
-    looks = math.floor(2 * reach / bins.spacing + 1e-9) + 2 if bins.spacing > 0 else 0
+    # As many as fit into the reach, which ends short of the next by more than places round.
+    looks = math.floor(2 * reach / bins.spacing * (1 + 1e-6)) + 1 if bins.spacing > 0 else 0
     if 0 < looks <= _MOST_LOOKS and (period is None or (looks + 1) * bins.spacing < period / 2):
-        first = bins.first + reach - (looks + 1) * bins.spacing
+        first = bins.first - (looks / 2 + 1) * bins.spacing
         columns = bins.number + looks + 1
         near = Geometry("even", False, first, bins.spacing, columns, 1, (0.0,), 0.0, 1)
         near = near if period is None else on_circle(near, period)
@@ -99,17 +100,17 @@ class WindowLoops(NamedTuple):
 @cache
 def window_loops(variant: Variant, circle: bool) -> WindowLoops:
     """Return the passes over a block, each compiled when it is first asked for."""
-    head = (READ1, READ1, types.float64, READ1, READ1, _INTS, _INTS, READ, types.boolean)
+    fixed = (READ1, READ1, _INTS, _INTS, READ, types.boolean)
     key = f"{variant.key}.{'circle' if circle else 'line'}"
     return WindowLoops(
         lazily(
             lambda: _make_forward(variant, circle),
-            types.float64(*head, WRITE1, WRITE1),
+            types.void(READ1, READ1, *fixed, WRITE1, WRITE1, WRITE1),
             f"window.forward.{key}",
         ),
         lazily(
             lambda: _make_adjoint(variant, circle),
-            types.void(*head, READ1, types.float64, WRITE1, WRITE1),
+            types.void(READ1, READ1, types.float64, *fixed, READ1, types.float64, WRITE1, WRITE1),
             f"window.adjoint.{key}",
         ),
     )
@@ -163,9 +164,15 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
     formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
     sort = _sorter(circle)
 
-    def forward(x, z, top, g, centers, first, last, params, derived, density, widening):
-        """density, widening (M,) += sums over the points with keys first[m] .. last[m]; return sum_j w_j."""
-        points, weights, _, starts, mass = sort(x, z, top, g)
+    def forward(x, z, g, centers, first, last, params, derived, state, density, widening):
+        """density, widening (M,) += sums over points with keys first[m] .. last[m]; `state` is a lane's."""
+        state[BAD] += bad_points(x)
+        factor = look(z, state)
+        rescale(density, factor)
+        rescale(widening, factor)
+        reference = state[REFERENCE] if state[REFERENCE] > -np.inf else 0.0
+        points, weights, _, starts, mass = sort(x, z, reference, g)
+        state[MASS] += mass
         p = parameters_of(params, 0)
         period = p[FAMILY_PERIOD]
         count = int(p[IMAGES]) if images else 1
@@ -187,7 +194,6 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
                         total += weights[j] * exp2(e) * f
             density[m] += total
             widening[m] += wider
-        return mass
 
     return forward
 
@@ -270,20 +276,18 @@ class WindowSums:
     def forward(self, row: RowData, derivatives: bool) -> Forward:
         """Return the sums over all points."""
         size = self._size
-        lanes = row.lanes(2 * size)
-        density, widening, mass = np.zeros((lanes, size)), np.zeros((lanes, size)), np.zeros(lanes)
+        lanes = Lanes(row, row.lanes(2 * size), 2 * size)
         loop, fixed = self._forward(), self._fixed
 
-        top = row.top
-
         def block(lane: int, x: Floats, z: Floats) -> None:
-            sums = density[lane], widening[lane]
-            mass[lane] += loop(x, z, top, self._g, *fixed, derivatives, *sums)
+            sums = lanes.sums[lane]
+            loop(x, z, self._g, *fixed, derivatives, lanes.states[lane], sums[:size], sums[size : 2 * size])
 
-        row.each_lane(lanes, block)
-        total, whole = density.sum(axis=0)[self._bins], float(mass.sum())
-        error = ROUNDING * total + self.plan.beyond * whole
-        return Forward(total, error, whole, widening.sum(axis=0)[self._bins] if derivatives else None)
+        row.each_lane(lanes.count, block)
+        sums, mass = lanes.total()
+        density, widening = sums[:size][self._bins], sums[size:][self._bins]
+        error = ROUNDING * density + self.plan.beyond * mass
+        return Forward(density, error, mass, widening if derivatives else None)
 
     def adjoint(
         self, row: RowData, weights: Floats, share: float, out: dict[str, NDArray[Any]]

@@ -12,29 +12,31 @@ from functools import cache
 import numpy as np
 from numba import types
 
+from .ahead import to_read
 from .arithmetic import SMALLEST, exp2
 from .cell_geometry import COPIES, INVERSE_PITCH, ORIGIN, PERIOD, locator
 from .families import FORMULAS, IMAGES, Variant
 from .families import PERIOD as FAMILY_PERIOD
 from .jit import lazily
-from .lanes import weights_of
-from .pair_loops import CHUNK, READ, READ1, WRITE1, distance_of, parameters_of, room, shift_of
+from .lanes import BAD, look, rescale, weigh_seen, weights_of
+from .pair_loops import CHUNK, LANES, READ, READ1, WRITE1, distance_of, parameters_of, room, shift_of
+from .scan import bad_points
 
 
 @cache
 def near_loops(variant: Variant, circle: bool) -> tuple[Callable[[], Callable], Callable[[], Callable]]:
     """Return the forward and the adjoint pass over a block, each compiled when it is first asked for."""
-    head = (READ1, READ1, types.float64, READ1, READ1, types.int64, READ, types.boolean)
+    fixed = (READ1, READ1, types.int64, READ, types.boolean)
     key = f"{variant.key}.{'circle' if circle else 'line'}"
     return (
         lazily(
             lambda: _make_forward(variant, circle),
-            types.float64(*head, WRITE1, WRITE1),
+            types.void(READ1, READ1, *fixed, WRITE1, WRITE1, WRITE1),
             f"window_near.forward.{key}",
         ),
         lazily(
             lambda: _make_adjoint(variant, circle),
-            types.void(*head, READ1, types.float64, WRITE1, WRITE1),
+            types.void(READ1, READ1, types.float64, *fixed, READ1, types.float64, WRITE1, WRITE1),
             f"window_near.adjoint.{key}",
         ),
     )
@@ -44,28 +46,34 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
     formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
     distances, cells = locator("even", circle)
 
-    def forward(x, z, top, g, centers, looks, params, derived, density, widening):
-        """density, widening (bins,) += sums over the points that look at a bin; return sum_j w_j."""
+    def forward(x, z, g, centers, looks, params, derived, state, density, widening):
+        """density, widening (bins,) += sums over the points that look at a bin; `state` is a lane's."""
         u, v, w, cell = room(np.float64), room(np.float64), room(np.float64), room(np.int64)
         at, terms, place = room(np.float64), room(np.float64), room(np.float64)
         p = parameters_of(params, 0)
         period = p[FAMILY_PERIOD]
         count = int(p[IMAGES]) if images else 1
         copies, turn, pitch = int(g[COPIES]), g[PERIOD] * g[INVERSE_PITCH], 1.0 / g[INVERSE_PITCH]
-        mass = 0.0
         for start in range(0, x.shape[0], CHUNK):
             n = min(CHUNK, x.shape[0] - start)
-            xs = x[start : start + n]
-            mass += weights_of(z[start : start + n], n, top, w)
+            xs, zs = x[start : start + n], z[start : start + n]
+            state[BAD] += bad_points(xs)
+            factor = look(zs, state)
+            rescale(density, factor)
+            rescale(widening, factor)
+            weigh_seen(zs, state, w)
             distances(xs, n, g, u)
             for copy in range(copies):
                 cells(u, n, copy * turn, g, 1, cell, v)
+                for j in range(0, n, LANES):
+                    to_read(x, start + CHUNK + j)
+                    to_read(z, start + CHUNK + j)
                 for j in range(n):
                     at[j] = g[ORIGIN] + (u[j] + copy * turn) * pitch if circle else xs[j]
-                for look in range(looks):
+                for number in range(looks):
                     # Few arrays to a loop, or it is not vectorised.
                     for j in range(n):
-                        place[j] = centers[np.uint64(cell[j] + look)]
+                        place[j] = centers[np.uint64(cell[j] + number)]
                     for j in range(n):
                         terms[j] = 0.0
                     for image in range(count):
@@ -74,7 +82,7 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
                             e, f, _, _ = formula(distance(place[j], at[j], period, shift), p)
                             terms[j] += w[j] * exp2(e) * f
                     for j in range(n):
-                        density[np.uint64(cell[j] + look)] += terms[j]
+                        density[np.uint64(cell[j] + number)] += terms[j]
                     if not derived:
                         continue
                     for j in range(n):
@@ -86,8 +94,7 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
                             reached = (e > SMALLEST) & (f > 0.0)
                             terms[j] += w[j] * exp2(e) * f_h if reached else 0.0
                     for j in range(n):
-                        widening[np.uint64(cell[j] + look)] += terms[j]
-        return mass
+                        widening[np.uint64(cell[j] + number)] += terms[j]
 
     return forward
 
@@ -114,13 +121,16 @@ def _make_adjoint(variant: Variant, circle: bool) -> Callable:
                 sums[j], slopes[j] = 0.0, 0.0
             for copy in range(copies):
                 cells(u, n, copy * turn, g, 1, cell, v)
+                for j in range(0, n, LANES):
+                    to_read(x, start + CHUNK + j)
+                    to_read(z, start + CHUNK + j)
                 for j in range(n):
                     at[j] = g[ORIGIN] + (u[j] + copy * turn) * pitch if circle else xs[j]
-                for look in range(looks):
+                for number in range(looks):
                     for j in range(n):
-                        place[j] = centers[np.uint64(cell[j] + look)]
+                        place[j] = centers[np.uint64(cell[j] + number)]
                     for j in range(n):
-                        weight[j] = weights[np.uint64(cell[j] + look)]
+                        weight[j] = weights[np.uint64(cell[j] + number)]
                     for image in range(count):
                         shift = shift_of(image, period)
                         for j in range(n):

@@ -15,6 +15,7 @@ def points(order, count=64):
     """Return v, w, the rows of points, several of which share a row, and a table."""
     v, w = (np.tanh(part) for part in random_problem(order, count))
     rows = np.random.default_rng(order).integers(0, 5, count) * order
+    rows[16:24] = order  # all eight of one
     return v, w, rows, random_problem(order + 1, 5 * order)[0]
 
 
