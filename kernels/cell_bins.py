@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,16 +12,17 @@ from numba import types
 from numpy.typing import NDArray
 
 from .arithmetic import SMALLEST, exp2
-from .cell_levels import CIRCULAR, MOST_RUNS, ORDER, cells_seen, node_positions, see_grown
+from .cell_levels import CIRCULAR, MOST_RUNS, ORDER, cell_steps, cells_seen, node_positions, see_grown
 from .cells import CellPlan
 from .families import FORMULAS, IMAGES, PERIOD, Variant
-from .jit import lazily
+from .jit import helper, lazily
 from .pair_loops import READ, READ1, WRITE1, distance_of, parameters_of, shift_of
 from .row_data import RowData
 
 Floats = NDArray[np.float64]
 
-_WORTH_SHARING = 2**18  # pairs of nodes and bins, worth a second thread
+_WORTH_SHARING = 2**17  # values of K, worth a second thread
+_PRODUCT = 0.15  # cost of a product with a table, of a value of K
 
 
 class BinLoops(NamedTuple):
@@ -38,9 +40,10 @@ _SPEC = types.Array(types.int64, 1, "C", readonly=True)
 @cache
 def bin_loops(variant: Variant) -> BinLoops:
     """Return the loops of a variant, each compiled when it is first asked for."""
+    head = (types.int64,) * 4
     common = (READ1, READ1, _SPEC, READ1, READ)
-    forward = types.void(*common, READ1, READ1, READ1, WRITE1, WRITE1)
-    adjoint = types.void(*common, READ1, READ1, WRITE1, WRITE1)
+    forward = types.void(*head, *common, READ1, READ1, READ1, WRITE1, WRITE1)
+    adjoint = types.void(*head, *common, READ1, READ1, WRITE1, WRITE1)
 
     def compiled(name: str, make: Callable, signature: object) -> Callable[[], Callable]:
         derived = name in ("widenings", "slopes")
@@ -54,98 +57,143 @@ def bin_loops(variant: Variant) -> BinLoops:
     )
 
 
-# Both take centers and places (M,), these in pitches from the origin, what bins see, the nodes'
-# positions (nodes,) on the line, and the formula's parameters (1, PARAMETERS).
+# Both do the bins r, r + stride, r + 2 stride .. for r from `first` to `last`. They see the same nodes,
+# only each time `step` pitches further, so that K is evaluated once for all of them. They take centers
+# and places (M,), these in pitches from the origin, what bins see, the nodes' positions (nodes,) on the
+# line, and the formula's parameters (1, PARAMETERS). Indices are unsigned, because what may be negative
+# is no index of a vector register's load.
+
+
+@cache
+def _table(variant: Variant, by_h: bool, by_d: bool) -> Callable:
+    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
+
+    @helper
+    def fill(c, positions, order, runs, count, params, table):
+        """Write K, dK/dh or dK/dd at a bin's distances from the nodes of its runs of cells."""
+        p = parameters_of(params, 0)
+        period = p[PERIOD]
+        kernels = int(p[IMAGES]) if images else 1
+        done = np.uint64(0)
+        for run in range(count):
+            begin, size = np.uint64(runs[run, 0] * order), np.uint64((runs[run, 1] - runs[run, 0]) * order)
+            for i in range(size):
+                table[done + i] = 0.0
+            for image in range(kernels):
+                shift = shift_of(image, period)
+                for i in range(size):
+                    e, f, f_d, f_h = formula(distance(c, positions[begin + i], period, shift), p)
+                    if by_h or by_d:
+                        reached = (e > SMALLEST) & (f > 0.0)
+                        table[done + i] += exp2(e) * (f_h if by_h else f_d) if reached else 0.0
+                    else:
+                        table[done + i] += exp2(e) * f
+            done += size
+
+    return fill
 
 
 def _make_forward(variant: Variant, derived: bool) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
+    fill = _table(variant, derived, False)
 
-    def forward(centers, places, spec, positions, params, weights, mass, accuracy, density, error):
+    def forward(
+        first,
+        last,
+        stride,
+        step,
+        centers,
+        places,
+        spec,
+        positions,
+        params,
+        weights,
+        mass,
+        accuracy,
+        density,
+        error,
+    ):
         """density (M,) = sum over nodes of weight K or dK/dh; error (M,) = sum over cells of mass accuracy.
 
         weights (nodes,), mass (cells,), and accuracy by a cell's place among those around the bin's own.
         """
-        p = parameters_of(params, 0)
-        period = p[PERIOD]
-        count = int(p[IMAGES]) if images else 1
         order, farthest = spec[ORDER], accuracy.shape[0] // 2
-        runs = np.empty((MOST_RUNS, 2), np.int64)
-        for m in range(centers.shape[0]):
-            c, total, doubt = centers[m], 0.0, 0.0
-            column = np.int64(np.floor(places[m]))
-            for run in range(cells_seen(places[m], spec, runs)):
-                first, last = runs[run, 0], runs[run, 1]
-                # Unsigned, because what may be negative is no index of a vector register's load.
-                begin, end = np.uint64(first * order), np.uint64(last * order)
-                for image in range(count):
-                    shift = shift_of(image, period)
-                    for j in range(begin, end):
-                        e, f, _, f_h = formula(distance(c, positions[j], period, shift), p)
-                        if derived:
-                            reached = (e > SMALLEST) & (f > 0.0)
-                            total += weights[j] * (exp2(e) * f_h) if reached else 0.0
-                        else:
-                            total += weights[j] * exp2(e) * f
-                begin, end = np.uint64(first), np.uint64(last)
-                if farthest == 0:
-                    for cell in range(begin, end):
-                        doubt += mass[cell] * accuracy[0]
-                else:
-                    offset = np.uint64(first - column + farthest)
-                    for i in range(end - begin):
-                        doubt += mass[begin + i] * accuracy[offset + i]
-            density[m], error[m] = total, doubt
+        runs, steps = np.empty((MOST_RUNS, 2), np.int64), np.empty(MOST_RUNS, np.int64)
+        table = np.empty(positions.shape[0])
+        for r in range(first, last):
+            column, count = np.int64(np.floor(places[r])), cells_seen(places[r], spec, runs)
+            fill(centers[r], positions, order, runs, count, params, table)
+            cell_steps(spec, step, runs, count, steps)
+            for m in range(r, centers.shape[0], stride):
+                total, doubt, done, moved = 0.0, 0.0, np.uint64(0), m // stride
+                for run in range(count):
+                    begin, cells = runs[run, 0] + moved * steps[run], np.uint64(runs[run, 1] - runs[run, 0])
+                    node, cell = np.uint64(begin * order), np.uint64(begin)
+                    for i in range(cells * np.uint64(order)):
+                        total += table[done + i] * weights[node + i]
+                    done += cells * np.uint64(order)
+                    if farthest == 0:
+                        for i in range(cells):
+                            doubt += mass[cell + i] * accuracy[0]
+                    else:
+                        offset = np.uint64(runs[run, 0] - column + farthest)
+                        for i in range(cells):
+                            doubt += mass[cell + i] * accuracy[offset + i]
+                density[m], error[m] = total, doubt
 
     return forward
 
 
 def _make_adjoint(variant: Variant, derived: bool) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
+    fill = _table(variant, False, derived)
 
-    def adjoint(centers, places, spec, positions, params, weights, accuracy, values, doubts):
+    def adjoint(
+        first,
+        last,
+        stride,
+        step,
+        centers,
+        places,
+        spec,
+        positions,
+        params,
+        weights,
+        accuracy,
+        values,
+        doubts,
+    ):
         """values (nodes,) += sum over bins of weight K or dK/dd, doubts (cells,) += of weight accuracy."""
-        p = parameters_of(params, 0)
-        period = p[PERIOD]
-        count = int(p[IMAGES]) if images else 1
         order, farthest = spec[ORDER], accuracy.shape[0] // 2
-        runs = np.empty((MOST_RUNS, 2), np.int64)
-        for m in range(centers.shape[0]):
-            c, weight = centers[m], weights[m]
-            if weight == 0.0:
-                continue
-            column = np.int64(np.floor(places[m]))
-            for run in range(cells_seen(places[m], spec, runs)):
-                first, last = runs[run, 0], runs[run, 1]
-                # Unsigned, because what may be negative is no index of a vector register's load.
-                begin, end = np.uint64(first * order), np.uint64(last * order)
-                for image in range(count):
-                    shift = shift_of(image, period)
-                    for j in range(begin, end):
-                        e, f, f_d, _ = formula(distance(c, positions[j], period, shift), p)
-                        if derived:
-                            reached = (e > SMALLEST) & (f > 0.0)
-                            values[j] += weight * (exp2(e) * f_d) if reached else 0.0
-                        else:
-                            values[j] += weight * exp2(e) * f
-                begin, end = np.uint64(first), np.uint64(last)
-                if farthest == 0:
-                    for cell in range(begin, end):
-                        doubts[cell] += weight * accuracy[0]
-                else:
-                    offset = np.uint64(first - column + farthest)
-                    for i in range(end - begin):
-                        doubts[begin + i] += weight * accuracy[offset + i]
+        runs, steps = np.empty((MOST_RUNS, 2), np.int64), np.empty(MOST_RUNS, np.int64)
+        table = np.empty(positions.shape[0])
+        for r in range(first, last):
+            column, count = np.int64(np.floor(places[r])), cells_seen(places[r], spec, runs)
+            fill(centers[r], positions, order, runs, count, params, table)
+            cell_steps(spec, step, runs, count, steps)
+            for m in range(r, centers.shape[0], stride):
+                weight, done, moved = weights[m], np.uint64(0), m // stride
+                for run in range(count):
+                    begin, cells = runs[run, 0] + moved * steps[run], np.uint64(runs[run, 1] - runs[run, 0])
+                    node, cell = np.uint64(begin * order), np.uint64(begin)
+                    for i in range(cells * np.uint64(order)):
+                        values[node + i] += weight * table[done + i]
+                    done += cells * np.uint64(order)
+                    if farthest == 0:
+                        for i in range(cells):
+                            doubts[cell + i] += weight * accuracy[0]
+                    else:
+                        offset = np.uint64(runs[run, 0] - column + farthest)
+                        for i in range(cells):
+                            doubts[cell + i] += weight * accuracy[offset + i]
 
     return adjoint
 
 
-class EachBin:
-    """What each bin of a row sees of the nodes of its cells, and nodes of bins."""
+class BinSums:
+    """What the bins of a row see of the nodes of its cells, and nodes of bins."""
 
     def __init__(self, plan: CellPlan, centers: Floats) -> None:
         self._plan, self._centers = plan, centers
-        shape = plan.geometry
+        shape, bins = plan.geometry, len(centers)
         places = (centers - shape.origin) / shape.pitch
         if plan.spec[CIRCULAR]:
             turn = shape.period / shape.pitch
@@ -154,15 +202,16 @@ class EachBin:
         self._positions = node_positions(shape, plan.levels.sizes, plan.levels.starts, plan.order)
         self._spec = plan.spec.copy()
         self._loops = bin_loops(plan.family.variant)
-        bins = len(centers)
-        pairs = bins * min(plan.levels.cells, 64) * plan.order
-        count = max(1, min(8, bins // 16, pairs // _WORTH_SHARING))
-        size = -(-bins // count)
-        self._parts = [slice(first, min(first + size, bins)) for first in range(0, bins, size)]
+        self._repeats = (plan.stride, plan.step) if _repeat(plan, centers) else (bins, 0)
+        stride = min(self._repeats[0], bins)
+        nodes = min(plan.levels.cells, 64) * plan.order
+        work = nodes * (stride + _PRODUCT * bins)
+        count = max(1, min(8, stride, int(work) // _WORTH_SHARING))
+        self._parts = list(pairwise([i * stride // count for i in range(count + 1)]))
 
-    def _about(self, bins: slice) -> tuple[Any, ...]:
-        parameters = self._plan.family.parameters
-        return self._centers[bins], self._places[bins], self._spec, self._positions, parameters
+    def _about(self, part: int) -> tuple[Any, ...]:
+        about = self._centers, self._places, self._spec, self._positions, self._plan.family.parameters
+        return (*self._parts[part], *self._repeats, *about)
 
     def forward(
         self, row: RowData, weights: Floats, masses: Floats, derivatives: bool
@@ -172,15 +221,15 @@ class EachBin:
         From the nodes' weights and the cells' masses.
         """
         see_grown(self._spec, self._plan.geometry, masses)
-        density, error = np.empty(len(self._centers)), np.empty(len(self._centers))
-        widening = np.empty(len(self._centers)) if derivatives else None
+        bins = len(self._centers)
+        density, error = np.empty(bins), np.empty(bins)
+        widening = np.empty(bins) if derivatives else None
 
         def some(part: int) -> None:
-            bins = self._parts[part]
-            head = (*self._about(bins), weights, masses, self._plan.accuracy)
-            self._loops.densities()(*head, density[bins], error[bins])
+            head = (*self._about(part), weights, masses, self._plan.accuracy)
             if widening is not None:
-                self._loops.widenings()(*head, widening[bins], np.empty(bins.stop - bins.start))
+                self._loops.widenings()(*head, widening, error)
+            self._loops.densities()(*head, density, error)
 
         row.each(len(self._parts), some)
         return density, error, widening
@@ -193,8 +242,16 @@ class EachBin:
         doubts = np.zeros((len(self._parts), cells))
 
         def some(part: int) -> None:
-            bins = self._parts[part]
-            loop(*self._about(bins), weights[bins], self._plan.accuracy, values[part], doubts[part])
+            loop(*self._about(part), weights, self._plan.accuracy, values[part], doubts[part])
 
         row.each(len(self._parts), some)
         return values.sum(axis=0), doubts.sum(axis=0)
+
+
+def _repeat(plan: CellPlan, centers: Floats) -> bool:
+    """Return whether what bins see repeats: they are equal to the rounding of their centers."""
+    if not 0 < plan.stride < len(centers):
+        return False
+    spacing = plan.step * plan.geometry.pitch / plan.stride
+    off = np.abs(centers - (centers[0] + spacing * np.arange(len(centers)))).max()
+    return bool(off <= 4 * np.spacing(np.abs(centers).max()))

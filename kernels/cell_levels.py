@@ -277,3 +277,13 @@ def _see_between_knots(place, spec, runs):
 def cells_seen(place, spec, runs):
     """Write the runs of cells (first, last) that a bin sees, `place` pitches from the origin; count them."""
     return _see_between_knots(place, spec, runs) if spec[KNOTTED] == 1 else _see_smooth(place, spec, runs)
+
+
+@helper
+def cell_steps(spec, step, runs, count, steps):
+    """Write by how many cells of its level each run moves when the bin does by `step` pitches."""
+    for run in range(count):
+        steps[run] = step * spec[PARTS]
+        for level in range(1, spec[LEVELS]):
+            if runs[run, 0] >= spec[_STARTS + level]:
+                steps[run] = step // MERGED**level

@@ -16,9 +16,8 @@ from numba import types
 from .ahead import to_read, to_write
 from .cell_geometry import COPIES, INVERSE_PITCH, PERIOD, locator
 from .jit import helper, lazily, loop
-from .lanes import BAD, look, rescale, weigh_seen, weights_of
+from .lanes import look, look_at_points, rescale, weigh_seen, weights_of
 from .pair_loops import CHUNK, LANES, READ1, WRITE, WRITE1, room
-from .scan import bad_points
 from .table_rows import add_moments, add_polynomials
 
 
@@ -55,7 +54,7 @@ def _make_moments(order: int, kind: str, circle: bool) -> Callable:
         for start in range(0, x.shape[0], CHUNK):
             n = min(CHUNK, x.shape[0] - start)
             points = x[start : start + n]
-            state[BAD] += bad_points(points)
+            look_at_points(points, state)
             logits = z[start : start + n]
             rescale(sums, look(logits, state))
             weigh_seen(logits, state, w)

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .cell_bins import EachBin
+from .cell_bins import BinSums
 from .cell_levels import chebyshev, distribute, merge, times
 from .cell_points import point_passes
-from .cell_tables import BinTables
 from .cells import PER_EPS, CellPlan
 from .lanes import Lanes
 from .row_data import RowData, Written, lane_count
@@ -18,16 +17,6 @@ from .rows import Forward
 from .table_rows import tables
 
 Floats = NDArray[np.float64]
-
-
-def bins_of(plan: CellPlan, centers: Floats) -> EachBin | BinTables:
-    """Return the fastest way between bins and nodes."""
-    if plan.stride:
-        spacing = plan.geometry.pitch / plan.stride
-        off = np.abs(centers - (centers[0] + spacing * np.arange(len(centers)))).max()
-        if off <= 4 * np.spacing(np.abs(centers).max()):
-            return BinTables(plan, len(centers))
-    return EachBin(plan, centers)
 
 
 class CellSums:
@@ -39,7 +28,7 @@ class CellSums:
         shape = plan.geometry
         _, self._to_weights, self._to_powers = chebyshev(plan.order)
         self._g = shape.array()
-        self._bins = bins_of(plan, self.centers)
+        self._bins = BinSums(plan, self.centers)
         self._passes = point_passes(plan.order, shape.kind, shape.circle)
 
     @property

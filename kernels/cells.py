@@ -43,7 +43,7 @@ _MANY_LEVELS = 14
 _FAR_IMAGES = 20.0
 # Cells of fewer bins are not narrowed to a whole number of them.
 _LEAST_STRIDE = 4
-_PRODUCT = 0.2  # cost of a product with a table, of a value of K
+_PRODUCT = 0.15  # cost of a product with a table, of a value of K
 
 
 class Bins(NamedTuple):
@@ -66,7 +66,9 @@ class CellPlan(NamedTuple):
     accuracy: Floats  # error of K/C for cells around a bin's own, or one number for all
     beyond: float  # K/C of the points that a bin does not see is at most this
     relative: float  # error of K/C relative to it, where it is bounded so
-    stride: int  # bins to a cell where its width is a whole number of them, else 0
+    # Every `stride` equal bins see the same nodes `step` pitches further; 0 where they do not.
+    stride: int
+    step: int
     cost: float  # estimated, ns on one thread
     eps: float  # largest error of K/C, relative to its peak
 
@@ -183,12 +185,14 @@ def _smooth(
         accuracy = np.concatenate([table[:0:-1], table])
     beyond = value_beyond(family, reach, h, derivatives)
     seen = min(shape.cells, (2 * columns_near + 1) + 3 * (columns_near + MERGED) * (len(merged.sizes) - 1))
-    pairs = seen * order * bins.number
-    if stride:
-        pairs = seen * order * (stride + _PRODUCT * bins.number)
-    cost = _cost(points, order, shape, pairs, keep)
+    cost = _cost(points, order, shape, _pairs(seen * order, bins, stride), keep)
     relative = eps if known.relative else 0.0
-    return CellPlan(order, family, shape, merged, spec, accuracy, beyond, relative, stride, cost, eps)
+    return CellPlan(order, family, shape, merged, spec, accuracy, beyond, relative, stride, 1, cost, eps)
+
+
+def _pairs(nodes: float, bins: Bins, stride: int) -> float:
+    """Return how many values of K are computed, and products with them in their time."""
+    return nodes * (min(stride or bins.number, bins.number) + _PRODUCT * bins.number)
 
 
 def _cost(points: int, order: int, shape: Geometry, pairs: float, keep: bool) -> float:
@@ -292,8 +296,11 @@ def _knotted(
     across = (high[0] - low[0]) * shape.parts
     top = across / (shape.parts * MERGED ** (len(merged.sizes) - 1)) if len(merged.sizes) > 1 else across
     seen = min(across, 4 * (MERGED - 1) * (shape.parts + len(merged.sizes) - 1) + top)
-    cost = _cost(points, order, shape, seen * order * bins.number, keep)
-    return CellPlan(order, family, shape, merged, spec, accuracy, beyond, relative, 0, cost, eps)
+    # Wider cells hold another part of those that a bin sees until it has moved by a whole one of them.
+    stride = 0 if whole else MERGED ** (len(merged.sizes) - 1)
+    step = stride * max(1, round(bins.spacing / pitch))
+    cost = _cost(points, order, shape, _pairs(seen * order, bins, stride), keep)
+    return CellPlan(order, family, shape, merged, spec, accuracy, beyond, relative, stride, step, cost, eps)
 
 
 @lru_cache(maxsize=256)

@@ -12,9 +12,8 @@ from numba import types
 
 from .cell_geometry import EVEN, INVERSE_PERIOD, INVERSE_PITCH, ORIGIN, PERIOD, SIZE, locator
 from .jit import helper, lazily
-from .lanes import BAD, look, rescale, weigh_seen, weights_of
+from .lanes import look, look_at_points, rescale, weigh_seen, weights_of
 from .pair_loops import CHUNK, READ1, WRITE1, room
-from .scan import bad_points
 
 # Entries of the array that compiled code takes, beside those of `cell_geometry`.
 _POINTS, _OUTSIDE = SIZE, SIZE + 1
@@ -118,7 +117,7 @@ def _make_masses(order: int, circle: bool, whole: bool) -> Callable:
         for start in range(0, x.shape[0], CHUNK):
             n = min(CHUNK, x.shape[0] - start)
             points, logits = x[start : start + n], z[start : start + n]
-            state[BAD] += bad_points(points)
+            look_at_points(points, state)
             rescale(sums, look(logits, state))
             weigh_seen(logits, state, w)
             stencil(points, n, g, u, slot, s0, s1, s2, s3)

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from .arithmetic import LOG2_E, exp2
 from .jit import helper, loop
 from .row_data import RowData
-from .scan import look_at_logits
+from .scan import ends_of, look_at_logits
 from .table_rows import tables
 
 Floats = NDArray[np.float64]
 
 # What a pass knows of its lane: the logit that weights are relative to, the largest one, sum_j w_j, and
-# how many entries are bad.
-REFERENCE, LARGEST, MASS, BAD = range(4)
-_STATE = 4
+# how many entries are bad; where points lie, if it sees them.
+REFERENCE, LARGEST, MASS, BAD, LOWEST, HIGHEST = range(6)
+_STATE = 6
 # Logits this far above the reference do not overflow sums.
 _ABOVE = 256.0
 
@@ -32,6 +32,15 @@ def weights_of(zs, n, top, w):
         w[j] = exp2((zs[j] - top) * LOG2_E)
         total += w[j]
     return total
+
+
+@helper
+def look_at_points(xs, state):
+    """Take note of where points lie, and of those that are not finite."""
+    low, high, bad = ends_of(xs)
+    state[BAD] += bad
+    state[LOWEST] = min(state[LOWEST], low)
+    state[HIGHEST] = max(state[HIGHEST], high)
 
 
 @helper
@@ -71,11 +80,16 @@ class Lanes:
         self._known = row.top_if_known is not None
         self.states, self.sums = np.zeros((count, _STATE)), tables(count, size)
         self.states[:, : LARGEST + 1] = row.top if self._known else -np.inf
+        self.states[:, LOWEST], self.states[:, HIGHEST] = np.inf, -np.inf
 
     def total(self) -> tuple[Floats, float]:
         """Return all lanes' sums (size,) and sum_j w_j, relative to the row's largest logit."""
         if not self._known:
-            self._row.found_top(float(self.states[:, LARGEST].max()), float(self.states[:, BAD].sum()))
+            self._row.found(
+                float(self.states[:, LARGEST].max()),
+                float(self.states[:, BAD].sum()),
+                (float(self.states[:, LOWEST].min()), float(self.states[:, HIGHEST].max())),
+            )
         scale = np.exp(self.states[:, REFERENCE] - self._row.top)
         total = (self.sums * scale[:, np.newaxis]).sum(axis=0)
         return total[: self._size], float((self.states[:, MASS] * scale).sum())

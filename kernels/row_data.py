@@ -35,6 +35,7 @@ class RowData:
         self.x, self.z, self.n_threads = x, z, n_threads
         self.points = x.shape[0]
         self._top: float | None = None
+        self._extent: tuple[float, float] | None = None
 
     @property
     def top(self) -> float:
@@ -47,11 +48,26 @@ class RowData:
         """The largest logit, or None before the first pass."""
         return self._top
 
-    def found_top(self, top: float, bad: float) -> None:
-        """State the largest logit and the number of bad entries, or raise BadData."""
+    def found(self, top: float, bad: float, extent: tuple[float, float]) -> None:
+        """State the largest logit, the number of bad entries, and where points lie; or raise BadData."""
         if bad > 0 or not top > -np.inf:
             raise BadData
         self._top = top
+        if self._extent is None and extent[0] <= extent[1]:
+            self._extent = extent
+
+    @property
+    def extent(self) -> tuple[float, float]:
+        """The lowest and the highest point."""
+        if self._extent is None:
+            ends: dict[int, tuple[float, float]] = {}
+
+            def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
+                ends[index] = float(x.min()), float(x.max())
+
+            self.each_block(block)
+            self._extent = min(low for low, _ in ends.values()), max(high for _, high in ends.values())
+        return self._extent
 
     def lanes(self, room: int) -> int:
         """Return in how many parts to sum arrays of `room` numbers each."""

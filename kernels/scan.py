@@ -36,6 +36,17 @@ def look_at_logits(zs):
     return from_order_key(largest), bad
 
 
+@loop
+def ends_of(xs):
+    """Return the lowest and the highest number, and how many are not finite."""
+    bad, low, high = 0, order_key(np.inf), order_key(-np.inf)
+    for j in range(xs.shape[0]):
+        bad += 0 if abs(xs[j]) < np.inf else 1
+        low = min(low, order_key(xs[j]))
+        high = max(high, order_key(xs[j]))
+    return from_order_key(low), from_order_key(high), bad
+
+
 def _make_scan() -> Callable:
     def scan(x, z, top, whole):
         """Write the largest logit of each row to top; return the number of bad entries.

@@ -76,14 +76,7 @@ class Tail:
     def _extent(self) -> tuple[float, float]:
         if self._where[1]:
             return self._where[0] - self._where[1], self._where[0] + self._where[1]
-        data = self._data()
-        ends: dict[int, tuple[float, float]] = {}
-
-        def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
-            ends[index] = float(x.min()), float(x.max())
-
-        data.each_block(block)
-        return min(low for low, _ in ends.values()), max(high for _, high in ends.values())
+        return self._row.extent
 
     def _narrow(self) -> None:
         """Find disjoint intervals that hold every point that matters."""

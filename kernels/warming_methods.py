@@ -12,7 +12,6 @@ from .cell_geometry import EVEN, GROWING
 from .cell_geometry import KNOTS as ON_KNOTS
 from .cell_levels import transform
 from .cell_points import point_passes
-from .cell_tables import table_loops
 from .families import Variant, row_parameters
 from .grid_points import grid_passes
 from .names import AUTO, CIRCLE_ONLY, COMPACT, KNOTS, ORDERS
@@ -69,8 +68,8 @@ def _cells(
 ) -> list[Callable[[], Callable]]:
     found: list[Callable[[], Callable]] = []
     for variant in summed:
-        for loops in (bin_loops(variant), table_loops(variant)):
-            found += [loops.densities, loops.values] if only_z else loops
+        loops = bin_loops(variant)
+        found += [loops.densities, loops.values] if only_z else loops
     for kind in _kinds(kernel, circle):
         for order in ORDERS["cells"]:
             found += point_passes(order, kind, circle)

@@ -22,12 +22,11 @@ from .cells import Bins, reach_of
 from .families import FORMULAS, IMAGES, RowParameters, Variant, row_parameters
 from .families import PERIOD as FAMILY_PERIOD
 from .jit import helper, lazily
-from .lanes import BAD, MASS, REFERENCE, Lanes, look, rescale, weights_of
+from .lanes import MASS, REFERENCE, Lanes, look, look_at_points, rescale, weights_of
 from .names import COMPACT
 from .pair_loops import CHUNK, READ, READ1, WRITE1, distance_of, parameters_of, room, shift_of
 from .row_data import RowData, Written
 from .rows import Forward, largest_magnitude
-from .scan import bad_points
 from .window_near import near_loops
 
 Floats = NDArray[np.float64]
@@ -166,7 +165,7 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
 
     def forward(x, z, g, centers, first, last, params, derived, state, density, widening):
         """density, widening (M,) += sums over points with keys first[m] .. last[m]; `state` is a lane's."""
-        state[BAD] += bad_points(x)
+        look_at_points(x, state)
         factor = look(z, state)
         rescale(density, factor)
         rescale(widening, factor)

@@ -18,9 +18,8 @@ from .cell_geometry import COPIES, INVERSE_PITCH, ORIGIN, PERIOD, locator
 from .families import FORMULAS, IMAGES, Variant
 from .families import PERIOD as FAMILY_PERIOD
 from .jit import lazily
-from .lanes import BAD, look, rescale, weigh_seen, weights_of
+from .lanes import look, look_at_points, rescale, weigh_seen, weights_of
 from .pair_loops import CHUNK, LANES, READ, READ1, WRITE1, distance_of, parameters_of, room, shift_of
-from .scan import bad_points
 
 
 @cache
@@ -57,7 +56,7 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
         for start in range(0, x.shape[0], CHUNK):
             n = min(CHUNK, x.shape[0] - start)
             xs, zs = x[start : start + n], z[start : start + n]
-            state[BAD] += bad_points(xs)
+            look_at_points(xs, state)
             factor = look(zs, state)
             rescale(density, factor)
             rescale(widening, factor)

@@ -5,6 +5,7 @@ import pytest
 from problems import IDS, KERNELS_AND_DOMAINS, random_problem
 from strategies import WAYS, make_sums
 
+from kdexent.cell_sums import CellSums
 from kdexent.sorted_sums import SortedSums
 
 BINS = {
@@ -36,6 +37,26 @@ def test_adjoint_is_the_transpose(kernel, period, method, order):
             made = make_sums(x, z, 1.0, 5.0, method, order, **options)
             if made is not None:
                 assert mismatch(*made, seed) <= 1e-13
+
+
+@pytest.mark.parametrize("bandwidth", [0.03, 0.4])
+@pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
+def test_equal_bins_see_what_each_sees_on_its_own(kernel, period, bandwidth):
+    x, z = random_problem(4, 600, (), period)
+    options = {"bandwidth": bandwidth, "kernel": kernel, "period": period, "bins": 700}
+    made = make_sums(x, z, 1.0, 5.0, "cells", None, **options)
+    if made is None:
+        return
+    sums, row, centers = made
+    alone = CellSums(sums.plan._replace(stride=0), centers)
+    y = np.random.default_rng(2).uniform(0, 1, 700)
+    found = []
+    for way in (sums, alone):
+        forward, out = way.forward(row, True), {"z": np.empty(600), "x": np.empty(600)}
+        _, doubt = way.adjoint(row, y, 0.0, out)
+        found.append([forward.density, forward.error, forward.widening, out["z"], out["x"], np.array(doubt)])
+    for value, expected in zip(*found, strict=True):
+        np.testing.assert_allclose(value, expected, rtol=0, atol=1e-11 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
