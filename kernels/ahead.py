@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numba
 from numba import types
 from numba.extending import intrinsic
 
+from .jit import COMPILES
 from .vector_code import VectorCode
 
 
 def _ahead(write: bool) -> Callable:
-    if numba.config.DISABLE_JIT:
+    if not COMPILES:
         return lambda array, index: None
 
     @intrinsic

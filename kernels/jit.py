@@ -24,6 +24,10 @@ EXACT = {"contract"}
 SUMS = {"contract", "reassoc", "nsz"}
 
 
+# Without it compiled functions are plain Python, and code generators have nothing to generate.
+COMPILES = not numba.config.DISABLE_JIT  # type: ignore[attr-defined]  # set when numba is imported
+
+
 def _told_apart(function: Callable) -> Callable:
     """Put what a function closes over into its name.
 

@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 _POINTS_PER_BLOCK = 2**15
 _MOST_LANES = 32
 _TOGETHER = 8  # lanes or blocks to a call
+_LIGHT = 3 * 2**16  # points whose moments take no longer than waking a thread saves
 _NUMBERS_IN_LANES = 2**18
 _ALONE = 2**12  # points, or thousands of instructions, that are not worth waking a thread for
 
@@ -82,8 +83,11 @@ class RowData:
         run_blocks(count, work, self.n_threads)
 
     def each_range(self, count: int, work: Callable[[int, int], None], most: int) -> None:
-        """Call work(first, last) until all of 0 .. count - 1 are done, on the row's threads."""
-        run_ranges(count, work, self.n_threads, most)
+        """Call work(first, last) until all of 0 .. count - 1 are done, for a few ns a point in all.
+
+        Only long rows are then worth a second thread.
+        """
+        run_ranges(count, work, self.n_threads if self.points > _LIGHT else 1, most)
 
     def lane_size(self, lanes: int) -> int:
         """Return the number of points of a lane."""

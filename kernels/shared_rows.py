@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
-import numba
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from .jit import COMPILES
 from .pair_loops import LANES
 from .vector_code import VectorCode, powers_of_two
 
@@ -29,7 +29,7 @@ def add_run(order: int) -> Callable:
     f(w, v, begin, end, table, at, z, after): table[at + k] += sum_i w_i T_k(v_i), k < order,
     begin <= i < end; z from `after` on is what the caller reads next.
     """
-    return _plain_sums(order) if numba.config.DISABLE_JIT else _vector_sums(order)
+    return _vector_sums(order) if COMPILES else _plain_sums(order)
 
 
 @cache
@@ -39,7 +39,7 @@ def polynomial_of_run(order: int) -> Callable:
     f(table, at, v, begin, end, values, z, after): values_i = sum_k table[at + k] v_i^k, k < order,
     begin <= i < end; z from `after` on is what the caller reads next.
     """
-    return _plain_values(order) if numba.config.DISABLE_JIT else _vector_values(order)
+    return _vector_values(order) if COMPILES else _plain_values(order)
 
 
 def _plain_sums(order: int) -> Callable:

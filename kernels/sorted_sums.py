@@ -107,4 +107,5 @@ def _sort(shape: Geometry, g: Floats, row: RowData) -> SortedPoints:
     row.each(blocks, one)
     firsts = np.zeros((blocks + 1, 2), np.int64)
     firsts[1:] = np.cumsum([[len(v), len(cells)] for v, cells, _ in sorted_blocks], axis=0)
-    return SortedPoints(size, copies, places, *map(np.concatenate, zip(*sorted_blocks, strict=True)), firsts)
+    v, cells, starts = map(np.concatenate, zip(*sorted_blocks, strict=True))
+    return SortedPoints(size, copies, places, v, cells, starts, firsts)

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
-import numba
 import numpy as np
 from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from .jit import COMPILES
 from .pair_loops import LANES
 from .vector_code import VectorCode, powers_of_two
 
@@ -38,7 +38,7 @@ def add_moments(order: int) -> Callable:
     f(w, v, at, first, table): for the points i from `first` on,
     table[at_i + k] += w_i T_k(v_i), k < order, T_k the Chebyshev polynomials.
     """
-    return _plain_moments(order) if numba.config.DISABLE_JIT else _vector_moments(order)
+    return _vector_moments(order) if COMPILES else _plain_moments(order)
 
 
 @cache
@@ -48,7 +48,7 @@ def add_polynomials(order: int) -> Callable:
     f(table, at, v, first, sums): for the points i from `first` on,
     sums_i += sum_k table[at_i + k] v_i^k, k < order.
     """
-    return _plain_polynomials(order) if numba.config.DISABLE_JIT else _vector_polynomials(order)
+    return _vector_polynomials(order) if COMPILES else _plain_polynomials(order)
 
 
 @cache
@@ -58,7 +58,7 @@ def note_extremes() -> Callable:
     f(v, z, at, first, table): for the points i from `first` on, the row at_i holds the largest of -v_i, of
     v_i and of z_i, and how many there were.
     """
-    return _plain_extremes() if numba.config.DISABLE_JIT else _vector_extremes()
+    return _vector_extremes() if COMPILES else _plain_extremes()
 
 
 def _plain_moments(order: int) -> Callable:
