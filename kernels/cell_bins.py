@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .arithmetic import SMALLEST, exp2
 from .cell_levels import CIRCULAR, MOST_RUNS, ORDER, cell_steps, cells_seen, node_positions, see_grown
-from .cells import CellPlan
+from .cells import PRODUCT, CellPlan
 from .families import FORMULAS, IMAGES, PERIOD, Variant
 from .jit import helper, lazily
 from .pair_loops import READ, READ1, WRITE1, distance_of, parameters_of, shift_of
@@ -22,7 +22,6 @@ from .row_data import RowData
 Floats = NDArray[np.float64]
 
 _WORTH_SHARING = 2**17  # values of K, worth a second thread
-_PRODUCT = 0.15  # cost of a product with a table, of a value of K
 
 
 class BinLoops(NamedTuple):
@@ -205,7 +204,7 @@ class BinSums:
         self._repeats = (plan.stride, plan.step) if _repeat(plan, centers) else (bins, 0)
         stride = min(self._repeats[0], bins)
         nodes = min(plan.levels.cells, 64) * plan.order
-        work = nodes * (stride + _PRODUCT * bins)
+        work = nodes * (stride + PRODUCT * bins)
         count = max(1, min(8, stride, int(work) // _WORTH_SHARING))
         self._parts = list(pairwise([i * stride // count for i in range(count + 1)]))
 

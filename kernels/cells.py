@@ -43,7 +43,7 @@ _MANY_LEVELS = 14
 _FAR_IMAGES = 20.0
 # Cells of fewer bins are not narrowed to a whole number of them.
 _LEAST_STRIDE = 4
-_PRODUCT = 0.15  # cost of a product with a table, of a value of K
+PRODUCT = 0.15  # cost of a product with a table, of a value of K
 
 
 class Bins(NamedTuple):
@@ -73,6 +73,21 @@ class CellPlan(NamedTuple):
     eps: float  # largest error of K/C, relative to its peak
 
 
+class Wanted(NamedTuple):
+    """What cells are to do, for kernels between knots and smooth ones alike."""
+
+    kernel: str
+    family: RowParameters
+    h: float
+    period: float | None
+    bins: Bins
+    points: int
+    order: int
+    eps: float
+    derivatives: bool  # those of the kernel count like itself
+    keep: bool  # points are sorted, for many calls
+
+
 def why_not(kernel: str, equal_bins: bool, bins: int) -> str | None:
     """Return why cells do not apply, or None."""
     if KNOTS[kernel] and not equal_bins and bins > 1:
@@ -100,7 +115,7 @@ def plan_cells(
     build = _knotted if KNOTS[kernel] else _smooth
     plans = []
     for candidate in ORDERS["cells"] if order is None else (order,):
-        plan = build(kernel, family, h, period, bins, points, candidate, eps, derivatives, keep)
+        plan = build(Wanted(kernel, family, h, period, bins, points, candidate, eps, derivatives, keep))
         fits = (
             order is None or KNOTS[kernel] or plan is None or plan.geometry.cells * candidate <= _MOST_NUMBERS
         )
@@ -126,21 +141,11 @@ def reach_of(kernel: str, family: RowParameters, h: float, period: float | None,
     )
 
 
-def _smooth(
-    kernel: str,
-    family: RowParameters,
-    h: float,
-    period: float | None,
-    bins: Bins,
-    points: int,
-    order: int,
-    eps: float,
-    derivatives: bool,
-    keep: bool,
-) -> CellPlan | None:
+def _smooth(wanted: Wanted) -> CellPlan | None:
+    kernel, family, h, period, bins, points, order, eps, derivatives, keep = wanted
     small = eps * min(1.0, h / max(bins.last - bins.first, h) / 8)
     reach = reach_of(kernel, family, h, period, small)
-    known = _accuracy(kernel, family, h, period, reach, order, eps, derivatives)
+    known = _accuracy(wanted, reach)
     if known is None:
         return None
     width, low, high = known.width, bins.first - reach, bins.last + reach
@@ -192,7 +197,7 @@ def _smooth(
 
 def _pairs(nodes: float, bins: Bins, stride: int) -> float:
     """Return how many values of K are computed, and products with them in their time."""
-    return nodes * (min(stride or bins.number, bins.number) + _PRODUCT * bins.number)
+    return nodes * (min(stride or bins.number, bins.number) + PRODUCT * bins.number)
 
 
 def _cost(points: int, order: int, shape: Geometry, pairs: float, keep: bool) -> float:
@@ -212,16 +217,8 @@ def _line_accuracy(kernel: str, order: int, eps: float, derivatives: bool) -> Ac
     return smooth_accuracy(kernel, family, 1.0, math.inf, order, eps, derivatives)
 
 
-def _accuracy(
-    kernel: str,
-    family: RowParameters,
-    h: float,
-    period: float | None,
-    reach: float,
-    order: int,
-    eps: float,
-    derivatives: bool,
-) -> Accuracy | None:
+def _accuracy(wanted: Wanted, reach: float) -> Accuracy | None:
+    kernel, family, h, period, _, _, order, eps, derivatives, _ = wanted
     if kernel not in CIRCLE_ONLY and (family.variant.images or not family.variant.circle):
         known = _line_accuracy(kernel, order, eps, derivatives)
         return None if known is None else known._replace(width=known.width * h)
@@ -229,18 +226,8 @@ def _accuracy(
     return smooth_accuracy(kernel, family, h, min(reach, period / 2), order, eps, derivatives)
 
 
-def _knotted(
-    kernel: str,
-    family: RowParameters,
-    h: float,
-    period: float | None,
-    bins: Bins,
-    points: int,
-    order: int,
-    eps: float,
-    derivatives: bool,
-    keep: bool,
-) -> CellPlan | None:
+def _knotted(wanted: Wanted) -> CellPlan | None:
+    kernel, family, h, period, bins, points, order, eps, derivatives, keep = wanted
     pitch = bins.spacing if bins.spacing > 0 else h
     whole = False
     if kernel in COMPACT:
