@@ -253,10 +253,10 @@ def test_cached_code_and_new_code_do_not_mix(tmp_path):
             cells = even(0.0, 4.0, 1.0)
             if kind == "knots":
                 cells = cells._replace(kind="knots", parts=2, breaks=(0.0, 0.25))
-            sums = np.zeros((cells.cells + 1) * 3)
+            sums, states = np.zeros((1, (cells.cells + 1) * 3)), np.zeros((1, 6))
             x, z = np.array([0.1, 1.35, 12.6, 3.9]), np.zeros(4)
-            point_passes(3, kind, False).moments()(x, z, 0.0, cells.array(), sums)
-            by, powers = np.empty(4), np.arange(1.0, len(sums) + 1)
+            point_passes(3, kind, False).moments()(x, z, 4, cells.array(), states, sums)
+            by, powers = np.empty(4), np.arange(1.0, sums.size + 1)
             point_passes(3, kind, False).values()(x, z, 0.0, cells.array(), powers, 0.0, 1.0, by)
             print(sums.tolist(), by.tolist())
     """
