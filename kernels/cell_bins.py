@@ -203,8 +203,7 @@ class BinSums:
         self._loops = bin_loops(plan.family.variant)
         self._repeats = (plan.stride, plan.step) if _repeat(plan, centers) else (bins, 0)
         stride = min(self._repeats[0], bins)
-        nodes = min(plan.levels.cells, 64) * plan.order
-        work = nodes * (stride + PRODUCT * bins)
+        work = plan.seen * plan.order * (stride + PRODUCT * bins)
         count = max(1, min(8, stride, int(work) // _WORTH_SHARING))
         self._parts = list(pairwise([i * stride // count for i in range(count + 1)]))
 

@@ -66,6 +66,7 @@ class CellPlan(NamedTuple):
     accuracy: Floats  # error of K/C for cells around a bin's own, or one number for all
     beyond: float  # K/C of the points that a bin does not see is at most this
     relative: float  # error of K/C relative to it, where it is bounded so
+    seen: float  # cells that a bin sees, about
     # Every `stride` equal bins see the same nodes `step` pitches further; 0 where they do not.
     stride: int
     step: int
@@ -192,7 +193,9 @@ def _smooth(wanted: Wanted) -> CellPlan | None:
     seen = min(shape.cells, (2 * columns_near + 1) + 3 * (columns_near + MERGED) * (len(merged.sizes) - 1))
     cost = _cost(points, order, shape, _pairs(seen * order, bins, stride), keep)
     relative = eps if known.relative else 0.0
-    return CellPlan(order, family, shape, merged, spec, accuracy, beyond, relative, stride, 1, cost, eps)
+    return CellPlan(
+        order, family, shape, merged, spec, accuracy, beyond, relative, seen, stride, 1, cost, eps
+    )
 
 
 def _pairs(nodes: float, bins: Bins, stride: int) -> float:
@@ -287,7 +290,9 @@ def _knotted(wanted: Wanted) -> CellPlan | None:
     stride = 0 if whole else MERGED ** (len(merged.sizes) - 1)
     step = stride * max(1, round(bins.spacing / pitch))
     cost = _cost(points, order, shape, _pairs(seen * order, bins, stride), keep)
-    return CellPlan(order, family, shape, merged, spec, accuracy, beyond, relative, stride, step, cost, eps)
+    return CellPlan(
+        order, family, shape, merged, spec, accuracy, beyond, relative, seen, stride, step, cost, eps
+    )
 
 
 @lru_cache(maxsize=256)
