@@ -22,7 +22,7 @@ from .lanes import look, rescale, weigh_seen, weights_of
 from .pair_loops import CHUNK, LANES, READ1, WRITE, WRITE1, room
 from .shared_rows import add_run, polynomial_of_run
 
-BLOCK = 2**15  # points, times copies
+BLOCK = 2**14  # points, times copies
 # Cells of a plan that sorts: more would leave short runs, and entries beyond 16 bits.
 MOST_CELLS = 2**11
 MOST_COPIES = 2**5
@@ -158,6 +158,20 @@ def _gather_copies(entries, places, copies, start, n, points, sums):
 # Points of both come as SortedPoints, and `entries` is scratch for those of one block.
 
 
+@helper
+def _block_of(block, points, size, copies, places, v, cells, starts, firsts, entries):
+    """Return the places, v, cells, starts and scratch of a block of so many points."""
+    at, entry, run = block * size * copies, firsts[block, 0], firsts[block, 1]
+    last_entry, last_run = firsts[block + 1, 0], firsts[block + 1, 1]
+    return (
+        places[at : at + points * copies],
+        v[entry:last_entry],
+        cells[run:last_run],
+        starts[run + block : last_run + block + 1],
+        entries[: last_entry - entry + 1],
+    )
+
+
 def _make_moments(order: int) -> Callable:
     add = add_run(order)
 
@@ -188,19 +202,8 @@ def _make_moments(order: int) -> Callable:
             for block in range(cuts[lane], cuts[lane + 1]):
                 begin = (block - cuts[first]) * size
                 end = min(begin + size, z.shape[0])
-                at = block * size * copies
-                e, r = firsts[block], firsts[block + 1]
-                add_block(
-                    z[begin:end],
-                    copies,
-                    places[at : at + (end - begin) * copies],
-                    v[e[0] : r[0]],
-                    cells[e[1] : r[1]],
-                    starts[e[1] + block : r[1] + block + 1],
-                    entries[: r[0] - e[0] + 1],
-                    states[lane - first],
-                    sums[lane - first],
-                )
+                about = _block_of(block, end - begin, size, copies, places, v, cells, starts, firsts, entries)
+                add_block(z[begin:end], copies, *about, states[lane - first], sums[lane - first])
 
     return moments
 
@@ -252,22 +255,8 @@ def _make_values(order: int) -> Callable:
         for block in range(first, last):
             begin = (block - first) * size
             end = min(begin + size, z.shape[0])
-            at = block * size * copies
-            e, r = firsts[block], firsts[block + 1]
-            found = of_block(
-                z[begin:end],
-                top,
-                copies,
-                places[at : at + (end - begin) * copies],
-                v[e[0] : r[0]],
-                cells[e[1] : r[1]],
-                starts[e[1] + block : r[1] + block + 1],
-                entries[: r[0] - e[0] + 1],
-                coefficients,
-                share,
-                sign,
-                by[begin:end],
-            )
+            about = _block_of(block, end - begin, size, copies, places, v, cells, starts, firsts, entries)
+            found = of_block(z[begin:end], top, copies, *about, coefficients, share, sign, by[begin:end])
             largest = max(largest, found)
         return largest
 
