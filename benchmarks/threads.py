@@ -32,4 +32,4 @@ class Threads:
         ns = 1e9 * seconds(lambda: self.time_loss_and_grad(case, n_threads)) / CASES[case].pairs
         return digits(ns)
 
-    track_ns_per_pair.unit = "ns"  # type: ignore[attr-defined]
+    track_ns_per_pair.unit = "ns"  # type: ignore[attr-defined]  # asv reads it

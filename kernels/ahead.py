@@ -1,7 +1,4 @@
-"""Memory that a pass needs soon: asked for while it computes.
-
-Hardware fetches ahead within a page of memory only, and a chunk of points is as long as a page.
-"""
+"""Memory that a pass needs soon: asked for while it computes."""
 
 from __future__ import annotations
 

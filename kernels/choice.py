@@ -148,14 +148,14 @@ class Choice(Sequence[Measured]):
     @property
     def recommendation(self) -> str:
         """One sentence: what to use, and why."""
-        from .choice_words import recommendation  # noqa: PLC0415
+        from .choice_words import recommendation  # noqa: PLC0415  # only printing needs words
 
         return recommendation(self)
 
     @property
     def line(self) -> str:
         """The line of Python that uses the best strategy."""
-        from .choice_words import call  # noqa: PLC0415
+        from .choice_words import call  # noqa: PLC0415  # only printing needs words
 
         return call(self)
 
@@ -172,12 +172,12 @@ class Choice(Sequence[Measured]):
         ModuleNotFoundError
             Without matplotlib, which ``pip install "kdexent[bench]"`` brings.
         """
-        from .choice_plot import draw  # noqa: PLC0415
+        from .choice_plot import draw  # noqa: PLC0415  # matplotlib is optional
 
         draw(self, path)
 
     def __str__(self) -> str:
-        from .choice_table import text  # noqa: PLC0415
+        from .choice_table import text  # noqa: PLC0415  # only printing needs it
 
         return text(self)
 

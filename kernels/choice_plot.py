@@ -34,8 +34,8 @@ _NEAR, _LINE = 6, 11
 def draw(choice: Choice, path: str | os.PathLike[str]) -> None:
     """Draw the strategies of a choice into a file."""
     try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
-        from matplotlib.figure import Figure  # noqa: PLC0415
+        from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  # optional
+        from matplotlib.figure import Figure  # noqa: PLC0415  # optional
     except ModuleNotFoundError as error:
         if error.name != "matplotlib":
             raise
@@ -68,7 +68,7 @@ def _height(row: Measured) -> float:
 
 
 def _limits(axis: Any, choice: Choice) -> None:
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter  # noqa: PLC0415
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter  # noqa: PLC0415  # optional
 
     times = [row.seconds for row in choice.strategies]
     # Room for the labels at the right of the points.
@@ -137,7 +137,7 @@ def _draw_point(axis: Any, row: Measured, best: bool) -> None:
 
 def _draw_labels(figure: Any, axis: Any, choice: Choice) -> None:
     """Name the points: one label for those at one place, where no other label and no point is."""
-    from matplotlib.patheffects import withStroke  # noqa: PLC0415
+    from matplotlib.patheffects import withStroke  # noqa: PLC0415  # optional
 
     # The layout decides where points are on paper.
     figure.draw_without_rendering()

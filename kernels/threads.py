@@ -21,8 +21,8 @@ _pool: ThreadPoolExecutor | None = None
 
 def available() -> int:
     """Return the number of threads that Numba is set to use in this process."""
-    import numba  # noqa: PLC0415
-    from numba.np.ufunc import parallel  # noqa: PLC0415
+    import numba  # noqa: PLC0415  # import kdexent stays light
+    from numba.np.ufunc import parallel  # noqa: PLC0415  # import kdexent stays light
 
     limit: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]  # set when numba is imported
     # Asking Numba starts its threads, so ask only where they run already.
@@ -82,7 +82,7 @@ def run_ranges(count: int, work: Callable[[int, int], None], n_threads: int, mos
 
 
 def _submit(work: Callable[[], None], helpers: int) -> list[Future[None]]:
-    global _pool  # noqa: PLW0603
+    global _pool  # noqa: PLW0603  # one pool for the process, made when it is needed
     try:
         with _lock:
             if _pool is None:

@@ -83,7 +83,7 @@ def test_forked_child_after_threads_ran():
 
 
 def test_numba_settings_are_left_alone():
-    import numba  # noqa: PLC0415
+    import numba  # noqa: PLC0415  # in a few tests only
 
     before = numba.get_num_threads()
     numba.set_num_threads(1)

@@ -10,7 +10,7 @@ _EXTRA = ("typer", "rich")
 def main() -> None:
     """Run the console command; its exit status is 0, 1 (a case disagrees) or 2 (it could not run)."""
     try:
-        from .app import app  # noqa: PLC0415
+        from .app import app  # noqa: PLC0415  # tells what to install where typer is missing
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in _EXTRA:
             raise

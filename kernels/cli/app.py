@@ -67,7 +67,7 @@ def bench(
             'kdexent: the plot needs matplotlib; pip install "kdexent[bench]", or use --no-plot', err=True
         )
         raise typer.Exit(2)
-    from . import run  # noqa: PLC0415
+    from . import run  # noqa: PLC0415  # --help stays fast
 
     if list_cases:
         status = run.list_cases(quick, filter)
@@ -135,7 +135,7 @@ def choose(
     if plot is not None and find_spec("matplotlib") is None:
         typer.echo('kdexent: the plot needs matplotlib; pip install "kdexent[bench]"', err=True)
         raise typer.Exit(2)
-    from . import choosing  # noqa: PLC0415
+    from . import choosing  # noqa: PLC0415  # --help stays fast
 
     request = choosing.Request(
         file, x, z, start, end, bandwidth, kernel, bins, rule, period, rtol, plot, threads

@@ -75,7 +75,7 @@ def choose_for(request: Request) -> int:
 
 def _check_picture(path: Path) -> None:
     """Raise before the measuring what would come to light after it."""
-    from matplotlib.backend_bases import FigureCanvasBase  # noqa: PLC0415
+    from matplotlib.backend_bases import FigureCanvasBase  # noqa: PLC0415  # slow to import
 
     kinds = sorted(FigureCanvasBase.get_supported_filetypes())
     if path.suffix[1:].lower() not in kinds:

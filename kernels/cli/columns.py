@@ -182,7 +182,7 @@ def _is_number(cell: str) -> bool:
 
 def _read_parquet(path: Path, x: str | None, z: str | None) -> Columns:
     try:
-        from pyarrow import parquet  # noqa: PLC0415
+        from pyarrow import parquet  # noqa: PLC0415  # optional
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "pyarrow":
             raise

@@ -134,7 +134,7 @@ def measure(comparison: Comparison, n_threads: int, effort: Effort) -> list[Row]
     rows = [_checked(row, exact, n_threads) for row in rows]
     try:
         return _timed(rows, exact, n_threads, effort)
-    except Exception as failure:
+    except Exception as failure:  # likewise: a red row, and exit status 1
         return [row._replace(problem=row.problem or _words(failure)) for row in rows]
 
 
@@ -151,7 +151,7 @@ def _checked(row: Row, exact: Exact, n_threads: int) -> Row:
         first_call, result = _time(partial(computation(arguments, way, n_threads), out=gradient))
         found = exact.agreement(result, way)
         alone = computation(arguments, way, 1)() if n_threads > 1 else result
-    except Exception as failure:
+    except Exception as failure:  # likewise: a red row, and exit status 1
         return row._replace(problem=_words(failure))
     problems = [] if found.agrees else _disagreements(found)
     if exact.check is not None and not exact.check.agrees:

@@ -106,7 +106,7 @@ def bench(settings: Settings) -> int:
         else:
             settings.json.write_text(as_json(outcome) + "\n", encoding="utf-8")
         if settings.plot is not None:
-            from .plot import draw  # noqa: PLC0415
+            from .plot import draw  # noqa: PLC0415  # matplotlib is slow to import
 
             draw(outcome, settings.plot)
     except OSError as error:
