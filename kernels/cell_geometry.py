@@ -4,7 +4,8 @@ Cells of one pitch cover the part of the line from which points reach a bin. For
 the pitch divides the spacing of the bins, so that the knots c_m - h, c_m and c_m + h of every bin
 fall on the same places of a pitch, and these places are cell boundaries as well: no cell has a knot
 of any bin inside. Around a kernel without reach, cells grow with the distance from the interval,
-four to an octave. A point outside all cells goes to one more, the last, which no bin sees.
+four to an octave. Points outside all cells go to OUTSIDE more, the last, which no bin sees; to
+several, because sums into one row would wait for each other.
 
 On a circle, points are taken to one turn from the origin; where cells cover more than a turn, every
 copy of a point is a point of its own.
@@ -20,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .jit import helper
+from .jit import helper, plain
 
 Floats = NDArray[np.float64]
 
@@ -32,6 +33,8 @@ _PARTS = 1 << _PART_BITS
 _OCTAVES = 64
 GROWN = _OCTAVES * _PARTS
 _SHIFT = 6755399441055744.0
+OUTSIDE = 8
+_OTHERS = OUTSIDE - 1
 _LOW_BITS = np.int64(0xFFFFFFFF)
 _MANTISSA = np.int64((1 << (52 - _PART_BITS)) - 1)
 _ONE = np.int64(1023 << 52)
@@ -57,7 +60,7 @@ class Geometry(NamedTuple):
 
     @property
     def cells(self) -> int:
-        """Return the number of cells, without the one for points outside."""
+        """Return the number of cells, without those for points outside."""
         return self.columns * self.parts + (2 * GROWN if self.kind == GROWING else 0)
 
     @property
@@ -143,6 +146,17 @@ def _count(cells: float, multiple: int) -> int:
     return max(1, math.ceil(cells / multiple - 1e-9)) * multiple
 
 
+@plain
+def points_at(u, n, shift, g, at):
+    """at_j = the point that lies u_j + shift pitches from the origin.
+
+    Nothing fuses with what surrounds it: sums forward and back must be of the same numbers.
+    """
+    origin, pitch = g[ORIGIN], 1.0 / g[INVERSE_PITCH]
+    for j in range(n):
+        at[j] = origin + (u[j] + shift) * pitch
+
+
 @cache
 def locator(kind: str, circle: bool) -> tuple[Callable, Callable]:
     """Return two helpers: one for where points lie in pitches, one for their cells and places in them."""
@@ -186,7 +200,7 @@ def locator(kind: str, circle: bool) -> tuple[Callable, Callable]:
                 place = f * (s2 if two else (s1 if one else s0)) + (o2 if two else (o1 if one else o0))
             else:
                 place = 2.0 * f - 1.0
-            cell[j] = (index if inside else trash) * order
+            cell[j] = (index if inside else trash + (j & _OTHERS)) * order
             v[j] = min(max(place, -1.0), 1.0)
 
     @helper
@@ -205,7 +219,7 @@ def locator(kind: str, circle: bool) -> tuple[Callable, Callable]:
             part = (bits >> np.int64(52 - _PART_BITS)) - _FIRST_PART
             rest = np.int64((bits & _MANTISSA) | _ONE).view(np.float64)
             grown = part + right + (np.int64(GROWN) if below else np.int64(0))
-            grown = grown if part < GROWN else trash
+            grown = grown if part < GROWN else trash + (j & _OTHERS)
             cell[j] = (index if inside else grown) * order
             v[j] = 2.0 * (w0 - whole) - 1.0 if inside else (rest - 1.0) * (2.0 * _PARTS) - 1.0
 

@@ -7,17 +7,15 @@ through the widest cells that fit between two knots.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import types
 from numpy.typing import NDArray
 
 from .cell_geometry import GROWING, GROWN, Geometry
-from .jit import helper, lazily
-from .pair_loops import READ, WRITE
+from .jit import helper
+from .products import times
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -102,30 +100,6 @@ def _merging(breaks: tuple[float, ...], order: int) -> Floats:
             values = np.cos(np.arange(order)[:, np.newaxis] * np.arccos(np.clip(place, -1, 1)))
             matrices.append(values @ weights)
     return np.array(matrices)
-
-
-def _make_transform() -> Callable:
-    def transform(rows, matrix, result):
-        """result (n, L) = rows (n, K) times matrix (K, L); a library's would wake threads of its own."""
-        for i in range(rows.shape[0]):
-            for j in range(matrix.shape[1]):
-                result[i, j] = 0.0
-            for k in range(matrix.shape[0]):
-                factor = rows[i, k]
-                for j in range(matrix.shape[1]):
-                    result[i, j] += factor * matrix[k, j]
-
-    return transform
-
-
-transform = lazily(_make_transform, types.void(READ, READ, WRITE), "cell_levels.transform")
-
-
-def times(rows: Floats, matrix: Floats) -> Floats:
-    """Return rows (n, K) times a small matrix (K, L)."""
-    result = np.empty((rows.shape[0], matrix.shape[1]))
-    transform()(np.ascontiguousarray(rows), np.ascontiguousarray(matrix), result)
-    return result
 
 
 def merge(levels: Levels, order: int, moments: Floats) -> None:

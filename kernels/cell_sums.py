@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cell_bins import BinSums
-from .cell_levels import chebyshev, distribute, merge, times
+from .cell_geometry import OUTSIDE
+from .cell_levels import chebyshev, distribute, merge
 from .cell_points import point_passes
 from .cells import PER_EPS, CellPlan
 from .lanes import Lanes
+from .products import times
 from .row_data import RowData, Written, lane_count
 from .rows import Forward
 from .table_rows import tables
@@ -42,13 +44,13 @@ class CellSums:
 
     def workspace(self, row_points: int) -> int:
         """Return the bytes that a call takes beside its arguments and results."""
-        size = (self.plan.geometry.cells + 1) * self.order
+        size = (self.plan.geometry.cells + OUTSIDE) * self.order
         levels = self.plan.levels.cells * self.order
         return 8 * (size * lane_count(row_points, size) + 8 * levels + 8 * len(self.centers))
 
     def moments(self, row: RowData) -> tuple[Floats, float]:
-        """Return the moments of the narrowest cells (cells + 1, P), and sum_j w_j."""
-        size = (self.plan.geometry.cells + 1) * self.order
+        """Return the moments of the narrowest cells (cells + OUTSIDE, P), and sum_j w_j."""
+        size = (self.plan.geometry.cells + OUTSIDE) * self.order
         lanes, add = Lanes(row, row.lanes(size), size), self._passes.moments()
         points = row.lane_size(lanes.count)
 
@@ -70,7 +72,7 @@ class CellSums:
     def from_moments(self, row: RowData, narrow: Floats, mass: float, derivatives: bool) -> Forward:
         plan, order = self.plan, self.order
         moments = np.zeros((plan.levels.cells, order))
-        moments[: plan.geometry.cells] = narrow[:-1]
+        moments[: plan.geometry.cells] = narrow[: plan.geometry.cells]
         merge(plan.levels, order, moments)
         masses = np.ascontiguousarray(moments[:, 0])
         weights = times(moments, self._to_weights.T).ravel()
@@ -79,13 +81,14 @@ class CellSums:
         return Forward(density, error, mass, widening)
 
     def polynomials(self, row: RowData, weights: Floats, slopes: bool) -> tuple[Floats, float]:
-        """Return what points take from each cell, as powers (cells + 1, P), and a bound on its error."""
+        """Return what points take from cells, as powers (cells + OUTSIDE, P), and a bound on its error."""
         plan, order = self.plan, self.order
         values, doubt = self._bins.adjoint(row, weights, slopes)
         coefficients = times(values.reshape(-1, order), self._to_weights)
         distribute(plan.levels, order, coefficients)
         cells = plan.geometry.cells
-        powers = tables(1, (cells + 1) * order)[0, : (cells + 1) * order].reshape(-1, order)
+        size = (cells + OUTSIDE) * order
+        powers = tables(1, size)[0, :size].reshape(-1, order)
         powers[:cells] = times(coefficients[:cells], self._to_powers)
         for level in reversed(range(1, len(plan.levels.sizes))):
             start, below = plan.levels.starts[level], plan.levels.starts[level - 1]

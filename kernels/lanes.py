@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .arithmetic import LOG2_E, exp2
 from .jit import helper, loop
+from .products import times
 from .row_data import RowData
 from .scan import ends_of, look_at_logits
 from .table_rows import tables
@@ -78,7 +79,7 @@ class Lanes:
     def __init__(self, row: RowData, count: int, size: int) -> None:
         self.count, self._row, self._size = count, row, size
         self._known = row.top_if_known is not None
-        self.states, self.sums = np.zeros((count, _STATE)), tables(count, size)
+        self.states, self.sums = tables(count, _STATE), tables(count, size)
         self.states[:, : LARGEST + 1] = row.top if self._known else -np.inf
         self.states[:, LOWEST], self.states[:, HIGHEST] = np.inf, -np.inf
 
@@ -91,5 +92,5 @@ class Lanes:
                 (float(self.states[:, LOWEST].min()), float(self.states[:, HIGHEST].max())),
             )
         scale = np.exp(self.states[:, REFERENCE] - self._row.top)
-        total = (self.sums * scale[:, np.newaxis]).sum(axis=0)
+        total = times(scale[np.newaxis], self.sums)[0]
         return total[: self._size], float((self.states[:, MASS] * scale).sum())

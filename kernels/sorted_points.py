@@ -15,7 +15,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from .cell_geometry import COPIES, INVERSE_PITCH, PERIOD, TRASH, Geometry, locator
+from .cell_geometry import COPIES, INVERSE_PITCH, OUTSIDE, PERIOD, TRASH, Geometry, locator
 from .cell_points import finish
 from .jit import helper, lazily, loop
 from .lanes import look, rescale, weigh_seen, weights_of
@@ -74,7 +74,7 @@ def sorter(kind: str, circle: bool) -> Callable[[], Callable]:
             points = x.shape[0]
             u, vb, cb = room(np.float64), room(np.float64), room(np.int64)
             cell, at = np.empty(points * copies, np.int64), np.empty(points * copies)
-            sizes = np.zeros(trash + 1, np.int64)
+            sizes = np.zeros(trash + OUTSIDE, np.int64)
             for start in range(0, points, CHUNK):
                 n = min(CHUNK, points - start)
                 distances(x[start : start + n], n, g, u)

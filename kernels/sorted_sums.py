@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .cell_geometry import Geometry
+from .cell_geometry import OUTSIDE, Geometry
 from .cell_sums import CellSums
 from .cells import CellPlan
 from .lanes import Lanes
@@ -41,7 +41,7 @@ class SortedSums(CellSums):
         return slice(first * self._points.size, last * self._points.size)
 
     def moments(self, row: RowData) -> tuple[Floats, float]:
-        size = (self.plan.geometry.cells + 1) * self.order
+        size = (self.plan.geometry.cells + OUTSIDE) * self.order
         lanes = Lanes(row, min(row.lanes(size), self._blocks), size)
         cuts = np.arange(lanes.count + 1) * self._blocks // lanes.count
         add = self._passes_by_cell.moments()

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arithmetic import LN_2, LOG2_E
-from .cell_levels import chebyshev, times
+from .cell_levels import chebyshev
 from .families import IMAGES, RowParameters
 from .names import COMPACT, KNOTS
+from .products import times
 from .row_data import RowData
 from .tail_intervals import Intervals, Limits, summary, tests
 from .tail_sums import ORDER, gather, node_loops, spread

@@ -10,11 +10,11 @@ from .cell_accuracy import sampler
 from .cell_bins import bin_loops
 from .cell_geometry import EVEN, GROWING
 from .cell_geometry import KNOTS as ON_KNOTS
-from .cell_levels import transform
 from .cell_points import point_passes
 from .families import Variant, row_parameters
 from .grid_points import grid_passes
 from .names import AUTO, CIRCLE_ONLY, COMPACT, KNOTS, ORDERS
+from .products import product
 from .sorted_points import sorted_passes, sorter
 from .tail_intervals import summary, tests
 from .tail_sums import gather, node_loops, spread
@@ -41,7 +41,7 @@ def fast_functions(
     kernel: str, domains: tuple[str, ...], method: str, only_z: bool, plans: bool
 ) -> list[Callable[[], Callable]]:
     """Return the functions, each compiled when called."""
-    found: list[Callable[[], Callable]] = [summary, gather, spread, transform]
+    found: list[Callable[[], Callable]] = [summary, gather, spread, product]
     for domain in domains:
         if domain == "line" and kernel in CIRCLE_ONLY:
             continue

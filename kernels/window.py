@@ -17,16 +17,28 @@ from numpy.typing import NDArray
 
 from .arithmetic import SMALLEST, exp2
 from .cell_accuracy import ROUNDING, value_beyond
-from .cell_geometry import COPIES, INVERSE_PITCH, PERIOD, TRASH, Geometry, around, even, locator, on_circle
+from .cell_geometry import (
+    COPIES,
+    INVERSE_PITCH,
+    OUTSIDE,
+    PERIOD,
+    TRASH,
+    Geometry,
+    around,
+    even,
+    locator,
+    on_circle,
+    points_at,
+)
 from .cells import Bins, reach_of
 from .families import FORMULAS, IMAGES, RowParameters, Variant, row_parameters
 from .families import PERIOD as FAMILY_PERIOD
 from .jit import helper, lazily
 from .lanes import MASS, REFERENCE, Lanes, look, look_at_points, rescale, weights_of
 from .names import COMPACT
-from .pair_loops import CHUNK, READ, READ1, WRITE1, distance_of, parameters_of, room, shift_of
+from .pair_loops import CHUNK, READ, READ1, WRITE, WRITE1, distance_of, parameters_of, room, shift_of
 from .row_data import RowData, Written
-from .rows import Forward, largest_magnitude
+from .rows import Forward
 from .window_near import near_loops
 
 Floats = NDArray[np.float64]
@@ -36,7 +48,7 @@ _INTS = types.Array(types.int64, 1, "C", readonly=True)
 _MOST_LOOKS = 5
 # ns on one thread: for each point and pair when sorted, and for each point and bin that it looks at.
 _POINT, _PAIR = 40.0, 0.8
-_NEAR, _LOOK = 3.0, 3.0
+_NEAR, _LOOK = 3.2, 2.1
 
 
 def why_not(kernel: str) -> str | None:
@@ -104,12 +116,12 @@ def window_loops(variant: Variant, circle: bool) -> WindowLoops:
     return WindowLoops(
         lazily(
             lambda: _make_forward(variant, circle),
-            types.void(READ1, READ1, *fixed, WRITE1, WRITE1, WRITE1),
+            types.void(READ1, READ1, types.int64, *fixed, WRITE, WRITE),
             f"window.forward.{key}",
         ),
         lazily(
             lambda: _make_adjoint(variant, circle),
-            types.void(READ1, READ1, types.float64, *fixed, READ1, types.float64, WRITE1, WRITE1),
+            types.float64(READ1, READ1, types.float64, *fixed, READ1, types.float64, WRITE1, WRITE1),
             f"window.adjoint.{key}",
         ),
     )
@@ -122,10 +134,10 @@ def _sorter(circle: bool) -> Callable:
     def sort(x, z, top, g):
         """Return points, weights and indices in the order of the keys, the keys' starts, and the mass."""
         copies, turn, keys = int(g[COPIES]), g[PERIOD] * g[INVERSE_PITCH], int(g[TRASH])
-        pitch, count = 1.0 / g[INVERSE_PITCH], x.shape[0] * copies
+        count = x.shape[0] * copies
         u, v, w, cell = room(np.float64), room(np.float64), room(np.float64), room(np.int64)
         key, at, weight = np.empty(count, np.int64), np.empty(count), np.empty(count)
-        starts = np.zeros(keys + 3, np.int64)
+        starts = np.zeros(keys + OUTSIDE + 2, np.int64)
         mass, filled = 0.0, 0
         for start in range(0, x.shape[0], CHUNK):
             n = min(CHUNK, x.shape[0] - start)
@@ -133,14 +145,17 @@ def _sorter(circle: bool) -> Callable:
             distances(x[start : start + n], n, g, u)
             for copy in range(copies):
                 cells(u, n, copy * turn, g, 1, cell, v)
+                # On the line the point itself, which has no rounding.
+                if circle:
+                    points_at(u, n, copy * turn, g, at[filled:])
+                else:
+                    at[filled : filled + n] = x[start : start + n]
                 for j in range(n):
                     key[filled + j] = cell[j]
-                    # On the line the point itself, which has no rounding.
-                    at[filled + j] = g[0] + (u[j] + copy * turn) * pitch if circle else x[start + j]
                     weight[filled + j] = w[j]
                     starts[cell[j] + 2] += 1
                 filled += n
-        for k in range(keys + 2):
+        for k in range(keys + OUTSIDE + 1):
             starts[k + 1] += starts[k]
         # starts[k + 1] is where key k starts until its points are placed, and then where it ends.
         points, weights, index = np.empty(count), np.empty(count), np.empty(count, np.int64)
@@ -163,8 +178,10 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
     formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
     sort = _sorter(circle)
 
-    def forward(x, z, g, centers, first, last, params, derived, state, density, widening):
-        """density, widening (M,) += sums over points with keys first[m] .. last[m]; `state` is a lane's."""
+    def forward(x, z, size, g, centers, first, last, params, derived, states, sums):
+        """sums (1, 2 M) += densities and widenings from points of one lane with keys first[m] .. last[m]."""
+        bins, state = centers.shape[0], states[0]
+        density, widening = sums[0, :bins], sums[0, bins : 2 * bins]
         look_at_points(x, state)
         factor = look(z, state)
         rescale(density, factor)
@@ -192,7 +209,8 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
                         e, f, _, _ = formula(distance(c, points[j], period, shift), p)
                         total += weights[j] * exp2(e) * f
             density[m] += total
-            widening[m] += wider
+            if derived:
+                widening[m] += wider
 
     return forward
 
@@ -202,7 +220,10 @@ def _make_adjoint(variant: Variant, circle: bool) -> Callable:
     sort = _sorter(circle)
 
     def adjoint(x, z, top, g, centers, first, last, params, derived, bin_weights, share, by_z, by_x):
-        """by_z = w_i (share - sum_m weights_m K), by_x = w_i sum_m weights_m dK/dd over the bins in reach."""
+        """by_z = w_i (share - sum_m weights_m K) over the bins in reach; return its largest magnitude.
+
+        With `derived`, by_x = w_i sum_m weights_m dK/dd.
+        """
         points, weights, index, starts, _ = sort(x, z, top, g)
         p = parameters_of(params, 0)
         period = p[FAMILY_PERIOD]
@@ -224,17 +245,17 @@ def _make_adjoint(variant: Variant, circle: bool) -> Callable:
                     for j in range(begin, end):
                         e, f, _, _ = formula(distance(c, points[j], period, shift), p)
                         sums[j] += weight * exp2(e) * f
-        copies = points.shape[0] // x.shape[0]
-        if copies == 1:
-            for j in range(points.shape[0]):
-                by_z[index[j]] = weights[j] * (share - sums[j])
-                by_x[index[j]] = weights[j] * slopes[j]
-            return
+        copies, largest = points.shape[0] // x.shape[0], 0.0
         by_z[:] = 0.0
         by_x[:] = 0.0
         for j in range(points.shape[0]):
             by_z[index[j]] += weights[j] * (share / copies - sums[j])
-            by_x[index[j]] += weights[j] * slopes[j]
+        if derived:
+            for j in range(points.shape[0]):
+                by_x[index[j]] += weights[j] * slopes[j]
+        for j in range(by_z.shape[0]):
+            largest = max(largest, abs(by_z[j]))
+        return largest
 
     return adjoint
 
@@ -253,7 +274,7 @@ class WindowSums:
         if plan.looks:
             self._forward, self._adjoint = near_loops(plan.family.variant, shape.circle)
             self._bins = slice(plan.looks, plan.looks + plan.bins)
-            self._size = shape.columns + plan.looks + 1
+            self._size = shape.columns + plan.looks + OUTSIDE
             spacing = (self.centers[-1] - self.centers[0]) / (plan.bins - 1)
             around = self.centers[0] + (np.arange(self._size) - plan.looks) * spacing
             around[self._bins] = self.centers
@@ -274,17 +295,20 @@ class WindowSums:
 
     def forward(self, row: RowData, derivatives: bool) -> Forward:
         """Return the sums over all points."""
-        size = self._size
-        lanes = Lanes(row, row.lanes(2 * size), 2 * size)
-        loop, fixed = self._forward(), self._fixed
+        size, sizes = self._size, (1 + derivatives) * self._size
+        lanes = Lanes(row, row.lanes(sizes), sizes)
+        loop, points = self._forward(), row.lane_size(lanes.count)
+        about = points, self._g, *self._fixed, derivatives
 
-        def block(lane: int, x: Floats, z: Floats) -> None:
-            sums = lanes.sums[lane]
-            loop(x, z, self._g, *fixed, derivatives, lanes.states[lane], sums[:size], sums[size : 2 * size])
+        def some(which: slice, x: Floats, z: Floats) -> None:
+            loop(x, z, *about, lanes.states[which], lanes.sums[which])
 
-        row.each_lane(lanes.count, block)
+        if self.plan.looks:
+            row.each_lanes(lanes.count, some)
+        else:
+            row.each_lane(lanes.count, lambda lane, x, z: some(slice(lane, lane + 1), x, z))
         sums, mass = lanes.total()
-        density, widening = sums[:size][self._bins], sums[size:][self._bins]
+        density, widening = sums[:size][self._bins], sums[-size:][self._bins]
         error = ROUNDING * density + self.plan.beyond * mass
         return Forward(density, error, mass, widening if derivatives else None)
 
@@ -292,18 +316,18 @@ class WindowSums:
         self, row: RowData, weights: Floats, share: float, out: dict[str, NDArray[Any]]
     ) -> tuple[float, float]:
         """Write the gradients by z and x; return the largest by z, and a bound on the error over w_i."""
-        loop, fixed = self._adjoint(), self._fixed
+        loop, derived = self._adjoint(), "x" in out
         bin_weights = np.zeros(self._size)
         bin_weights[self._bins] = weights
+        about = row.top, self._g, *self._fixed, derived, bin_weights, share
         largest: dict[int, float] = {}
-        top = row.top
 
         def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
-            by_z, by_x = Written(out.get("z"), piece), Written(out.get("x"), piece)
-            loop(x, z, top, self._g, *fixed, "x" in out, bin_weights, share, by_z.array, by_x.array)
-            largest[index] = largest_magnitude(by_z.array)
+            by_z = Written(out.get("z"), piece)
+            by_x = Written(out.get("x"), piece if derived else slice(0, 0))
+            largest[index] = loop(x, z, *about, by_z.array, by_x.array)
             by_z.store()
             by_x.store()
 
-        row.each_block(block)
-        return float(max(largest.values())), self.plan.beyond * float(weights.sum())
+        row.each_block(block, out.values() if self.plan.looks else None)
+        return max(largest.values()), self.plan.beyond * float(weights.sum())

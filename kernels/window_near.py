@@ -14,12 +14,13 @@ from numba import types
 
 from .ahead import to_read
 from .arithmetic import SMALLEST, exp2
-from .cell_geometry import COPIES, INVERSE_PITCH, ORIGIN, PERIOD, locator
+from .cell_geometry import COPIES, INVERSE_PITCH, PERIOD, locator, points_at
+from .cell_points import finish
 from .families import FORMULAS, IMAGES, Variant
 from .families import PERIOD as FAMILY_PERIOD
-from .jit import lazily
+from .jit import helper, lazily
 from .lanes import look, look_at_points, rescale, weigh_seen, weights_of
-from .pair_loops import CHUNK, LANES, READ, READ1, WRITE1, distance_of, parameters_of, room, shift_of
+from .pair_loops import CHUNK, LANES, READ, READ1, WRITE, WRITE1, distance_of, parameters_of, room, shift_of
 
 
 @cache
@@ -30,29 +31,43 @@ def near_loops(variant: Variant, circle: bool) -> tuple[Callable[[], Callable], 
     return (
         lazily(
             lambda: _make_forward(variant, circle),
-            types.void(READ1, READ1, *fixed, WRITE1, WRITE1, WRITE1),
+            types.void(READ1, READ1, types.int64, *fixed, WRITE, WRITE),
             f"window_near.forward.{key}",
         ),
         lazily(
             lambda: _make_adjoint(variant, circle),
-            types.void(READ1, READ1, types.float64, *fixed, READ1, types.float64, WRITE1, WRITE1),
+            types.float64(READ1, READ1, types.float64, *fixed, READ1, types.float64, WRITE1, WRITE1),
             f"window_near.adjoint.{key}",
         ),
     )
+
+
+@helper
+def _look_up(centers, cell, number, n, x, z, after, place):
+    """place_j = centers[cell_j + number]; x and z from `after` on are what the caller reads next."""
+    whole = n // LANES * LANES
+    for first in range(0, whole, LANES):
+        if number == 0:
+            to_read(x, after + first)
+            to_read(z, after + first)
+        for j in range(first, first + LANES):
+            place[j] = centers[np.uint64(cell[j] + number)]
+    for j in range(whole, n):
+        place[j] = centers[np.uint64(cell[j] + number)]
 
 
 def _make_forward(variant: Variant, circle: bool) -> Callable:
     formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
     distances, cells = locator("even", circle)
 
-    def forward(x, z, g, centers, looks, params, derived, state, density, widening):
-        """density, widening (bins,) += sums over the points that look at a bin; `state` is a lane's."""
+    @helper
+    def add_lane(x, z, g, centers, looks, params, derived, state, density, widening):
         u, v, w, cell = room(np.float64), room(np.float64), room(np.float64), room(np.int64)
         at, terms, place = room(np.float64), room(np.float64), room(np.float64)
         p = parameters_of(params, 0)
         period = p[FAMILY_PERIOD]
         count = int(p[IMAGES]) if images else 1
-        copies, turn, pitch = int(g[COPIES]), g[PERIOD] * g[INVERSE_PITCH], 1.0 / g[INVERSE_PITCH]
+        copies, turn = int(g[COPIES]), g[PERIOD] * g[INVERSE_PITCH]
         for start in range(0, x.shape[0], CHUNK):
             n = min(CHUNK, x.shape[0] - start)
             xs, zs = x[start : start + n], z[start : start + n]
@@ -64,15 +79,13 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
             distances(xs, n, g, u)
             for copy in range(copies):
                 cells(u, n, copy * turn, g, 1, cell, v)
-                for j in range(0, n, LANES):
-                    to_read(x, start + CHUNK + j)
-                    to_read(z, start + CHUNK + j)
-                for j in range(n):
-                    at[j] = g[ORIGIN] + (u[j] + copy * turn) * pitch if circle else xs[j]
+                if circle:
+                    points_at(u, n, copy * turn, g, at)
+                else:
+                    at[:n] = xs
                 for number in range(looks):
                     # Few arrays to a loop, or it is not vectorised.
-                    for j in range(n):
-                        place[j] = centers[np.uint64(cell[j] + number)]
+                    _look_up(centers, cell, number, n, x, z, start + CHUNK, place)
                     for j in range(n):
                         terms[j] = 0.0
                     for image in range(count):
@@ -95,6 +108,17 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
                     for j in range(n):
                         widening[np.uint64(cell[j] + number)] += terms[j]
 
+    def forward(x, z, size, g, centers, looks, params, derived, states, sums):
+        """sums (lanes, 2 bins) += densities and widenings from the points that look at a bin.
+
+        Lanes have `size` points each.
+        """
+        bins = centers.shape[0]
+        for lane in range(states.shape[0]):
+            begin, end = lane * size, min((lane + 1) * size, x.shape[0])
+            fixed = g, centers, looks, params, derived, states[lane]
+            add_lane(x[begin:end], z[begin:end], *fixed, sums[lane, :bins], sums[lane, bins : 2 * bins])
+
     return forward
 
 
@@ -103,14 +127,17 @@ def _make_adjoint(variant: Variant, circle: bool) -> Callable:
     distances, cells = locator("even", circle)
 
     def adjoint(x, z, top, g, centers, looks, params, derived, weights, share, by_z, by_x):
-        """by_z = w_i (share - sum_m weights_m K), by_x = w_i sum_m weights_m dK/dd, bins looked at."""
+        """by_z = w_i (share - sum_m weights_m K) over the bins looked at; return its largest magnitude.
+
+        With `derived`, by_x = w_i sum_m weights_m dK/dd.
+        """
         u, v, w, cell = room(np.float64), room(np.float64), room(np.float64), room(np.int64)
         at, sums, slopes = room(np.float64), room(np.float64), room(np.float64)
         place, weight = room(np.float64), room(np.float64)
         p = parameters_of(params, 0)
         period = p[FAMILY_PERIOD]
-        count = int(p[IMAGES]) if images else 1
-        copies, turn, pitch = int(g[COPIES]), g[PERIOD] * g[INVERSE_PITCH], 1.0 / g[INVERSE_PITCH]
+        count, largest = int(p[IMAGES]) if images else 1, 0.0
+        copies, turn = int(g[COPIES]), g[PERIOD] * g[INVERSE_PITCH]
         for start in range(0, x.shape[0], CHUNK):
             n = min(CHUNK, x.shape[0] - start)
             xs = x[start : start + n]
@@ -120,14 +147,12 @@ def _make_adjoint(variant: Variant, circle: bool) -> Callable:
                 sums[j], slopes[j] = 0.0, 0.0
             for copy in range(copies):
                 cells(u, n, copy * turn, g, 1, cell, v)
-                for j in range(0, n, LANES):
-                    to_read(x, start + CHUNK + j)
-                    to_read(z, start + CHUNK + j)
-                for j in range(n):
-                    at[j] = g[ORIGIN] + (u[j] + copy * turn) * pitch if circle else xs[j]
+                if circle:
+                    points_at(u, n, copy * turn, g, at)
+                else:
+                    at[:n] = xs
                 for number in range(looks):
-                    for j in range(n):
-                        place[j] = centers[np.uint64(cell[j] + number)]
+                    _look_up(centers, cell, number, n, x, z, start + CHUNK, place)
                     for j in range(n):
                         weight[j] = weights[np.uint64(cell[j] + number)]
                     for image in range(count):
@@ -141,10 +166,9 @@ def _make_adjoint(variant: Variant, circle: bool) -> Callable:
                             e, f, f_d, _ = formula(distance(place[j], at[j], period, shift), p)
                             reached = (e > SMALLEST) & (f > 0.0)
                             slopes[j] += weight[j] * exp2(e) * f_d if reached else 0.0
-            z_out, x_out = by_z[start : start + n], by_x[start : start + n]
-            for j in range(n):
-                z_out[j] = w[j] * (share - sums[j])
-            for j in range(n):
-                x_out[j] = w[j] * slopes[j]
+            largest = max(largest, finish(w, sums, share, -1.0, by_z[start : start + n]))
+            if derived:
+                finish(w, slopes, 0.0, 1.0, by_x[start : start + n])
+        return largest
 
     return adjoint

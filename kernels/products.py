@@ -1,0 +1,38 @@
+"""Products with small matrices, without a library that would wake threads of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from .jit import lazily
+from .pair_loops import READ, WRITE
+
+Floats = NDArray[np.float64]
+
+
+def _make_product() -> Callable:
+    def product(rows, matrix, result):
+        """result (n, L) = rows (n, K) times matrix (K, L)."""
+        for i in range(rows.shape[0]):
+            for j in range(matrix.shape[1]):
+                result[i, j] = 0.0
+            for k in range(matrix.shape[0]):
+                factor = rows[i, k]
+                for j in range(matrix.shape[1]):
+                    result[i, j] += factor * matrix[k, j]
+
+    return product
+
+
+product = lazily(_make_product, types.void(READ, READ, WRITE), "products.product")
+
+
+def times(rows: Floats, matrix: Floats) -> Floats:
+    """Return rows (n, K) times a small matrix (K, L)."""
+    result = np.empty((rows.shape[0], matrix.shape[1]))
+    product()(np.ascontiguousarray(rows), np.ascontiguousarray(matrix), result)
+    return result
