@@ -10,13 +10,18 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: bench test check asv-quick clean
+.PHONY: bench test loops check asv-quick clean
 
 bench: $(VENV)/bench.done
 	$(BIN)/kdexent bench $(ARGS)
 
 test: $(VENV)/test.done
 	$(BIN)/python -m pytest -n auto $(ARGS)
+
+# The compiled loops as plain Python, with the lines that tests reach, and with every index checked.
+loops: $(VENV)/test.done
+	$(BIN)/python tests/coverage_of_loops.py 95
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -n auto tests/test_every_loop.py tests/test_tails.py tests/test_inputs.py
 
 # Types are checked on the installed package: the folders only get its name when they are built.
 check: $(VENV)/dev.done

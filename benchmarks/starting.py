@@ -32,6 +32,10 @@ def timeraw_import_compiler() -> str:
     return "from kdexent import loss_and_grad"
 
 
+def timeraw_import_and_first_call() -> str:
+    return IMPORT + FIRST_CALL
+
+
 def timeraw_first_call() -> tuple[str, str]:
     return FIRST_CALL, IMPORT
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from numba import types
 from numba.extending import intrinsic
 
-from .jit import COMPILES
+from .jit import GENERATES, helper
 from .vector_code import VectorCode
 
 
 def _ahead(write: bool) -> Callable:
-    if not COMPILES:
-        return lambda array, index: None
+    if not GENERATES:
+        return helper(lambda array, index: None)
 
     @intrinsic
     def fetch(typing, array, index):

@@ -68,7 +68,7 @@ def pair_densities(problem: Problem, n_threads: int) -> Floats:
 
             def work(tile: Tile, strategy=strategy, rows=rows, columns=columns) -> None:
                 density, mass = strategy.densities(tile)
-                part = np.log(density, out=np.empty_like(density), where=density >= strategy.floor)
+                part = np.log(density, out=np.zeros_like(density), where=density >= strategy.floor)
                 log_scale = strategy.log_scale_of(tile, mass)
                 part += log_scale[:, np.newaxis]
                 if density.min() < strategy.floor:
@@ -140,6 +140,9 @@ def _evaluate_tile(
 
 def pairs_workspace(problem: Problem) -> int:
     """Return the bytes that a call takes beside its arguments and results."""
-    shape = cut(problem, direct(problem)[0][2].pairs_per_block)
+    parts = direct(problem)
+    if not parts:
+        return 0
+    shape = cut(problem, parts[0][2].pairs_per_block)
     bins = max(1, problem.bins)
     return 8 * bins * (shape.lanes + 2) * min(shape.rows_per_tile, problem.rows)

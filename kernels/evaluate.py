@@ -1,25 +1,30 @@
-"""The loss, its gradients and the density, each row by the method that suits it."""
+"""The loss, its gradients and the density: by all pairs where these are few, else row by row."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .all_pairs import evaluate_pairs, pair_densities, pairs_workspace
-from .auto import RowShape, SumsFor, chosen, sums_for
-from .cells import Bins
-from .families import row_parameters
+from .all_pairs import evaluate_pairs, pair_densities
 from .names import AUTO
 from .problem import Problem, Request
-from .row_data import RowData
-from .rows import RowProblem, evaluate_row, log_densities
+
+if TYPE_CHECKING:
+    from .evaluate_rows import Prepared
 
 Floats = NDArray[np.float64]
 
 # Rows with fewer pairs take the direct way without a look at the others.
 _FEW_PAIRS = 2**17
+
+
+def takes_all_pairs(problem: Problem, request: Request) -> bool:
+    """Return whether all rows take the direct way."""
+    if request.method == "direct" or problem.bins == 0:
+        return True
+    return request.method == AUTO and problem.points * problem.bins <= _FEW_PAIRS
 
 
 def evaluate(
@@ -30,132 +35,19 @@ def evaluate(
     prepared: Prepared | None = None,
 ) -> Floats:
     """Return the losses (R,), and write the gradients asked for: z, x (R, N) and bandwidth (R,)."""
-    if _direct(problem, request):
+    if takes_all_pairs(problem, request):
         return evaluate_pairs(problem, gradients, n_threads)
-    losses = np.empty(problem.rows)
-    slowly = []
-    derivatives = gradients is not None and set(gradients) != {"z"}
-    for r in range(problem.rows):
-        find = _row if prepared is None else prepared.row
-        found = find(problem, r, request, derivatives)
-        if found is None:
-            slowly.append(r)
-            continue
-        out = None
-        if gradients is not None:
-            out = {
-                name: array[r : r + 1] if name == "bandwidth" else array[r]
-                for name, array in gradients.items()
-            }
-        row = _row_data(problem, r, n_threads)
-        losses[r], kept = evaluate_row(*found, row, request.rtol, out)
-        if not kept and request.method == AUTO:
-            slowly.append(r)
-    if slowly:
-        rows = np.array(slowly)
-        losses[rows] = _pairs_of(problem, rows, gradients, n_threads)
-    return losses
+    from .evaluate_rows import evaluate_rows  # noqa: PLC0415  # a small first call does without it
 
-
-def _pairs_of(
-    problem: Problem, rows: NDArray[np.intp], gradients: dict[str, NDArray[Any]] | None, n_threads: int
-) -> Floats:
-    """Return the losses of some rows from all their pairs, and write their gradients."""
-    if len(rows) == problem.rows:
-        return evaluate_pairs(problem, gradients, n_threads)
-    if gradients is None:
-        return evaluate_pairs(problem.take(rows), None, n_threads)
-    some = {name: np.empty((len(rows), *array.shape[1:]), array.dtype) for name, array in gradients.items()}
-    losses = evaluate_pairs(problem.take(rows), some, n_threads)
-    for name, array in some.items():
-        gradients[name][rows] = array
-    return losses
+    return evaluate_rows(problem, request, gradients, n_threads, prepared)
 
 
 def evaluate_density(
     problem: Problem, request: Request, n_threads: int, prepared: Prepared | None = None
 ) -> Floats:
     """Return log q (R, M) at the problem's centers."""
-    if _direct(problem, request):
+    if takes_all_pairs(problem, request):
         return pair_densities(problem, n_threads)
-    log_q = np.empty((problem.rows, problem.bins))
-    for r in range(problem.rows):
-        find = _row if prepared is None else prepared.row
-        found = find(problem, r, request, False)
-        if found is None:
-            log_q[r] = pair_densities(problem.take(np.array([r])), n_threads)[0]
-        else:
-            log_q[r] = log_densities(
-                found[0],
-                _row_data(problem, r, n_threads),
-                found[1](request.rtol),
-                request.rtol,
-            )
-    return log_q
+    from .evaluate_rows import row_densities  # noqa: PLC0415  # a small first call does without it
 
-
-def _direct(problem: Problem, request: Request) -> bool:
-    if request.method == "direct" or problem.bins == 0:
-        return True
-    return request.method == AUTO and problem.points * problem.bins <= _FEW_PAIRS
-
-
-def _row_data(problem: Problem, r: int, n_threads: int) -> RowData:
-    return RowData(problem.x.block(r, r + 1)[0], problem.z.block(r, r + 1)[0], n_threads)
-
-
-def _row(problem: Problem, r: int, request: Request, derivatives: bool) -> tuple[RowProblem, SumsFor] | None:
-    """Return a row's problem and what makes its sums, or None where all pairs are to be summed."""
-    shape, centers = row_shape(problem, r, derivatives)
-    sums = sums_for(shape, request, centers)
-    return None if sums is None else (_row_problem(problem, r, shape, centers), sums)
-
-
-def row_shape(problem: Problem, r: int, derivatives: bool) -> tuple[RowShape, Floats]:
-    """Return what the choice of a row's method depends on, and its bin centers."""
-    h = float(problem.bandwidth.block(r, r + 1)[0])
-    centers = np.ascontiguousarray(problem.centers.block(r, r + 1)[0])
-    first, last = float(centers.min()), float(centers.max())
-    spacing = (last - first) / (len(centers) - 1) if problem.equal_bins and len(centers) > 1 else 0.0
-    bins = Bins(first, last, spacing, len(centers))
-    return RowShape(problem.kernel, h, problem.period, bins, problem.points, derivatives), centers
-
-
-def _row_problem(problem: Problem, r: int, shape: RowShape, centers: Floats) -> RowProblem:
-    family = row_parameters(shape.kernel, np.array([shape.h]), shape.period)
-    masses = problem.masses.block(r, r + 1)[0]
-    return RowProblem(shape.kernel, family, shape.h, shape.period, centers, masses)
-
-
-class Prepared:
-    """What depends on the data points of a problem alone, kept for the calls of a plan."""
-
-    def __init__(self, problem: Problem, request: Request, n_threads: int) -> None:
-        self._n_threads = n_threads
-        self._kept: dict[tuple[int, ...], SumsFor | None] = {}
-        self.method, self.order, self.workspace = "direct", None, pairs_workspace(problem)
-        if _direct(problem, request):
-            return
-        for r in range(problem.rows):
-            found = self.row(problem, r, request, False)
-            if r == 0 and found is not None:
-                sums = found[1](request.rtol)
-                self.method, self.order = chosen(row_shape(problem, r, False)[0], request), sums.order
-                self.workspace = sums.workspace(problem.points)
-
-    @property
-    def stored(self) -> int:
-        """Return the bytes kept."""
-        return sum(sums.stored for sums in self._kept.values() if sums is not None)
-
-    def row(
-        self, problem: Problem, r: int, request: Request, derivatives: bool
-    ) -> tuple[RowProblem, SumsFor] | None:
-        """Return what `_row` does, from what is kept."""
-        key = (problem.x.at(r), problem.bandwidth.at(r), problem.centers.at(r), derivatives)
-        shape, centers = row_shape(problem, r, derivatives)
-        if key not in self._kept:
-            x = problem.x.block(r, r + 1)[0]
-            self._kept[key] = sums_for(shape, request, centers, x, self._n_threads)
-        sums = self._kept[key]
-        return None if sums is None else (_row_problem(problem, r, shape, centers), sums)
+    return row_densities(problem, request, n_threads, prepared)

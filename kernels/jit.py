@@ -8,6 +8,7 @@ away.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
@@ -17,6 +18,7 @@ from typing import Any
 
 import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core.runtime import rtsys
 
 # Products and sums may fuse; nothing else moves, so the rounding tricks of `arithmetic` hold.
 EXACT = {"contract"}
@@ -24,8 +26,10 @@ EXACT = {"contract"}
 SUMS = {"contract", "reassoc", "nsz"}
 
 
-# Without it compiled functions are plain Python, and code generators have nothing to generate.
-COMPILES = not numba.config.DISABLE_JIT  # type: ignore[attr-defined]  # set when numba is imported
+_config: Any = numba.config
+# Vector code is generated, but not where functions are plain Python (NUMBA_DISABLE_JIT), nor where all
+# indices are to be checked (NUMBA_BOUNDSCHECK).
+GENERATES = not _config.DISABLE_JIT and not _config.BOUNDSCHECK
 
 
 def _told_apart(function: Callable) -> Callable:
@@ -76,6 +80,11 @@ def _specialise(function: Callable, signature: Any, name: str) -> Callable:
 
 
 _compiling = RLock()
+# A forked child has one thread, and would wait for ever for a compilation that another one began.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_compiling.acquire, after_in_parent=_compiling.release, after_in_child=_compiling.release
+    )
 
 
 def lazily(make: Callable[[], Callable], signature: Any, name: str) -> Callable[[], Callable]:
@@ -117,5 +126,17 @@ class _PackageCache(FunctionCache):
             source_stamp=_package_stamp(),
         )
 
+    def load_overload(self, signature: Any, target_context: Any) -> Any:
+        """Return the compiled function if it is on disk.
+
+        Numba would first load what it needs to compile, half a second of imports. Running takes its
+        runtime alone, and on a miss the compiler loads the rest itself.
+        """
+        rtsys.initialize(target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(signature, target_context)
+
     def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
-        return signature, codegen.magic_tuple(), self._kdexent_name
+        # Options of Numba's that make other code of the same source.
+        options = str(_config.BOUNDSCHECK), str(_config.OPT)
+        return signature, codegen.magic_tuple(), self._kdexent_name, *options

@@ -5,16 +5,19 @@ S = softmax(z),  q_m = sum_j S_j K_h(c_m - x_j),  L = -sum_m p_m log q_m
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import checks
-from .evaluate import Prepared, evaluate, evaluate_density
+from .evaluate import evaluate, evaluate_density
 from .problem import FLOAT64, Problem, Request, check_method, check_wrt, density_problem, loss_problem
 from .scan import BadData
 from .threads import thread_count
+
+if TYPE_CHECKING:
+    from .evaluate_rows import Prepared
 
 
 def loss(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import checks
-from .evaluate import Prepared
+from .evaluate_rows import Prepared
 from .kde import density_of, loss_and_grad_of, loss_of
 from .problem import FLOAT32, FLOAT64, check_method, loss_problem
 from .threads import thread_count

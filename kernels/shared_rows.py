@@ -1,7 +1,7 @@
 """Runs of points that share a row of a table: what they add to it, and their values of its polynomial.
 
 A compiler would keep neither a row's sums nor its coefficients in vector registers. Runs are whole
-vector registers long. Without compilation (NUMBA_DISABLE_JIT) plain loops do the same.
+vector registers long. Where no vector code is generated plain loops do the same.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .jit import COMPILES
+from .jit import GENERATES, helper
 from .pair_loops import LANES
 from .vector_code import VectorCode, powers_of_two
 
@@ -29,7 +29,7 @@ def add_run(order: int) -> Callable:
     f(w, v, begin, end, table, at, z, after): table[at + k] += sum_i w_i T_k(v_i), k < order,
     begin <= i < end; z from `after` on is what the caller reads next.
     """
-    return _vector_sums(order) if COMPILES else _plain_sums(order)
+    return _vector_sums(order) if GENERATES else _plain_sums(order)
 
 
 @cache
@@ -39,10 +39,11 @@ def polynomial_of_run(order: int) -> Callable:
     f(table, at, v, begin, end, values, z, after): values_i = sum_k table[at + k] v_i^k, k < order,
     begin <= i < end; z from `after` on is what the caller reads next.
     """
-    return _vector_values(order) if COMPILES else _plain_values(order)
+    return _vector_values(order) if GENERATES else _plain_values(order)
 
 
 def _plain_sums(order: int) -> Callable:
+    @helper
     def add(w, v, begin, end, table, at, z, after):
         for i in range(begin, end):
             before, term = w[i] * v[i], w[i]
@@ -54,10 +55,11 @@ def _plain_sums(order: int) -> Callable:
 
 
 def _plain_values(order: int) -> Callable:
+    @helper
     def evaluate(table, at, v, begin, end, values, z, after):
         for i in range(begin, end):
             total = 0.0
-            for k in reversed(range(order)):
+            for k in range(order - 1, -1, -1):
                 total = total * v[i] + table[at + k]
             values[i] = total
 

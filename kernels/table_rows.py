@@ -2,7 +2,7 @@
 
 A compiler turns neither into vector instructions, because the rows lie apart in memory. Here the terms
 of eight points are computed side by side and then transposed in registers, so that every row is read
-and written as a whole. Without compilation (NUMBA_DISABLE_JIT) plain loops do the same.
+and written as a whole. Where no vector code is generated plain loops do the same.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from .jit import COMPILES
+from .jit import GENERATES, helper
 from .pair_loops import LANES
 from .vector_code import VectorCode, powers_of_two
 
@@ -38,7 +38,7 @@ def add_moments(order: int) -> Callable:
     f(w, v, at, first, table): for the points i from `first` on,
     table[at_i + k] += w_i T_k(v_i), k < order, T_k the Chebyshev polynomials.
     """
-    return _vector_moments(order) if COMPILES else _plain_moments(order)
+    return _vector_moments(order) if GENERATES else _plain_moments(order)
 
 
 @cache
@@ -48,7 +48,7 @@ def add_polynomials(order: int) -> Callable:
     f(table, at, v, first, sums): for the points i from `first` on,
     sums_i += sum_k table[at_i + k] v_i^k, k < order.
     """
-    return _vector_polynomials(order) if COMPILES else _plain_polynomials(order)
+    return _vector_polynomials(order) if GENERATES else _plain_polynomials(order)
 
 
 @cache
@@ -58,10 +58,11 @@ def note_extremes() -> Callable:
     f(v, z, at, first, table): for the points i from `first` on, the row at_i holds the largest of -v_i, of
     v_i and of z_i, and how many there were.
     """
-    return _vector_extremes() if COMPILES else _plain_extremes()
+    return _vector_extremes() if GENERATES else _plain_extremes()
 
 
 def _plain_moments(order: int) -> Callable:
+    @helper
     def add(w, v, at, first, table):
         for i in range(first, first + LANES):
             before, term = w[i] * v[i], w[i]
@@ -73,10 +74,11 @@ def _plain_moments(order: int) -> Callable:
 
 
 def _plain_polynomials(order: int) -> Callable:
+    @helper
     def add(table, at, v, first, sums):
         for i in range(first, first + LANES):
             total = 0.0
-            for k in reversed(range(order)):
+            for k in range(order - 1, -1, -1):
                 total = total * v[i] + table[at[i] + k]
             sums[i] += total
 
@@ -84,6 +86,7 @@ def _plain_polynomials(order: int) -> Callable:
 
 
 def _plain_extremes() -> Callable:
+    @helper
     def note(v, z, at, first, table):
         for i in range(first, first + LANES):
             for k, value in enumerate((-v[i], v[i], z[i])):

@@ -3,6 +3,9 @@
 Threads of our own, not a compiler's: compiled blocks release the GIL, so a Python thread runs one as
 well as OpenMP would, and nothing breaks in a forked child or under concurrent callers. How work is
 cut into blocks is the callers' business and never depends on the number of threads.
+
+Callers at once share what one of them may use: a helper works only while there are no more threads at
+work than the call that it helps was given. Callers always work themselves.
 """
 
 from __future__ import annotations
@@ -10,13 +13,16 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import checks
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
 _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
+_working = 0  # threads inside `run_ranges`, callers and helpers
 
 
 def available() -> int:
@@ -46,19 +52,26 @@ def run_ranges(count: int, work: Callable[[int, int], None], n_threads: int, mos
 
     Threads take shorter ranges towards the end, so that none is left waiting for long.
     """
-    helpers = min(n_threads, count) - 1
-    if helpers < 1:
-        for first in range(0, count, most):
-            work(first, min(first + most, count))
-        return
+    helpers = _enter(min(n_threads, count) - 1, n_threads)
+    try:
+        if helpers < 1:
+            for first in range(0, count, most):
+                work(first, min(first + most, count))
+        else:
+            _share(count, work, n_threads, most, helpers)
+    finally:
+        _leave(1)
+
+
+def _share(count: int, work: Callable[[int, int], None], n_threads: int, most: int, helpers: int) -> None:
     taken = 0
     taking = threading.Lock()
     stopped = False
 
-    def share() -> None:
+    def take(helping: bool) -> None:
         nonlocal stopped, taken
         try:
-            while not stopped:
+            while not stopped and not (helping and _working > n_threads):
                 with taking:
                     first = taken
                     taken += max(1, min(most, (count - first) // (2 * n_threads)))
@@ -70,19 +83,46 @@ def run_ranges(count: int, work: Callable[[int, int], None], n_threads: int, mos
             stopped = True
             raise
 
-    futures = _submit(share, helpers)
+    def help_out() -> None:
+        try:
+            take(True)
+        finally:
+            _leave(1)
+
+    futures = _submit(help_out, helpers)
+    _leave(helpers - len(futures))
     try:
-        share()
+        take(False)
     finally:
+        stopped = True
         # A helper that has not started has nothing left to do; one that has must end first.
         running = [future for future in futures if not future.cancel()]
-        wait(running)
+        _leave(len(futures) - len(running))
+        for future in running:
+            future.exception()
     for future in running:
         future.result()
 
 
+def _enter(helpers: int, n_threads: int) -> int:
+    """Count a caller and up to so many helpers among those at work; return how many there is room for."""
+    global _working  # noqa: PLW0603  # one count for the process
+    with _lock:
+        helpers = max(0, min(helpers, n_threads - 1 - _working))
+        _working += 1 + helpers
+    return helpers
+
+
+def _leave(threads: int) -> None:
+    global _working  # noqa: PLW0603  # one count for the process
+    with _lock:
+        _working = max(0, _working - threads)
+
+
 def _submit(work: Callable[[], None], helpers: int) -> list[Future[None]]:
     global _pool  # noqa: PLW0603  # one pool for the process, made when it is needed
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # a small first call does without it
+
     try:
         with _lock:
             if _pool is None:
@@ -92,11 +132,11 @@ def _submit(work: Callable[[], None], helpers: int) -> list[Future[None]]:
         return []
 
 
-def _forget_pool() -> None:
-    global _lock, _pool
-    _lock, _pool = threading.Lock(), None
+def _forget_threads() -> None:
+    global _lock, _pool, _working
+    _lock, _pool, _working = threading.Lock(), None, 0
 
 
 # A forked child inherits the pool without its threads.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_pool)
+    os.register_at_fork(after_in_child=_forget_threads)

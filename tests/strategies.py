@@ -6,7 +6,7 @@ import numpy as np
 
 import kdexent
 from kdexent.auto import sums_for
-from kdexent.evaluate import row_shape
+from kdexent.evaluate_rows import row_shape
 from kdexent.names import ORDERS
 from kdexent.problem import Request, loss_problem
 from kdexent.row_data import RowData

@@ -9,7 +9,19 @@ import llvmlite.binding
 import pytest
 
 import kdexent
-from kdexent import cell_points, gaussian_runs, half_angles, jit, pair_loops, separable, sorted_points
+from kdexent import (
+    cell_bins,
+    cell_points,
+    gaussian_runs,
+    half_angles,
+    jit,
+    pair_loops,
+    separable,
+    sorted_points,
+    tail_sums,
+    window,
+    window_near,
+)
 from kdexent.families import FORMULAS, Variant
 
 PACKAGE = Path(kdexent.__file__).parent
@@ -80,14 +92,50 @@ def test_passes_over_points(monkeypatch, make, name):
     assert not re.search(r"\b(call|jmp)\w*\s+\S*\b(exp2?|pow|floor)\b", code)
 
 
+GAUSSIAN = Variant("gaussian")
+
+
+@x86_with_fma
+@pytest.mark.parametrize(
+    ("make", "about"),
+    [
+        (window.window_loops, (GAUSSIAN, False)),
+        (window_near.near_loops, (GAUSSIAN, False)),
+        (cell_bins.bin_loops, (GAUSSIAN,)),
+        (tail_sums.node_loops, (GAUSSIAN,)),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_loops_over_pairs_in_reach(monkeypatch, make, about):
+    asm = assembly(monkeypatch, make)
+    for loops in make(*about):
+        code = asm(loops)
+        assert len(re.findall(r"\bv(fmadd|fnmadd|fmsub)\w*pd\s.*%[yz]mm", code)) > 8
+        assert not re.search(r"\b(call|jmp)\w*\s+\S*\b(exp2?|pow|log)\b", code)
+
+
 def test_flags_come_from_one_place():
-    for path in PACKAGE.glob("*.py"):
+    for path in PACKAGE.rglob("*.py"):
         if path.name == "jit.py":
             continue
         names = {
             node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)
         }
-        assert not names & {"njit", "jit", "vectorize", "guvectorize"}, path.name
+        assert not names & {"njit", "jit", "vectorize", "guvectorize", "cfunc", "generated_jit"}, path.name
     for flags in (jit.EXACT, jit.SUMS):
         assert not flags & {"nnan", "ninf", "fast", "arcp", "afn"}
     assert "reassoc" not in jit.EXACT
+
+
+def test_that_place_states_the_flags_and_the_error_model_of_everything():
+    compiled = [
+        node
+        for node in ast.walk(ast.parse((PACKAGE / "jit.py").read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "njit"
+    ]
+    assert len(compiled) == 4
+    for call in compiled:
+        options = {option.arg: ast.unparse(option.value) for option in call.keywords}
+        assert options["fastmath"] in ("EXACT", "SUMS", "False")
+        assert options["error_model"] == "'numpy'"
+        assert set(options) <= {"fastmath", "error_model", "nogil"}

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from .. import Plan, loss_and_grad
 from ..auto import chosen, sums_for
 from ..cases import DIRECT, Arguments, Way
-from ..evaluate import row_shape
+from ..evaluate_rows import row_shape
 from ..problem import Request, loss_problem
 
 __all__ = ["RTOL", "Taken", "computation", "plan_of", "sums_of", "taken"]

@@ -1,0 +1,172 @@
+"""Every compiled loop, on problems so small that it can also run as plain Python or with its indices checked.
+
+NUMBA_DISABLE_JIT=1 and NUMBA_BOUNDSCHECK=1 run these tests in CI; the first measures which lines they reach.
+"""
+
+import numpy as np
+import pytest
+from problems import IDS, KERNELS_AND_DOMAINS, Rounding, assert_gradients_agree, assert_losses_agree
+
+import kdexent
+from kdexent import reference, tails
+from kdexent.names import COMPACT, KNOTS
+
+WRT = ("z", "x", "bandwidth")
+WAYS = [
+    ("direct", None),
+    ("window", None),
+    ("cells", 8),
+    ("cells", 12),
+    ("grid", 1),
+    ("grid", 2),
+    ("grid", 4),
+]
+EQUAL, GAUSS, ONE = {"bins": 6}, {"bins": 5, "rule": "gauss"}, {"bins": 1}
+
+
+def data(seed, points, rows=(), period=None, dtype=float):
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(0, 3, (*rows, points)) + (0 if period is None else 2 * period)
+    return x.astype(dtype), rng.normal(size=(*rows, points)).astype(dtype)
+
+
+def check(x, z, a, b, method, order, options, plan=False, rtol=1e-9):
+    """Compare loss and gradients with the reference; grids to their own error."""
+    loss, gradients = reference.loss_and_grad(x, z, a, b, wrt=WRT, **options)
+    options = {**options, "method": method, "order": order, "rtol": rtol}
+    if plan:
+        mine = kdexent.Plan(x, a, b, **options)
+        found, by = mine.loss_and_grad(z, wrt=WRT)
+        alone, by_z = mine.loss_and_grad(z)
+    else:
+        found, by = kdexent.loss_and_grad(x, z, a, b, wrt=WRT, **options)
+        alone, by_z = kdexent.loss_and_grad(x, z, a, b, **options)
+    if method == "grid":
+        np.testing.assert_allclose([found, alone], loss, rtol=0.3)
+        np.testing.assert_allclose(by_z, gradients[0], atol=0.2 * np.abs(gradients[0]).max())
+        return
+    # A named order has an error of its own.
+    slack = 2e-5 if np.asarray(found).dtype == np.float32 else (1e-4 if order == 8 else 10 * rtol)
+
+    def exact(moved):
+        known = {name: value for name, value in options.items() if name not in ("method", "order", "rtol")}
+        value, parts = reference.loss_and_grad(moved, z, a, b, wrt=WRT, **known)
+        return value, *parts
+
+    rounding = Rounding(exact, x)
+    for value in (found, alone):
+        assert_losses_agree(value, loss, slack, rounding)
+    for index, gradient in zip((0, 1, 2, 0), (*by, by_z), strict=True):
+        about = (z, options["bandwidth"], WRT[index], slack, (rounding, index + 1))
+        assert_gradients_agree(gradient, gradients[index], *about)
+
+
+def applies(kernel, method):
+    return not (method == "window" and kernel == "cauchy")
+
+
+@pytest.mark.parametrize(("method", "order"), WAYS)
+@pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
+def test_every_method(kernel, period, method, order):
+    if not applies(kernel, method):
+        return
+    x, z = data(0, 21, period=period)
+    for bandwidth in (0.3, 1.9):
+        options = {"bandwidth": bandwidth, "kernel": kernel, "period": period}
+        check(x, z, 1.0, 2.5, method, order, {**options, **EQUAL})
+        if method == "cells" and order == 8:
+            check(x, z, 1.0, 2.5, method, order, {**options, **EQUAL}, plan=True)
+        if not (method == "cells" and KNOTS[kernel]):
+            check(x, z, 1.0, 2.5, method, order, {**options, **GAUSS})
+
+
+@pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
+def test_batches_and_single_precision(kernel, period):
+    for bandwidth in (0.2, 4.0):
+        options = {"bandwidth": bandwidth, "kernel": kernel, "period": period}
+        for dtype in (np.float64, np.float32):
+            x, z = data(1, 11, (3,), period, dtype)
+            check(x, z, 1.0, 2.5, "direct", None, {**options, **EQUAL})
+        check(x[0], z, np.array([1.0, 1.1, 1.2]), 2.5, "direct", None, {**options, **GAUSS})
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("period", [None, 2 * np.pi])
+def test_runs_of_equal_bins(period, dtype):
+    for kernel in ("gaussian", "laplace", "logistic", "von_mises", "cauchy"):
+        if kernel == "von_mises" and period is None:
+            continue
+        for bandwidth in (0.4, 1.0, 3.0):
+            x, z = data(2, 9, period=period, dtype=dtype)
+            options = {"bandwidth": bandwidth, "kernel": kernel, "period": period, "bins": 67}
+            check(x, z, 0.5, 2.9, "direct", None, options)
+
+
+FAR = {
+    "gaussian": 30.0,
+    "laplace": 300.0,
+    "logistic": 300.0,
+    "cauchy": 300.0,
+    "triweight": 3.5,
+    "boxcar": 3.5,
+}
+
+
+@pytest.mark.parametrize("method", ["direct", "cells", "window"])
+@pytest.mark.parametrize("kernel", FAR)
+def test_tails(kernel, method):
+    if not applies(kernel, method):
+        return
+    x, z = data(3, 40)
+    z[7] = 800.0 if kernel not in COMPACT else 3.0
+    options = {"bandwidth": 0.7, "kernel": kernel, "bins": 4}
+    order = 12 if method == "cells" else None
+    check(x, z, FAR[kernel], FAR[kernel] + 2.0, method, order, options)
+    check(x, z, 2.0, FAR[kernel] + 2.0, method, order, options)
+    if kernel in ("gaussian", "logistic"):
+        check(x, z, 3.1, 5.1, method, order, {**options, "bandwidth": 0.05, "period": 7.0})
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "cauchy", "laplace", "triangular"])
+def test_many_points_to_a_tail(monkeypatch, kernel):
+    # Intervals are interpolated over where they hold many pairs; some thousand are many here.
+    monkeypatch.setattr(tails, "_PAIRS", 100)
+    x, z = data(4, 700)
+    x = np.round(x, 1) + 1e-5 * z
+    check(
+        x,
+        z,
+        9.0,
+        11.0,
+        "window" if kernel != "cauchy" else "cells",
+        None,
+        {"bandwidth": 0.4 if kernel != "triangular" else 7.0, "kernel": kernel, "bins": 3},
+    )
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "cauchy", "epanechnikov"])
+def test_sorted_and_tied_points(kernel):
+    x, z = np.repeat(np.linspace(0.0, 3.0, 6), 8), data(6, 48)[1]
+    options = {"bandwidth": 0.5, "kernel": kernel, "bins": 6}
+    check(x, z, 1.0, 2.5, "cells", 8, options)
+    check(x, z, 1.0, 2.5, "cells", 8, options, plan=True)
+    check(x, z, 1.0, 2.5, "cells", 8, {**options, "period": 2.7} | ({"bandwidth": 1.6}), plan=True)
+
+
+def test_log_density():
+    x, z = data(7, 30)
+    points = np.array([-400.0, 0.1, 1.0, 2.9, 60.0])
+    for kernel in ("gaussian", "cauchy", "tricube"):
+        expected = reference.log_density(x, z, points, bandwidth=0.4, kernel=kernel)
+        for method in ("direct", "window") if kernel != "cauchy" else ("direct", "cells"):
+            found = kdexent.log_density(x, z, points, bandwidth=0.4, kernel=kernel, method=method)
+            assert_losses_agree(found, expected, 1e-8)
+
+
+def test_bad_data_is_found():
+    for name, value in (("x", np.nan), ("x", -np.inf), ("z", np.nan), ("z", np.inf)):
+        x, z = data(8, 20)
+        {"x": x, "z": z}[name][13] = value
+        for method, order in WAYS:
+            with pytest.raises(ValueError, match=rf"{name}\[13\]"):
+                kdexent.loss_and_grad(x, z, 1.0, 2.5, bandwidth=0.3, bins=6, method=method, order=order)

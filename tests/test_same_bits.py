@@ -1,0 +1,103 @@
+"""The same bits out, whatever the number of threads, and every time."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from problems import IDS, KERNELS_AND_DOMAINS, random_problem
+
+import kdexent
+from kdexent import row_data, threads
+
+WRT = ("z", "x", "bandwidth")
+THREADS = [2, 1000, 1, None, 0, -1]
+REPEATS = 20
+# More points than two blocks, several lanes and tiles, and some bins that need the points one by one.
+SHAPES = {"row": (20_000, (), 128), "batch": (100, (800,), 32)}
+
+
+@pytest.fixture(autouse=True)
+def several_threads(monkeypatch):
+    """Let short rows use threads too, and more of them than the machine may have."""
+    with ThreadPoolExecutor(2) as pool:
+        monkeypatch.setattr(row_data, "_LIGHT", 0)
+        monkeypatch.setattr(threads, "available", lambda: 3)
+        monkeypatch.setattr(threads, "_pool", pool)
+        yield
+
+
+def applies(method, x, z, options):
+    try:
+        kdexent.loss(x[..., :2], z[..., :2], 1.0, 5.0, method=method, **options)
+    except ValueError as error:
+        assert str(error).startswith(f"method {method!r} needs")
+        return False
+    return True
+
+
+def everything(x, z, method, n_threads, options):
+    """Return what every function gives, as bytes."""
+    about = {**options, "method": method, "n_threads": n_threads}
+    loss, gradients = kdexent.loss_and_grad(x, z, 1.0, 5.0, wrt=WRT, **about)
+    again, by_z = kdexent.loss_and_grad(x, z, 1.0, 5.0, **about)
+    alone = kdexent.loss(x, z, 1.0, 5.0, **about)
+    points = np.linspace(-3.0, 9.0, 150)
+    density = {name: value for name, value in about.items() if name != "bins"}
+    if method == "cells":  # not for kernels with knots
+        density["method"] = "auto"
+    log_q = kdexent.log_density(x, z, points, **density)
+    plan = kdexent.Plan(x, 1.0, 5.0, **about)
+    planned, by_plan = plan.loss_and_grad(z, wrt=WRT)
+    parts = (
+        loss,
+        *gradients,
+        again,
+        by_z,
+        alone,
+        log_q,
+        planned,
+        *by_plan,
+        plan.loss(z),
+        plan.log_density(z),
+    )
+    return [np.asarray(part).tobytes() for part in parts]
+
+
+@pytest.mark.parametrize("method", kdexent.METHODS)
+@pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_same_bits_on_any_number_of_threads(kernel, period, shape, method):
+    points, rows, bins = SHAPES[shape]
+    if shape == "batch" and method not in ("auto", "direct"):
+        rows = (4,)
+    x, z = random_problem(0, points, rows, period)
+    options = {"bandwidth": 0.1, "kernel": kernel, "period": period, "bins": bins}
+    if not applies(method, x, z, options):
+        return
+    expected = everything(x, z, method, 1, options)
+    for repeat in range(REPEATS):
+        n_threads = THREADS[repeat % len(THREADS)]
+        assert everything(x, z, method, n_threads, options) == expected, n_threads
+
+
+@pytest.mark.parametrize("method", kdexent.METHODS)
+def test_same_bits_of_a_long_row(method):
+    x, z = random_problem(1, 300_000)
+    options = {"bandwidth": 0.05, "bins": 256}
+    expected = everything(x, z, method, 1, options)
+    for _ in range(REPEATS):
+        assert everything(x, z, method, 2, options) == expected
+
+
+def test_a_plan_does_not_depend_on_the_calls_before():
+    # A gradient that nearly vanishes is computed with more care, but only that one.
+    x, z = random_problem(1, 20_000)
+    for bandwidth in (0.3, 40.0):
+        plan = kdexent.Plan(x, 1.0, 5.0, bandwidth=bandwidth, bins=64, method="cells")
+        fresh = kdexent.Plan(x, 1.0, 5.0, bandwidth=bandwidth, bins=64, method="cells")
+        first = plan.loss_and_grad(z)
+        plan.loss_and_grad(0 * z)
+        again, other = plan.loss_and_grad(z), fresh.loss_and_grad(z)
+        assert first[0] == again[0] == other[0]
+        np.testing.assert_array_equal(first[1], again[1])
+        np.testing.assert_array_equal(first[1], other[1])
