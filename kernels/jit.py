@@ -105,7 +105,7 @@ def lazily(make: Callable[[], Callable], signature: Any, name: str) -> Callable[
 def _package_stamp() -> str:
     """Return a hash of every source file of the package."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numba
 import numpy as np
-from numpy.typing import NDArray
+from numba import types
 
-from ..jit import SUMS
+from ..jit import lazily
+from ..pair_loops import WRITE1
 from ..threads import run_blocks
 
 __all__ = ["Limits", "measure_limits"]
@@ -34,16 +34,25 @@ class Limits(NamedTuple):
         return Limits(*map(max, self, other))
 
 
-@numba.njit(fastmath=SUMS, error_model="numpy", nogil=True)
-def _multiply_add(values: NDArray[np.float64], factor: float, term: float, passes: int) -> None:
-    # Every value is a chain of its own, so many are under way at once and their latency is hidden;
-    # a chain of 8 keeps loads and stores from being the limit.
-    for _ in range(passes):
-        for i in range(values.size):
-            value = values[i]
-            for _ in range(_CHAIN):
-                value = value * factor + term
-            values[i] = value
+def _make_multiply_add() -> Callable:
+    def multiply_add(values, factor, term, passes):
+        # Every value is a chain of its own, so many are under way at once and their latency is hidden;
+        # a chain of 8 keeps loads and stores from being the limit.
+        for _ in range(passes):
+            for i in range(values.shape[0]):
+                value = values[i]
+                for _ in range(_CHAIN):
+                    value = value * factor + term
+                values[i] = value
+
+    return multiply_add
+
+
+_multiply_add = lazily(
+    _make_multiply_add,
+    types.void(WRITE1, types.float64, types.float64, types.int64),
+    "limits.multiply_add",
+)
 
 
 def _best(work: Callable[[], None]) -> float:
@@ -58,10 +67,10 @@ def _best(work: Callable[[], None]) -> float:
 
 def _multiply_add_rate(n_threads: int) -> float:
     arrays = [np.zeros(_VALUES) for _ in range(n_threads)]
-    _multiply_add(arrays[0], 0.5, 0.5, 1)
+    _multiply_add()(arrays[0], 0.5, 0.5, 1)
 
     def work() -> None:
-        run_blocks(n_threads, lambda thread: _multiply_add(arrays[thread], 0.5, 0.5, _PASSES), n_threads)
+        run_blocks(n_threads, lambda thread: _multiply_add()(arrays[thread], 0.5, 0.5, _PASSES), n_threads)
 
     return n_threads * _VALUES * _CHAIN * _PASSES / _best(work)
 
