@@ -402,7 +402,7 @@ def _make_log_adjoint(variant: Variant) -> Callable:
                             t = rounded_sum(rounded_sum(zb[j], e), -peak[b])
                             reached = (t > SMALLEST) & (f > 0.0)
                             k = weight * exp2(t)
-                            sums[j] += k * f
+                            sums[j] += k * f if reached else 0.0
                             slopes[j] += k * f_d if reached else 0.0
                             widening += k * f_h if reached else 0.0
                         by_h[r] -= widening

@@ -215,7 +215,7 @@ def _make_adjoint(variant: Variant) -> Callable:
                         t = rounded_sum(rounded_sum(exponent[j], e), -peak[m])
                         reached = (t > SMALLEST) & (f > 0.0)
                         k = share[m] * exp2(t)
-                        by_z[j] += k * f
+                        by_z[j] += k * f if reached else 0.0
                         by_x[j] += k * f_d if reached else 0.0
                         widening += weight[j] * (k * f_h) if reached else 0.0
                     by_h[0] += widening

@@ -171,3 +171,18 @@ def test_bandwidths_that_take_different_ways_in_one_batch(kernel, period):
     x, z = random_problem(6, 30, (6,))
     bandwidth = np.array([0.02, 3.0, 0.3, 1.0, 2.0, 40.0])
     check(x, z, 1.0, 5.0, bandwidth=bandwidth, kernel=kernel, bins=20, period=period)
+
+
+@pytest.mark.parametrize("method", ["auto", "direct", "window", "cells"])
+def test_a_point_out_of_reach_with_a_logit_thousands_above_those_in_reach(method):
+    # Relative to those in reach its weight overflows, and its kernel is 0.
+    x = np.array([0.5, 2.5, 3.0])
+    for high in (900.0, 1e3, 3e3, 2.1e4):
+        z = np.array([-9.0, high - 9.0, high])
+        loss, gradient = kdexent.loss_and_grad(
+            x, z, 0.0, 1.0, bandwidth=0.6, kernel="epanechnikov", bins=4, method=method
+        )
+        assert np.isfinite(loss)
+        np.testing.assert_allclose(
+            gradient, [-1.0, np.exp(-9.0) / (1 + np.exp(-9.0)), 1 / (1 + np.exp(-9.0))]
+        )
