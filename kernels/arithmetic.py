@@ -12,31 +12,44 @@ from .jit import helper, plain
 
 LOG2_E = 1.4426950408889634
 LN_2 = 0.6931471805599453
-_SHIFT = 6755399441055744.0
+SHIFT = 6755399441055744.0  # 1.5 * 2^52
 _SHIFT_SINGLE = np.float32(12582912.0)  # 1.5 * 2^23
 # Powers that would be subnormal are 0: arithmetic on subnormal numbers is several times slower.
 SMALLEST = -1022.0
 _SMALLEST_SINGLE = np.float32(-126.0)
 
 
+# Powers of r, highest first: the even ones and the odd ones.
+EVEN = (
+    7.072585949269223e-09,
+    1.321544258792169e-06,
+    0.0001540353044173605,
+    0.009618129107606888,
+    0.24022650695910097,
+    1.0,
+)
+ODD = (
+    4.4549605981865186e-10,
+    1.0178062445845774e-07,
+    1.525273382983612e-05,
+    0.0013333558146416936,
+    0.0555041086648216,
+    0.6931471805599453,
+)
+
+
 @helper
 def exp2(x):
     """Return 2^x to about 1 ulp for x < 1024, and 0 for x <= -1022."""
-    shifted = x + _SHIFT
-    r = x - (shifted - _SHIFT)
+    shifted = x + SHIFT
+    r = x - (shifted - SHIFT)
     q = r * r
-    odd = 4.4549605981865186e-10
-    even = 7.072585949269223e-09
-    odd = odd * q + 1.0178062445845774e-07
-    even = even * q + 1.321544258792169e-06
-    odd = odd * q + 1.525273382983612e-05
-    even = even * q + 0.0001540353044173605
-    odd = odd * q + 0.0013333558146416936
-    even = even * q + 0.009618129107606888
-    odd = odd * q + 0.0555041086648216
-    even = even * q + 0.24022650695910097
-    odd = odd * q + 0.6931471805599453
-    even = even * q + 1.0
+    odd, even = ODD[0], EVEN[0]
+    odd, even = odd * q + ODD[1], even * q + EVEN[1]
+    odd, even = odd * q + ODD[2], even * q + EVEN[2]
+    odd, even = odd * q + ODD[3], even * q + EVEN[3]
+    odd, even = odd * q + ODD[4], even * q + EVEN[4]
+    odd, even = odd * q + ODD[5], even * q + EVEN[5]
     p = odd * r + even
     exponent = np.float64(shifted).view(np.int64) << np.int64(52)
     power = np.int64(np.float64(p).view(np.int64) + exponent).view(np.float64)

@@ -41,7 +41,7 @@ def bin_loops(variant: Variant) -> BinLoops:
     """Return the loops of a variant, each compiled when it is first asked for."""
     head = (types.int64,) * 4
     common = (READ1, READ1, _SPEC, READ1, READ)
-    forward = types.void(*head, *common, READ1, READ1, READ1, WRITE1, WRITE1)
+    forward = types.void(*head, *common, READ1, READ1, READ1, types.float64, types.float64, WRITE1, WRITE1)
     adjoint = types.void(*head, *common, READ1, READ1, WRITE1, WRITE1)
 
     def compiled(name: str, make: Callable, signature: object) -> Callable[[], Callable]:
@@ -108,12 +108,15 @@ def _make_forward(variant: Variant, derived: bool) -> Callable:
         weights,
         mass,
         accuracy,
+        relative,
+        beyond,
         density,
         error,
     ):
-        """density (M,) = sum over nodes of weight K or dK/dh; error (M,) = sum over cells of mass accuracy.
+        """density (M,) = sum over nodes of weight K or dK/dh, error (M,) = what it may be off by.
 
-        weights (nodes,), mass (cells,), and accuracy by a cell's place among those around the bin's own.
+        That is the sum over cells of mass accuracy, `relative` of the density, and `beyond`. weights
+        (nodes,), mass (cells,), and accuracy by a cell's place among those around the bin's own.
         """
         order, farthest = spec[ORDER], accuracy.shape[0] // 2
         runs, steps = np.empty((MOST_RUNS, 2), np.int64), np.empty(MOST_RUNS, np.int64)
@@ -137,7 +140,7 @@ def _make_forward(variant: Variant, derived: bool) -> Callable:
                         offset = np.uint64(runs[run, 0] - column + farthest)
                         for i in range(cells):
                             doubt += mass[cell + i] * accuracy[offset + i]
-                density[m], error[m] = total, doubt
+                density[m], error[m] = total, doubt + relative * abs(total) + beyond
 
     return forward
 
@@ -199,7 +202,6 @@ class BinSums:
             places = places - turn * np.floor(places / turn)
         self._places = np.ascontiguousarray(places)
         self._positions = node_positions(shape, plan.levels.sizes, plan.levels.starts, plan.order)
-        self._spec = plan.spec.copy()
         self._loops = bin_loops(plan.family.variant)
         self._repeats = (plan.stride, plan.step) if _repeat(plan, centers) else (bins, 0)
         stride = min(self._repeats[0], bins)
@@ -207,24 +209,26 @@ class BinSums:
         count = max(1, min(8, stride, int(work) // _WORTH_SHARING))
         self._parts = list(pairwise([i * stride // count for i in range(count + 1)]))
 
-    def _about(self, part: int) -> tuple[Any, ...]:
-        about = self._centers, self._places, self._spec, self._positions, self._plan.family.parameters
+    def _about(self, part: int, spec: NDArray[np.int64]) -> tuple[Any, ...]:
+        about = self._centers, self._places, spec, self._positions, self._plan.family.parameters
         return (*self._parts[part], *self._repeats, *about)
 
     def forward(
-        self, row: RowData, weights: Floats, masses: Floats, derivatives: bool
+        self, row: RowData, weights: Floats, masses: Floats, mass: float, derivatives: bool
     ) -> tuple[Floats, Floats, Floats | None]:
         """Return densities, bounds on their errors, and derivatives by h.
 
-        From the nodes' weights and the cells' masses.
+        From the nodes' weights, the cells' masses, and that of all points.
         """
-        see_grown(self._spec, self._plan.geometry, masses)
+        # What the adjoint of this call is to see as well; others may be at work with the same cells.
+        spec = row.seen = see_grown(self._plan.spec, self._plan.geometry, masses)
         bins = len(self._centers)
         density, error = np.empty(bins), np.empty(bins)
         widening = np.empty(bins) if derivatives else None
 
         def some(part: int) -> None:
-            head = (*self._about(part), weights, masses, self._plan.accuracy)
+            errors = self._plan.accuracy, self._plan.relative, self._plan.beyond * mass
+            head = (*self._about(part, spec), weights, masses, *errors)
             if widening is not None:
                 self._loops.widenings()(*head, widening, error)
             self._loops.densities()(*head, density, error)
@@ -235,14 +239,16 @@ class BinSums:
     def adjoint(self, row: RowData, weights: Floats, slopes: bool) -> tuple[Floats, Floats]:
         """Return what bins' weights give each node, and a bound on its error in each cell."""
         loop = self._loops.slopes() if slopes else self._loops.values()
-        cells = self._plan.levels.cells
+        cells, spec = self._plan.levels.cells, row.seen
         values = np.zeros((len(self._parts), cells * self._plan.order))
         doubts = np.zeros((len(self._parts), cells))
 
         def some(part: int) -> None:
-            loop(*self._about(part), weights, self._plan.accuracy, values[part], doubts[part])
+            loop(*self._about(part, spec), weights, self._plan.accuracy, values[part], doubts[part])
 
         row.each(len(self._parts), some)
+        if len(self._parts) == 1:
+            return values[0], doubts[0]
         return values.sum(axis=0), doubts.sum(axis=0)
 
 

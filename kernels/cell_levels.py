@@ -150,10 +150,11 @@ def see_between_knots(spec: Ints, low: tuple[int, int], high: tuple[int, int], m
     spec[HIGH_PITCH], spec[HIGH_PART] = high
 
 
-def see_grown(spec: Ints, geometry: Geometry, mass: Floats) -> None:
-    """State which of the growing cells hold points; mass (cells,) is their zeroth moments."""
+def see_grown(spec: Ints, geometry: Geometry, mass: Floats) -> Ints:
+    """Return the specification with which of the growing cells hold points, by mass (cells,)."""
     if geometry.kind != GROWING:
-        return
+        return spec
+    spec = spec.copy()
     for first, start, stop in (
         (geometry.columns, RIGHT_START, RIGHT_STOP),
         (geometry.columns + GROWN, LEFT_START, LEFT_STOP),
@@ -161,6 +162,7 @@ def see_grown(spec: Ints, geometry: Geometry, mass: Floats) -> None:
         held = np.flatnonzero(mass[first : first + GROWN])
         spec[start] = first + held[0] if len(held) else 0
         spec[stop] = first + held[-1] + 1 if len(held) else 0
+    return spec
 
 
 @helper

@@ -19,6 +19,7 @@ from .jit import helper, lazily, loop
 from .lanes import look, look_at_points, rescale, weigh_seen, weights_of
 from .pair_loops import CHUNK, LANES, READ1, WRITE, WRITE1, room
 from .table_rows import add_moments, add_polynomials
+from .units import COUNTER, take_unit, unit_done, wait_for_others
 
 
 class PointPasses(NamedTuple):
@@ -36,9 +37,10 @@ def point_passes(order: int, kind: str, circle: bool) -> PointPasses:
     def compiled(name: str, make: Callable, signature: object) -> Callable[[], Callable]:
         return lazily(lambda: make(order, kind, circle), signature, f"cell_points.{name}.{key}")
 
-    values = (READ1, READ1, types.float64, READ1, READ1, types.float64, types.float64, WRITE1)
+    data, units = (READ1, READ1, types.int64), (COUNTER, types.int64)
+    values = (*data, types.float64, READ1, READ1, types.float64, types.float64, WRITE1, *units)
     return PointPasses(
-        compiled("moments", _make_moments, types.void(READ1, READ1, types.int64, READ1, WRITE, WRITE)),
+        compiled("moments", _make_moments, types.void(*data, READ1, WRITE, WRITE, *units)),
         compiled("values", _make_values, types.float64(*values)),
     )
 
@@ -67,11 +69,16 @@ def _make_moments(order: int, kind: str, circle: bool) -> Callable:
                     to_read(z, start + CHUNK + j)
                     add(w, v, cell, j, sums)
 
-    def moments(x, z, size, g, states, sums):
-        """sums (lanes, cells * P) += w_j T_k(v_j) of lanes of `size` points each."""
-        for lane in range(states.shape[0]):
+    def moments(x, z, size, g, states, sums, counter, most):
+        """sums (lanes, cells * P) += w_j T_k(v_j) of up to `most` lanes of `size` points each."""
+        lanes = states.shape[0]
+        for _ in range(most):
+            lane = take_unit(counter)
+            if lane >= lanes:
+                return wait_for_others(counter, lanes)
             begin, end = lane * size, min((lane + 1) * size, x.shape[0])
             add_lane(x[begin:end], z[begin:end], g, states[lane], sums[lane])
+            unit_done(counter)
 
     return moments
 
@@ -80,8 +87,8 @@ def _make_values(order: int, kind: str, circle: bool) -> Callable:
     distances, cells = locator(kind, circle)
     add = add_polynomials(order)
 
-    def values(x, z, top, g, coefficients, share, sign, by):
-        """by_i = w_i (share + sign sum_k coefficients[cell_i, k] v_i^k); return the largest |by_i|."""
+    @helper
+    def of_block(x, z, top, g, coefficients, share, sign, by):
         u, v, w, cell = room(np.float64), room(np.float64), room(np.float64), room(np.int64)
         sums = room(np.float64)
         copies, turn = int(g[COPIES]), g[PERIOD] * g[INVERSE_PITCH]
@@ -101,6 +108,23 @@ def _make_values(order: int, kind: str, circle: bool) -> Callable:
                     to_write(by, start + CHUNK + j)
                     add(coefficients, cell, v, j, sums)
             largest = max(largest, finish(w, sums, share, sign, by[start : start + n]))
+        return largest
+
+    def values(x, z, size, top, g, coefficients, share, sign, by, counter, most):
+        """by_i = w_i (share + sign sum_k coefficients[cell_i, k] v_i^k).
+
+        In up to `most` blocks of `size` points. Return the largest |by_i| of these.
+        """
+        blocks, largest = -(-x.shape[0] // size), 0.0
+        for _ in range(most):
+            block = take_unit(counter)
+            if block >= blocks:
+                wait_for_others(counter, blocks)
+                break
+            begin, end = block * size, min((block + 1) * size, x.shape[0])
+            about = top, g, coefficients, share, sign, by[begin:end]
+            largest = max(largest, of_block(x[begin:end], z[begin:end], *about))
+            unit_done(counter)
         return largest
 
     return values

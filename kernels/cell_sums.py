@@ -17,6 +17,7 @@ from .products import times
 from .row_data import RowData, Written, lane_count
 from .rows import Forward
 from .table_rows import tables
+from .units import Counter
 
 Floats = NDArray[np.float64]
 
@@ -29,6 +30,7 @@ class CellSums:
         self.log_scale = float(plan.family.log_scale[0])
         shape = plan.geometry
         _, self._to_weights, self._to_powers = chebyshev(plan.order)
+        self._from_moments = np.ascontiguousarray(self._to_weights.T)
         self._g = shape.array()
         self._bins = BinSums(plan, self.centers)
         self._passes = point_passes(plan.order, shape.kind, shape.circle)
@@ -54,8 +56,8 @@ class CellSums:
         lanes, add = Lanes(row, row.lanes(size), size), self._passes.moments()
         points = row.lane_size(lanes.count)
 
-        def some(which: slice, x: Floats, z: Floats) -> None:
-            add(x, z, points, self._g, lanes.states[which], lanes.sums[which])
+        def some(which: slice, x: Floats, z: Floats, *units: Any) -> None:
+            add(x, z, points, self._g, lanes.states[which], lanes.sums[which], *units)
 
         row.each_lanes(lanes.count, some)
         return self._total(lanes)
@@ -71,13 +73,13 @@ class CellSums:
 
     def from_moments(self, row: RowData, narrow: Floats, mass: float, derivatives: bool) -> Forward:
         plan, order = self.plan, self.order
-        moments = np.zeros((plan.levels.cells, order))
-        moments[: plan.geometry.cells] = narrow[: plan.geometry.cells]
-        merge(plan.levels, order, moments)
+        moments = narrow[: plan.geometry.cells]
+        if plan.levels.up:
+            moments = np.concatenate([moments, np.zeros((plan.levels.cells - len(moments), order))])
+            merge(plan.levels, order, moments)
         masses = np.ascontiguousarray(moments[:, 0])
-        weights = times(moments, self._to_weights.T).ravel()
-        density, error, widening = self._bins.forward(row, weights, masses, derivatives)
-        error += plan.relative * np.abs(density) + plan.beyond * mass
+        weights = times(moments, self._from_moments).ravel()
+        density, error, widening = self._bins.forward(row, weights, masses, mass, derivatives)
         return Forward(density, error, mass, widening)
 
     def polynomials(self, row: RowData, weights: Floats, slopes: bool) -> tuple[Floats, float]:
@@ -89,7 +91,7 @@ class CellSums:
         cells = plan.geometry.cells
         size = (cells + OUTSIDE) * order
         powers = tables(1, size)[0, :size].reshape(-1, order)
-        powers[:cells] = times(coefficients[:cells], self._to_powers)
+        times(coefficients[:cells], self._to_powers, powers[:cells])
         for level in reversed(range(1, len(plan.levels.sizes))):
             start, below = plan.levels.starts[level], plan.levels.starts[level - 1]
             size = plan.levels.sizes[level - 1]
@@ -97,7 +99,8 @@ class CellSums:
             doubt[below : below + size] += np.repeat(
                 doubt[start : start + plan.levels.sizes[level]], children
             )[:size]
-        return powers, float(doubt[:cells].max(initial=0.0)) + plan.beyond * float(weights.sum())
+        beyond = plan.beyond * float(weights.sum()) if plan.beyond > 0 else 0.0
+        return powers, float(doubt[:cells].max(initial=0.0)) + beyond
 
     def adjoint(
         self, row: RowData, weights: Floats, share: float, out: dict[str, NDArray[Any]]
@@ -109,19 +112,21 @@ class CellSums:
     def take(
         self, row: RowData, powers: Floats, weights: Floats, share: float, out: dict[str, NDArray[Any]]
     ) -> float:
-        values, flat = self._passes.values(), powers.ravel()
-        slopes = self.polynomials(row, weights, True)[0].ravel() if "x" in out else None
-        largest: dict[int, float] = {}
-        top = row.top
+        largest = self._take(row, powers, share, -1.0, out.get("z"))
+        if "x" in out:
+            self._take(row, self.polynomials(row, weights, True)[0], 0.0, 1.0, out["x"])
+        return largest
 
-        def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
-            by_z = Written(out.get("z"), piece)
-            largest[index] = values(x, z, top, self._g, flat, share, -1.0, by_z.array)
-            by_z.store()
-            if slopes is not None:
-                by_x = Written(out["x"], piece)
-                values(x, z, top, self._g, slopes, 0.0, 1.0, by_x.array)
-                by_x.store()
+    def _take(
+        self, row: RowData, powers: Floats, share: float, sign: float, out: NDArray[Any] | None
+    ) -> float:
+        values, flat, largest = self._passes.values(), powers.ravel(), list[float]()
+        top, size = row.top, row.block_size
 
-        row.each_block(block, out.values())
-        return max(largest.values())
+        def some(piece: slice, x: Floats, z: Floats, counter: Counter, most: int) -> None:
+            by = Written(out, piece)
+            largest.append(values(x, z, size, top, self._g, flat, share, sign, by.array, counter, most))
+            by.store()
+
+        row.each_blocks(some, out)
+        return max(largest)

@@ -29,7 +29,7 @@ from .cell_geometry import Geometry
 from .cell_levels import MERGED, Levels, make_levels, see_between_knots, specification
 from .families import RowParameters, row_parameters
 from .names import CIRCLE_ONLY, COMPACT, KNOTS, ORDERS
-from .sorted_points import BLOCK, sorts
+from .sorted_points import block_points, sorts
 
 Floats = NDArray[np.float64]
 
@@ -207,8 +207,10 @@ def _cost(points: int, order: int, shape: Geometry, pairs: float, keep: bool) ->
     """Return an estimate of the time of forward and adjoint in ns on one thread, from measured rates."""
     around = pairs + 20.0 * shape.cells * order
     if keep and sorts(shape):
-        runs = shape.cells * points * shape.copies / BLOCK
-        return points * (1.0 + shape.copies * (1.6 + 0.03 * order)) + (40 + 4 * order) * runs + around
+        block = block_points(shape)
+        # The larger a block, the less of it stays in the first cache.
+        each = 0.95 + 0.03 * order + 0.08 * math.log2(block * shape.copies / 2**12)
+        return points * (0.9 + shape.copies * each) + 20 * (shape.cells * points / block) + around
     # The further a table of cells exceeds the first cache, the slower.
     spread = 1 + 0.15 * max(0.0, math.log2(shape.cells * order / 2**12))
     return points * (1.2 + shape.copies * spread * (2.5 + 0.05 * order)) + around

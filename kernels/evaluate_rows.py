@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,11 @@ from .rows import RowProblem, evaluate_row, log_densities
 
 Floats = NDArray[np.float64]
 
+# Rows of one call's arguments, kept for the next call with these. Short rows have better use for memory.
+_MOST_KEPT = 32
+_UNSHARED = 2**12
+_kept: dict[tuple[Any, ...], Row] = {}
+
 
 def evaluate_rows(
     problem: Problem,
@@ -34,7 +40,7 @@ def evaluate_rows(
     for r in range(problem.rows):
         find = _row if prepared is None else prepared.row
         found = find(problem, r, request, derivatives)
-        if found is None:
+        if found.sums is None:
             slowly.append(r)
             continue
         out = None
@@ -43,8 +49,8 @@ def evaluate_rows(
                 name: array[r : r + 1] if name == "bandwidth" else array[r]
                 for name, array in gradients.items()
             }
-        row = _row_data(problem, r, n_threads)
-        losses[r], kept = evaluate_row(*found, row, request.rtol, out)
+        row = _row_data(problem, r, n_threads, gradients is not None and set(gradients) != {"bandwidth"})
+        losses[r], kept = evaluate_row(found.problem, found.sums, row, request.rtol, out)
         if not kept and request.method == AUTO:
             slowly.append(r)
     if slowly:
@@ -74,27 +80,57 @@ def row_densities(problem: Problem, request: Request, n_threads: int, prepared: 
     for r in range(problem.rows):
         find = _row if prepared is None else prepared.row
         found = find(problem, r, request, False)
-        if found is None:
+        if found.sums is None:
             log_q[r] = pair_densities(problem.take(np.array([r])), n_threads)[0]
         else:
             log_q[r] = log_densities(
-                found[0],
+                found.problem,
                 _row_data(problem, r, n_threads),
-                found[1](request.rtol),
+                found.sums(request.rtol),
                 request.rtol,
             )
     return log_q
 
 
-def _row_data(problem: Problem, r: int, n_threads: int) -> RowData:
-    return RowData(problem.x.block(r, r + 1)[0], problem.z.block(r, r + 1)[0], n_threads)
+def _row_data(problem: Problem, r: int, n_threads: int, adjoint_follows: bool = False) -> RowData:
+    return RowData(problem.x.block(r, r + 1)[0], problem.z.block(r, r + 1)[0], n_threads, adjoint_follows)
 
 
-def _row(problem: Problem, r: int, request: Request, derivatives: bool) -> tuple[RowProblem, SumsFor] | None:
-    """Return a row's problem and what makes its sums, or None where all pairs are to be summed."""
+class Row(NamedTuple):
+    """What a row's sums are made of, beside its data."""
+
+    shape: RowShape
+    problem: RowProblem
+    sums: SumsFor | None  # None where all pairs are to be summed
+
+
+def _row(problem: Problem, r: int, request: Request, derivatives: bool) -> Row:
+    """Return what a row needs, some of which calls with the same arguments beside the data share."""
+    if problem.frame is None or problem.points <= _UNSHARED:
+        return _make_row(problem, r, request, derivatives)
+    key = problem.frame, problem.points, request, derivatives
+    found = _kept.get(key)
+    if found is None:
+        found = _make_row(problem, r, request, derivatives)
+        while len(_kept) >= _MOST_KEPT:
+            with suppress(KeyError, StopIteration, RuntimeError):  # another thread was there before
+                del _kept[next(iter(_kept))]
+        _kept[key] = found
+    return found
+
+
+def _make_row(
+    problem: Problem,
+    r: int,
+    request: Request,
+    derivatives: bool,
+    x: NDArray[Any] | None = None,
+    n_threads: int = 1,
+) -> Row:
+    """Return what a row needs; with the data points x, which are sorted for many calls."""
     shape, centers = row_shape(problem, r, derivatives)
-    sums = sums_for(shape, request, centers)
-    return None if sums is None else (_row_problem(problem, r, shape, centers), sums)
+    sums = sums_for(shape, request, centers, x, n_threads)
+    return Row(shape, _row_problem(problem, r, shape, centers), sums)
 
 
 def row_shape(problem: Problem, r: int, derivatives: bool) -> tuple[RowShape, Floats]:
@@ -110,7 +146,8 @@ def row_shape(problem: Problem, r: int, derivatives: bool) -> tuple[RowShape, Fl
 def _row_problem(problem: Problem, r: int, shape: RowShape, centers: Floats) -> RowProblem:
     family = row_parameters(shape.kernel, np.array([shape.h]), shape.period)
     masses = problem.masses.block(r, r + 1)[0]
-    return RowProblem(shape.kernel, family, shape.h, shape.period, centers, masses)
+    span = shape.bins.last - shape.bins.first
+    return RowProblem(shape.kernel, family, shape.h, shape.period, centers, masses, span)
 
 
 class Prepared:
@@ -118,30 +155,27 @@ class Prepared:
 
     def __init__(self, problem: Problem, request: Request, n_threads: int) -> None:
         self._n_threads = n_threads
-        self._kept: dict[tuple[int, ...], SumsFor | None] = {}
+        self._kept: dict[tuple[int, ...], Row] = {}
         self.method, self.order, self.workspace = "direct", None, pairs_workspace(problem)
         if takes_all_pairs(problem, request):
             return
         for r in range(problem.rows):
             found = self.row(problem, r, request, False)
-            if r == 0 and found is not None:
-                sums = found[1](request.rtol)
-                self.method, self.order = chosen(row_shape(problem, r, False)[0], request), sums.order
+            if r == 0 and found.sums is not None:
+                sums = found.sums(request.rtol)
+                self.method, self.order = chosen(found.shape, request), sums.order
                 self.workspace = sums.workspace(problem.points)
 
     @property
     def stored(self) -> int:
         """Return the bytes kept."""
-        return sum(sums.stored for sums in self._kept.values() if sums is not None)
+        return sum(found.sums.stored for found in self._kept.values() if found.sums is not None)
 
-    def row(
-        self, problem: Problem, r: int, request: Request, derivatives: bool
-    ) -> tuple[RowProblem, SumsFor] | None:
+    def row(self, problem: Problem, r: int, request: Request, derivatives: bool) -> Row:
         """Return what `_row` does, from what is kept."""
-        key = (problem.x.at(r), problem.bandwidth.at(r), problem.centers.at(r), derivatives)
-        shape, centers = row_shape(problem, r, derivatives)
+        used = (problem.x, problem.bandwidth, problem.centers, problem.masses)
+        key = (*(rows.at(r) for rows in used), derivatives)
         if key not in self._kept:
             x = problem.x.block(r, r + 1)[0]
-            self._kept[key] = sums_for(shape, request, centers, x, self._n_threads)
-        sums = self._kept[key]
-        return None if sums is None else (_row_problem(problem, r, shape, centers), sums)
+            self._kept[key] = _make_row(problem, r, request, derivatives, x, self._n_threads)
+        return self._kept[key]

@@ -330,5 +330,5 @@ class GridSums:
                 by_z.store()
                 by_x.store()
 
-        row.each_block(block, out.values())
+        row.each_block(block)
         return max(largest.values()), 0.0

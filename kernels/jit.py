@@ -29,7 +29,8 @@ SUMS = {"contract", "reassoc", "nsz"}
 _config: Any = numba.config
 # Vector code is generated, but not where functions are plain Python (NUMBA_DISABLE_JIT), nor where all
 # indices are to be checked (NUMBA_BOUNDSCHECK).
-GENERATES = not _config.DISABLE_JIT and not _config.BOUNDSCHECK
+NATIVE = not _config.DISABLE_JIT
+GENERATES = NATIVE and not _config.BOUNDSCHECK
 
 
 def _told_apart(function: Callable) -> Callable:

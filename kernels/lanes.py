@@ -5,12 +5,16 @@ Data are read once, where finding the largest logit beforehand would read them t
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import numpy as np
+from numba import types
 from numpy.typing import NDArray
 
 from .arithmetic import LOG2_E, exp2
-from .jit import helper, loop
-from .products import times
+from .jit import helper, lazily, loop
+from .pair_loops import READ, WRITE1
 from .row_data import RowData
 from .scan import ends_of, look_at_logits
 from .table_rows import tables
@@ -73,6 +77,30 @@ def weigh_seen(zs, state, w):
     state[MASS] += weights_of(zs, zs.shape[0], reference, w)
 
 
+def _make_total() -> Callable:
+    def total(states, sums, result):
+        """result (size,) = all lanes' sums relative to the largest logit.
+
+        Return the largest logit, sum_j w_j, the number of bad entries, and the ends of the points.
+        """
+        top, mass, bad, low, high = -np.inf, 0.0, 0.0, np.inf, -np.inf
+        for lane in range(states.shape[0]):
+            top, bad = max(top, states[lane, LARGEST]), bad + states[lane, BAD]
+            low, high = min(low, states[lane, LOWEST]), max(high, states[lane, HIGHEST])
+        if top > -np.inf:
+            for lane in range(states.shape[0]):
+                scale = math.exp(states[lane, REFERENCE] - top)
+                mass += scale * states[lane, MASS]
+                for i in range(result.shape[0]):
+                    result[i] += scale * sums[lane, i]
+        return top, mass, bad, low, high
+
+    return total
+
+
+total = lazily(_make_total, types.UniTuple(types.float64, 5)(READ, READ, WRITE1), "lanes.total")
+
+
 class Lanes:
     """The states (lanes, ..) and sums (lanes, at least size) of one row's lanes, for passes to fill in."""
 
@@ -85,12 +113,8 @@ class Lanes:
 
     def total(self) -> tuple[Floats, float]:
         """Return all lanes' sums (size,) and sum_j w_j, relative to the row's largest logit."""
+        result = np.zeros(self.sums.shape[1])
+        top, mass, bad, low, high = total()(self.states, self.sums, result)
         if not self._known:
-            self._row.found(
-                float(self.states[:, LARGEST].max()),
-                float(self.states[:, BAD].sum()),
-                (float(self.states[:, LOWEST].min()), float(self.states[:, HIGHEST].max())),
-            )
-        scale = np.exp(self.states[:, REFERENCE] - self._row.top)
-        total = times(scale[np.newaxis], self.sums)[0]
-        return total[: self._size], float((self.states[:, MASS] * scale).sum())
+            self._row.found(top, bad, (low, high))
+        return result[: self._size], mass

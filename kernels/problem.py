@@ -68,18 +68,20 @@ class Problem:
     centers: Rows  # (S, M)
     masses: Rows  # (S, M)
     equal_bins: bool
+    # What all but the data were made of, where they serve one row and are worth keeping things for.
+    frame: tuple[Any, ...] | None = None
 
     def take(self, rows: NDArray[np.intp]) -> Problem:
         """Return the problem of some of the rows."""
         parts = {
             name: getattr(self, name).take(rows) for name in ("x", "z", "bandwidth", "centers", "masses")
         }
-        return replace(self, shape=(len(rows),), rows=len(rows), **parts)
+        return replace(self, shape=(len(rows),), rows=len(rows), frame=None, **parts)
 
     def at_centers(self, columns: slice) -> Problem:
         """Return the problem for some of the centers."""
         centers = Rows(self.centers.values[:, columns], self.centers.index)
-        return replace(self, centers=centers, masses=Rows(self.masses.values[:, columns]))
+        return replace(self, frame=None, centers=centers, masses=Rows(self.masses.values[:, columns]))
 
     @property
     def bins(self) -> int:
@@ -199,6 +201,7 @@ def loss_problem(
         frame.centers if isinstance(frame.centers, Rows) else _spread(frame.centers, shape, 1),
         frame.masses if isinstance(frame.masses, Rows) else _spread(frame.masses, shape, 1),
         frame.equal_bins,
+        frame.key,
     )
 
 
@@ -212,6 +215,7 @@ class _Frame(NamedTuple):
     masses: Rows | Floats
     equal_bins: bool
     shapes: dict[str, tuple[int, ...]]
+    key: tuple[Any, ...] | None = None
 
 
 def _frame(
@@ -221,7 +225,7 @@ def _frame(
     if scalars and type(bins) is int and bins <= _CACHED_BINS and target is None:
         # Calls in a loop mostly repeat these arguments; TypeError is for what cannot be hashed.
         with suppress(TypeError):
-            return _cached_frame(a, b, bandwidth, kernel, bins, rule, None, period)
+            return _cached_frame(a, b, bandwidth, kernel, bins, rule, period)
     return _make_frame(a, b, bandwidth, kernel, bins, rule, target, period)
 
 
@@ -252,7 +256,10 @@ def _make_frame(
     return _Frame(kernel, period, np.asarray(h), centers, masses, described.equal, shapes)
 
 
-_cached_frame = lru_cache(maxsize=256)(_make_frame)
+@lru_cache(maxsize=256)
+def _cached_frame(*key: Any) -> _Frame:
+    a, b, bandwidth, kernel, bins, rule, period = key
+    return _make_frame(a, b, bandwidth, kernel, bins, rule, None, period)._replace(key=key)
 
 
 def density_problem(x: Any, z: Any, points: Any, bandwidth: Any, kernel: Any, period: Any) -> Problem:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .scan import BadData
-from .threads import run_blocks, run_ranges
+from .threads import run_blocks, run_units
 from .tiles import contiguous, is_contiguous
+from .units import Counter, new_counter
 
 Floats = NDArray[np.float64]
 
 _POINTS_PER_BLOCK = 2**15
 _MOST_LANES = 32
-_TOGETHER = 8  # lanes or blocks to a call
+_POINTS_PER_CALL = 2**21  # of compiled code, after which Ctrl-C is heard
 _LIGHT = 3 * 2**16  # points whose moments take no longer than waking a thread saves
 _NUMBERS_IN_LANES = 2**18
 _ALONE = 2**12  # points, or thousands of instructions, that are not worth waking a thread for
@@ -32,11 +32,17 @@ def lane_count(points: int, room: int) -> int:
 class RowData:
     """Data points and logits of one row."""
 
-    def __init__(self, x: NDArray[Any], z: NDArray[Any], n_threads: int) -> None:
+    def __init__(
+        self, x: NDArray[Any], z: NDArray[Any], n_threads: int, adjoint_follows: bool = False
+    ) -> None:
         self.x, self.z, self.n_threads = x, z, n_threads
         self.points = x.shape[0]
         self._top: float | None = None
         self._extent: tuple[float, float] | None = None
+        self.adjoint_follows = adjoint_follows
+        # What a forward pass leaves to the adjoint one: which cells it saw, and weights.
+        self.seen: Any = None
+        self.kept: Any = None
 
     @property
     def top(self) -> float:
@@ -82,12 +88,13 @@ class RowData:
         """Call work(0) .. work(count - 1), on the row's threads."""
         run_blocks(count, work, self.n_threads)
 
-    def each_range(self, count: int, work: Callable[[int, int], None], most: int) -> None:
-        """Call work(first, last) until all of 0 .. count - 1 are done, for a few ns a point in all.
+    def each_unit(self, count: int, work: Callable[[Counter, int], None]) -> None:
+        """Call work(counter, most) until all units are done, at most so many of them a call.
 
-        Only long rows are then worth a second thread.
+        For a few ns a point in all, so that only long rows are worth a second thread.
         """
-        run_ranges(count, work, self.n_threads if self.points > _LIGHT else 1, most)
+        most = max(1, count * _POINTS_PER_CALL // self.points)
+        run_units(count, lambda counter: work(counter, most), self.n_threads if self.points > _LIGHT else 1)
 
     def lane_size(self, lanes: int) -> int:
         """Return the number of points of a lane."""
@@ -103,61 +110,45 @@ class RowData:
 
         self.each(lanes, one)
 
-    def each_lanes(self, lanes: int, work: Callable[[slice, Floats, Floats], None]) -> None:
-        """Call work(lanes, x, z) for some lanes at a time, or in order for the blocks of one.
+    def each_lanes(self, lanes: int, work: Callable[[slice, Floats, Floats, Counter, int], None]) -> None:
+        """Call work(lanes, x, z, counter, most) for all lanes together, or in order for the blocks of one."""
+        if is_contiguous(self.x) and is_contiguous(self.z):
+            self.each_unit(lanes, lambda *units: work(slice(0, lanes), self.x, self.z, *units))
+        else:
+            self.each_lane(lanes, lambda lane, x, z: work(slice(lane, lane + 1), x, z, new_counter(), 1))
 
-        The fewer calls, the less threads wait for each other between them.
-        """
-        if not (is_contiguous(self.x) and is_contiguous(self.z)):
-            self.each_lane(lanes, lambda lane, x, z: work(slice(lane, lane + 1), x, z))
-            return
-        size = self.lane_size(lanes)
-
-        def some(first: int, last: int) -> None:
-            points = slice(first * size, last * size)
-            work(slice(first, last), self.x[points], self.z[points])
-
-        self.each_range(lanes, some, _TOGETHER)
-
-    def each_block(
-        self, work: Callable[[int, slice, Floats, Floats], None], out: Iterable[NDArray[Any]] | None = None
-    ) -> int:
-        """Call work(index, points, x, z) for every block of points; return how many there are.
-
-        With the arrays that it writes, `out`, it may get several blocks as one.
-        """
+    @property
+    def block_size(self) -> int:
+        """The number of points of a block, but for the last."""
         blocks = max(1, self.points // _ALONE) if self.points < _MOST_LANES * _ALONE else _MOST_LANES
         blocks = max(blocks, -(-self.points // _POINTS_PER_BLOCK))
-        size = -(-self.points // (blocks * 8)) * 8
-        pieces = list(self._pieces(0, self.points, size))
+        return -(-self.points // (blocks * 8)) * 8
+
+    def each_block(self, work: Callable[[int, slice, Floats, Floats], None]) -> int:
+        """Call work(index, points, x, z) for every block of points; return how many there are."""
+        pieces = list(self._pieces(0, self.points, self.block_size))
 
         def one(index: int) -> None:
             piece = pieces[index]
             work(index, piece, contiguous(self.x[piece]), contiguous(self.z[piece]))
 
-        def some(first: int, last: int) -> None:
-            piece = slice(pieces[first].start, pieces[last - 1].stop)
-            work(first, piece, self.x[piece], self.z[piece])
-
-        if out is not None and all(is_contiguous(array) for array in (self.x, self.z, *out)):
-            self.each_range(len(pieces), some, _TOGETHER)
-        else:
-            self.each(len(pieces), one)
+        self.each(len(pieces), one)
         return len(pieces)
 
+    def each_blocks(
+        self, work: Callable[[slice, Floats, Floats, Counter, int], None], *out: NDArray[Any] | None
+    ) -> None:
+        """Call work(points, x, z, counter, most) for all blocks together, or for one after another.
 
-_scratch = threading.local()
-
-
-def scratch(count: int) -> Floats:
-    """Return an array of this thread's own to compute in, kept for its next use.
-
-    A fresh array of this size is new pages each time, and giving them back stops the other threads.
-    """
-    array: Floats | None = getattr(_scratch, "array", None)
-    if array is None or len(array) < count:
-        array = _scratch.array = np.empty(max(count, 2 * _POINTS_PER_BLOCK + 64))
-    return array[:count]
+        For one after another where any array of the data or of `out`, which it writes, is not contiguous,
+        or missing.
+        """
+        if all(array is not None and is_contiguous(array) for array in (self.x, self.z, *out)):
+            whole = slice(0, self.points)
+            count = -(-self.points // self.block_size)
+            self.each_unit(count, lambda *units: work(whole, self.x, self.z, *units))
+        else:
+            self.each_block(lambda index, piece, x, z: work(piece, x, z, new_counter(), 1))
 
 
 class Written:

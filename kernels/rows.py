@@ -8,19 +8,19 @@ a smaller one.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .certify import certify
 from .families import RowParameters
 from .row_data import RowData
 from .tails import Tail
 
 Floats = NDArray[np.float64]
 
-# Densities below this may have lost something to underflow.
-_FLOOR = 1e-200
 # Relative errors of fast densities that no bin is sent to the slow way for.
 _LEAST = 2e-14
 _SHARE = 0.25  # of the tolerance, for the density of a bin
@@ -82,6 +82,7 @@ class RowProblem(NamedTuple):
     period: float | None
     centers: Floats
     masses: Floats
+    span: float  # of the centers
 
     def tail(self, row: RowData, bins: NDArray[np.bool_], rtol: float) -> Tail:
         """Return some bins' sums over the points that matter to them."""
@@ -93,17 +94,29 @@ class RowProblem(NamedTuple):
 def log_densities(problem: RowProblem, row: RowData, sums: Sums, rtol: float) -> Floats:
     """Return log q at the centers."""
     found = sums.forward(row, False)
-    rtol = max(rtol, sums.keeps)
-    weak = _weak(found, rtol)
-    log_q = np.full(len(problem.centers), -np.inf)
-    log_q[~weak] = np.log(found.density[~weak]) + (sums.log_scale - np.log(found.mass))
-    if weak.any():
-        log_q[weak] = problem.tail(row, weak, rtol).log_sums() + _tail_scale(problem, row, found.mass)
-    return log_q
+    certain = _certain(found, np.ones(len(problem.centers)), max(rtol, sums.keeps), sums)
+    if certain.weak_bins:
+        tail = problem.tail(row, certain.weak, max(rtol, sums.keeps))
+        certain.log_q[certain.weak] = tail.log_sums() + _tail_scale(problem, row, found.mass)
+    return certain.log_q
 
 
-def _weak(found: Forward, rtol: float) -> NDArray[np.bool_]:
-    return ~((found.error <= max(_SHARE * rtol, _LEAST) * found.density) & (found.density >= _FLOOR))
+class _Certain(NamedTuple):
+    """What `certify` says of the bins."""
+
+    log_q: Floats
+    weights: Floats
+    weak: NDArray[np.bool_]
+    loss: float
+    relative: float
+    weak_bins: int
+
+
+def _certain(found: Forward, p: Floats, tolerance: float, sums: Sums) -> _Certain:
+    bins = len(p)
+    arrays = np.empty(bins), np.empty(bins), np.empty(bins, bool)
+    tolerance, shift = max(_SHARE * tolerance, _LEAST), sums.log_scale - math.log(found.mass)
+    return _Certain(*arrays, *certify()(found.density, found.error, p, tolerance, shift, *arrays))
 
 
 def _tail_scale(problem: RowProblem, row: RowData, mass: float) -> float:
@@ -140,8 +153,7 @@ def _first(problem: RowProblem, rtol: float, gradients: dict[str, NDArray[Any]] 
 
     What a point gives and takes then nearly cancels: to about the square of the interval over h.
     """
-    span = float(problem.centers.max() - problem.centers.min())
-    left = (span / problem.h) ** 2
+    left = (problem.span / problem.h) ** 2
     tolerance = rtol
     while gradients is not None and 0 < 10 * left * rtol < tolerance and tolerance > _LEAST:
         tolerance /= 100
@@ -160,18 +172,13 @@ def _attempt(
     out = gradients or {}
     found = sums.forward(row, "bandwidth" in out)
     p, mass = problem.masses, found.mass
-    weak = _weak(found, tolerance) & (p > 0)
-    strong = ~weak & (p > 0)
-    log_q = np.zeros(len(p))
-    log_q[strong] = np.log(found.density[strong]) + (sums.log_scale - np.log(mass))
-    weights = np.zeros(len(p))
-    np.divide(p, found.density, out=weights, where=strong)
+    log_q, weights, weak, loss, relative, weak_bins = _certain(found, p, tolerance, sums)
     tail, in_reach = None, 1.0
-    if weak.any():
+    if weak_bins:
         tail = problem.tail(row, weak, tolerance)
         log_q[weak] = tail.log_sums() + _tail_scale(problem, row, mass)
         in_reach = 1.0 - float(p[log_q == -np.inf].sum())
-    loss = float(-(p[p > 0] * log_q[p > 0]).sum())
+        loss = float(-(p[p > 0] * log_q[p > 0]).sum())
     if gradients is None:
         return loss, 0.0
     share = max(in_reach, 0.0) / mass
@@ -179,12 +186,12 @@ def _attempt(
     if "z" in out or "x" in out:
         largest, doubt = sums.adjoint(row, weights, share, out)
     if found.widening is not None:
+        strong = ~weak & (p > 0)
         out["bandwidth"][...] = -float((weights * found.widening)[strong].sum())
     if tail is not None:
         by_h = tail.subtract(np.where(log_q > -np.inf, p, 0)[weak], out)
         if "bandwidth" in out:
             out["bandwidth"][...] += by_h
-    relative = float((found.error[strong] / found.density[strong]).max(initial=0))
     if tail is not None:
         relative = max(relative, tolerance / 16)
         largest = largest_magnitude(out["z"]) if "z" in out else largest

@@ -1,8 +1,7 @@
 """Points sorted by cell inside blocks: passes in which a cell's numbers stay in registers.
 
-A block's entries fit the L2 cache, so that 16-bit places among them are enough to bring weights into
-the order of the cells, and values back; every cell's run of points is filled up to whole vector
-registers with entries of weight 0.
+A block's logits and gradient fit the L2 cache, so that reading and writing them in the order of the cells
+is cheap, and 16 bits say which point an entry is.
 """
 
 from __future__ import annotations
@@ -15,29 +14,40 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from .cell_geometry import COPIES, INVERSE_PITCH, OUTSIDE, PERIOD, TRASH, Geometry, locator
-from .cell_points import finish
-from .jit import helper, lazily, loop
-from .lanes import look, rescale, weigh_seen, weights_of
+from .arithmetic import LOG2_E, exp2
+from .cell_geometry import COPIES, INVERSE_PITCH, PERIOD, TRASH, Geometry, locator
+from .jit import helper, lazily
+from .lanes import MASS, REFERENCE, look, rescale
 from .pair_loops import CHUNK, LANES, READ1, WRITE, WRITE1, room
-from .shared_rows import add_run, polynomial_of_run
+from .shared_rows import add_run, take_run, together
+from .units import COUNTER, take_unit, unit_done, wait_for_others
 
-BLOCK = 2**14  # points, times copies
-# Cells of a plan that sorts: more would leave short runs, and entries beyond 16 bits.
-MOST_CELLS = 2**11
-MOST_COPIES = 2**5
-assert BLOCK + LANES * MOST_CELLS < 2**16
+_LEAST, _MOST = 2**12, 2**14  # points of a block, times copies: the caches' sizes
+_RUN = 64  # points that a run should have, where the caches leave room for them
+# Cells of a plan that sorts: more would leave short runs.
+_MOST_CELLS = 2**11
+_MOST_COPIES = 2**5
+assert _MOST <= 2**16
 
 _PLACES = types.Array(types.uint16, 1, "C")
 _READ_PLACES = types.Array(types.uint16, 1, "C", readonly=True)
 _INTS = types.Array(types.int64, 1, "C")
 _READ_INTS = types.Array(types.int64, 1, "C", readonly=True)
-_READ_STARTS = types.Array(types.int64, 2, "C", readonly=True)
+_RUNS = types.Array(types.int64, 2, "C")
+_READ_RUNS = types.Array(types.int64, 2, "C", readonly=True)
 
 
 def sorts(shape: Geometry) -> bool:
     """Return whether points are worth sorting into such cells."""
-    return shape.cells <= MOST_CELLS and shape.copies <= MOST_COPIES
+    return shape.cells <= _MOST_CELLS and shape.copies <= _MOST_COPIES
+
+
+def block_points(shape: Geometry) -> int:
+    """Return how many points are sorted together."""
+    size = _LEAST
+    while size < min(_MOST, _RUN * shape.cells):
+        size *= 2
+    return size // shape.copies
 
 
 class SortedPasses(NamedTuple):
@@ -52,11 +62,12 @@ class SortedPoints(NamedTuple):
 
     size: int  # points of a block
     copies: int
-    places: NDArray[np.uint16]  # the entry of every point in its block, copy by copy (copies * N,)
+    inside: int  # cells; what is outside them all has numbers from here on
+    points: NDArray[np.uint16]  # of every entry, in its block
     v: NDArray[np.float64]  # of every entry
     cells: NDArray[np.int64]  # of every run
-    starts: NDArray[np.int64]  # of every run among its block's entries, and each block's end
-    firsts: NDArray[np.int64]  # each block's first entry and run, and the end (blocks + 1, 2)
+    runs: NDArray[np.int64]  # every run's first entry, and the end of those that fill nothing up (runs, 2)
+    firsts: NDArray[np.int64]  # each block's first run, and the end (blocks + 1,)
 
 
 @cache
@@ -65,199 +76,202 @@ def sorter(kind: str, circle: bool) -> Callable[[], Callable]:
     distances, locate = locator(kind, circle)
 
     def make() -> Callable:
-        def sort(x, g, places, v, cells, starts):
-            """Write the entry of every point (copies * n,), v by entry, the runs' cells and starts.
+        def sort(x, g, points, v, cells, runs):
+            """Write points and v by entry, the runs' cells, and where they begin and end.
 
-            Points outside all cells have the entry past the last. Return the number of runs and entries.
+            Points outside all cells are a run of the cell past the last. Return how many runs and entries
+            there are.
             """
             copies, turn, trash = int(g[COPIES]), g[PERIOD] * g[INVERSE_PITCH], np.int64(g[TRASH])
-            points = x.shape[0]
+            count = x.shape[0]
             u, vb, cb = room(np.float64), room(np.float64), room(np.int64)
-            cell, at = np.empty(points * copies, np.int64), np.empty(points * copies)
-            sizes = np.zeros(trash + OUTSIDE, np.int64)
-            for start in range(0, points, CHUNK):
-                n = min(CHUNK, points - start)
+            cell, at = np.empty(count * copies, np.int64), np.empty(count * copies)
+            sizes = np.zeros(trash + 1, np.int64)
+            for start in range(0, count, CHUNK):
+                n = min(CHUNK, count - start)
                 distances(x[start : start + n], n, g, u)
                 for copy in range(copies):
                     locate(u, n, copy * turn, g, 1, cb, vb)
-                    first = copy * points + start
+                    first = copy * count + start
                     for j in range(n):
-                        cell[first + j], at[first + j] = cb[j], vb[j]
-                        sizes[cb[j]] += 1
-            runs, entries = 0, 0
-            for c in range(trash):
+                        c = min(cb[j], trash)
+                        cell[first + j], at[first + j] = c, vb[j] if c < trash else 0.0
+                        sizes[c] += 1
+            entries, used = 0, 0
+            for c in range(trash + 1):
                 size = sizes[c]
                 if size > 0:
-                    cells[runs], starts[runs] = c, entries
-                    sizes[c] = entries
-                    filled_up = (size + LANES - 1) // LANES * LANES
-                    for j in range(size, filled_up):
-                        v[entries + j] = 0.0
-                    entries += filled_up
-                    runs += 1
-            starts[runs] = entries
-            for j in range(points * copies):
-                c = cell[j]
-                if c < trash:
-                    places[j], v[sizes[c]] = sizes[c], at[j]
-                    sizes[c] += 1
+                    cells[used] = c
+                    runs[used, 0] = runs[used, 1] = sizes[c] = entries
+                    entries += (size + LANES - 1) // LANES * LANES
+                    used += 1
                 else:
-                    places[j] = entries
-            return runs, entries
+                    sizes[c] = -1
+            for j in range(count * copies):
+                c = cell[j]
+                points[sizes[c]], v[sizes[c]] = j % count, at[j]
+                sizes[c] += 1
+            for run in range(used):
+                end = sizes[cells[run]]
+                runs[run, 1] = end
+                first = runs[run, 0]
+                for j in range(end, (end + LANES - 1) // LANES * LANES):
+                    points[j], v[j] = points[first], v[first]
+            return used, entries
 
         return sort
 
-    signature = types.UniTuple(types.int64, 2)(READ1, READ1, _PLACES, WRITE1, _INTS, _INTS)
+    signature = types.UniTuple(types.int64, 2)(READ1, READ1, _PLACES, WRITE1, _INTS, _RUNS)
     return lazily(make, signature, f"sorted_points.sort.{kind}.{'circle' if circle else 'line'}")
 
 
 @cache
-def sorted_passes(order: int) -> SortedPasses:
-    """Return the passes, each compiled when it is first asked for."""
-    points = (types.int64, types.int64, _READ_PLACES, READ1, _READ_INTS, _READ_INTS, _READ_STARTS, WRITE1)
-    moments = types.void(READ1, types.int64, types.int64, _READ_INTS, *points, WRITE, WRITE)
-    numbers = (READ1, types.float64, types.float64, WRITE1)
-    values = types.float64(READ1, types.int64, types.int64, types.float64, *points, *numbers)
+def sorted_passes(order: int, copies: bool) -> SortedPasses:
+    """Return the passes for points that have copies or not, each compiled when it is first asked for."""
+    points = (types.int64, types.int64, types.int64, _READ_PLACES, READ1, _READ_INTS, _READ_RUNS, _READ_INTS)
+    units = (COUNTER, types.int64)
+    moments = types.void(READ1, _READ_INTS, *points, WRITE, WRITE, WRITE1, WRITE1, *units)
+    values = types.float64(READ1, READ1, _READ_INTS, types.float64, *points, READ1, WRITE1, *units)
+    key = f"{order}.copies" if copies else f"{order}"
     return SortedPasses(
         lazily(lambda: _make_moments(order), moments, f"sorted_points.moments.{order}"),
-        lazily(lambda: _make_values(order), values, f"sorted_points.values.{order}"),
+        lazily(lambda: _make_values(order, copies), values, f"sorted_points.values.{key}"),
     )
 
 
-# Indices are unsigned in these loops, because a signed one is first looked at for being negative.
-
-
 @helper
-def _scatter(values, places, entries):
-    for j in range(places.shape[0]):
-        entries[np.uint64(places[j])] = values[j]
+def ahead(block, first, final):
+    """Return how far beyond an entry's number, counted from a block's first entry, to ask for data.
 
-
-@loop
-def _finish_gathered(w, entries, places, share, sign, by):
-    """by_i = w_i (share + sign entries[place_i]); return the largest magnitude, as `finish` does."""
-    key = np.int64(0)
-    for j in range(by.shape[0]):
-        value = w[j] * (share + sign * entries[np.uint64(places[j])])
-        by[j] = value
-        key = max(key, np.float64(abs(value)).view(np.int64))
-    return np.int64(key).view(np.float64)
-
-
-@helper
-def _gather_copies(entries, places, copies, start, n, points, sums):
-    """sums_j = what all copies of a chunk's points have among the entries."""
-    for j in range(n):
-        sums[j] = 0.0
-    for copy in range(copies):
-        first = np.uint64(copy * points + start)
-        for j in range(n):
-            sums[j] += entries[np.uint64(places[first + np.uint64(j)])]
-
-
-# Points of both come as SortedPoints, and `entries` is scratch for those of one block.
-
-
-@helper
-def _block_of(block, points, size, copies, places, v, cells, starts, firsts, entries):
-    """Return the places, v, cells, starts and scratch of a block of so many points."""
-    at, entry, run = block * size * copies, firsts[block, 0], firsts[block, 1]
-    last_entry, last_run = firsts[block + 1, 0], firsts[block + 1, 1]
-    return (
-        places[at : at + points * copies],
-        v[entry:last_entry],
-        cells[run:last_run],
-        starts[run + block : last_run + block + 1],
-        entries[: last_entry - entry + 1],
-    )
+    That is in the next block, but not in that of another lane: another thread may be writing there.
+    """
+    return (0 if final else block.shape[0]) - first
 
 
 def _make_moments(order: int) -> Callable:
-    add = add_run(order)
+    add, weigh, bring = add_run(order), add_run(1), together(order)
 
     @helper
-    def add_block(z, copies, places, v, cells, starts, entries, state, sums):
-        w, points = room(np.float64), z.shape[0]
-        entries[:] = 0.0
-        for start in range(0, points, CHUNK):
-            n = min(CHUNK, points - start)
-            logits = z[start : start + n]
-            factor = look(logits, state)
-            rescale(sums, factor)
-            rescale(entries, factor)
-            weigh_seen(logits, state, w)
-            for copy in range(copies):
-                first = copy * points + start
-                _scatter(w, places[first : first + n], entries)
-        for run in range(cells.shape[0]):
-            add(entries, v, starts[run], starts[run + 1], sums, cells[run] * order, z, points)
+    def add_block(z, points, v, cells, runs, first, last, inside, after, state, wide, kept):
+        rescale(wide, look(z, state))
+        reference = state[REFERENCE] if state[REFERENCE] > -np.inf else 0.0
+        for run in range(first, last):
+            at, begin, end = cells[run] * order, runs[run, 0], runs[run, 1]
+            if cells[run] < inside:
+                add(z, points, v, begin, end, reference, wide, at, kept, after)
+            else:
+                weigh(z, points, v, begin, end, reference, wide, at, kept, after)
 
-    def moments(z, first, last, cuts, size, copies, places, v, cells, starts, firsts, entries, states, sums):
-        """sums (lanes, cells * P) += w_j T_k(v_j), in lanes `first` .. `last`.
+    def moments(
+        z,
+        cuts,
+        size,
+        copies,
+        inside,
+        points,
+        v,
+        cells,
+        runs,
+        firsts,
+        states,
+        sums,
+        kept,
+        references,
+        counter,
+        most,
+    ):
+        """sums (lanes, cells * P) += w_j T_k(v_j) in up to `most` lanes.
 
-        Lane l has the blocks cuts[l] .. cuts[l + 1]. z are those of the blocks from cuts[first] on, and
-        states and sums those of these lanes.
+        Lane l has the blocks cuts[l] .. cuts[l + 1], and z are those of all lanes. Unless `kept` is empty
+        it gets the weights by entry, relative to references (blocks,).
         """
-        for lane in range(first, last):
+        lanes = states.shape[0]
+        wide = np.empty(sums.shape[1] * LANES)
+        for _ in range(most):
+            lane = take_unit(counter)
+            if lane >= lanes:
+                return wait_for_others(counter, lanes)
+            wide[:] = 0.0
+            state, mine = states[lane], sums[lane]
+            before = state[REFERENCE]
             for block in range(cuts[lane], cuts[lane + 1]):
-                begin = (block - cuts[first]) * size
-                end = min(begin + size, z.shape[0])
-                about = _block_of(block, end - begin, size, copies, places, v, cells, starts, firsts, entries)
-                add_block(z[begin:end], copies, *about, states[lane - first], sums[lane - first])
+                begin = (block - cuts[0]) * size
+                logits = z[begin : min(begin + size, z.shape[0])]
+                first, last = firsts[block], firsts[block + 1]
+                after = ahead(logits, runs[first, 0], block + 1 == cuts[lane + 1])
+                add_block(logits, points, v, cells, runs, first, last, inside, after, state, wide, kept)
+                references[block] = state[REFERENCE]
+            if before > -np.inf:
+                rescale(mine, exp2((before - state[REFERENCE]) * LOG2_E))
+            mass = 0.0
+            for at in range(0, mine.shape[0] - order + 1, order):
+                bring(wide, mine, at)
+                mass += mine[at]
+            state[MASS] = mass / copies
+            unit_done(counter)
 
     return moments
 
 
-def _make_values(order: int) -> Callable:
-    polynomial = polynomial_of_run(order)
+def _make_values(order: int, copies: bool) -> Callable:
+    take, share_out = take_run(order, copies), take_run(1, copies)
 
     @helper
-    def of_block(z, top, copies, places, v, cells, starts, entries, coefficients, share, sign, by):
-        points = z.shape[0]
-        weights_of(z, points, top, by)
-        for run in range(cells.shape[0]):
-            at, begin, end = cells[run] * order, starts[run], starts[run + 1]
-            polynomial(coefficients, at, v, begin, end, entries, z, points)
-        entries[v.shape[0]] = 0.0
-        if copies == 1:
-            return _finish_gathered(by, entries, places, share, sign, by)
-        sums, largest = room(np.float64), 0.0
-        for start in range(0, points, CHUNK):
-            n = min(CHUNK, points - start)
-            out = by[start : start + n]
-            _gather_copies(entries, places, copies, start, n, points, sums)
-            largest = max(largest, finish(out, sums, share, sign, out))
+    def of_block(kept, points, v, cells, runs, first, last, inside, after, scale, coefficients, by):
+        largest = 0.0
+        if copies:
+            by[:] = 0.0
+        for run in range(first, last):
+            at, begin, end = cells[run] * order, runs[run, 0], runs[run, 1]
+            if cells[run] < inside:
+                most = take(kept, points, v, begin, end, scale, coefficients, at, by, after)
+            else:
+                most = share_out(kept, points, v, begin, end, scale, coefficients, at, by, after)
+            largest = max(largest, most)
+        if copies:
+            largest = 0.0
+            for j in range(by.shape[0]):
+                largest = max(largest, abs(by[j]))
         return largest
 
     def values(
-        z,
-        first,
-        last,
+        kept,
+        references,
+        cuts,
         top,
         size,
         copies,
-        places,
+        inside,
+        points,
         v,
         cells,
-        starts,
+        runs,
         firsts,
-        entries,
         coefficients,
-        share,
-        sign,
         by,
+        counter,
+        most,
     ):
-        """by_i = w_i (share + sign sum_k coefficients[cell_i, k] v_i^k); return the largest |by_i|.
+        """by_i = w_i sum_k coefficients[cell_i, k] v_i^k, over all copies of i, in up to `most` lanes.
 
-        z and `by` are those of blocks `first` .. `last`.
+        w_i = exp(z_i - top) from what `moments` kept. Lane l has the blocks cuts[l] .. cuts[l + 1], and `by`
+        are those of all lanes. Return the largest |by_i| of these.
         """
-        largest = 0.0
-        for block in range(first, last):
-            begin = (block - first) * size
-            end = min(begin + size, z.shape[0])
-            about = _block_of(block, end - begin, size, copies, places, v, cells, starts, firsts, entries)
-            found = of_block(z[begin:end], top, copies, *about, coefficients, share, sign, by[begin:end])
-            largest = max(largest, found)
+        lanes, largest = cuts.shape[0] - 1, 0.0
+        for _ in range(most):
+            lane = take_unit(counter)
+            if lane >= lanes:
+                wait_for_others(counter, lanes)
+                break
+            for block in range(cuts[lane], cuts[lane + 1]):
+                begin = (block - cuts[0]) * size
+                mine = by[begin : min(begin + size, by.shape[0])]
+                first, last = firsts[block], firsts[block + 1]
+                after = ahead(mine, runs[first, 0], block + 1 == cuts[lane + 1])
+                scale = exp2((references[block] - top) * LOG2_E)
+                about = cells, runs, first, last, inside, after, scale, coefficients, mine
+                largest = max(largest, of_block(kept, points, v, *about))
+            unit_done(counter)
         return largest
 
     return values

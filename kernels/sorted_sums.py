@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +14,22 @@ from .cell_sums import CellSums
 from .cells import CellPlan
 from .lanes import Lanes
 from .pair_loops import LANES
-from .row_data import RowData, Written, scratch
-from .sorted_points import BLOCK, SortedPoints, sorted_passes, sorter
+from .row_data import RowData, Written, lane_count
+from .sorted_points import SortedPoints, block_points, sorted_passes, sorter
 from .tiles import contiguous, is_contiguous
+from .units import Counter, new_counter
 
 Floats = NDArray[np.float64]
 
 
-_MOST_LANES, _MOST_BLOCKS = 8, 64  # done at once
+_MOST_ROOMS = 4
+
+
+class _Kept(NamedTuple):
+    """A call's weights by entry, and what logits those of each block are relative to."""
+
+    weights: Floats
+    references: Floats
 
 
 class SortedSums(CellSums):
@@ -27,85 +37,109 @@ class SortedSums(CellSums):
 
     def __init__(self, plan: CellPlan, centers: Floats, x: NDArray[Any], n_threads: int) -> None:
         super().__init__(plan, centers)
-        self._passes_by_cell = sorted_passes(plan.order)
+        self._passes_by_cell = sorted_passes(plan.order, plan.geometry.copies > 1)
         self._points = _sort(plan.geometry, self._g, RowData(x, x, n_threads))
-        self._blocks = len(self._points.firsts) - 1
-        self._room = int(np.diff(self._points.firsts[:, 0]).max()) + 1
+        self._rooms: list[_Kept] = []
+        # Where lanes begin and end among the blocks: neighbours, for what one will need next is asked for.
+        size = (plan.geometry.cells + OUTSIDE) * plan.order
+        blocks = len(self._points.firsts) - 1
+        lanes = min(lane_count(len(x), size), blocks)
+        self._cuts = np.arange(lanes + 1) * blocks // lanes
 
     @property
     def stored(self) -> int:
-        """Return the bytes that the sorted points take."""
-        return sum(part.nbytes for part in self._points[2:])
+        """Return the bytes that the sorted points take, and room for a call's weights."""
+        return sum(part.nbytes for part in self._points[3:]) + self._points.v.nbytes
 
-    def _span(self, first: int, last: int) -> slice:
-        return slice(first * self._points.size, last * self._points.size)
+    def _blocks_of(self, lane: int) -> Iterator[tuple[slice, NDArray[np.int64]]]:
+        """Return the points of each of a lane's blocks, and where it begins and ends among all."""
+        for block in range(self._cuts[lane], self._cuts[lane + 1]):
+            span = slice(block * self._points.size, (block + 1) * self._points.size)
+            yield span, np.array([block, block + 1])
+
+    def _new_kept(self, entries: int) -> _Kept:
+        return _Kept(np.empty(entries), np.empty(len(self._points.firsts) - 1))
 
     def moments(self, row: RowData) -> tuple[Floats, float]:
-        size = (self.plan.geometry.cells + OUTSIDE) * self.order
-        lanes = Lanes(row, min(row.lanes(size), self._blocks), size)
-        cuts = np.arange(lanes.count + 1) * self._blocks // lanes.count
+        lanes = Lanes(row, len(self._cuts) - 1, (self.plan.geometry.cells + OUTSIDE) * self.order)
         add = self._passes_by_cell.moments()
+        if row.adjoint_follows:
+            with suppress(IndexError):  # calls at once have a room each
+                row.kept = self._rooms.pop()
+            row.kept = row.kept or self._new_kept(len(self._points.v))
+        kept = row.kept or self._new_kept(0)
 
-        def some(first: int, last: int, cuts: NDArray[np.int64], lane: int) -> None:
-            z = contiguous(row.z[self._span(cuts[first], cuts[last])])
-            mine = slice(lane, lane + last - first)
-            entries = scratch(self._room)
-            add(z, first, last, cuts, *self._points, entries, lanes.states[mine], lanes.sums[mine])
+        def one(lane: int) -> None:
+            mine = lanes.states[lane : lane + 1], lanes.sums[lane : lane + 1]
+            for span, ends in self._blocks_of(lane):
+                add(contiguous(row.z[span]), ends, *self._points, *mine, *kept, new_counter(), 1)
 
-        def each(first: int, last: int) -> None:
-            if is_contiguous(row.z):
-                some(first, last, cuts, first)
-                return
-            for lane in range(first, last):
-                for block in range(cuts[lane], cuts[lane + 1]):
-                    some(0, 1, np.array([block, block + 1]), lane)
+        def some(counter: Counter, most: int) -> None:
+            add(row.z, self._cuts, *self._points, lanes.states, lanes.sums, *kept, counter, most)
 
-        row.each_range(lanes.count, each, _MOST_LANES)
+        if is_contiguous(row.z):
+            row.each_unit(lanes.count, some)
+        else:
+            row.each(lanes.count, one)
         return self._total(lanes)
 
     def take(
         self, row: RowData, powers: Floats, weights: Floats, share: float, out: dict[str, NDArray[Any]]
     ) -> float:
-        give, flat, top = self._passes_by_cell.values(), powers.ravel(), row.top
-        slopes = self.polynomials(row, weights, True)[0].ravel() if "x" in out else None
-        largest = np.zeros(self._blocks)
+        largest = super().take(row, powers, weights, share, out)
+        self._rooms.append(row.kept)
+        del self._rooms[_MOST_ROOMS:]
+        row.kept = None
+        return largest
 
-        def some(first: int, last: int) -> None:
-            span = self._span(first, last)
-            data = contiguous(row.z[span]), first, last, top, *self._points, scratch(self._room)
-            by_z = Written(out.get("z"), span)
-            largest[first] = give(*data, flat, share, -1.0, by_z.array)
-            by_z.store()
-            if slopes is not None:
-                by_x = Written(out["x"], span)
-                give(*data, slopes, 0.0, 1.0, by_x.array)
-                by_x.store()
+    def _take(
+        self, row: RowData, powers: Floats, share: float, sign: float, out: NDArray[Any] | None
+    ) -> float:
+        give, top, largest = self._passes_by_cell.values(), row.top, list[float]()
+        coefficients = sign * powers
+        coefficients[:, 0] += share / self._points.copies
+        about = *self._points, coefficients.ravel()
 
-        whole = is_contiguous(row.z) and all(is_contiguous(array) for array in out.values())
-        row.each_range(self._blocks, some, _MOST_BLOCKS if whole else 1)
-        return float(largest.max())
+        def one(lane: int) -> None:
+            for span, ends in self._blocks_of(lane):
+                by = Written(out, slice(span.start, min(span.stop, row.points)))
+                largest.append(give(*row.kept, ends, top, *about, by.array, new_counter(), 1))
+                by.store()
+
+        def some(counter: Counter, most: int) -> None:
+            largest.append(give(*row.kept, self._cuts, top, *about, out, counter, most))
+
+        if out is not None and is_contiguous(out):
+            row.each_unit(len(self._cuts) - 1, some)
+        else:
+            row.each(len(self._cuts) - 1, one)
+        return max(largest)
 
 
 def _sort(shape: Geometry, g: Floats, row: RowData) -> SortedPoints:
     """Sort the x of a row."""
     copies, sort = shape.copies, sorter(shape.kind, shape.circle)()
-    size = BLOCK // copies
+    size = block_points(shape)
     blocks = -(-row.points // size)
     sorted_blocks: list[Any] = [None] * blocks
-    places = np.empty(row.points * copies, np.uint16)
 
     def one(block: int) -> None:
         span = slice(block * size, min((block + 1) * size, row.points))
         points = (span.stop - span.start) * copies
-        most = min(shape.cells, points)
-        v = np.empty(points + LANES * most)
-        cells, starts = np.empty(most, np.int64), np.empty(most + 1, np.int64)
-        mine = places[span.start * copies : span.stop * copies]
-        runs, entries = sort(contiguous(row.x[span]), g, mine, v, cells, starts)
-        sorted_blocks[block] = v[:entries].copy(), cells[:runs].copy(), starts[: runs + 1].copy()
+        most = min(shape.cells + 1, points)
+        mine, v = np.empty(points + LANES * most, np.uint16), np.empty(points + LANES * most)
+        cells, runs = np.empty(most, np.int64), np.empty((most, 2), np.int64)
+        used, entries = sort(contiguous(row.x[span]), g, mine, v, cells, runs)
+        sorted_blocks[block] = (
+            mine[:entries].copy(),
+            v[:entries].copy(),
+            cells[:used].copy(),
+            runs[:used].copy(),
+        )
 
     row.each(blocks, one)
     firsts = np.zeros((blocks + 1, 2), np.int64)
-    firsts[1:] = np.cumsum([[len(v), len(cells)] for v, cells, _ in sorted_blocks], axis=0)
-    v, cells, starts = map(np.concatenate, zip(*sorted_blocks, strict=True))
-    return SortedPoints(size, copies, places, v, cells, starts, firsts)
+    firsts[1:] = np.cumsum([[len(v), len(cells)] for _, v, cells, _ in sorted_blocks], axis=0)
+    points, v, cells, runs = map(np.concatenate, zip(*sorted_blocks, strict=True))
+    runs += np.repeat(firsts[:-1, 0], np.diff(firsts[:, 1]))[:, np.newaxis]
+    return SortedPoints(size, copies, shape.cells, points, v, cells, runs, firsts[:, 1].copy())

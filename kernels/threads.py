@@ -1,6 +1,6 @@
 """Blocks of work on several threads.
 
-Threads of our own, not a compiler's: compiled blocks release the GIL, so a Python thread runs one as
+Threads of our own, not a compiler's: compiled code releases the GIL, so a Python thread runs one as
 well as OpenMP would, and nothing breaks in a forked child or under concurrent callers. How work is
 cut into blocks is the callers' business and never depends on the number of threads.
 
@@ -10,26 +10,31 @@ work than the call that it helps was given. Callers always work themselves.
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
+import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import Any
+
+import numba
+from numba.np.ufunc import parallel
 
 from . import checks
+from .units import Counter, all_done, all_taken, new_counter, stop
 
-if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
-
+# How often a caller looks whether helpers have ended, giving way each time, before it naps.
+_POLLS, _NAP = 2000, 1e-4  # s
 _lock = threading.Lock()
-_pool: ThreadPoolExecutor | None = None
-_working = 0  # threads inside `run_ranges`, callers and helpers
+_jobs: SimpleQueue[tuple[_Job, int]] = SimpleQueue()
+_helpers = 0  # threads that take jobs
+_working = 0  # callers and helpers
 
 
 def available() -> int:
     """Return the number of threads that Numba is set to use in this process."""
-    import numba  # noqa: PLC0415  # import kdexent stays light
-    from numba.np.ufunc import parallel  # noqa: PLC0415  # import kdexent stays light
-
     limit: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]  # set when numba is imported
     # Asking Numba starts its threads, so ask only where they run already.
     return min(limit, numba.get_num_threads()) if getattr(parallel, "_is_initialized", False) else limit
@@ -44,64 +49,113 @@ def thread_count(n_threads: Any) -> int:
 
 def run_blocks(count: int, block: Callable[[int], None], n_threads: int) -> None:
     """Call block(0) .. block(count - 1), on up to n_threads threads, this one among them."""
-    run_ranges(count, lambda first, last: block(first), n_threads, 1)
+    if count == 1:
+        return block(0)
+    numbers = itertools.count()
+
+    def one() -> bool:
+        index = next(numbers)
+        if index < count:
+            block(index)
+        return index < count
+
+    _share(_Job(one), min(n_threads, count) - 1, n_threads)
 
 
-def run_ranges(count: int, work: Callable[[int, int], None], n_threads: int, most: int) -> None:
-    """Call work(first, last) until all of 0 .. count - 1 are done, at most so many at once.
+def run_units(count: int, work: Callable[[Counter], None], n_threads: int) -> None:
+    """Call work(counter), on up to n_threads threads, until all units 0 .. count - 1 of it are done.
 
-    Threads take shorter ranges towards the end, so that none is left waiting for long.
+    Every call takes some units from the counter, as `units` says.
     """
-    helpers = _enter(min(n_threads, count) - 1, n_threads)
-    try:
-        if helpers < 1:
-            for first in range(0, count, most):
-                work(first, min(first + most, count))
-        else:
-            _share(count, work, n_threads, most, helpers)
-    finally:
-        _leave(1)
+    counter = new_counter()
+
+    def some() -> bool:
+        work(counter)
+        return not all_taken(counter, count)
+
+    _share(_Job(some, lambda: all_done(counter, count), lambda: stop(counter)), n_threads - 1, n_threads)
 
 
-def _share(count: int, work: Callable[[int, int], None], n_threads: int, most: int, helpers: int) -> None:
-    taken = 0
-    taking = threading.Lock()
-    stopped = False
+class _Job:
+    """Work that helpers may join until it is closed.
 
-    def take(helping: bool) -> None:
-        nonlocal stopped, taken
+    `some` does part of it and says whether there may be more, `ended` says whether all is done though
+    helpers have not said so yet, and `halt` ends what runs early.
+    """
+
+    def __init__(
+        self,
+        some: Callable[[], bool],
+        ended: Callable[[], bool] = lambda: False,
+        halt: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._some, self._ended, self._halt = some, ended, halt
+        self._lock, self._running, self._closed = threading.Lock(), 0, False
+        self.reserved = 0  # helpers that count as working because of this job
+        self.stopped = False
+        self.error: BaseException | None = None
+
+    def do(self, wanted: Callable[[], bool]) -> None:
+        """Do what is left of the work, as long as `wanted`."""
         try:
-            while not stopped and not (helping and _working > n_threads):
-                with taking:
-                    first = taken
-                    taken += max(1, min(most, (count - first) // (2 * n_threads)))
-                    last = min(taken, count)
-                if first >= count:
-                    return
-                work(first, last)
+            while not self.stopped and wanted() and self._some():
+                pass
         except BaseException:
-            stopped = True
+            self.stop()
             raise
 
-    def help_out() -> None:
+    def join_in(self, n_threads: int) -> None:
+        """Do part of the work as a helper, while there are no more threads at work than n_threads."""
+        with self._lock:
+            if self._closed:
+                return
+            self._running += 1
         try:
-            take(True)
+            self.do(lambda: _working <= n_threads)
+        except BaseException as error:  # the caller raises it again
+            self.error = error
         finally:
-            _leave(1)
+            with self._lock:
+                self._running -= 1
+                if not self._closed:
+                    self.reserved -= 1
+                    _leave(1)
 
-    futures = _submit(help_out, helpers)
-    _leave(helpers - len(futures))
+    def stop(self) -> None:
+        """Let nothing more be begun."""
+        self.stopped = True
+        self._halt()
+
+    def close(self) -> None:
+        """Let no more helpers in, and wait until nobody works on this."""
+        with self._lock:
+            self._closed = True
+        _leave(self.reserved)
+        interrupt: KeyboardInterrupt | None = None
+        for polls in itertools.count():
+            try:
+                if self._running == 0 or (not self.stopped and self._ended()):
+                    break
+                # Being woken would take longer than what a helper mostly has left to do.
+                time.sleep(0 if polls < _POLLS else _NAP)
+            except KeyboardInterrupt as pressed:  # helpers write to the caller's arrays: not before they end
+                interrupt = pressed
+        if interrupt is not None:
+            raise interrupt
+
+
+def _share(job: _Job, helpers: int, n_threads: int) -> None:
+    """Do a job, with up to so many helpers."""
+    job.reserved = _enter(helpers, n_threads)
     try:
-        take(False)
+        if job.reserved:
+            _offer(job, n_threads)
+        job.do(lambda: True)
     finally:
-        stopped = True
-        # A helper that has not started has nothing left to do; one that has must end first.
-        running = [future for future in futures if not future.cancel()]
-        _leave(len(futures) - len(running))
-        for future in running:
-            future.exception()
-    for future in running:
-        future.result()
+        job.close()
+        _leave(1)
+    if job.error is not None:
+        raise job.error
 
 
 def _enter(helpers: int, n_threads: int) -> int:
@@ -119,24 +173,35 @@ def _leave(threads: int) -> None:
         _working = max(0, _working - threads)
 
 
-def _submit(work: Callable[[], None], helpers: int) -> list[Future[None]]:
-    global _pool  # noqa: PLW0603  # one pool for the process, made when it is needed
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # a small first call does without it
+def _most_helpers() -> int:
+    return (os.cpu_count() or 2) - 1
 
-    try:
-        with _lock:
-            if _pool is None:
-                _pool = ThreadPoolExecutor(max(1, (os.cpu_count() or 2) - 1), thread_name_prefix="kdexent")
-            return [_pool.submit(work) for _ in range(helpers)]
-    except RuntimeError:  # the interpreter is shutting down: this thread does it all
-        return []
+
+def _offer(job: _Job, n_threads: int) -> None:
+    """Ask as many helpers to join a job as it has reserved."""
+    global _helpers  # noqa: PLW0603  # one number for the process
+    wanted = job.reserved
+    # While the interpreter shuts down no thread starts: this one does it all.
+    with _lock, suppress(RuntimeError):
+        while _helpers < min(wanted, _most_helpers()):
+            threading.Thread(target=_help, args=(_jobs,), name="kdexent", daemon=True).start()
+            _helpers += 1
+    for _ in range(wanted):
+        _jobs.put((job, n_threads))
+
+
+def _help(jobs: SimpleQueue[tuple[_Job, int]]) -> None:
+    while True:
+        job, n_threads = jobs.get()
+        job.join_in(n_threads)
+        del job  # nor keep a caller's arrays
 
 
 def _forget_threads() -> None:
-    global _lock, _pool, _working
-    _lock, _pool, _working = threading.Lock(), None, 0
+    global _lock, _jobs, _helpers, _working
+    _lock, _jobs, _helpers, _working = threading.Lock(), SimpleQueue(), 0, 0
 
 
-# A forked child inherits the pool without its threads.
+# A forked child inherits the count of threads without them.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_threads)

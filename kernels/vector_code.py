@@ -9,9 +9,11 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
+from .arithmetic import EVEN, ODD, SHIFT, SMALLEST
 from .jit import EXACT
 from .pair_loops import LANES
 
+FACTOR = 4  # orders below it are multiplied with its multiples
 _FLAGS = tuple(sorted(EXACT))
 _DOUBLE, _INT, _LONG = ir.DoubleType(), ir.IntType(32), ir.IntType(64)
 
@@ -41,6 +43,11 @@ class VectorCode:
         array = self._context.make_array(self._types[argument])
         start = array(self._context, self._builder, self._arguments[argument]).data
         return self._builder.gep(start, [index])
+
+    def length(self, argument: int) -> Any:
+        """Return how many elements an array has."""
+        array = self._context.make_array(self._types[argument])
+        return array(self._context, self._builder, self._arguments[argument]).nitems
 
     def past(self, pointer: Any, count: int) -> Any:
         """Return the address so many numbers further."""
@@ -73,6 +80,10 @@ class VectorCode:
         address = self._builder.bitcast(self.element(argument, index), bytes_of)
         # To keep in all caches, and data.
         self._builder.call(function, [address, *(ir.Constant(_INT, flag) for flag in (int(write), 3, 1))])
+
+    def sum(self, i: Any, j: Any) -> Any:
+        """Return the sum of two indices."""
+        return self._builder.add(i, j)
 
     def integer(self, value: int) -> Any:
         """Return a constant index."""
@@ -121,6 +132,73 @@ class VectorCode:
         mask = ir.IntType(LANES)
         return self._builder.icmp_unsigned("==", self._builder.bitcast(same, mask), ir.Constant(mask, 255))
 
+    def entries(self, argument: int, index: Any) -> list[Any]:
+        """Return eight unsigned integers of an array from an index on."""
+        first = self.element(argument, index)
+        return [
+            self._builder.zext(self._builder.load(self.past(first, lane)), _LONG) for lane in range(LANES)
+        ]
+
+    def collected(self, argument: int, indices: list[Any]) -> Any:
+        """Return the numbers of an array at eight indices."""
+        return self._joined([self._builder.load(self.element(argument, index)) for index in indices])
+
+    def spread(self, values: Any, argument: int, indices: list[Any], add: bool) -> None:
+        """Write eight numbers to an array at eight indices, or add them one after another."""
+        for lane, index in enumerate(indices):
+            address, value = self.element(argument, index), self._part(values, lane, 1)
+            self._builder.store(self.plus(self._builder.load(address), value) if add else value, address)
+
+    def exp2(self, x: Any) -> Any:
+        """Return 2^x as `arithmetic.exp2` does."""
+        shift = self.all_lanes(SHIFT)
+        shifted = self.plus(x, shift)
+        r = self.minus(x, self.minus(shifted, shift))
+        q = self.times(r, r)
+        odd, even = (
+            self.polynomials([self.all_lanes(factor) for factor in reversed(factors)], [q])[0]
+            for factors in (ODD, EVEN)
+        )
+        longs = ir.VectorType(_LONG, LANES)
+        exponent = self._builder.shl(self._builder.bitcast(shifted, longs), ir.Constant(longs, [52] * LANES))
+        p = self._builder.bitcast(self.plus(self.times(odd, r), even), longs)
+        power = self._builder.bitcast(self._builder.add(p, exponent), self.vector)
+        normal = self._builder.fcmp_ordered(">", x, self.all_lanes(SMALLEST))
+        return self._builder.select(normal, power, self.all_lanes(0.0))
+
+    def before_end(self, x: Any, first: Any, end: Any) -> Any:
+        """Return x for the entries from `first` on, with zeros from `end` on."""
+        kept = cgutils.alloca_once_value(self._builder, x)
+        left = self._builder.sub(end, first)
+        with self._builder.if_then(self._builder.icmp_signed("<", left, self.integer(LANES)), likely=False):
+            longs = ir.VectorType(_LONG, LANES)
+            one = self._builder.insert_element(ir.Constant(longs, ir.Undefined), left, ir.Constant(_INT, 0))
+            within = self._builder.icmp_signed(
+                "<", ir.Constant(longs, list(range(LANES))), self.chosen(one, one, [0] * LANES)
+            )
+            self._builder.store(self._builder.select(within, x, self.all_lanes(0.0)), kept)
+        return self._builder.load(kept)
+
+    def magnitude(self, x: Any) -> Any:
+        """Return |x|."""
+        longs = ir.VectorType(_LONG, LANES)
+        bits = self._builder.and_(
+            self._builder.bitcast(x, longs), ir.Constant(longs, [0x7FFFFFFFFFFFFFFF] * LANES)
+        )
+        return self._builder.bitcast(bits, self.vector)
+
+    def highest(self, x: Any) -> Any:
+        """Return the largest of a vector's numbers, which are not NaN."""
+        size = LANES
+        while size > 1:
+            size //= 2
+            x = self.larger(self._part(x, 0, size), self._part(x, size, size))
+        return x
+
+    def minus(self, x: Any, y: Any) -> Any:
+        """Return x - y."""
+        return self._builder.fsub(x, y, _FLAGS)
+
     def negative(self, x: Any) -> Any:
         """Return -x."""
         return self._builder.fneg(x)
@@ -135,6 +213,30 @@ class VectorCode:
         while len(terms) < order:
             terms.append(self._builder.fsub(self.times(double, terms[-1]), terms[-2], _FLAGS))
         return terms[:order]
+
+    def chebyshev_factors(self, weights: Any, places: Any, order: int) -> tuple[list[Any], list[Any]]:
+        """Return w T_k(v), k < FACTOR, and T_k(v) of its multiples k < order, [1] first.
+
+        Sums of their products are nearly those of w T_k, in a shorter chain of dependent operations.
+        """
+        one, double = self.all_lanes(1.0), self.plus(places, places)
+        second = self.minus(self.times(double, places), one)
+        third = self.minus(self.times(double, second), places)
+        low = [weights, *(self.times(weights, term) for term in (places, second, third))]
+        high = [one, self.minus(self.times(self.plus(second, second), second), one)]
+        while len(high) * FACTOR < order:
+            a, b = (len(high) + 1) // 2, len(high) // 2
+            high.append(self.minus(self.times(self.plus(high[a], high[a]), high[b]), high[a - b]))
+        return low, high
+
+    def chebyshev_sums(self, products: list[Any]) -> list[Any]:
+        """Return sums of w T_k from those of products: 2 T_m T_i = T_(m + i) + T_(m - i)."""
+        sums: list[Any] = []
+        for k, product in enumerate(products):
+            i = k % FACTOR
+            plain = k < FACTOR or i == 0
+            sums.append(product if plain else self.minus(self.plus(product, product), sums[k - 2 * i]))
+        return sums
 
     def polynomials(self, coefficients: list[Any], places: list[Any]) -> list[Any]:
         """Return sum_k coefficient_k v^k for vectors of points, side by side."""

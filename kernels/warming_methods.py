@@ -11,8 +11,10 @@ from .cell_bins import bin_loops
 from .cell_geometry import EVEN, GROWING
 from .cell_geometry import KNOTS as ON_KNOTS
 from .cell_points import point_passes
+from .certify import certify
 from .families import Variant, row_parameters
 from .grid_points import grid_passes
+from .lanes import total
 from .names import AUTO, CIRCLE_ONLY, COMPACT, KNOTS, ORDERS
 from .products import product
 from .sorted_points import sorted_passes, sorter
@@ -41,7 +43,7 @@ def fast_functions(
     kernel: str, domains: tuple[str, ...], method: str, only_z: bool, plans: bool
 ) -> list[Callable[[], Callable]]:
     """Return the functions, each compiled when called."""
-    found: list[Callable[[], Callable]] = [summary, gather, spread, product]
+    found: list[Callable[[], Callable]] = [summary, gather, spread, product, certify, total]
     for domain in domains:
         if domain == "line" and kernel in CIRCLE_ONLY:
             continue
@@ -74,7 +76,7 @@ def _cells(
         for order in ORDERS["cells"]:
             found += point_passes(order, kind, circle)
             if plans:
-                found += sorted_passes(order)
+                found += [*sorted_passes(order, False), *(sorted_passes(order, True) if circle else ())]
         if plans:
             found.append(sorter(kind, circle))
     return found

@@ -300,8 +300,8 @@ class WindowSums:
         loop, points = self._forward(), row.lane_size(lanes.count)
         about = points, self._g, *self._fixed, derivatives
 
-        def some(which: slice, x: Floats, z: Floats) -> None:
-            loop(x, z, *about, lanes.states[which], lanes.sums[which])
+        def some(which: slice, x: Floats, z: Floats, *units: Any) -> None:
+            loop(x, z, *about, lanes.states[which], lanes.sums[which], *units)
 
         if self.plan.looks:
             row.each_lanes(lanes.count, some)
@@ -320,14 +320,19 @@ class WindowSums:
         bin_weights = np.zeros(self._size)
         bin_weights[self._bins] = weights
         about = row.top, self._g, *self._fixed, derived, bin_weights, share
-        largest: dict[int, float] = {}
+        largest: list[float] = []
 
-        def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
+        def some(piece: slice, *data: Any, units: tuple[Any, ...] = ()) -> None:
             by_z = Written(out.get("z"), piece)
             by_x = Written(out.get("x"), piece if derived else slice(0, 0))
-            largest[index] = loop(x, z, *about, by_z.array, by_x.array)
+            largest.append(loop(*data, *about, by_z.array, by_x.array, *units))
             by_z.store()
             by_x.store()
 
-        row.each_block(block, out.values() if self.plan.looks else None)
-        return max(largest.values()), self.plan.beyond * float(weights.sum())
+        if self.plan.looks:
+            size = row.block_size
+            written = [out.get("z"), *([out["x"]] if derived else [])]
+            row.each_blocks(lambda piece, x, z, *units: some(piece, x, z, size, units=units), *written)
+        else:
+            row.each_block(lambda index, piece, x, z: some(piece, x, z))
+        return max(largest), self.plan.beyond * float(weights.sum())

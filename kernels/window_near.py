@@ -21,22 +21,24 @@ from .families import PERIOD as FAMILY_PERIOD
 from .jit import helper, lazily
 from .lanes import look, look_at_points, rescale, weigh_seen, weights_of
 from .pair_loops import CHUNK, LANES, READ, READ1, WRITE, WRITE1, distance_of, parameters_of, room, shift_of
+from .units import COUNTER, take_unit, unit_done, wait_for_others
 
 
 @cache
 def near_loops(variant: Variant, circle: bool) -> tuple[Callable[[], Callable], Callable[[], Callable]]:
     """Return the forward and the adjoint pass over a block, each compiled when it is first asked for."""
+    data, units = (READ1, READ1, types.int64), (COUNTER, types.int64)
     fixed = (READ1, READ1, types.int64, READ, types.boolean)
     key = f"{variant.key}.{'circle' if circle else 'line'}"
     return (
         lazily(
             lambda: _make_forward(variant, circle),
-            types.void(READ1, READ1, types.int64, *fixed, WRITE, WRITE),
+            types.void(*data, *fixed, WRITE, WRITE, *units),
             f"window_near.forward.{key}",
         ),
         lazily(
             lambda: _make_adjoint(variant, circle),
-            types.float64(READ1, READ1, types.float64, *fixed, READ1, types.float64, WRITE1, WRITE1),
+            types.float64(*data, types.float64, *fixed, READ1, types.float64, WRITE1, WRITE1, *units),
             f"window_near.adjoint.{key}",
         ),
     )
@@ -108,16 +110,20 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
                     for j in range(n):
                         widening[np.uint64(cell[j] + number)] += terms[j]
 
-    def forward(x, z, size, g, centers, looks, params, derived, states, sums):
+    def forward(x, z, size, g, centers, looks, params, derived, states, sums, counter, most):
         """sums (lanes, 2 bins) += densities and widenings from the points that look at a bin.
 
-        Lanes have `size` points each.
+        In up to `most` lanes of `size` points each.
         """
-        bins = centers.shape[0]
-        for lane in range(states.shape[0]):
+        bins, lanes = centers.shape[0], states.shape[0]
+        for _ in range(most):
+            lane = take_unit(counter)
+            if lane >= lanes:
+                return wait_for_others(counter, lanes)
             begin, end = lane * size, min((lane + 1) * size, x.shape[0])
             fixed = g, centers, looks, params, derived, states[lane]
             add_lane(x[begin:end], z[begin:end], *fixed, sums[lane, :bins], sums[lane, bins : 2 * bins])
+            unit_done(counter)
 
     return forward
 
@@ -126,11 +132,8 @@ def _make_adjoint(variant: Variant, circle: bool) -> Callable:
     formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
     distances, cells = locator("even", circle)
 
-    def adjoint(x, z, top, g, centers, looks, params, derived, weights, share, by_z, by_x):
-        """by_z = w_i (share - sum_m weights_m K) over the bins looked at; return its largest magnitude.
-
-        With `derived`, by_x = w_i sum_m weights_m dK/dd.
-        """
+    @helper
+    def of_block(x, z, top, g, centers, looks, params, derived, weights, share, by_z, by_x):
         u, v, w, cell = room(np.float64), room(np.float64), room(np.float64), room(np.int64)
         at, sums, slopes = room(np.float64), room(np.float64), room(np.float64)
         place, weight = room(np.float64), room(np.float64)
@@ -169,6 +172,27 @@ def _make_adjoint(variant: Variant, circle: bool) -> Callable:
             largest = max(largest, finish(w, sums, share, -1.0, by_z[start : start + n]))
             if derived:
                 finish(w, slopes, 0.0, 1.0, by_x[start : start + n])
+        return largest
+
+    def adjoint(
+        x, z, size, top, g, centers, looks, params, derived, weights, share, by_z, by_x, counter, most
+    ):
+        """by_z = w_i (share - sum_m weights_m K) over the bins looked at.
+
+        In up to `most` blocks of `size` points. With `derived`, by_x = w_i sum_m weights_m dK/dd. Return
+        the largest |by_z| of these.
+        """
+        blocks, largest = -(-x.shape[0] // size), 0.0
+        for _ in range(most):
+            block = take_unit(counter)
+            if block >= blocks:
+                wait_for_others(counter, blocks)
+                break
+            begin, end = block * size, min((block + 1) * size, x.shape[0])
+            about = top, g, centers, looks, params, derived, weights, share, by_z[begin:end]
+            by_it = by_x[begin:end] if derived else by_x
+            largest = max(largest, of_block(x[begin:end], z[begin:end], *about, by_it))
+            unit_done(counter)
         return largest
 
     return adjoint

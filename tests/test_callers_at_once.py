@@ -111,10 +111,7 @@ class Together:
 
 @pytest.fixture
 def four_helpers(monkeypatch):
-    pool = ThreadPoolExecutor(4)
-    monkeypatch.setattr(threads, "_pool", pool)
-    yield
-    pool.shutdown()
+    monkeypatch.setattr(threads, "_most_helpers", lambda: 4)
 
 
 @pytest.mark.parametrize(

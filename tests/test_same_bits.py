@@ -1,7 +1,5 @@
 """The same bits out, whatever the number of threads, and every time."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pytest
 from problems import IDS, KERNELS_AND_DOMAINS, random_problem
@@ -19,11 +17,9 @@ SHAPES = {"row": (20_000, (), 128), "batch": (100, (800,), 32)}
 @pytest.fixture(autouse=True)
 def several_threads(monkeypatch):
     """Let short rows use threads too, and more of them than the machine may have."""
-    with ThreadPoolExecutor(2) as pool:
-        monkeypatch.setattr(row_data, "_LIGHT", 0)
-        monkeypatch.setattr(threads, "available", lambda: 3)
-        monkeypatch.setattr(threads, "_pool", pool)
-        yield
+    monkeypatch.setattr(row_data, "_LIGHT", 0)
+    monkeypatch.setattr(threads, "available", lambda: 3)
+    monkeypatch.setattr(threads, "_most_helpers", lambda: 2)
 
 
 def applies(method, x, z, options):

@@ -43,23 +43,37 @@ def test_points_with_rows_of_their_own(order):
 
 
 @orders
-@pytest.mark.parametrize(("begin", "end"), [(0, 64), (8, 48), (16, 24), (8, 8)])
-def test_points_that_share_a_row(order, begin, end):
-    v, w, _, table = points(order)
-    add, take = shared_rows.add_run(order), shared_rows.polynomial_of_run(order)
+@pytest.mark.parametrize(("begin", "end"), [(0, 64), (8, 48), (16, 24), (8, 8), (8, 45), (16, 17)])
+@pytest.mark.parametrize("copies", [False, True])
+def test_points_that_share_a_row(order, begin, end, copies):
+    v, z, _, table = points(order)
+    places = np.random.default_rng(order).permutation(64).astype(np.uint16)
+    filled_up = -(-end // 8) * 8
+    v[end:filled_up], places[end:filled_up] = v[begin], places[begin]
+    add, bring = shared_rows.add_run(order), shared_rows.together(order)
+    take = shared_rows.take_run(order, copies)
 
     @numba.njit
-    def both(v, w, begin, end, table, values):
-        take(table, order, v, begin, end, values, w, 64)
-        add(w, v, begin, end, table, order, w, 64)
+    def all_of_them(z, places, v, begin, end, wide, moments, kept, table, by):
+        add(z, places, v, begin, end, 0.5, wide, order, kept, 64)
+        add(z, places, v, begin, end, 0.5, wide, order, kept[:0], 64)
+        bring(wide, moments, order)
+        return take(kept, places, v, begin, end, 3.0, table, order, by, 64)
 
-    expected, expected_values = table.copy(), np.zeros(64)
-    shared_rows._plain_values(order)(table, order, v, begin, end, expected_values, w, 64)
-    shared_rows._plain_sums(order)(w, v, begin, end, expected, order, w, 64)
-    values = np.zeros(64)
-    both(v, w, begin, end, table, values)
-    np.testing.assert_allclose(values, expected_values, rtol=1e-13, atol=1e-13)
-    np.testing.assert_allclose(table, expected, rtol=1e-13, atol=1e-13)
+    w = np.exp(z[places[begin:end]] - 0.5)
+    polynomial = np.polynomial.chebyshev.Chebyshev
+    terms = np.array([polynomial.basis(k)(v[begin:end]) for k in range(order)])
+    expected, expected_by = table.copy(), np.full(64, 0.25)
+    expected[order : 2 * order] += 2 * terms @ w
+    taken = 3 * w * np.polynomial.Polynomial(table[order : 2 * order])(v[begin:end])
+    expected_by[places[begin:end]] = taken + (0.25 if copies else 0)
+    moments, by = table.copy(), np.full(64, 0.25)
+    wide, kept = np.zeros(8 * len(table)), np.zeros(64)
+    largest = all_of_them(z, places, v, begin, end, wide, moments, kept, table, by)
+    np.testing.assert_allclose(moments, expected, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(by, expected_by, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(kept[begin:end], w, rtol=1e-14)
+    np.testing.assert_allclose(largest, np.abs(taken).max(initial=0), rtol=1e-12)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
