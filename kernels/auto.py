@@ -1,11 +1,12 @@
 """Which method computes a row: the one named, or the one that is estimated to be the fastest.
 
-The estimates are rates measured on one machine and kept here as constants: choices between methods
+The estimates are rates measured on two machines and kept here as constants: choices between methods
 need them to within a factor of two only, and the same call must give the same bits in every process.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cell_sums import CellSums
-from .cells import PER_EPS, Bins, CellPlan, plan_cells
+from .cells import PER_EPS, Bins, CellPlan, plan_cells, reach_of
 from .cells import why_not as why_not_cells
 from .checks import unavailable
 from .families import IMAGES, row_parameters
@@ -31,9 +32,10 @@ Floats = NDArray[np.float64]
 
 _LEAST = 5e-15  # interpolation errors that rounding allows
 # What a call costs beside its passes over points and pairs, ns.
-_OVERHEAD = 250_000.0
-# ns a pair on one thread, with forward and adjoint.
-_PAIR, _PAIR_IN_RUNS = 0.7, 0.22
+_OVERHEAD = 80_000.0
+# ns a pair on one thread, with forward and adjoint; about those of two machines.
+_PAIR, _PAIR_IN_RUNS = 1.0, 0.22
+_TAIL_PAIR = 4.0
 _POINT_IN_RUNS = 4.0  # ns a point, beside its pairs
 
 
@@ -134,13 +136,25 @@ def chosen(shape: RowShape, request: Request) -> str:
     if costs["direct"] < _OVERHEAD:
         return "direct"
     arguments = (shape.kernel, shape.h, shape.period, shape.bins)
+    beside = _OVERHEAD + _tail_cost(shape, request.rtol)
     if reasons["cells"] is None:
         plan = plan_cells(*arguments, shape.points, None, eps_for(request.rtol), shape.derivatives)
         if plan is not None:
-            costs["cells"] = _OVERHEAD + plan.cost
+            costs["cells"] = beside + plan.cost
     if reasons["window"] is None:
-        costs["window"] = _OVERHEAD + plan_window(*arguments, request.rtol).cost(shape.points)
+        costs["window"] = beside + plan_window(*arguments, request.rtol).cost(shape.points)
     return min(costs, key=costs.__getitem__)
+
+
+def _tail_cost(shape: RowShape, rtol: float) -> float:
+    """Return an estimate of the time for bins that few points are near to, in ns on one thread.
+
+    As if points were spread over the interval: where they are dense there are no such bins.
+    """
+    family = row_parameters(shape.kernel, np.array([shape.h]), shape.period)
+    span = max(shape.bins.last - shape.bins.first, shape.h)
+    near = shape.points * min(1.0, 2 * reach_of(shape.kernel, family, shape.h, shape.period, rtol) / span)
+    return math.exp(-near) * shape.bins.number * shape.points * _TAIL_PAIR
 
 
 def direct_cost(shape: RowShape) -> float:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 # Rows with fewer pairs take the direct way without a look at the others.
-_FEW_PAIRS = 2**17
+_FEW_PAIRS = 2**16
 
 
 def takes_all_pairs(problem: Problem, request: Request) -> bool:
