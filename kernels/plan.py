@@ -51,8 +51,8 @@ class Plan:
 
     Notes
     -----
-    Making a plan takes O(N + M) time and, for ``"cells"``, 10 bytes a point of memory; a call takes
-    O(N P + M) time, P the order, about half the time of `kdexent.loss_and_grad`. The first call may
+    Making a plan takes O(N + M) time and, for ``"cells"``, 18 bytes a point of memory; a call takes
+    O(N P + M) time, P the order, some 0.6 of the time of `kdexent.loss_and_grad`. The first call may
     still compile.
 
     Examples

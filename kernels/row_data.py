@@ -15,7 +15,7 @@ from .units import Counter, new_counter
 
 Floats = NDArray[np.float64]
 
-_POINTS_PER_BLOCK = 2**15
+POINTS_PER_BLOCK = 2**15
 _MOST_LANES = 32
 _POINTS_PER_CALL = 2**21  # of compiled code, after which Ctrl-C is heard
 _LIGHT = 3 * 2**16  # points whose moments take no longer than waking a thread saves
@@ -84,7 +84,7 @@ class RowData:
         for first in range(start, stop, size):
             yield slice(first, min(first + size, stop))
 
-    def each(self, count: int, work: Callable[[int], None]) -> None:
+    def each(self, count: int, work: Callable[[int], Iterable[None] | None]) -> None:
         """Call work(0) .. work(count - 1), on the row's threads."""
         run_blocks(count, work, self.n_threads)
 
@@ -100,13 +100,19 @@ class RowData:
         """Return the number of points of a lane."""
         return -(-self.points // (lanes * 8)) * 8
 
-    def each_lane(self, lanes: int, work: Callable[[int, Floats, Floats], None]) -> None:
-        """Call work(lane, x, z) for the blocks of points of every lane, those of one lane in order."""
+    def each_lane(
+        self, lanes: int, work: Callable[[int, Floats, Floats], None], most: int = POINTS_PER_BLOCK
+    ) -> None:
+        """Call work(lane, x, z) for the blocks of points of every lane, those of one lane in order.
+
+        A block has at most so many points.
+        """
         size = self.lane_size(lanes)
 
-        def one(lane: int) -> None:
-            for piece in self._pieces(lane * size, min((lane + 1) * size, self.points), _POINTS_PER_BLOCK):
+        def one(lane: int) -> Iterator[None]:
+            for piece in self._pieces(lane * size, min((lane + 1) * size, self.points), most):
                 work(lane, contiguous(self.x[piece]), contiguous(self.z[piece]))
+                yield
 
         self.each(lanes, one)
 
@@ -121,12 +127,14 @@ class RowData:
     def block_size(self) -> int:
         """The number of points of a block, but for the last."""
         blocks = max(1, self.points // _ALONE) if self.points < _MOST_LANES * _ALONE else _MOST_LANES
-        blocks = max(blocks, -(-self.points // _POINTS_PER_BLOCK))
+        blocks = max(blocks, -(-self.points // POINTS_PER_BLOCK))
         return -(-self.points // (blocks * 8)) * 8
 
-    def each_block(self, work: Callable[[int, slice, Floats, Floats], None]) -> int:
-        """Call work(index, points, x, z) for every block of points; return how many there are."""
-        pieces = list(self._pieces(0, self.points, self.block_size))
+    def each_block(
+        self, work: Callable[[int, slice, Floats, Floats], None], most: int = POINTS_PER_BLOCK
+    ) -> int:
+        """Call work(index, points, x, z) for every block of at most so many points; return how many."""
+        pieces = list(self._pieces(0, self.points, min(self.block_size, most)))
 
         def one(index: int) -> None:
             piece = pieces[index]

@@ -69,10 +69,11 @@ class SortedSums(CellSums):
             row.kept = row.kept or self._new_kept(len(self._points.v))
         kept = row.kept or self._new_kept(0)
 
-        def one(lane: int) -> None:
+        def one(lane: int) -> Iterator[None]:
             mine = lanes.states[lane : lane + 1], lanes.sums[lane : lane + 1]
             for span, ends in self._blocks_of(lane):
                 add(contiguous(row.z[span]), ends, *self._points, *mine, *kept, new_counter(), 1)
+                yield
 
         def some(counter: Counter, most: int) -> None:
             add(row.z, self._cuts, *self._points, lanes.states, lanes.sums, *kept, counter, most)
@@ -100,11 +101,12 @@ class SortedSums(CellSums):
         coefficients[:, 0] += share / self._points.copies
         about = *self._points, coefficients.ravel()
 
-        def one(lane: int) -> None:
+        def one(lane: int) -> Iterator[None]:
             for span, ends in self._blocks_of(lane):
                 by = Written(out, slice(span.start, min(span.stop, row.points)))
                 largest.append(give(*row.kept, ends, top, *about, by.array, new_counter(), 1))
                 by.store()
+                yield
 
         def some(counter: Counter, most: int) -> None:
             largest.append(give(*row.kept, self._cuts, top, *about, out, counter, most))

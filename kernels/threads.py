@@ -14,7 +14,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
@@ -47,19 +47,28 @@ def thread_count(n_threads: Any) -> int:
     return max(1, min(checks.integer("n_threads", n_threads), available()))
 
 
-def run_blocks(count: int, block: Callable[[int], None], n_threads: int) -> None:
-    """Call block(0) .. block(count - 1), on up to n_threads threads, this one among them."""
+def run_blocks(count: int, block: Callable[[int], Iterable[None] | None], n_threads: int) -> None:
+    """Call block(0) .. block(count - 1), on up to n_threads threads, this one among them.
+
+    A block may be done in steps, those of an iterator that it returns. Where one block fails, or Ctrl-C is
+    pressed, no more steps are taken.
+    """
     if count == 1:
-        return block(0)
+        for _ in block(0) or ():
+            pass
+        return
     numbers = itertools.count()
 
     def one() -> bool:
         index = next(numbers)
         if index < count:
-            block(index)
+            for _ in block(index) or ():
+                if job.stopped:
+                    break
         return index < count
 
-    _share(_Job(one), min(n_threads, count) - 1, n_threads)
+    job = _Job(one)
+    _share(job, min(n_threads, count) - 1, n_threads)
 
 
 def run_units(count: int, work: Callable[[Counter], None], n_threads: int) -> None:

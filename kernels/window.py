@@ -37,7 +37,7 @@ from .jit import helper, lazily
 from .lanes import MASS, REFERENCE, Lanes, look, look_at_points, rescale, weights_of
 from .names import COMPACT
 from .pair_loops import CHUNK, READ, READ1, WRITE, WRITE1, distance_of, parameters_of, room, shift_of
-from .row_data import RowData, Written
+from .row_data import POINTS_PER_BLOCK, RowData, Written
 from .rows import Forward
 from .window_near import near_loops
 
@@ -49,6 +49,8 @@ _MOST_LOOKS = 5
 # ns on one thread: for each point and pair when sorted, and for each point and bin that it looks at.
 _POINT, _PAIR = 40.0, 0.8
 _NEAR, _LOOK = 3.2, 2.1
+# Pairs of a block, after which Ctrl-C is heard, if it has more points than are worth sorting.
+_PAIRS_PER_BLOCK, _LEAST_POINTS = 2**26, 2**9
 
 
 def why_not(kernel: str) -> str | None:
@@ -66,13 +68,19 @@ class WindowPlan(NamedTuple):
     bins: int
     looks: int  # bins that each point looks at, or 0 where points are sorted
 
+    @property
+    def pairs(self) -> float:
+        """Return how many bins see a point, about, where points are sorted."""
+        shape = self.geometry
+        part = min(1.0, (2 * self.reach + shape.pitch) / (shape.columns * shape.pitch))
+        return shape.copies * self.bins * part
+
     def cost(self, points: int) -> float:
         """Return the estimated time for a number of points in ns on one thread."""
         shape = self.geometry
         if self.looks:
             return points * (_NEAR + shape.copies * _LOOK * self.looks)
-        part = min(1.0, (2 * self.reach + shape.pitch) / (shape.columns * shape.pitch))
-        return points * shape.copies * (_POINT + _PAIR * self.bins * part)
+        return points * (shape.copies * _POINT + _PAIR * self.pairs)
 
 
 @lru_cache(maxsize=128)
@@ -270,6 +278,7 @@ class WindowSums:
         self.plan, self.centers = plan, np.ascontiguousarray(centers)
         self.log_scale = float(plan.family.log_scale[0])
         shape = plan.geometry
+        self._most = int(max(_LEAST_POINTS, min(POINTS_PER_BLOCK, _PAIRS_PER_BLOCK / max(1.0, plan.pairs))))
         self._g = shape.array()
         if plan.looks:
             self._forward, self._adjoint = near_loops(plan.family.variant, shape.circle)
@@ -306,7 +315,7 @@ class WindowSums:
         if self.plan.looks:
             row.each_lanes(lanes.count, some)
         else:
-            row.each_lane(lanes.count, lambda lane, x, z: some(slice(lane, lane + 1), x, z))
+            row.each_lane(lanes.count, lambda lane, x, z: some(slice(lane, lane + 1), x, z), self._most)
         sums, mass = lanes.total()
         density, widening = sums[:size][self._bins], sums[-size:][self._bins]
         error = ROUNDING * density + self.plan.beyond * mass
@@ -334,5 +343,5 @@ class WindowSums:
             written = [out.get("z"), *([out["x"]] if derived else [])]
             row.each_blocks(lambda piece, x, z, *units: some(piece, x, z, size, units=units), *written)
         else:
-            row.each_block(lambda index, piece, x, z: some(piece, x, z))
+            row.each_block(lambda index, piece, x, z: some(piece, x, z), self._most)
         return max(largest), self.plan.beyond * float(weights.sum())
