@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import reference
     from .choosing import choose
+    from .information import cross_entropy, entropy, kl_divergence
     from .kde import log_density, loss, loss_and_grad
+    from .linear import linear_softmax_loss, linear_softmax_loss_and_grad
     from .names import KERNELS, METHODS
     from .plan import Plan
+    from .sigmoid import sigmoid_cross_entropy, sigmoid_cross_entropy_and_grad
+    from .softmax_loss import log_softmax, softmax, softmax_cross_entropy, softmax_cross_entropy_and_grad
     from .warming import warmup
 
 __version__ = "0.1.0"
@@ -21,9 +25,20 @@ _HOME = {
     "METHODS": ".names",
     "Plan": ".plan",
     "choose": ".choosing",
+    "cross_entropy": ".information",
+    "entropy": ".information",
+    "kl_divergence": ".information",
+    "linear_softmax_loss": ".linear",
+    "linear_softmax_loss_and_grad": ".linear",
     "log_density": ".kde",
+    "log_softmax": ".softmax_loss",
     "loss": ".kde",
     "loss_and_grad": ".kde",
+    "sigmoid_cross_entropy": ".sigmoid",
+    "sigmoid_cross_entropy_and_grad": ".sigmoid",
+    "softmax": ".softmax_loss",
+    "softmax_cross_entropy": ".softmax_loss",
+    "softmax_cross_entropy_and_grad": ".softmax_loss",
     "warmup": ".warming",
 }
 
@@ -32,10 +47,21 @@ __all__ = [
     "METHODS",
     "Plan",
     "choose",
+    "cross_entropy",
+    "entropy",
+    "kl_divergence",
+    "linear_softmax_loss",
+    "linear_softmax_loss_and_grad",
     "log_density",
+    "log_softmax",
     "loss",
     "loss_and_grad",
     "reference",
+    "sigmoid_cross_entropy",
+    "sigmoid_cross_entropy_and_grad",
+    "softmax",
+    "softmax_cross_entropy",
+    "softmax_cross_entropy_and_grad",
     "warmup",
 ]
 

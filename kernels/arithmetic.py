@@ -1,4 +1,4 @@
-"""Powers of two and a sine in plain arithmetic, which vectorises where a call to a library does not.
+"""Powers of two, logarithms and a sine in plain arithmetic, which vectorises where a library does not.
 
 2^x = 2^n 2^r with n the nearest integer to x: adding 1.5 * 2^52 rounds x to an integer and leaves it
 in the low bits, from where it is shifted into the exponent of the polynomial in r. Polynomials
@@ -72,6 +72,78 @@ def exp2_single(x):
     exponent = np.float32(shifted).view(np.int32) << np.int32(23)
     power = np.int32(np.float32(p).view(np.int32) + exponent).view(np.float32)
     return power if x > _SMALLEST_SINGLE else np.float32(0.0)
+
+
+# Powers of t^2, highest first, in log((1 + t) / (1 - t)) = 2 t (1 + t^2 (...)) for |t| <= 1/3.
+_ATANH = (
+    0.07625878910443983,
+    0.031610794951772735,
+    0.04972513681538466,
+    0.05239987066618142,
+    0.05884017514307047,
+    0.06666587429033687,
+    0.07692310164441662,
+    0.09090909042166134,
+    0.11111111111676819,
+    0.14285714285710902,
+    0.20000000000000007,
+    0.3333333333333333,
+)
+_ROOT_HALF_BITS = np.int64(0x3FE6A09E667F3BCD)
+_SHIFT_BITS = np.int64(0x4338000000000000)
+# ln 2 in two parts, of which the first has zeros enough at its end to be multiplied exactly.
+_LN_2_HIGH, _LN_2_LOW = 0.6931471803691238, 1.9082149292705877e-10
+_SMALLEST_NORMAL, _UP, _UP_BITS = 2.2250738585072014e-308, 18014398509481984.0, 54.0  # 2^54
+
+
+@helper
+def _parts(x):
+    """Return k and m in [sqrt 1/2, sqrt 2) with x = 2^k m, for positive finite x."""
+    small = x < _SMALLEST_NORMAL
+    bits = np.float64(x * _UP if small else x).view(np.int64)
+    exponent = (bits - _ROOT_HALF_BITS) >> np.int64(52)
+    m = np.int64(bits - (exponent << np.int64(52))).view(np.float64)
+    k = np.int64(exponent + _SHIFT_BITS).view(np.float64) - SHIFT
+    return k - (_UP_BITS if small else 0.0), m
+
+
+@helper
+def _rest_of_log(t):
+    """Return log((1 + t) / (1 - t)) - 2 t for |t| <= 1/3."""
+    s = t * t
+    p = _ATANH[0]
+    p = p * s + _ATANH[1]
+    p = p * s + _ATANH[2]
+    p = p * s + _ATANH[3]
+    p = p * s + _ATANH[4]
+    p = p * s + _ATANH[5]
+    p = p * s + _ATANH[6]
+    p = p * s + _ATANH[7]
+    p = p * s + _ATANH[8]
+    p = p * s + _ATANH[9]
+    p = p * s + _ATANH[10]
+    p = p * s + _ATANH[11]
+    return (t + t) * s * p
+
+
+@helper
+def log_ratio(x, y):
+    """Return log(x / y) to about 2 ulp of it, or of 1/4 if less, for positive finite x and y.
+
+    Without the quotient, which may overflow; and where x and y are close their difference is exact.
+    """
+    kx, mx = _parts(x)
+    ky, my = _parts(y)
+    k = kx - ky
+    t = (mx - my) / (mx + my)
+    return k * _LN_2_HIGH + (t + t + (_rest_of_log(t) + k * _LN_2_LOW))
+
+
+@helper
+def log_of_1_and(x):
+    """Return log(1 + x) to about 2 ulp, for 0 <= x <= 1."""
+    t = x / (2.0 + x)
+    return t + t + _rest_of_log(t)
 
 
 @helper

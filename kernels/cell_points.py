@@ -38,10 +38,10 @@ def point_passes(order: int, kind: str, circle: bool) -> PointPasses:
         return lazily(lambda: make(order, kind, circle), signature, f"cell_points.{name}.{key}")
 
     data, units = (READ1, READ1, types.int64), (COUNTER, types.int64)
-    values = (*data, types.float64, READ1, READ1, types.float64, types.float64, WRITE1, *units)
+    values = (*data, types.float64, READ1, READ1, types.float64, types.float64, WRITE1, WRITE1, *units)
     return PointPasses(
         compiled("moments", _make_moments, types.void(*data, READ1, WRITE, WRITE, *units)),
-        compiled("values", _make_values, types.float64(*values)),
+        compiled("values", _make_values, types.void(*values)),
     )
 
 
@@ -110,22 +110,20 @@ def _make_values(order: int, kind: str, circle: bool) -> Callable:
             largest = max(largest, finish(w, sums, share, sign, by[start : start + n]))
         return largest
 
-    def values(x, z, size, top, g, coefficients, share, sign, by, counter, most):
+    def values(x, z, size, top, g, coefficients, share, sign, by, largest, counter, most):
         """by_i = w_i (share + sign sum_k coefficients[cell_i, k] v_i^k).
 
-        In up to `most` blocks of `size` points. Return the largest |by_i| of these.
+        In up to `most` blocks of `size` points; largest (blocks,) = the largest |by_i| of each.
         """
-        blocks, largest = -(-x.shape[0] // size), 0.0
+        blocks = -(-x.shape[0] // size)
         for _ in range(most):
             block = take_unit(counter)
             if block >= blocks:
-                wait_for_others(counter, blocks)
-                break
+                return wait_for_others(counter, blocks)
             begin, end = block * size, min((block + 1) * size, x.shape[0])
             about = top, g, coefficients, share, sign, by[begin:end]
-            largest = max(largest, of_block(x[begin:end], z[begin:end], *about))
+            largest[block] = of_block(x[begin:end], z[begin:end], *about)
             unit_done(counter)
-        return largest
 
     return values
 

@@ -120,13 +120,13 @@ class CellSums:
     def _take(
         self, row: RowData, powers: Floats, share: float, sign: float, out: NDArray[Any] | None
     ) -> float:
-        values, flat, largest = self._passes.values(), powers.ravel(), list[float]()
-        top, size = row.top, row.block_size
+        values, flat, top, size = self._passes.values(), powers.ravel(), row.top, row.block_size
+        largest = np.zeros(-(-row.points // size))
 
         def some(piece: slice, x: Floats, z: Floats, counter: Counter, most: int) -> None:
-            by = Written(out, piece)
-            largest.append(values(x, z, size, top, self._g, flat, share, sign, by.array, counter, most))
+            by, mine = Written(out, piece), largest[piece.start // size :]
+            values(x, z, size, top, self._g, flat, share, sign, by.array, mine, counter, most)
             by.store()
 
         row.each_blocks(some, out)
-        return max(largest)
+        return float(largest.max())

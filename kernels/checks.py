@@ -16,19 +16,23 @@ _COMPUTE_DTYPES = (np.dtype(np.float64), np.dtype(np.float32))
 
 def real_array(name: str, value: Any) -> NDArray[Any]:
     """Return `value` as a native, aligned float32 or float64 array, without copying one that is."""
-    if type(value) is np.ndarray:
-        array = value
-    else:
-        try:
-            array = np.asarray(value)
-        except ValueError as error:
-            raise ValueError(f"{name} must be a rectangular array of real numbers: {error}") from None
+    array = rectangular(name, value)
     dtype = array.dtype
     if dtype in _COMPUTE_DTYPES and dtype.isnative and array.flags.aligned:
         return array
     if dtype.kind not in _REAL_KINDS:
         raise TypeError(f"{name} must hold real numbers, got dtype {dtype}")
     return array.astype(np.float32 if dtype == np.float32 else np.float64)
+
+
+def rectangular(name: str, value: Any) -> NDArray[Any]:
+    """Return `value` as an array of whatever dtype it has."""
+    if type(value) is np.ndarray:
+        return value
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} must be a rectangular array of real numbers: {error}") from None
 
 
 def real_parameter(name: str, value: Any) -> float | NDArray[np.float64]:
@@ -166,6 +170,18 @@ def output(name: str, value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) 
     if not value.flags.writeable:
         raise ValueError(f"{name} must be writeable, got a read-only array")
     return value
+
+
+def axis_of(name: str, array: NDArray[Any], axis: Any) -> int:
+    """Return an axis, along which there must be something, as a number from 0 on."""
+    index = integer("axis", axis)
+    if array.ndim == 0:
+        raise ValueError(f"{name} must have an axis, got a scalar")
+    if not -array.ndim <= index < array.ndim:
+        raise ValueError(f"axis must lie in {-array.ndim} .. {array.ndim - 1}, got {index}")
+    if array.shape[index] == 0:
+        raise ValueError(f"{name} must not be empty along axis {index}, got shape {array.shape}")
+    return index % array.ndim
 
 
 def unavailable(name: str, value: str, reason: str, alternatives: Iterable[str]) -> NoReturn:

@@ -109,8 +109,7 @@ def _vector_sums(order: int) -> Callable:
                 _ask_for_more(code, i)
                 code.fetch(0, builder.add(i, after))
                 logits = code.collected(0, code.entries(1, i))
-                exponents = code.times(code.minus(logits, code.all_lanes(top)), code.all_lanes(LOG2_E))
-                each = code.exp2(exponents)
+                each = code.power_of_e(code.minus(logits, code.all_lanes(top)))
                 with builder.if_then(keeps, likely=True):
                     code.store(each, code.element(8, i))
                 w = code.before_end(each, i, last)

@@ -131,7 +131,7 @@ def sorted_passes(order: int, copies: bool) -> SortedPasses:
     points = (types.int64, types.int64, types.int64, _READ_PLACES, READ1, _READ_INTS, _READ_RUNS, _READ_INTS)
     units = (COUNTER, types.int64)
     moments = types.void(READ1, _READ_INTS, *points, WRITE, WRITE, WRITE1, WRITE1, *units)
-    values = types.float64(READ1, READ1, _READ_INTS, types.float64, *points, READ1, WRITE1, *units)
+    values = types.void(READ1, READ1, _READ_INTS, types.float64, *points, READ1, WRITE1, WRITE1, *units)
     key = f"{order}.copies" if copies else f"{order}"
     return SortedPasses(
         lazily(lambda: _make_moments(order), moments, f"sorted_points.moments.{order}"),
@@ -249,20 +249,21 @@ def _make_values(order: int, copies: bool) -> Callable:
         firsts,
         coefficients,
         by,
+        largest,
         counter,
         most,
     ):
         """by_i = w_i sum_k coefficients[cell_i, k] v_i^k, over all copies of i, in up to `most` lanes.
 
         w_i = exp(z_i - top) from what `moments` kept. Lane l has the blocks cuts[l] .. cuts[l + 1], and `by`
-        are those of all lanes. Return the largest |by_i| of these.
+        are those of all lanes; largest (lanes,) = the largest |by_i| of each.
         """
-        lanes, largest = cuts.shape[0] - 1, 0.0
+        lanes = cuts.shape[0] - 1
         for _ in range(most):
             lane = take_unit(counter)
             if lane >= lanes:
-                wait_for_others(counter, lanes)
-                break
+                return wait_for_others(counter, lanes)
+            largest[lane] = 0.0
             for block in range(cuts[lane], cuts[lane + 1]):
                 begin = (block - cuts[0]) * size
                 mine = by[begin : min(begin + size, by.shape[0])]
@@ -270,8 +271,7 @@ def _make_values(order: int, copies: bool) -> Callable:
                 after = ahead(mine, runs[first, 0], block + 1 == cuts[lane + 1])
                 scale = exp2((references[block] - top) * LOG2_E)
                 about = cells, runs, first, last, inside, after, scale, coefficients, mine
-                largest = max(largest, of_block(kept, points, v, *about))
+                largest[lane] = max(largest[lane], of_block(kept, points, v, *about))
             unit_done(counter)
-        return largest
 
     return values

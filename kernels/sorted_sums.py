@@ -96,7 +96,8 @@ class SortedSums(CellSums):
     def _take(
         self, row: RowData, powers: Floats, share: float, sign: float, out: NDArray[Any] | None
     ) -> float:
-        give, top, largest = self._passes_by_cell.values(), row.top, list[float]()
+        give, top, lanes = self._passes_by_cell.values(), row.top, len(self._cuts) - 1
+        largest = np.zeros(lanes)
         coefficients = sign * powers
         coefficients[:, 0] += share / self._points.copies
         about = *self._points, coefficients.ravel()
@@ -104,18 +105,20 @@ class SortedSums(CellSums):
         def one(lane: int) -> Iterator[None]:
             for span, ends in self._blocks_of(lane):
                 by = Written(out, slice(span.start, min(span.stop, row.points)))
-                largest.append(give(*row.kept, ends, top, *about, by.array, new_counter(), 1))
+                mine = np.empty(1)
+                give(*row.kept, ends, top, *about, by.array, mine, new_counter(), 1)
                 by.store()
+                largest[lane] = max(largest[lane], mine[0])
                 yield
 
         def some(counter: Counter, most: int) -> None:
-            largest.append(give(*row.kept, self._cuts, top, *about, out, counter, most))
+            give(*row.kept, self._cuts, top, *about, out, largest, counter, most)
 
         if out is not None and is_contiguous(out):
-            row.each_unit(len(self._cuts) - 1, some)
+            row.each_unit(lanes, some)
         else:
-            row.each(len(self._cuts) - 1, one)
-        return max(largest)
+            row.each(lanes, one)
+        return float(largest.max())
 
 
 def _sort(shape: Geometry, g: Floats, row: RowData) -> SortedPoints:

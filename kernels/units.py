@@ -1,7 +1,8 @@
 """Units of compiled work that several threads take, each the next one left, without Python's lock.
 
 Threads that return to Python after every unit wait for each other there, for tens of microseconds each
-time. A shared array holds how many units have been taken and how many are done.
+time. A shared array holds how many units have been taken and how many are done. All that comes of a unit
+is in arrays by then: a call's caller goes on while other threads are still on their way back to Python.
 """
 
 from __future__ import annotations

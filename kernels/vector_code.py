@@ -9,7 +9,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
-from .arithmetic import EVEN, ODD, SHIFT, SMALLEST
+from .arithmetic import EVEN, LOG2_E, ODD, SHIFT, SMALLEST
 from .jit import EXACT
 from .pair_loops import LANES
 
@@ -166,6 +166,18 @@ class VectorCode:
         normal = self._builder.fcmp_ordered(">", x, self.all_lanes(SMALLEST))
         return self._builder.select(normal, power, self.all_lanes(0.0))
 
+    def power_of_e(self, x: Any) -> Any:
+        """Return e^x."""
+        return self.exp2(self.times(x, self.all_lanes(LOG2_E)))
+
+    def sum_of_lanes(self, x: Any) -> Any:
+        """Return the sum of a vector's numbers."""
+        size = LANES
+        while size > 1:
+            size //= 2
+            x = self.plus(self._part(x, 0, size), self._part(x, size, size))
+        return x
+
     def before_end(self, x: Any, first: Any, end: Any) -> Any:
         """Return x for the entries from `first` on, with zeros from `end` on."""
         kept = cgutils.alloca_once_value(self._builder, x)
@@ -198,6 +210,10 @@ class VectorCode:
     def minus(self, x: Any, y: Any) -> Any:
         """Return x - y."""
         return self._builder.fsub(x, y, _FLAGS)
+
+    def or_if_nan(self, x: Any, value: float) -> Any:
+        """Return x, and a number where it is NaN."""
+        return self._builder.select(self._builder.fcmp_unordered("uno", x, x), self.all_lanes(value), x)
 
     def negative(self, x: Any) -> Any:
         """Return -x."""

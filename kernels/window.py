@@ -329,19 +329,25 @@ class WindowSums:
         bin_weights = np.zeros(self._size)
         bin_weights[self._bins] = weights
         about = row.top, self._g, *self._fixed, derived, bin_weights, share
-        largest: list[float] = []
+        size = row.block_size if self.plan.looks else min(row.block_size, self._most)
+        largest = np.zeros(-(-row.points // size))
 
-        def some(piece: slice, *data: Any, units: tuple[Any, ...] = ()) -> None:
+        def near(piece: slice, x: Floats, z: Floats, *units: Any) -> None:
             by_z = Written(out.get("z"), piece)
             by_x = Written(out.get("x"), piece if derived else slice(0, 0))
-            largest.append(loop(*data, *about, by_z.array, by_x.array, *units))
+            loop(x, z, size, *about, by_z.array, by_x.array, largest[piece.start // size :], *units)
+            by_z.store()
+            by_x.store()
+
+        def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
+            by_z = Written(out.get("z"), piece)
+            by_x = Written(out.get("x"), piece if derived else slice(0, 0))
+            largest[index] = loop(x, z, *about, by_z.array, by_x.array)
             by_z.store()
             by_x.store()
 
         if self.plan.looks:
-            size = row.block_size
-            written = [out.get("z"), *([out["x"]] if derived else [])]
-            row.each_blocks(lambda piece, x, z, *units: some(piece, x, z, size, units=units), *written)
+            row.each_blocks(near, out.get("z"), *([out["x"]] if derived else []))
         else:
-            row.each_block(lambda index, piece, x, z: some(piece, x, z), self._most)
-        return max(largest), self.plan.beyond * float(weights.sum())
+            row.each_block(block, size)
+        return float(largest.max()), self.plan.beyond * float(weights.sum())

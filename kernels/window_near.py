@@ -38,7 +38,7 @@ def near_loops(variant: Variant, circle: bool) -> tuple[Callable[[], Callable], 
         ),
         lazily(
             lambda: _make_adjoint(variant, circle),
-            types.float64(*data, types.float64, *fixed, READ1, types.float64, WRITE1, WRITE1, *units),
+            types.void(*data, types.float64, *fixed, READ1, types.float64, WRITE1, WRITE1, WRITE1, *units),
             f"window_near.adjoint.{key}",
         ),
     )
@@ -175,24 +175,37 @@ def _make_adjoint(variant: Variant, circle: bool) -> Callable:
         return largest
 
     def adjoint(
-        x, z, size, top, g, centers, looks, params, derived, weights, share, by_z, by_x, counter, most
+        x,
+        z,
+        size,
+        top,
+        g,
+        centers,
+        looks,
+        params,
+        derived,
+        weights,
+        share,
+        by_z,
+        by_x,
+        largest,
+        counter,
+        most,
     ):
         """by_z = w_i (share - sum_m weights_m K) over the bins looked at.
 
-        In up to `most` blocks of `size` points. With `derived`, by_x = w_i sum_m weights_m dK/dd. Return
-        the largest |by_z| of these.
+        In up to `most` blocks of `size` points. With `derived`, by_x = w_i sum_m weights_m dK/dd.
+        largest (blocks,) = the largest |by_z| of each.
         """
-        blocks, largest = -(-x.shape[0] // size), 0.0
+        blocks = -(-x.shape[0] // size)
         for _ in range(most):
             block = take_unit(counter)
             if block >= blocks:
-                wait_for_others(counter, blocks)
-                break
+                return wait_for_others(counter, blocks)
             begin, end = block * size, min((block + 1) * size, x.shape[0])
             about = top, g, centers, looks, params, derived, weights, share, by_z[begin:end]
             by_it = by_x[begin:end] if derived else by_x
-            largest = max(largest, of_block(x[begin:end], z[begin:end], *about, by_it))
+            largest[block] = of_block(x[begin:end], z[begin:end], *about, by_it)
             unit_done(counter)
-        return largest
 
     return adjoint

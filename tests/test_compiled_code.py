@@ -12,9 +12,12 @@ import kdexent
 from kdexent import (
     cell_bins,
     cell_points,
+    class_rows,
     gaussian_runs,
     half_angles,
     jit,
+    label_rows,
+    mass_rows,
     pair_loops,
     separable,
     sorted_points,
@@ -23,6 +26,7 @@ from kdexent import (
     window_near,
 )
 from kdexent.families import FORMULAS, Variant
+from kdexent.problem import FLOAT64
 
 PACKAGE = Path(kdexent.__file__).parent
 
@@ -90,6 +94,25 @@ def test_passes_over_points(monkeypatch, make, name):
     code = assembly(monkeypatch, make)(getattr(make(*about), name))
     assert len(re.findall(r"\bv(fmadd|fnmadd|fmsub)\w*pd\s.*%[yz]mm", code)) > 10
     assert not re.search(r"\b(call|jmp)\w*\s+\S*\b(exp2?|pow|floor)\b", code)
+
+
+@x86_with_fma
+@pytest.mark.parametrize(
+    ("make", "about"),
+    [
+        (class_rows.softmax_rows, (FLOAT64, False)),
+        (class_rows.cross_entropy_rows, (FLOAT64, "classes", True)),
+        (class_rows.cross_entropy_rows, (FLOAT64, "probabilities", True)),
+        (label_rows.sigmoid_rows, (FLOAT64, True)),
+        (mass_rows.mass_rows, ("entropy", FLOAT64)),
+        (mass_rows.mass_rows, ("relative", FLOAT64)),
+    ],
+    ids=lambda value: getattr(value, "__name__", None) or "-".join(map(str, value)),
+)
+def test_passes_over_rows_of_classes(monkeypatch, make, about):
+    code = assembly(monkeypatch, make)(make(*about))
+    assert len(re.findall(r"\bv(fmadd|fnmadd|fmsub)\w*pd\s.*%[yz]mm", code)) > 10
+    assert not re.search(r"\b(call|jmp)\w*\s+\S*\b(exp2?|pow|log)\b", code)
 
 
 GAUSSIAN = Variant("gaussian")

@@ -170,3 +170,43 @@ def test_bad_data_is_found():
         for method, order in WAYS:
             with pytest.raises(ValueError, match=rf"{name}\[13\]"):
                 kdexent.loss_and_grad(x, z, 1.0, 2.5, bandwidth=0.3, bins=6, method=method, order=order)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("classes", [1, 3, 10, 60])
+def test_rows_of_classes(classes, dtype):
+    rng = np.random.default_rng(classes)
+    z = rng.normal(size=(11, classes)).astype(dtype)
+    y, p = rng.integers(0, classes, 11), reference.softmax(rng.normal(size=z.shape)).astype(dtype)
+    close = {"rtol": 1e-12, "atol": 1e-13} if dtype == np.float64 else {"rtol": 1e-5, "atol": 1e-6}
+    np.testing.assert_allclose(kdexent.softmax(z), reference.softmax(z), **close)
+    np.testing.assert_allclose(kdexent.log_softmax(z), reference.log_softmax(z), **close)
+    weights = rng.uniform(size=11)
+    for labels in (y, p):
+        for options in ({}, {"label_smoothing": 0.1, "reduction": "none"}, {"sample_weight": weights}):
+            expected = reference.softmax_cross_entropy_and_grad(z, labels, **options)
+            found = kdexent.softmax_cross_entropy_and_grad(z, labels, **options)
+            alone = kdexent.softmax_cross_entropy(z, labels, **options)
+            for value, exact in zip((*found, alone), (*expected, expected[0]), strict=True):
+                np.testing.assert_allclose(value, exact, **close)
+    for options in ({}, {"reduction": "none"}, {"sample_weight": weights, "label_smoothing": 0.1}):
+        expected = reference.sigmoid_cross_entropy_and_grad(z, p, **options)
+        for value, exact in zip(
+            kdexent.sigmoid_cross_entropy_and_grad(z, p, **options), expected, strict=True
+        ):
+            np.testing.assert_allclose(value, exact, **close)
+    q = reference.softmax(z)
+    for name, arguments in (("entropy", (p,)), ("cross_entropy", (p, q)), ("kl_divergence", (p, q))):
+        found, expected = (getattr(module, name)(*arguments) for module in (kdexent, reference))
+        np.testing.assert_allclose(found, expected, **close)
+
+
+def test_bad_rows_of_classes_are_found():
+    for classes in (3, 60):
+        for value in (np.nan, np.inf):
+            z = np.zeros((9, classes))
+            z[4, 2] = value
+            with pytest.raises(ValueError, match=r"\[4, 2\]"):
+                kdexent.softmax_cross_entropy(z, np.zeros(9, int))
+            with pytest.raises(ValueError, match=r"\[4, 2\]"):
+                kdexent.sigmoid_cross_entropy(z, np.zeros((9, classes)))

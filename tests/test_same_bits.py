@@ -5,7 +5,7 @@ import pytest
 from problems import IDS, KERNELS_AND_DOMAINS, random_problem
 
 import kdexent
-from kdexent import row_data, threads
+from kdexent import row_data, row_units, threads
 
 WRT = ("z", "x", "bandwidth")
 THREADS = [2, 1000, 1, None, 0, -1]
@@ -97,3 +97,31 @@ def test_a_plan_does_not_depend_on_the_calls_before():
         assert first[0] == again[0] == other[0]
         np.testing.assert_array_equal(first[1], again[1])
         np.testing.assert_array_equal(first[1], other[1])
+
+
+def classifiers():
+    """Return what every function of the softmax family gives, as bytes."""
+    rng = np.random.default_rng(0)
+    for shape in ((9_000, 10), (300, 1000)):
+        z, other = rng.normal(size=(2, *shape))
+        y, p, q = rng.integers(0, shape[1], shape[0]), kdexent.softmax(z), kdexent.softmax(other)
+        yield kdexent.softmax(z)
+        yield kdexent.log_softmax(z, axis=0)
+        for reduction in ("mean", "none"):
+            yield from kdexent.softmax_cross_entropy_and_grad(z, y, reduction=reduction)
+            yield from kdexent.softmax_cross_entropy_and_grad(z, p, reduction=reduction)
+            yield from kdexent.sigmoid_cross_entropy_and_grad(z, p, reduction=reduction)
+        for rows in (slice(None), 0):
+            yield kdexent.entropy(p[rows])
+            yield kdexent.cross_entropy(p[rows], q[rows])
+            yield kdexent.kl_divergence(p[rows], q[rows])
+        yield kdexent.kl_divergence(p.ravel(), q.ravel())
+
+
+def test_same_bits_of_the_softmax_family(monkeypatch):
+    expected = None
+    for repeat in range(REPEATS):
+        monkeypatch.setattr(row_units, "available", lambda threads=1 + repeat % 3: threads)
+        found = [np.asarray(value).tobytes() for value in classifiers()]
+        expected = expected or found
+        assert found == expected

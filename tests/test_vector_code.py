@@ -1,11 +1,13 @@
 """Vector code does what the plain loops beside it do, for every order."""
 
+import mpmath
 import numba
 import numpy as np
 import pytest
 from problems import random_problem
 
-from kdexent import shared_rows, table_rows
+from kdexent import powers, shared_rows, short_rows, table_rows
+from kdexent.arithmetic import log_of_1_and, log_ratio
 from kdexent.names import ORDERS
 
 orders = pytest.mark.parametrize("order", ORDERS["cells"])
@@ -82,3 +84,61 @@ def test_tables_start_rows_at_cache_lines(count):
     assert array.shape == (count, 16)
     assert not array.any()
     assert all(row.ctypes.data % 64 == 0 for row in array)
+
+
+@pytest.mark.parametrize("classes", [1, 2, 3, 5, 8, 10, 13, 47])
+@pytest.mark.parametrize("rows", [1, 7, 8, 30])
+def test_short_rows_become_columns_and_rows_again(rows, classes):
+    stride = -(-rows // 8) * 8
+    zs, expected = np.random.default_rng(classes).normal(size=(2, rows, classes))
+    factors, less = np.random.default_rng(rows).normal(size=(2, stride))
+    columns, write = short_rows.passes(True)
+
+    @numba.njit
+    def both(zs, rows, classes, stride, w, tops, factors, less, out):
+        columns(zs, rows, classes, w, stride, tops)
+        write(w, rows, classes, stride, factors, less, out)
+
+    w, tops, out = np.zeros((classes, stride)), np.full(stride, -np.inf), np.empty((rows, classes))
+    both(zs.ravel(), rows, classes, stride, w.ravel(), tops, factors, less, out.ravel())
+    np.testing.assert_array_equal(w[:, :rows], zs.T)
+    np.testing.assert_array_equal(tops[:rows], zs.max(axis=1))
+    expected = zs * factors[:rows, np.newaxis] - less[:rows, np.newaxis]
+    np.testing.assert_allclose(out, expected, rtol=1e-14, atol=1e-15)
+
+
+def test_exponentials_of_whole_registers():
+    zs, tops = np.random.default_rng(0).normal(size=(2, 64)) * 50
+
+    @numba.njit
+    def all_of_them(zs, top, tops, w, column, totals):
+        powers.powers_of_column(column, tops, totals, 64)
+        return powers.top_of_numbers(zs, 64), powers.powers_of_row(zs, top, w, 64)
+
+    w, column, totals = np.empty(64), zs.copy(), np.ones(64)
+    largest, total = all_of_them(zs, 3.0, tops, w, column, totals)
+    assert largest == zs.max()
+    np.testing.assert_allclose(w, np.exp(zs - 3), rtol=1e-13)
+    np.testing.assert_allclose(total, w.sum(), rtol=1e-14)
+    np.testing.assert_allclose(column, np.exp(zs - tops), rtol=1e-13)
+    np.testing.assert_array_equal(totals, 1 + column)
+    for bad in (np.nan, np.inf):
+        assert all_of_them(np.append(zs[1:], bad), 0.0, tops, w, column, totals)[0] == np.inf
+
+
+def test_logarithms():
+    x, y = np.exp(np.random.default_rng(0).uniform(-700, 700, (2, 5_000)))
+    y[:2_000] = x[:2_000] * (1 + np.random.default_rng(1).normal(size=2_000) * 1e-3)
+    x[0], y[1], x[2:4], y[3] = 5e-324, 1e-310, 1.7e308, 5e-324
+    small = np.random.default_rng(2).uniform(0, 1, 5_000) ** 8
+
+    @numba.njit
+    def logs(x, y, small, ratios, ones):
+        for i in range(x.shape[0]):
+            ratios[i], ones[i] = log_ratio(x[i], y[i]), log_of_1_and(small[i])
+
+    ratios, ones = np.empty((2, 5_000))
+    logs(x, y, small, ratios, ones)
+    expected = np.array([float(mpmath.log(mpmath.mpf(a) / mpmath.mpf(b))) for a, b in zip(x, y, strict=True)])
+    np.testing.assert_allclose(ratios, expected, rtol=5e-16, atol=2e-16)
+    np.testing.assert_allclose(ones, np.log1p(small), rtol=5e-16)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from .. import classifier_cases
 from ..cases import AUTO, Case, Comparison, strategies, suite
+from ..classifier_cases import ClassifierCase
 
 __all__ = [
     "BANDWIDTHS",
     "BATCH",
     "CIRCLE",
+    "CLASSIFIERS",
     "FLOAT32",
     "LINE",
     "METHODS",
     "REAL",
     "SIZES",
+    "Entry",
     "everything",
     "selected",
 ]
@@ -27,6 +31,9 @@ _GROUPS = (SIZES, FLOAT32, LINE, CIRCLE, BATCH, REAL)
 # Those of `kdexent.cases.strategies` that are told apart.
 METHODS = "methods"
 BANDWIDTHS = "bandwidths"
+CLASSIFIERS = "classes and entropies"
+
+Entry = Comparison | ClassifierCase
 
 
 def _group(case: Case) -> str:
@@ -42,13 +49,20 @@ def _group(case: Case) -> str:
     return CIRCLE if case.name.endswith(" circle") else REAL
 
 
-def everything(quick: bool) -> list[Comparison]:
+def everything(quick: bool) -> list[Entry]:
     """Return what `kdexent bench` measures, group by group."""
     beside = [Comparison(_group(case), case, (AUTO,), "reference") for case in suite(quick)]
-    return sorted(beside, key=lambda comparison: _GROUPS.index(comparison.group)) + strategies(quick)
+    beside.sort(key=lambda comparison: _GROUPS.index(comparison.group))
+    return [*beside, *strategies(quick), *classifier_cases.suite(quick)]
 
 
-def selected(comparisons: list[Comparison], text: str) -> list[Comparison]:
+def selected(entries: list[Entry], text: str) -> list[Entry]:
     """Return those with `text` in the name of their case or group."""
     wanted = text.casefold()
-    return [each for each in comparisons if wanted in f"{each.case.name}\n{each.group}".casefold()]
+    return [each for each in entries if wanted in "\n".join(_names(each)).casefold()]
+
+
+def _names(entry: Entry) -> tuple[str, str]:
+    if isinstance(entry, Comparison):
+        return entry.case.name, entry.group
+    return entry.name, CLASSIFIERS

@@ -12,12 +12,13 @@ import numpy as np
 
 from .. import reference
 from ..cases import DIRECT, Case, Comparison, Way
+from . import units
 from .agreement import Agreement
 from .exact import Exact
 from .limits import Limits
 from .ways import Taken, computation, taken
 
-__all__ = ["Effort", "Row", "measure"]
+__all__ = ["Effort", "Row", "alternate", "disagreements", "measure", "same_bits", "time_of", "words_of"]
 
 Work = Callable[[], Any]
 
@@ -64,6 +65,10 @@ class Row(NamedTuple):
         return self.comparison.group
 
     @property
+    def title(self) -> str:
+        return f"{units.problem(self.case)}, {self.way.name}"
+
+    @property
     def exact_time(self) -> float:
         return median(self.exact or [np.nan])
 
@@ -100,7 +105,8 @@ class Row(NamedTuple):
         return least / self.fast_time
 
 
-def _time(work: Work, calls: int = 1) -> tuple[float, Any]:
+def time_of(work: Work, calls: int = 1) -> tuple[float, Any]:
+    """Return the time of a call and its result, the mean and the last of several."""
     start = time.perf_counter()
     for _ in range(calls):
         result = work()
@@ -130,15 +136,16 @@ def measure(comparison: Comparison, n_threads: int, effort: Effort) -> list[Row]
         exact = Exact(comparison.case, comparison.exact, n_threads)
     except Exception as failure:
         # One broken case must not hide the others.
-        return [row._replace(problem=_words(failure)) for row in rows]
+        return [row._replace(problem=words_of(failure)) for row in rows]
     rows = [_checked(row, exact, n_threads) for row in rows]
     try:
         return _timed(rows, exact, n_threads, effort)
     except Exception as failure:  # likewise: a red row, and exit status 1
-        return [row._replace(problem=row.problem or _words(failure)) for row in rows]
+        return [row._replace(problem=row.problem or words_of(failure)) for row in rows]
 
 
-def _words(failure: Exception) -> str:
+def words_of(failure: Exception) -> str:
+    """Return what went wrong."""
     return f"{type(failure).__name__}: {failure}"
 
 
@@ -148,15 +155,15 @@ def _checked(row: Row, exact: Exact, n_threads: int) -> Row:
     row = row._replace(options=arguments.options, exact_first_call=exact.first_call)
     try:
         gradient = np.full_like(exact.result[1], np.nan)
-        first_call, result = _time(partial(computation(arguments, way, n_threads), out=gradient))
+        first_call, result = time_of(partial(computation(arguments, way, n_threads), out=gradient))
         found = exact.agreement(result, way)
         alone = computation(arguments, way, 1)() if n_threads > 1 else result
     except Exception as failure:  # likewise: a red row, and exit status 1
-        return row._replace(problem=_words(failure))
-    problems = [] if found.agrees else _disagreements(found)
+        return row._replace(problem=words_of(failure))
+    problems = [] if found.agrees else disagreements(found)
     if exact.check is not None and not exact.check.agrees:
-        problems += [f"direct against the reference: {words}" for words in _disagreements(exact.check)]
-    if not _same_bits(result, alone):
+        problems += [f"direct against the reference: {words}" for words in disagreements(exact.check)]
+    if not same_bits(result, alone):
         problems.append("the result depends on the number of threads")
     return row._replace(
         taken=taken(arguments, way),
@@ -167,7 +174,8 @@ def _checked(row: Row, exact: Exact, n_threads: int) -> Row:
     )
 
 
-def _disagreements(found: Agreement) -> list[str]:
+def disagreements(found: Agreement) -> list[str]:
+    """Return which errors are too large, in words."""
     problems = []
     if not found.loss_agrees:
         problems.append(f"loss error {found.loss_error:.1e} is over {found.tolerance.loss:.1e}")
@@ -176,7 +184,8 @@ def _disagreements(found: Agreement) -> list[str]:
     return problems
 
 
-def _same_bits(one: tuple[Any, Any], other: tuple[Any, Any]) -> bool:
+def same_bits(one: tuple[Any, Any], other: tuple[Any, Any]) -> bool:
+    """Whether two (loss, gradient) are the same to the last bit."""
     return all(np.asarray(p).tobytes() == np.asarray(q).tobytes() for p, q in zip(one, other, strict=True))
 
 
@@ -200,7 +209,7 @@ def _timed(rows: list[Row], exact: Exact, n_threads: int, effort: Effort) -> lis
     elif whole not in works:
         works[whole] = work(*whole)
     # The reference compiles nothing, so that its first call is as good as any.
-    calls, timings = _alternate(works, effort, {"reference": exact.seconds})
+    calls, timings = alternate(works, effort, {"reference": exact.seconds})
 
     def timed(row: Row) -> Row:
         many, one = (row.way, n_threads), (row.way, 1)
@@ -217,13 +226,13 @@ def _timed(rows: list[Row], exact: Exact, n_threads: int, effort: Effort) -> lis
     return [timed(row) for row in rows]
 
 
-def _alternate(
+def alternate(
     works: dict[Any, Work], effort: Effort, known: dict[Any, float]
 ) -> tuple[dict[Any, int], dict[Any, list[float]]]:
     """Return how many calls make a timing of each work, and the timings; `known` are some of a call."""
     calls, timings = {}, {}
     for name, work in works.items():
-        once = known[name] if name in known else _time(work)[0]
+        once = known[name] if name in known else time_of(work)[0]
         calls[name] = max(1, min(_MOST_CALLS, round(_SAMPLE / max(once, 1e-9))))
         # What is slow is compiled by now, and timed once.
         timings[name] = [once] if name in known or once > effort.seconds else []
@@ -232,5 +241,5 @@ def _alternate(
         for name in list(works)[:: 1 if turn % 2 == 0 else -1]:
             spent = calls[name] * sum(timings[name])
             if spent <= effort.seconds and len(timings[name]) < effort.repeat:
-                timings[name].append(_time(works[name], calls[name])[0])
+                timings[name].append(time_of(works[name], calls[name])[0])
     return calls, timings

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..cases import AUTO
 from . import units
-from .groups import METHODS
+from .agreement import Agreement
+from .classifier import ClassifierRow
+from .groups import CLASSIFIERS, METHODS
 from .limits import Limits
 from .machine import Machine
 from .measure import Effort, Row
@@ -37,10 +40,15 @@ class Outcome(NamedTuple):
     machine: Machine
     limits: Limits
     rows: list[Row]
+    classifiers: list[ClassifierRow]
 
     @property
-    def failures(self) -> list[Row]:
-        return [row for row in self.rows if row.problem is not None]
+    def results(self) -> list[Row | ClassifierRow]:
+        return [*self.rows, *self.classifiers]
+
+    @property
+    def failures(self) -> list[Row | ClassifierRow]:
+        return [row for row in self.results if row.problem is not None]
 
     @property
     def busy(self) -> str | None:
@@ -56,11 +64,11 @@ class Outcome(NamedTuple):
     @property
     def first_calls(self) -> float:
         exact = {id(row.comparison): row.exact_first_call for row in self.rows}
-        return float(np.nansum([row.first_call for row in self.rows])) + sum(exact.values())
+        return float(np.nansum([row.first_call for row in self.results])) + sum(exact.values())
 
     @property
     def cases(self) -> int:
-        return len({id(row.comparison) for row in self.rows})
+        return len({id(row.comparison) for row in self.rows}) + len(self.classifiers)
 
     @property
     def beside_reference(self) -> list[Row]:
@@ -70,15 +78,61 @@ class Outcome(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        total = len(self.rows)
+        total = len(self.results)
         if self.failures:
             return f"{len(self.failures)} of {total} results FAIL"
         cases = "1 case" if self.cases == 1 else f"{self.cases} cases"
         agree = f"all {total} results of {cases} agree" if total > 1 else "the one result agrees"
         beside = [row.speed_up for row in self.beside_reference]
-        if not beside:
-            return agree
-        return f"{agree}; median speed-up over the reference {units.ratio(float(np.median(beside)))}"
+        classes = [row.speed_up for row in self.classifiers]
+        medians = [
+            units.ratio(float(np.median(those))) + words
+            for those, words in ((beside, ""), (classes, f" for {CLASSIFIERS}"))
+            if those
+        ]
+        if medians:
+            agree += f"; median speed-up over the reference {', '.join(medians)}"
+        return agree
+
+
+def _errors(
+    found: Agreement | None, there: Sequence[str] = ("loss_error", "gradient_error")
+) -> dict[str, Any]:
+    """Return the errors that there are."""
+    errors = dict.fromkeys(("loss_error", "gradient_error"))
+    return errors if found is None else errors | {name: getattr(found, name) for name in there}
+
+
+def _classifier(row: ClassifierRow) -> dict[str, Any]:
+    case, found = row.case, row.agreement
+    return {
+        "name": case.name,
+        "group": row.group,
+        "function": case.function.__name__,
+        "shape": case.shape,
+        "exact_s": row.exact_time,
+        "fast_s": row.fast_time,
+        "speed_up": row.speed_up,
+        "ns_per_entry": row.ns_per_entry,
+        **_errors(found, case.errors),
+        "allowed": found.tolerance._asdict() if found else None,
+        "agrees": row.problem is None,
+        "problem": row.problem,
+        "first_call_s": row.first_call,
+        "timings_s": {"exact": row.exact, "fast": row.fast},
+        "calls_per_timing": {"fast": row.fast_calls},
+        "peers": [
+            {
+                "name": peer.name,
+                "s": peer.time,
+                "over_fast": peer.time / row.fast_time,
+                **_errors(peer.agreement, case.errors),
+                "left_out": peer.left_out,
+                "timings_s": peer.timings,
+            }
+            for peer in row.peers
+        ],
+    }
 
 
 def _row(row: Row, limits: Limits) -> dict[str, Any]:
@@ -103,8 +157,7 @@ def _row(row: Row, limits: Limits) -> dict[str, Any]:
         "ns_per_pair": row.ns_per_pair,
         "ns_per_point": row.ns_per_point,
         "share_of_limit": row.share(limits),
-        "loss_error": found.loss_error if found else None,
-        "gradient_error": found.gradient_error if found else None,
+        **_errors(found),
         "allowed": found.tolerance._asdict() if found else None,
         "agrees": row.problem is None,
         "problem": row.problem,
@@ -153,9 +206,12 @@ def as_json(outcome: Outcome) -> str:
             "allowed": "what rtol = 1e-9 or a method's documented error, rounding included, allow",
             "copy_bytes_per_s": "bytes read plus bytes written",
             "loss_error": "largest abs(L - L0) / max(1, abs(L0)) of all rows",
-            "gradient_error": "largest abs(g - g0) of all rows over the largest abs(g0)",
+            "gradient_error": "largest abs(g - g0) of all rows over the largest abs(g0); of softmax, of its "
+            "probabilities",
+            "over_fast": "a peer's time over fast_s",
         },
         "first_call_total_s": outcome.first_calls,
         "cases": [_row(row, outcome.limits) for row in outcome.rows],
+        "classifiers": [_classifier(row) for row in outcome.classifiers],
     }
     return json.dumps(_plain(document), indent=2, allow_nan=False)

@@ -13,10 +13,11 @@ from rich.text import Text
 from ..cases import Comparison
 from ..threads import thread_count
 from . import units
-from .groups import everything, selected
+from .classifier import ClassifierRow, measure_classifier
+from .groups import Entry, everything, selected
 from .limits import measure_limits
 from .machine import describe
-from .measure import FULL, QUICK, measure
+from .measure import FULL, QUICK, Row, measure
 from .record import Outcome, as_json
 from .table import show, show_cases
 from .terminal import complain, console
@@ -50,9 +51,9 @@ def list_cases(quick: bool, text: str) -> int:
     return 0
 
 
-def _tracked(cases: list[Comparison], screen: Console) -> Iterator[Comparison]:
+def _tracked(cases: list[Entry], screen: Console) -> Iterator[Entry]:
     """Yield the cases, showing which one is next."""
-    labels = [units.problem(each.case) for each in cases]
+    labels = [units.problem(each.case) if isinstance(each, Comparison) else each.title for each in cases]
     if not screen.is_terminal:
         for number, (case, label) in enumerate(zip(cases, labels, strict=True), 1):
             screen.print(f"[{number}/{len(cases)}] {label}", markup=False)
@@ -73,7 +74,9 @@ def bench(settings: Settings) -> int:
     cases = selected(everything(settings.quick), settings.filter)
     if not cases:
         return _no_case(settings.filter)
-    files = [path for path in (settings.json, settings.plot) if path is not None and path != _STDOUT]
+    # The figures are of densities.
+    plot = settings.plot if any(isinstance(case, Comparison) for case in cases) else None
+    files = [path for path in (settings.json, plot) if path is not None and path != _STDOUT]
     try:
         for path in files:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,8 +89,12 @@ def bench(settings: Settings) -> int:
         effort = effort._replace(repeat=settings.repeat)
     threads = thread_count(settings.threads)
     machine, limits = describe(), measure_limits(threads)
-    tracked = _tracked(cases, console(stderr=True))
-    rows = [row for comparison in tracked for row in measure(comparison, threads, effort)]
+    rows, classifiers = list[Row](), list[ClassifierRow]()
+    for case in _tracked(cases, console(stderr=True)):
+        if isinstance(case, Comparison):
+            rows += measure(case, threads, effort)
+        else:
+            classifiers.append(measure_classifier(case, threads, effort))
     outcome = Outcome(
         suite="quick" if settings.quick else "full",
         filter=settings.filter,
@@ -97,6 +104,7 @@ def bench(settings: Settings) -> int:
         # Once more at the end, since other work may have come or gone in between.
         limits=limits.or_better(measure_limits(threads)),
         rows=rows,
+        classifiers=classifiers,
     )
     show(outcome, screen)
 
@@ -105,10 +113,10 @@ def bench(settings: Settings) -> int:
             print(as_json(outcome))
         else:
             settings.json.write_text(as_json(outcome) + "\n", encoding="utf-8")
-        if settings.plot is not None:
+        if plot is not None:
             from .plot import draw  # noqa: PLC0415  # matplotlib is slow to import
 
-            draw(outcome, settings.plot)
+            draw(outcome, plot)
     except OSError as error:
         return complain(f"cannot write there: {error}")
     if files:

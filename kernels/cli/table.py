@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from itertools import groupby
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from ..cases import AUTO, STEP, Comparison, Way
 from . import units
-from .groups import METHODS
+from .classifier_table import BESIDE_PEERS, DISPENSABLE, classifier_lines, classifier_notes
+from .fitting import FAILED, Column, fitting
+from .groups import CLASSIFIERS, METHODS, Entry
 from .measure import Row
 from .record import Outcome
 
 __all__ = ["show", "show_cases"]
-
-_FAILED = "bold red"
-_HEADING = "italic cyan"
 
 
 class _Line(NamedTuple):
@@ -39,13 +36,6 @@ class _Line(NamedTuple):
     @property
     def fails(self) -> bool:
         return any(row.problem is not None for row in self.rows)
-
-
-class _Column(NamedTuple):
-    head: str
-    cell: Callable[[_Line], str]
-    style: str = ""
-    failed: Callable[[_Line], bool] = lambda line: False
 
 
 def _error(which: str) -> Callable[[_Line], str]:
@@ -88,33 +78,33 @@ def _way(line: _Line) -> str:
     return ("FAIL " if line.fails else "") + way.name + comes_to
 
 
-_CASE = _Column(
+_CASE = Column(
     "case",
     lambda line: ("FAIL " if line.fails else "") + line.row.case.name,
     failed=lambda line: line.fails,
 )
-_WAY = _Column("method", _way, failed=lambda line: line.fails)
-_TAKEN = _Column("method", lambda line: line.row.taken.method or "-")
-_POINTS = _Column("N", lambda line: units.points(line.row.case))
-_BINS = _Column("M", lambda line: units.count(line.row.case.bins))
-_TIME = _Column("fast", lambda line: units.seconds(line.row.fast_time), "bold")
-_ONE = _Column("1 thread", lambda line: units.seconds(line.row.one_thread_time))
-_STEP = _Column(
+_WAY = Column("method", _way, failed=lambda line: line.fails)
+_TAKEN = Column("method", lambda line: line.row.taken.method or "-")
+_POINTS = Column("N", lambda line: units.points(line.row.case))
+_BINS = Column("M", lambda line: units.count(line.row.case.bins))
+_TIME = Column("fast", lambda line: units.seconds(line.row.fast_time), "bold")
+_ONE = Column("1 thread", lambda line: units.seconds(line.row.one_thread_time))
+_STEP = Column(
     "Plan step", lambda line: units.seconds(line.step.fast_time if line.step else math.nan), "bold"
 )
-_TIMES = _Column("speed- up", lambda line: units.ratio(line.row.speed_up), "bold green")
-_RATE = _Column("ns/ point", lambda line: units.three_digits(line.row.ns_per_point))
-_LIMIT = _Column("of limit", _share)
-_LOSS = _Column("loss error", _error("loss"), failed=_disagrees("loss"))
-_GRADIENT = _Column("grad error", _error("gradient"), failed=_disagrees("gradient"))
-_ALLOWED = _Column("allowed", _allowed)
-_WORKSPACE = _Column(
+_TIMES = Column("speed- up", lambda line: units.ratio(line.row.speed_up), "bold green")
+_RATE = Column("ns/ point", lambda line: units.three_digits(line.row.ns_per_point))
+_LIMIT = Column("of limit", _share)
+_LOSS = Column("loss error", _error("loss"), failed=_disagrees("loss"))
+_GRADIENT = Column("grad error", _error("gradient"), failed=_disagrees("gradient"))
+_ALLOWED = Column("allowed", _allowed)
+_WORKSPACE = Column(
     "work- space", lambda line: units.size(line.row.taken.workspace_bytes) if line.row.agreement else "-"
 )
 
 
-def _exact(name: str) -> _Column:
-    return _Column(name, lambda line: units.seconds(line.row.exact_time))
+def _exact(name: str) -> Column:
+    return Column(name, lambda line: units.seconds(line.row.exact_time))
 
 
 _ERRORS = (_LOSS, _GRADIENT)
@@ -128,49 +118,12 @@ _BESIDE_DIRECT = (
 )
 _BY_METHOD = (_WAY, _TIME, _ONE, _RATE, _LIMIT, _WORKSPACE, *_ERRORS, _ALLOWED)
 # What a narrow terminal goes without, first to last. An error always stays beside the times.
-_DISPENSABLE = (_LOSS, _ONE, _LIMIT, _TAKEN, _WORKSPACE, _RATE)
+_DISPENSABLE = (_LOSS, _ONE, _LIMIT, _TAKEN, _WORKSPACE, _RATE, *DISPENSABLE)
 
 
-def _table(lines: list[_Line], columns: list[_Column], headings: Callable[[_Line], str], space: int) -> Table:
-    table = Table(
-        box=SIMPLE_HEAD, padding=(0, space, 0, 0), pad_edge=False, show_edge=False, header_style="bold"
-    )
-    for index, column in enumerate(columns):
-        head = column.head.replace(" ", "\n")
-        table.add_column(head, justify="right" if index else "left", no_wrap=True, vertical="bottom")
-    for number, (heading, those) in enumerate(groupby(lines, headings)):
-        if number:
-            table.add_section()
-        for part in heading.split("\n"):
-            table.add_row(Text(part, style=_HEADING))
-        for line in those:
-            styles = [_FAILED if column.failed(line) else column.style for column in columns]
-            table.add_row(
-                *(Text(column.cell(line), style) for column, style in zip(columns, styles, strict=True))
-            )
-    return table
-
-
-def _fitting(
-    lines: list[_Line], columns: Iterable[_Column], headings: Callable[[_Line], str], console: Console
-) -> tuple[Table, list[_Column]]:
-    """Return a table with as many columns as fit, and the columns left out."""
-    kept, left_out = list(columns), list[_Column]()
-    wide = console.options.update(max_width=1000)
-    while True:
-        more = [column for column in _DISPENSABLE if column in kept]
-        for space in (1, 0):
-            table = _table(lines, kept, headings, space)
-            if Measurement.get(console, wide, table).maximum <= console.width:
-                return table, left_out
-        if not more:
-            return table, left_out
-        kept.remove(more[0])
-        left_out.append(more[0])
-
-
-def _group(line: _Line) -> str:
-    return line.row.group
+def _group(line: Any) -> str:
+    group: str = line.row.group
+    return group
 
 
 def _heading(line: _Line) -> str:
@@ -189,24 +142,26 @@ def _lines(outcome: Outcome, exact: str) -> list[_Line]:
 def show(outcome: Outcome, console: Console) -> None:
     """Print the tables of a run, with as many columns as fit, and what their columns mean."""
     by_method = [_Line(row, None, outcome) for row in outcome.rows if row.group == METHODS]
-    left_out: dict[_Column, None] = {}
-    for lines, columns, heading in (
+    left_out: dict[Column, None] = {}
+    tables: tuple[tuple[list[Any], tuple[Column, ...], Callable[[Any], str]], ...] = (
         (_lines(outcome, "reference"), _BESIDE_REFERENCE, _group),
         (by_method, _BY_METHOD, _heading),
         (_lines(outcome, "direct"), _BESIDE_DIRECT, _group),
-    ):
+        (classifier_lines(outcome.classifiers), BESIDE_PEERS, _group),
+    )
+    for lines, columns, heading in tables:
         if lines:
-            table, missing = _fitting(lines, columns, heading, console)
+            table, missing = fitting(lines, columns, heading, _DISPENSABLE, console)
             left_out |= dict.fromkeys(missing)
             console.print(table)
             console.print()
     for note in _notes(outcome, list(left_out)):
         console.print(Text(note, style="dim"))
     for row in outcome.failures:
-        console.print(Text(f"FAIL {units.problem(row.case)}, {row.way.name}: {row.problem}", style=_FAILED))
+        console.print(Text(f"FAIL {row.title}: {row.problem}", style=FAILED))
 
 
-def _notes(outcome: Outcome, left_out: list[_Column]) -> list[str]:
+def _notes(outcome: Outcome, left_out: list[Column]) -> list[str]:
     machine, limits = outcome.machine, outcome.limits
     threads = "1 thread" if outcome.threads == 1 else f"{outcome.threads} threads"
     notes = [
@@ -222,7 +177,8 @@ def _notes(outcome: Outcome, left_out: list[_Column]) -> list[str]:
         )
     if any(row.group == METHODS for row in outcome.rows):
         notes.append("allowed: gradient errors by rtol = 1e-9, or by what the documented errors of K can do.")
-    if _LIMIT not in left_out:
+    notes += classifier_notes(outcome.classifiers)
+    if outcome.rows and _LIMIT not in left_out:
         notes.append(
             "of limit: the least conceivable time, for direct of 2 multiply-adds per pair at that peak rate, "
             "for others of reading x and z and writing g at that copy rate."
@@ -235,12 +191,20 @@ def _notes(outcome: Outcome, left_out: list[_Column]) -> list[str]:
     return notes
 
 
-def show_cases(comparisons: list[Comparison], console: Console) -> None:
+def show_cases(entries: list[Entry], console: Console) -> None:
     """Print what would be measured."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for head in ("group", "case", "N", "M", "methods"):
         table.add_column(head, justify="right" if head in "NM" else "left", no_wrap=head != "methods")
-    for group, case, ways, exact in comparisons:
-        names = ", ".join([exact, *(way.name for way in ways if way.name != exact)])
-        table.add_row(*map(Text, (group, case.name, units.points(case), units.count(case.bins), names)))
+    for entry in entries:
+        table.add_row(*map(Text, _described(entry)))
     console.print(table)
+
+
+def _described(entry: Entry) -> tuple[str, ...]:
+    if not isinstance(entry, Comparison):
+        peers = ", ".join(["reference", "fast", *(peer.name for peer in entry.peers)])
+        return CLASSIFIERS, entry.name, entry.size, "", peers
+    group, case, ways, exact = entry
+    names = ", ".join([exact, *(way.name for way in ways if way.name != exact)])
+    return group, case.name, units.points(case), units.count(case.bins), names

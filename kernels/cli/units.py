@@ -28,9 +28,11 @@ def seconds(value: float) -> str:
 
 
 def ratio(value: float) -> str:
-    """Return a speed-up: 2.5x or 123x."""
+    """Return a speed-up: 2.5x or 123x; 0.04x where it is none."""
     if not math.isfinite(value):
         return "-"
+    if value < 0.095:
+        return f"{value:.2f}x"
     return f"{value:.1f}x" if value < 9.95 else f"{value:.0f}x"
 
 

@@ -1,0 +1,91 @@
+"""Rows of labels that exclude nothing: their cross-entropy with the sigmoid of logits, and its gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+from numba import types
+
+from . import row_types
+from .arithmetic import LOG2_E, exp2, log_of_1_and
+from .jit import lazily, loop
+from .pair_loops import READ1, WRITE, WRITE1
+from .units import COUNTER, take_unit, unit_done, wait_for_others
+
+
+@loop
+def _losses_of(zs, ys, weight, smoothing, losses):
+    """Return the sum of a row's losses, and how many logits are bad; write losses unless there is no room."""
+    total, bad = 0.0, 0
+    keep = losses.shape[0] > 0
+    for c in range(zs.shape[0]):
+        z, y = np.float64(zs[c]), np.float64(ys[c])
+        bad += 0 if z < np.inf else 1
+        t = (1.0 - smoothing) * y + 0.5 * smoothing
+        size = abs(z)
+        linear = t * z if t != 0.0 else 0.0
+        loss = (z if z > 0.0 else 0.0) - linear + log_of_1_and(exp2(-size * LOG2_E))
+        loss = weight * loss if (y >= 0.0) & (weight > 0.0) else 0.0
+        total += loss
+        if keep:
+            losses[c] = loss
+    return total, bad
+
+
+@loop
+def _slopes_of(zs, ys, share, smoothing, by):
+    for c in range(zs.shape[0]):
+        z, y = np.float64(zs[c]), np.float64(ys[c])
+        t = (1.0 - smoothing) * y + 0.5 * smoothing
+        low = exp2(-abs(z) * LOG2_E)
+        slope = (1.0 if z >= 0.0 else low) / (1.0 + low) - t
+        by[c] = share * slope if y >= 0.0 else 0.0
+
+
+@cache
+def sigmoid_rows(dtype: np.dtype, gradient: bool) -> Callable[[], Callable]:
+    """Return the compiled pass over rows of logits and labels, with or without the gradient."""
+    data, written = row_types.read(dtype), row_types.written(dtype)
+
+    def make() -> Callable:
+        def rows_of(logits, labels, weights, smoothing, scale, size, sums, bad, losses, out, counter, most):
+            """sums (units,) = losses of up to `most` units of `size` rows, bad (units,) = bad logits in them.
+
+            Labels below 0 do not count. losses (N, C) unless empty = those of the labels, and `out` = the
+            gradient of scale times their sum.
+            """
+            units = -(-logits.shape[0] // size)
+            for _ in range(most):
+                unit = take_unit(counter)
+                if unit >= units:
+                    return wait_for_others(counter, units)
+                total = 0.0
+                for i in range(unit * size, min((unit + 1) * size, logits.shape[0])):
+                    weight = weights[i if weights.shape[0] > 1 else 0]
+                    row = losses[i if losses.shape[0] > 0 else 0] if losses.shape[0] > 0 else sums[:0]
+                    added, more = _losses_of(logits[i], labels[i], weight, smoothing, row)
+                    total, bad[unit] = total + added, bad[unit] + more
+                    if gradient:
+                        _slopes_of(logits[i], labels[i], weight * scale, smoothing, out[i])
+                sums[unit] = total
+                unit_done(counter)
+
+        return rows_of
+
+    signature = types.void(
+        data,
+        data,
+        READ1,
+        types.float64,
+        types.float64,
+        types.int64,
+        WRITE1,
+        types.Array(types.int64, 1, "C"),
+        WRITE,
+        written,
+        COUNTER,
+        types.int64,
+    )
+    return lazily(make, signature, f"label_rows.{dtype}{'.gradient' if gradient else ''}")

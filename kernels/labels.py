@@ -1,0 +1,180 @@
+"""What the arguments of the softmax and sigmoid losses may be, as reference and fast code both take them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import checks
+
+Floats = NDArray[np.float64]
+
+REDUCTIONS = ("mean", "sum", "none")
+# How far from 1 a row of probabilities may sum, for what rounding them costs.
+SUM_SLACK = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-4}
+
+
+class Samples(NamedTuple):
+    """Checked arguments of a loss over samples, leading dimensions flattened to N rows."""
+
+    shape: tuple[int, ...]  # of the samples
+    logits: NDArray[Any]  # (N, C)
+    labels: NDArray[Any]  # (N,) classes, -1 for samples that do not count; or (N, C) probabilities
+    weights: Floats  # (N,), or (1,) for all alike
+    smoothing: float
+    reduction: str
+
+    @property
+    def classes(self) -> int:
+        return self.logits.shape[1]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.logits.dtype
+
+
+def softmax_samples(
+    logits: Any, labels: Any, sample_weight: Any, label_smoothing: Any, ignore_index: Any, reduction: Any
+) -> Samples:
+    """Check the arguments of `softmax_cross_entropy`."""
+    z, shape = _logits(logits)
+    given = checks.rectangular("labels", labels)
+    if given.dtype.kind not in "biuf":
+        checks.real_array("labels", given)
+    if given.dtype.kind in "iu" and given.shape == shape:
+        chosen = softmax_classes(given, z.shape[1], ignore_index)
+    elif given.shape == (*shape, z.shape[1]):
+        _no_ignore_index(ignore_index, "needs labels that are class numbers")
+        chosen = checks.real_array("labels", given).reshape(z.shape)
+    elif given.shape == shape:
+        raise TypeError(f"labels must be integers, one for each sample, got dtype {given.dtype}")
+    else:
+        raise ValueError(
+            f"labels must have shape {shape} (classes) or {(*shape, z.shape[1])} (probabilities), "
+            f"got {given.shape}"
+        )
+    return Samples(
+        shape, z, chosen, _weights(sample_weight, shape), _smoothing(label_smoothing), _reduction(reduction)
+    )
+
+
+def sigmoid_samples(
+    logits: Any, labels: Any, sample_weight: Any, label_smoothing: Any, ignore_index: Any, reduction: Any
+) -> Samples:
+    """Check the arguments of `sigmoid_cross_entropy`; labels that do not count become -1."""
+    z, shape = _logits(logits)
+    y = checks.real_array("labels", labels)
+    if y.shape != (*shape, z.shape[1]):
+        raise ValueError(f"labels must have the shape of the logits, {(*shape, z.shape[1])}, got {y.shape}")
+    counts = (
+        np.ones(y.shape, bool) if ignore_index is None else y != checks.integer("ignore_index", ignore_index)
+    )
+    checks.require("labels", y, ~counts | ((y >= 0) & (y <= 1)), "must lie in [0, 1]")
+    y = y.reshape(z.shape) if counts.all() else np.where(counts, y, -1).reshape(z.shape)
+    return Samples(
+        shape, z, y, _weights(sample_weight, shape), _smoothing(label_smoothing), _reduction(reduction)
+    )
+
+
+def require_logits(logits: NDArray[Any], per_row: bool) -> None:
+    """Raise if a logit is NaN or +inf or, with `per_row`, if all of a row are -inf."""
+    checks.require("logits", logits, ~np.isnan(logits) & (logits != np.inf), "must be finite or -inf")
+    if per_row:
+        possible = (logits > -np.inf).any(axis=-1)
+        checks.require("logits", logits[..., 0], possible, "must have one above -inf in every row")
+
+
+def _logits(logits: Any) -> tuple[NDArray[Any], tuple[int, ...]]:
+    z = checks.real_array("logits", logits)
+    if z.ndim == 0 or z.shape[-1] == 0:
+        raise ValueError(f"logits must have shape (..., C) with at least one class, got {z.shape}")
+    return z.reshape(math.prod(z.shape[:-1]), z.shape[-1]), z.shape[:-1]
+
+
+def softmax_classes(labels: NDArray[Any], classes: int, ignore_index: Any) -> NDArray[np.int64]:
+    """Return class numbers, -1 for those that are ignored."""
+    y = np.ascontiguousarray(labels.reshape(-1), np.int64)
+    if ignore_index is None:
+        if y.size and (y.min() < 0 or y.max() >= classes):
+            good = (labels >= 0) & (labels < classes)
+            checks.require("labels", labels, np.asarray(good), f"must lie in 0 .. {classes - 1}")
+        return y
+    ignored = labels == checks.integer("ignore_index", ignore_index)
+    good = (labels >= 0) & (labels < classes) | ignored
+    checks.require("labels", labels, np.asarray(good), f"must lie in 0 .. {classes - 1}")
+    return np.where(ignored.reshape(-1), -1, y)
+
+
+def require_probabilities(p: NDArray[Any]) -> None:
+    """Raise unless rows hold probabilities that sum to 1."""
+    checks.require("labels", p, (p >= 0) & np.isfinite(p), "must be finite and not negative")
+    total = p.sum(axis=-1, dtype=np.float64)
+    off = np.abs(total - 1) <= SUM_SLACK[p.dtype] * max(1, p.shape[-1]) ** 0.5
+    checks.require("the sum of labels", total, np.asarray(off), "must be 1 in every row")
+
+
+def _weights(sample_weight: Any, shape: tuple[int, ...]) -> Floats:
+    if sample_weight is None:
+        return np.ones(1)
+    weights = checks.real_array("sample_weight", sample_weight)
+    if weights.shape != shape:
+        raise ValueError(f"sample_weight must have one for each sample, shape {shape}, got {weights.shape}")
+    checks.require(
+        "sample_weight", weights, (weights >= 0) & np.isfinite(weights), "must be finite and not negative"
+    )
+    return np.ascontiguousarray(weights, np.float64).reshape(-1)
+
+
+def _smoothing(label_smoothing: Any) -> float:
+    smoothing = checks.real_parameter("label_smoothing", label_smoothing)
+    if not isinstance(smoothing, float):
+        raise ValueError(f"label_smoothing must be a scalar, got an array of shape {smoothing.shape}")
+    if not 0 <= smoothing <= 1:
+        raise ValueError(f"label_smoothing must lie in [0, 1], got {smoothing}")
+    return smoothing
+
+
+def _reduction(reduction: Any) -> str:
+    return checks.one_of("reduction", reduction, REDUCTIONS)
+
+
+def _no_ignore_index(ignore_index: Any, reason: str) -> None:
+    if ignore_index is not None:
+        raise ValueError(f"ignore_index {reason}, got {ignore_index!r}")
+
+
+def out_for(samples: Samples, out: Any) -> NDArray[Any]:
+    """Return the array of the gradient, shape (..., C): the caller's or a new one."""
+    shape = (*samples.shape, samples.classes)
+    return np.empty(shape, samples.dtype) if out is None else checks.output("out", out, shape, samples.dtype)
+
+
+def share_of_a_sample(samples: Samples) -> float:
+    """Return by how much a unit of weight counts: 1, or its share in all weights for the mean.
+
+    Where nothing counts the mean is 0.
+    """
+    if samples.reduction != "mean":
+        return 1.0
+    weights, counts = samples.weights, samples.labels >= 0
+    if samples.labels.ndim == 1 and not counts.all():
+        weights = np.broadcast_to(weights, counts.shape)[counts]
+        total = float(weights.sum())
+    else:
+        total = float(weights.sum()) * (len(samples.logits) if len(weights) == 1 else 1)
+    return 1 / total if total > 0 else 0.0
+
+
+def share_of_a_label(samples: Samples) -> float:
+    """Return by how much a unit of weight counts, as `share_of_a_sample`, where every label counts alone."""
+    if samples.reduction != "mean":
+        return 1.0
+    counts, weights = samples.labels >= 0, samples.weights
+    if counts.all():
+        total = float(weights.sum()) * samples.classes * (len(counts) if len(weights) == 1 else 1)
+    else:
+        total = float((counts.sum(axis=1) * weights).sum())
+    return 1 / total if total > 0 else 0.0

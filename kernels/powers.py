@@ -1,0 +1,113 @@
+"""Exponentials of whole vector registers in place, relative to one number or each to its own.
+
+A compiler chooses narrower registers for loops that it turns into vector code itself. Where no vector
+code is generated plain loops do the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from .arithmetic import LOG2_E, exp2, from_order_key, order_key
+from .jit import GENERATES, loop
+from .pair_loops import LANES
+from .vector_code import VectorCode
+
+
+def _plain_row() -> Callable:
+    @loop
+    def powers(zs, top, w, end):
+        total = 0.0
+        for i in range(end):
+            w[i] = exp2((zs[i] - top) * LOG2_E)
+            total += w[i]
+        return total
+
+    return powers
+
+
+def _plain_column() -> Callable:
+    @loop
+    def powers(w, tops, totals, end):
+        for i in range(end):
+            w[i] = exp2((w[i] - tops[i]) * LOG2_E)
+            totals[i] += w[i]
+
+    return powers
+
+
+def _vector_row() -> Callable:
+    @intrinsic
+    def powers(typing, zs, top, w, end):
+        def generate(context, builder, signature, arguments):
+            code = VectorCode(context, builder, signature, arguments)
+            total = cgutils.alloca_once_value(builder, code.all_lanes(0.0))
+            top = code.all_lanes(arguments[1])
+            with code.indices(code.integer(0), arguments[3], LANES) as i:
+                power = code.power_of_e(code.minus(code.load(code.element(0, i), LANES), top))
+                code.store(power, code.element(2, i))
+                builder.store(code.plus(builder.load(total), power), total)
+            return code.sum_of_lanes(builder.load(total))
+
+        return types.float64(zs, top, w, end), generate
+
+    return powers
+
+
+def _vector_column() -> Callable:
+    @intrinsic
+    def powers(typing, w, tops, totals, end):
+        def generate(context, builder, signature, arguments):
+            code = VectorCode(context, builder, signature, arguments)
+            with code.indices(code.integer(0), arguments[3], LANES) as i:
+                z, top, total = (code.load(code.element(array, i), LANES) for array in range(3))
+                power = code.power_of_e(code.minus(z, top))
+                code.store(power, code.element(0, i))
+                code.store(code.plus(total, power), code.element(2, i))
+            return context.get_dummy_value()
+
+        return types.void(w, tops, totals, end), generate
+
+    return powers
+
+
+def _plain_top() -> Callable:
+    @loop
+    def top_of(zs, end):
+        bad, key = 0, order_key(-np.inf)
+        for i in range(end):
+            bad += 0 if zs[i] < np.inf else 1
+            key = max(key, order_key(zs[i]))
+        return from_order_key(key) if bad == 0 else np.inf
+
+    return top_of
+
+
+def _vector_top() -> Callable:
+    @intrinsic
+    def top_of(typing, zs, end):
+        def generate(context, builder, signature, arguments):
+            code = VectorCode(context, builder, signature, arguments)
+            top = cgutils.alloca_once_value(builder, code.all_lanes(-np.inf))
+            with code.indices(code.integer(0), arguments[1], LANES) as i:
+                z = code.load(code.element(0, i), LANES)
+                z = code.or_if_nan(z, np.inf)
+                builder.store(code.larger(z, builder.load(top)), top)
+            return code.highest(builder.load(top))
+
+        return types.float64(zs, end), generate
+
+    return top_of
+
+
+# For compiled code, on whole vector registers. f(zs, top, w, end): w_i = exp(z_i - top), i < end, and returns
+# their sum. f(w, tops, totals, end): w_i = exp(w_i - tops_i), totals_i += w_i. f(zs, end): the largest, +inf
+# for NaN.
+top_of_numbers = _vector_top() if GENERATES else _plain_top()
+powers_of_row = _vector_row() if GENERATES else _plain_row()
+powers_of_column = _vector_column() if GENERATES else _plain_column()

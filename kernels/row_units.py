@@ -1,0 +1,70 @@
+"""Rows of numbers shared out to threads: how many make a unit, and the units of one compiled pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .threads import available, run_blocks, run_units
+from .tiles import contiguous, is_contiguous
+from .units import Counter, new_counter
+
+_UNITS = 32  # at least, where there is work for several threads
+_NUMBERS_PER_UNIT = 2**18  # at most
+_NUMBERS_PER_CALL = 2**23  # of compiled code, after which Ctrl-C is heard
+_LIGHT = 2**15  # numbers that are not worth waking a thread for
+
+
+def rows_of_a_unit(count: int, width: int) -> int:
+    """Return how many rows of so many numbers make a unit: that depends on the problem alone."""
+    return max(1, min(-(-count // _UNITS), _NUMBERS_PER_UNIT // width))
+
+
+def each_unit(numbers: int, units: int, work: Callable[[Counter, int], None]) -> None:
+    """Call work(counter, most) until all units of so many numbers in all are done."""
+    most = max(1, units * _NUMBERS_PER_CALL // max(1, numbers))
+    run_units(units, lambda counter: work(counter, most), 1 if numbers <= _LIGHT else available())
+
+
+def each_part(
+    rows: NDArray[Any], size: int, work: Callable[[NDArray[Any], slice, slice, Counter, int], None]
+) -> None:
+    """Call work(rows, which, units, counter, most) for all units of `size` rows at once, or one by one.
+
+    One by one where the rows are not contiguous, with a copy of each unit's.
+    """
+    count = -(-len(rows) // size)
+    if is_contiguous(rows, rows.dtype):
+        each_unit(rows.size, count, lambda *units: work(rows, slice(None), slice(None), *units))
+        return
+
+    def one(unit: int) -> None:
+        which = slice(unit * size, (unit + 1) * size)
+        work(contiguous(rows[which], rows.dtype), which, slice(unit, unit + 1), new_counter(), 1)
+
+    run_blocks(count, one, 1 if rows.size <= _LIGHT else available())
+
+
+class RowsOut:
+    """An array (..., C) as rows (N, C) that compiled code can write: a view of it, or rows to store in it.
+
+    No view where it shares memory with `others` that are read, or with the rows read if these are not the
+    same.
+    """
+
+    def __init__(self, array: NDArray[Any], read: NDArray[Any], *others: NDArray[Any]) -> None:
+        self._array = array
+        self.rows = array.reshape(read.shape)
+        seen = np.may_share_memory(self.rows, array) and is_contiguous(self.rows, array.dtype)
+        same = self.rows.ctypes.data == read.ctypes.data and self.rows.strides == read.strides
+        mixed = any(np.may_share_memory(array, other) for other in others)
+        if not seen or mixed or (np.may_share_memory(array, read) and not same):
+            self.rows = np.empty(read.shape, array.dtype)
+
+    def store(self) -> None:
+        """Store the rows where they are no view."""
+        if not np.may_share_memory(self.rows, self._array):
+            self._array[...] = self.rows.reshape(self._array.shape)

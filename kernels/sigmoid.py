@@ -1,0 +1,143 @@
+"""The cross-entropy of labels that exclude nothing, each with a logit of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .label_rows import sigmoid_rows
+from .labels import Samples, out_for, require_logits, share_of_a_label, sigmoid_samples
+from .row_units import RowsOut, each_part, rows_of_a_unit
+from .tiles import contiguous
+
+
+def sigmoid_cross_entropy(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    ignore_index: int | None = None,
+    reduction: str = "mean",
+) -> Any:
+    """Return the cross-entropy of labels that exclude nothing with the sigmoid of logits.
+
+    With p = 1 / (1 + exp(-z)), a label's loss is l = -t log p - (1 - t) log(1 - p).
+
+    Parameters
+    ----------
+    logits : array_like, shape (..., C)
+        A logit for each label; -inf for what cannot be.
+    labels : array_like, shape (..., C)
+        Labels in [0, 1].
+    sample_weight : array_like, shape (...), optional
+        Weights of samples, finite and not negative; 1 unless given.
+    label_smoothing : float, default 0
+        Part eps in [0, 1] of a label that becomes 1/2: t = (1 - eps) y + eps / 2.
+    ignore_index : int, optional
+        Labels of this value do not count.
+    reduction : {"mean", "sum", "none"}, default "mean"
+        The weighted mean over all labels that count (0 if there are none), their weighted sum, or each.
+
+    Returns
+    -------
+    float or ndarray, shape (..., C)
+        The loss in nats, in the dtype of the logits (float32 or float64).
+
+    Raises
+    ------
+    ValueError
+        If a logit is NaN or +inf, a label outside [0, 1], and for shapes that do not fit.
+    TypeError
+        For what holds no real numbers.
+
+    Notes
+    -----
+    O(N C) time; exact to rounding for logits of any size.
+
+    Examples
+    --------
+    >>> import kdexent
+    >>> round(float(kdexent.sigmoid_cross_entropy([[0.0, 0.0]], [[1, 0]])), 6)
+    0.693147
+    """
+    samples = sigmoid_samples(logits, labels, sample_weight, label_smoothing, ignore_index, reduction)
+    return _evaluate(samples, None)
+
+
+def sigmoid_cross_entropy_and_grad(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    ignore_index: int | None = None,
+    reduction: str = "mean",
+    out: Any = None,
+) -> tuple[Any, NDArray[Any]]:
+    """Return the cross-entropy of `sigmoid_cross_entropy`, and its gradient by the logits.
+
+    dL/dz = w (p - t), over the sum of the weights of all labels for the mean.
+
+    Parameters
+    ----------
+    logits, labels, sample_weight, label_smoothing, ignore_index, reduction
+        As in `sigmoid_cross_entropy`.
+    out : ndarray, shape (..., C), optional
+        Where to write the gradient, in the dtype that would be returned. What it holds after an
+        exception is undefined.
+
+    Returns
+    -------
+    loss : float or ndarray, shape (..., C)
+        As from `sigmoid_cross_entropy`.
+    grad : ndarray, shape (..., C)
+        The gradient of the loss; without a reduction, of each label's loss by its own logit.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As from `sigmoid_cross_entropy`, and for an `out` of the wrong shape or dtype.
+
+    Notes
+    -----
+    O(N C) time.
+
+    Examples
+    --------
+    >>> import kdexent
+    >>> kdexent.sigmoid_cross_entropy_and_grad([[0.0, 0.0]], [[1, 0]])[1]
+    array([[-0.25,  0.25]])
+    """
+    samples = sigmoid_samples(logits, labels, sample_weight, label_smoothing, ignore_index, reduction)
+    gradient = out_for(samples, out)
+    return _evaluate(samples, gradient), gradient
+
+
+def _evaluate(samples: Samples, gradient: NDArray[Any] | None) -> Any:
+    """Return the loss, and write the gradient."""
+    z, dtype, weights = samples.logits, samples.dtype, samples.weights
+    count, classes = z.shape
+    labels, scale = contiguous(samples.labels, dtype), share_of_a_label(samples)
+    losses = np.empty((count if samples.reduction == "none" else 0, classes))
+    by = None if gradient is None else RowsOut(gradient, z, labels)
+    run = sigmoid_rows(dtype, by is not None)()
+    size, nothing = rows_of_a_unit(count, classes), np.empty((0, classes), dtype)
+    sums, bad = np.zeros(-(-count // size)), np.zeros(-(-count // size), np.int64)
+
+    def some(part: NDArray[Any], which: slice, numbers: slice, *units: Any) -> None:
+        mine = weights if len(weights) == 1 else weights[which]
+        rows = nothing if by is None else by.rows[which]
+        about = labels[which], mine, samples.smoothing, scale, size
+        run(part, *about, sums[numbers], bad[numbers], losses[which], rows, *units)
+
+    each_part(z, size, some)
+    if bad.any():
+        require_logits(z, per_row=False)
+    if by is not None:
+        by.store()
+    if samples.reduction == "none":
+        return losses.reshape((*samples.shape, classes)).astype(dtype)
+    return dtype.type(sums.sum() * scale)

@@ -1,0 +1,137 @@
+"""Softmax, and the cross-entropy of classes with it.
+
+    p_c = exp(z_c) / sum_k exp(z_k),  t = (1 - eps) label + eps / C  (label: one-hot, or probabilities)
+    l = -sum_c t_c log p_c,  dl/dz_c = p_c - t_c
+
+The mean over samples is sum_n w_n l_n / sum_n w_n, and a sample that is ignored has weight 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kdexent import checks
+from kdexent.labels import Samples, require_logits, require_probabilities, softmax_samples
+
+
+def log_softmax(z: ArrayLike, axis: int = -1) -> NDArray[Any]:
+    """Return the logarithm of softmax; see `kdexent.log_softmax`.
+
+    Examples
+    --------
+    >>> from kdexent import reference
+    >>> reference.log_softmax([0.0, 0.0]).round(6)
+    array([-0.693147, -0.693147])
+    """
+    logits = checks.real_array("z", z)
+    axis = checks.axis_of("z", logits, axis)
+    checks.require("z", logits, ~np.isnan(logits) & (logits != np.inf), "must be finite or -inf")
+    top = logits.max(axis=axis, keepdims=True)
+    checks.require("z", top, top > -np.inf, "must have one above -inf in every row")
+    exact = logits.astype(np.float64) - top
+    return (exact - np.log(np.exp(exact).sum(axis=axis, keepdims=True))).astype(logits.dtype)
+
+
+def softmax(z: ArrayLike, axis: int = -1) -> NDArray[Any]:
+    """Return exp(z) / sum exp(z) along an axis; see `kdexent.softmax`.
+
+    Examples
+    --------
+    >>> from kdexent import reference
+    >>> reference.softmax([0.0, 0.0])
+    array([0.5, 0.5])
+    """
+    logits = checks.real_array("z", z)
+    return np.exp(log_softmax(logits.astype(np.float64), axis)).astype(logits.dtype)
+
+
+def softmax_cross_entropy(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    ignore_index: int | None = None,
+    reduction: str = "mean",
+) -> Any:
+    """Return the cross-entropy; see `kdexent.softmax_cross_entropy`.
+
+    Examples
+    --------
+    >>> from kdexent import reference
+    >>> round(float(reference.softmax_cross_entropy([[0.0, 0.0]], [1])), 6)
+    0.693147
+    """
+    samples = softmax_samples(logits, labels, sample_weight, label_smoothing, ignore_index, reduction)
+    targets, weights, log_p = _parts(samples)
+    losses = -products(targets, log_p).sum(axis=1)
+    return reduced(samples, losses, weights)
+
+
+def softmax_cross_entropy_and_grad(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    ignore_index: int | None = None,
+    reduction: str = "mean",
+) -> tuple[Any, NDArray[Any]]:
+    """Return the cross-entropy and its gradient; see `kdexent.softmax_cross_entropy_and_grad`.
+
+    Examples
+    --------
+    >>> from kdexent import reference
+    >>> reference.softmax_cross_entropy_and_grad([[0.0, 0.0]], [1])[1]
+    array([[ 0.5, -0.5]])
+    """
+    samples = softmax_samples(logits, labels, sample_weight, label_smoothing, ignore_index, reduction)
+    targets, weights, log_p = _parts(samples)
+    losses = -products(targets, log_p).sum(axis=1)
+    scale = weights * share_of_a_sample(samples, weights)
+    gradient = (np.exp(log_p) - targets) * scale[:, np.newaxis]
+    return reduced(samples, losses, weights), shaped(samples, gradient)
+
+
+def _parts(samples: Samples) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return targets (N, C), weights (N,) and log p (N, C)."""
+    require_logits(samples.logits, per_row=True)
+    count, classes = samples.logits.shape
+    targets, weights = samples.labels, np.broadcast_to(samples.weights, (count,))
+    if targets.ndim == 1:
+        weights = np.where(targets >= 0, weights, 0)
+        targets = (targets[:, np.newaxis] == np.arange(classes)).astype(np.float64)
+    else:
+        require_probabilities(targets)
+    targets = (1 - samples.smoothing) * targets.astype(np.float64) + samples.smoothing / classes
+    log_p = log_softmax(samples.logits.astype(np.float64)) if count else np.zeros((0, classes))
+    return targets, weights, log_p
+
+
+def shaped(samples: Samples, gradient: NDArray[Any]) -> NDArray[Any]:
+    """Return a gradient (N, C) in the shape and dtype of the logits."""
+    return gradient.reshape((*samples.shape, samples.classes)).astype(samples.dtype)
+
+
+def products(p: NDArray[Any], logs: NDArray[Any]) -> NDArray[Any]:
+    """Return p times logarithms, 0 where p is 0."""
+    return np.multiply(p, logs, out=np.zeros(np.broadcast_shapes(p.shape, logs.shape)), where=p > 0)
+
+
+def share_of_a_sample(samples: Samples, weights: NDArray[Any], per_sample: int = 1) -> float:
+    """Return by how much a unit of weight counts: 1, or its share in all weights for the mean."""
+    total = float(weights.sum()) * per_sample
+    if samples.reduction != "mean":
+        return 1.0
+    return 1 / total if total > 0 else 0.0
+
+
+def reduced(samples: Samples, losses: NDArray[Any], weights: NDArray[Any]) -> Any:
+    """Return the losses (N,) weighted and reduced, in the dtype of the logits."""
+    weighted = np.where(weights > 0, losses, 0) * weights
+    if samples.reduction == "none":
+        return weighted.reshape(samples.shape).astype(samples.dtype)[()]
+    return samples.dtype.type(weighted.sum() * share_of_a_sample(samples, weights))
