@@ -92,3 +92,31 @@ def assert_gradients_agree(gradient, expected, z, bandwidth, name, rtol, roundin
     if (error > allowed).any() and rounding is not None:
         allowed = allowed + per_row(rounding[0].of(rounding[1]))
     assert (error <= allowed).all(), f"d/d{name}: error {np.max(error):.3g}, allowed {np.min(allowed):.3g}"
+
+
+def differences(function, at, step=1e-3):
+    """Return the gradient by central differences of fourth order."""
+    gradient = np.empty(at.shape)
+    for index in np.ndindex(at.shape):
+        values = []
+        for k in (-2, -1, 1, 2):
+            moved = at.copy()
+            moved[index] += k * step
+            values.append(function(moved))
+        gradient[index] = (values[0] - 8 * values[1] + 8 * values[2] - values[3]) / (12 * step)
+    return gradient
+
+
+def layouts(array):
+    """Return the same numbers in other layouts."""
+    read_only = array.copy()
+    read_only.flags.writeable = False
+    return {
+        "read-only": read_only,
+        "strided": np.repeat(array, 3, axis=-1)[..., ::3],
+        "every other row": np.repeat(array, 2, axis=0)[::2],
+        "backwards": array[..., ::-1].copy()[..., ::-1],
+        "fortran": np.asfortranarray(array),
+        "big-endian": array.astype(array.dtype.newbyteorder(">")),
+        "list": array.tolist(),
+    }

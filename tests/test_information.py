@@ -9,6 +9,7 @@ import scipy.special
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
+from problems import layouts
 
 import kdexent
 from kdexent import reference
@@ -246,21 +247,6 @@ def test_broadcasting(implementation, name, of_p, of_q, axis):
         terms = terms + scipy.special.entr(wide[0])
     actual = getattr(implementation, name)(p, q, axis=axis)
     assert_close((actual,), (terms.sum(axis=axis),), np.float64)
-
-
-def layouts(array):
-    """Return the same numbers in other layouts."""
-    read_only = array.copy()
-    read_only.flags.writeable = False
-    return {
-        "read-only": read_only,
-        "strided": np.repeat(array, 3, axis=-1)[..., ::3],
-        "every other row": np.repeat(array, 2, axis=0)[::2],
-        "backwards": array[..., ::-1].copy()[..., ::-1],
-        "fortran": np.asfortranarray(array),
-        "big-endian": array.astype(array.dtype.newbyteorder(">")),
-        "list": array.tolist(),
-    }
 
 
 @pytest.mark.parametrize("shape", [(30, 7), (3, 4, 70), (9_000, 5)], ids=str)

@@ -9,6 +9,7 @@ import pytest
 import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
+from problems import differences, layouts
 from sklearn._loss import HalfMultinomialLoss
 from sklearn.linear_model._linear_loss import LinearModelLoss
 
@@ -41,19 +42,6 @@ def assert_close(actual, expected, dtype, scale=1.0):
     for part, exact in zip(actual, expected, strict=True):
         assert np.asarray(part).dtype == dtype and np.shape(part) == np.shape(exact)
         np.testing.assert_allclose(part, exact, rtol=tolerance, atol=tolerance * scale)
-
-
-def differences(function, at, step=1e-3):
-    """Return the gradient by central differences of fourth order."""
-    gradient = np.empty(at.shape)
-    for index in np.ndindex(at.shape):
-        values = []
-        for k in (-2, -1, 1, 2):
-            moved = at.copy()
-            moved[index] += k * step
-            values.append(function(moved))
-        gradient[index] = (values[0] - 8 * values[1] + 8 * values[2] - values[3]) / (12 * step)
-    return gradient
 
 
 # The definition, scikit-learn and derivatives.
@@ -197,21 +185,6 @@ def test_sparse_integers_and_no_entries(implementation):
         sparse = scipy.sparse.csr_array(dense)
         actual = implementation.linear_softmax_loss_and_grad(W, sparse, labels[: len(dense)])
         assert_close(actual, expected, np.float64)
-
-
-def layouts(array):
-    """Return the same numbers in other layouts."""
-    read_only = array.copy()
-    read_only.flags.writeable = False
-    return {
-        "read-only": read_only,
-        "strided": np.repeat(array, 3, axis=-1)[..., ::3],
-        "every other row": np.repeat(array, 2, axis=0)[::2],
-        "backwards": array[..., ::-1].copy()[..., ::-1],
-        "fortran": np.asfortranarray(array),
-        "big-endian": array.astype(array.dtype.newbyteorder(">")),
-        "list": array.tolist(),
-    }
 
 
 @pytest.mark.parametrize("layout", layouts(np.zeros((1, 1))))

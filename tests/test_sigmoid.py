@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from problems import differences, layouts
 from scipy.special import expit, log_expit
 from sklearn._loss import HalfBinomialLoss
 
@@ -50,19 +51,6 @@ def assert_close(actual, expected, dtype, scale=1.0):
     for part, exact in zip(actual, expected, strict=True):
         assert np.asarray(part).dtype == dtype and np.shape(part) == np.shape(exact)
         np.testing.assert_allclose(part, exact, rtol=tolerance, atol=tolerance * scale)
-
-
-def differences(function, at, step=1e-3):
-    """Return the gradient by central differences of fourth order."""
-    gradient = np.empty(at.shape)
-    for index in np.ndindex(at.shape):
-        values = []
-        for k in (-2, -1, 1, 2):
-            moved = at.copy()
-            moved[index] += k * step
-            values.append(function(moved))
-        gradient[index] = (values[0] - 8 * values[1] + 8 * values[2] - values[3]) / (12 * step)
-    return gradient
 
 
 # Fast and reference agree.
@@ -318,21 +306,6 @@ def test_bounds_and_the_other_sign(module, data, smoothing):
 
 
 # Any layout and dtype is read where it is; out takes the result.
-
-
-def layouts(array):
-    """Return the same numbers in other layouts."""
-    read_only = array.copy()
-    read_only.flags.writeable = False
-    return {
-        "read-only": read_only,
-        "strided": np.repeat(array, 3, axis=-1)[..., ::3],
-        "every other row": np.repeat(array, 2, axis=0)[::2],
-        "backwards": array[..., ::-1].copy()[..., ::-1],
-        "fortran": np.asfortranarray(array),
-        "big-endian": array.astype(array.dtype.newbyteorder(">")),
-        "list": array.tolist(),
-    }
 
 
 @pytest.mark.parametrize("shape", [(30, 7), (3, 4, 70), (2_000, 20)], ids=str)

@@ -9,6 +9,7 @@ import scipy.special
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from problems import differences, layouts
 from sklearn._loss import HalfMultinomialLoss
 
 import kdexent
@@ -56,19 +57,6 @@ def by_hand(logits, labels, weights=None):
     weights = np.ones(np.shape(labels)) if weights is None else np.asarray(weights, float)
     losses = -weights * np.where(chosen, log_p, 0).sum(axis=-1)
     return losses, weights[..., np.newaxis] * (np.exp(log_p) - chosen)
-
-
-def differences(function, at, step=1e-3):
-    """Return the gradient by central differences of fourth order."""
-    gradient = np.empty(at.shape)
-    for index in np.ndindex(at.shape):
-        values = []
-        for k in (-2, -1, 1, 2):
-            moved = at.copy()
-            moved[index] += k * step
-            values.append(function(moved))
-        gradient[index] = (values[0] - 8 * values[1] + 8 * values[2] - values[3]) / (12 * step)
-    return gradient
 
 
 # Fast and reference agree.
@@ -407,21 +395,6 @@ def test_adding_a_constant_to_a_row_changes_nothing(module, problem, constant, s
 
 
 # Any layout and dtype is read where it is; out takes the result.
-
-
-def layouts(array):
-    """Return the same numbers in other layouts."""
-    read_only = array.copy()
-    read_only.flags.writeable = False
-    return {
-        "read-only": read_only,
-        "strided": np.repeat(array, 3, axis=-1)[..., ::3],
-        "every other row": np.repeat(array, 2, axis=0)[::2],
-        "backwards": array[..., ::-1].copy()[..., ::-1],
-        "fortran": np.asfortranarray(array),
-        "big-endian": array.astype(array.dtype.newbyteorder(">")),
-        "list": array.tolist(),
-    }
 
 
 @pytest.mark.parametrize("shape", [(30, 7), (3, 4, 70), (2_000, 20)], ids=str)
