@@ -86,10 +86,11 @@ def _jax(loss: Callable[..., Any]) -> Peer:
 
     def prepare(n_threads: int, *arguments: NDArray[Any]) -> Prepared:
         import jax  # noqa: PLC0415  # need not be installed
+        from jax import jit as compiled  # noqa: PLC0415  # need not be installed
 
         jax.config.update("jax_enable_x64", True)
         arrays = [jax.numpy.asarray(array) for array in arguments]
-        run = jax.jit(jax.value_and_grad(partial(loss, jax)))
+        run = compiled(jax.value_and_grad(partial(loss, jax)))
         return Prepared(lambda: jax.block_until_ready(run(*arrays)), lambda result: result)
 
     return Peer("JAX", "jax", prepare)

@@ -281,6 +281,7 @@ def density_of(
     prepared: Prepared | None = None,
 ) -> Any:
     """Return log q of a checked problem, whose x and z are those that the caller gave."""
+    _look_if_no_row_does(problem, x, z)
     try:
         log_q = evaluate_density(problem, request, threads, prepared)
     except BadData:
@@ -297,10 +298,17 @@ def _evaluated(
     threads: int,
     prepared: Prepared | None,
 ) -> NDArray[np.float64]:
+    _look_if_no_row_does(problem, x, z)
     try:
         return evaluate(problem, request, gradients, threads, prepared)
     except BadData:
         raise _data_error(x, z) from None
+
+
+def _look_if_no_row_does(problem: Problem, x: ArrayLike, z: ArrayLike) -> None:
+    """Raise for bad data of a call without rows, in which no pass over rows finds it."""
+    if problem.rows == 0:
+        checks.require_data(checks.real_array("x", x), checks.real_array("z", z))
 
 
 def _data_error(x: ArrayLike, z: ArrayLike) -> Exception:

@@ -233,3 +233,13 @@ def test_every_method_finds_bad_data_and_writes_nothing(method, kernel, name, pe
             plan = kdexent.Plan(x, -1.0, 1.0, **options)
             with pytest.raises(ValueError, match=rf"z\[{place}\]"):
                 plan.loss_and_grad(z)
+
+
+@pytest.mark.parametrize(("name", "value"), [("x", np.nan), ("x", -np.inf), ("z", np.nan), ("z", np.inf)])
+def test_bad_data_of_a_call_without_rows(name, value):
+    data = {"x": np.zeros(3), "z": np.zeros(3)}
+    data[name][1] = value
+    with pytest.raises(ValueError, match=rf"{name}\[1\]"):
+        kdexent.loss(data["x"], data["z"], 0.0, 1.0, bandwidth=np.zeros(0), bins=4)
+    with pytest.raises(ValueError, match=rf"{name}\[1\]"):
+        kdexent.log_density(data["x"], data["z"], [0.5], bandwidth=np.zeros(0))
