@@ -35,6 +35,7 @@ from .pair_loops import (
     near_interval,
     own_row,
     room,
+    total_weight,
     weigh,
     weight,
 )
@@ -248,9 +249,7 @@ def _make_forward(circle: bool, single: bool) -> Callable:
                     n, start = _load_images(
                         x, z, r, start, top[r], first, last, 1.0 / inverse_h, period, xb, wb, owner
                     )
-                    zr = own_row(z, r)
-                    for i in range(before, start):
-                        mass[r] += weight(z[zr, i], top[r])
+                    mass[r] += total_weight(z[own_row(z, r), before:start], top[r])
                     weigh(wb, n)
                 else:
                     n = load_chunk(x, z, r, start, top[r], 0.0, 0.0, xb, wb)

@@ -10,28 +10,40 @@ from numba import types
 
 from . import row_types
 from .arithmetic import LOG2_E, exp2, log_of_1_and
-from .jit import lazily, loop
+from .jit import helper, lazily, loop
 from .pair_loops import READ1, WRITE, WRITE1
 from .units import COUNTER, take_unit, unit_done, wait_for_others
 
 
+@helper
+def _loss_of(z, y, weight, smoothing):
+    """Return the loss of one label, and 1 where its logit is bad."""
+    t = (1.0 - smoothing) * y + 0.5 * smoothing
+    linear = t * z if t != 0.0 else 0.0
+    loss = (z if z > 0.0 else 0.0) - linear + log_of_1_and(exp2(-abs(z) * LOG2_E))
+    return weight * loss if (y >= 0.0) & (weight > 0.0) else 0.0, 0 if z < np.inf else 1
+
+
+# Apart from the losses' own loop: why is said at `pair_loops.total_weight`.
+@loop
+def _total_of(zs, ys, weight, smoothing):
+    """Return the sum of a row's losses, and how many logits are bad."""
+    total, bad = 0.0, 0
+    for c in range(zs.shape[0]):
+        loss, more = _loss_of(np.float64(zs[c]), np.float64(ys[c]), weight, smoothing)
+        total += loss
+        bad += more
+    return total, bad
+
+
 @loop
 def _losses_of(zs, ys, weight, smoothing, losses):
-    """Return the sum of a row's losses, and how many logits are bad; write losses unless there is no room."""
-    total, bad = 0.0, 0
-    keep = losses.shape[0] > 0
+    """Write a row's losses; return how many logits are bad."""
+    bad = 0
     for c in range(zs.shape[0]):
-        z, y = np.float64(zs[c]), np.float64(ys[c])
-        bad += 0 if z < np.inf else 1
-        t = (1.0 - smoothing) * y + 0.5 * smoothing
-        size = abs(z)
-        linear = t * z if t != 0.0 else 0.0
-        loss = (z if z > 0.0 else 0.0) - linear + log_of_1_and(exp2(-size * LOG2_E))
-        loss = weight * loss if (y >= 0.0) & (weight > 0.0) else 0.0
-        total += loss
-        if keep:
-            losses[c] = loss
-    return total, bad
+        losses[c], more = _loss_of(np.float64(zs[c]), np.float64(ys[c]), weight, smoothing)
+        bad += more
+    return bad
 
 
 @loop
@@ -53,8 +65,8 @@ def sigmoid_rows(dtype: np.dtype, gradient: bool) -> Callable[[], Callable]:
         def rows_of(logits, labels, weights, smoothing, scale, size, sums, bad, losses, out, counter, most):
             """sums (units,) = losses of up to `most` units of `size` rows, bad (units,) = bad logits in them.
 
-            Labels below 0 do not count. losses (N, C) unless empty = those of the labels, and `out` = the
-            gradient of scale times their sum.
+            Labels below 0 do not count. losses (N, C) unless empty = those of the labels, instead of sums,
+            and `out` = the gradient of scale times their sum.
             """
             units = -(-logits.shape[0] // size)
             for _ in range(most):
@@ -64,9 +76,11 @@ def sigmoid_rows(dtype: np.dtype, gradient: bool) -> Callable[[], Callable]:
                 total = 0.0
                 for i in range(unit * size, min((unit + 1) * size, logits.shape[0])):
                     weight = weights[i if weights.shape[0] > 1 else 0]
-                    row = losses[i if losses.shape[0] > 0 else 0] if losses.shape[0] > 0 else sums[:0]
-                    added, more = _losses_of(logits[i], labels[i], weight, smoothing, row)
-                    total, bad[unit] = total + added, bad[unit] + more
+                    if losses.shape[0] > 0:
+                        bad[unit] += _losses_of(logits[i], labels[i], weight, smoothing, losses[i])
+                    else:
+                        added, more = _total_of(logits[i], labels[i], weight, smoothing)
+                        total, bad[unit] = total + added, bad[unit] + more
                     if gradient:
                         _slopes_of(logits[i], labels[i], weight * scale, smoothing, out[i])
                 sums[unit] = total

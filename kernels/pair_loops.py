@@ -121,6 +121,20 @@ def weight(z, top):
 
 
 @loop
+def total_weight(zs, top):
+    """Return sum_j exp(z_j - top).
+
+    A sum over points is taken in a loop that writes to no array. Where one loop does both, the compiler
+    asks at run time whether what it writes may lie over what it reads, for indices below 0 too, and then
+    adds one by one: the last bits depend on where arrays happen to lie.
+    """
+    total = 0.0
+    for j in range(zs.shape[0]):
+        total += weight(zs[j], top)
+    return total
+
+
+@loop
 def weigh(zb, n):
     """Replace logarithms of weights by weights, exactly 0 for masked points, and return their sum."""
     total = 0.0
@@ -391,7 +405,7 @@ def _make_log_adjoint(variant: Variant) -> Callable:
                 for j in range(n):
                     sums[j], slopes[j] = 0.0, 0.0
                 for b in range(row_start[r], row_start[r + 1]):
-                    c, weight = centers[cr, bins[b]], weights[b]
+                    c, weight, highest = centers[cr, bins[b]], weights[b], peak[b]
                     if weight == 0.0:
                         continue
                     for image in range(count):
@@ -399,7 +413,7 @@ def _make_log_adjoint(variant: Variant) -> Callable:
                         widening = 0.0
                         for j in range(n):
                             e, f, f_d, f_h = formula(distance(c, xb[j], period, shift), p)
-                            t = rounded_sum(rounded_sum(zb[j], e), -peak[b])
+                            t = rounded_sum(rounded_sum(zb[j], e), -highest)
                             reached = (t > SMALLEST) & (f > 0.0)
                             k = weight * exp2(t)
                             sums[j] += k * f if reached else 0.0

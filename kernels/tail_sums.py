@@ -15,7 +15,7 @@ from numba import types
 
 from .arithmetic import LOG2_E, SMALLEST, exp2, from_order_key, order_key, rounded_sum
 from .families import FORMULAS, IMAGES, PERIOD, Variant
-from .jit import helper, lazily
+from .jit import helper, lazily, loop
 from .pair_loops import CHUNK, READ, READ1, WRITE1, distance_of, parameters_of, room, shift_of
 from .tail_intervals import INTS, READ_INTS, WHERE, bound_helpers, find
 
@@ -129,6 +129,23 @@ def node_loops(variant: Variant) -> NodeLoops:
 # and weights (nodes,).
 
 
+@loop
+def _sum_of(values, n):
+    total = 0.0
+    for j in range(n):
+        total += values[j]
+    return total
+
+
+@helper
+def _longest(starts):
+    """Return the number of nodes of the interval that has most."""
+    longest = 0
+    for i in range(starts.shape[0] - 1):
+        longest = max(longest, starts[i + 1] - starts[i])
+    return longest
+
+
 def _make_forward(variant: Variant) -> Callable:
     formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
     log2_kernel, distances = bound_helpers(variant)
@@ -140,10 +157,7 @@ def _make_forward(variant: Variant) -> Callable:
         p = parameters_of(params, 0)
         period = p[PERIOD]
         count = int(p[IMAGES]) if images else 1
-        longest = 0
-        for i in range(low.shape[0]):
-            longest = max(longest, starts[i + 1] - starts[i])
-        terms = np.empty(longest)
+        terms = np.empty(_longest(starts))
         for m in range(centers.shape[0]):
             c = centers[m]
             top, added = -np.inf, 0.0
@@ -199,9 +213,10 @@ def _make_adjoint(variant: Variant) -> Callable:
         p = parameters_of(params, 0)
         period = p[PERIOD]
         count = int(p[IMAGES]) if images else 1
+        widening = np.empty(_longest(starts))
         for m in range(centers.shape[0]):
-            c = centers[m]
-            if share[m] == 0.0:
+            c, mine, highest = centers[m], share[m], peak[m]
+            if mine == 0.0:
                 continue
             for i in range(low.shape[0]):
                 near, _ = distances(c, low[i], high[i], period)
@@ -209,15 +224,15 @@ def _make_adjoint(variant: Variant) -> Callable:
                     continue
                 for image in range(count):
                     shift = shift_of(image, period)
-                    widening = 0.0
-                    for j in range(np.uint64(starts[i]), np.uint64(starts[i + 1])):
-                        e, f, f_d, f_h = formula(distance(c, at[j], period, shift), p)
-                        t = rounded_sum(rounded_sum(exponent[j], e), -peak[m])
+                    begin, n = np.uint64(starts[i]), np.uint64(starts[i + 1] - starts[i])
+                    for j in range(n):
+                        e, f, f_d, f_h = formula(distance(c, at[begin + j], period, shift), p)
+                        t = rounded_sum(rounded_sum(exponent[begin + j], e), -highest)
                         reached = (t > SMALLEST) & (f > 0.0)
-                        k = share[m] * exp2(t)
-                        by_z[j] += k * f if reached else 0.0
-                        by_x[j] += k * f_d if reached else 0.0
-                        widening += weight[j] * (k * f_h) if reached else 0.0
-                    by_h[0] += widening
+                        k = mine * exp2(t)
+                        by_z[begin + j] += k * f if reached else 0.0
+                        by_x[begin + j] += k * f_d if reached else 0.0
+                        widening[j] = weight[begin + j] * (k * f_h) if reached else 0.0
+                    by_h[0] += _sum_of(widening, n)
 
     return adjoint

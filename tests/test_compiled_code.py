@@ -43,11 +43,40 @@ def assembly(monkeypatch, make):
         raise RuntimeError("no cache")
 
     monkeypatch.setattr(jit, "_PackageCache", no_cache)
+
+    def inspect(loops):
+        compiled = loops()
+        assert not [*sums_that_depend_on_addresses("\n".join(compiled.inspect_llvm().values()))]
+        return "\n".join(compiled.inspect_asm().values())
+
     make.cache_clear()
     try:
-        return lambda loops: "\n".join(loops().inspect_asm().values())
+        return inspect
     finally:
         make.cache_clear()
+
+
+def sums_that_depend_on_addresses(code):
+    """Yield vector loops with a sum that are left for scalar ones where arrays seem to overlap.
+
+    The compiler asks that in a block called vector.memcheck. Scalar loops add in another order.
+    """
+    for name, body in re.findall(r'^define [^\n]*?@"?([\w.$]+)"?\([^\n]*\{\n(.*?)\n\}', code, re.S | re.M):
+        # These ask about two chunks of their own, from the first number to the last: they never overlap.
+        if "gaussian_runs13_make_forward" in name and "power" in name:
+            continue
+        blocks = dict(re.findall(r"^([\w.$]+):[^\n]*\n(.*?)(?=^[\w.$]+:|\Z)", body, re.S | re.M))
+        for check in filter(lambda block: block.startswith("vector.memcheck"), blocks):
+            targets = re.findall(r"label %([\w.$]+)", blocks[check])
+            seen, left = set(), targets[1:]
+            while left:
+                block = left.pop()
+                if block not in seen and re.match(r"vec(tor)?\.|middle\.block", block):
+                    seen.add(block)
+                    left += re.findall(r"label %([\w.$]+)", blocks[block])
+            for block in seen:
+                if "vector.body" in block and re.search(r"= phi (<\d+ x )?(double|float)\b", blocks[block]):
+                    yield name, block
 
 
 @x86_with_fma
@@ -64,10 +93,11 @@ def test_pair_loops(monkeypatch, formula, loop):
 
 
 @x86_with_fma
+@pytest.mark.parametrize("circle", [False, True])
 @pytest.mark.parametrize(("single", "suffix"), [(False, "pd"), (True, "ps")])
-def test_runs(monkeypatch, single, suffix):
+def test_runs(monkeypatch, single, suffix, circle):
     asm = assembly(monkeypatch, gaussian_runs.run_loops)
-    loops = gaussian_runs.run_loops(False, single)
+    loops = gaussian_runs.run_loops(circle, single)
     assert re.search(rf"\bvfmadd\w+{suffix}\b", asm(loops.adjoint))
     assert len(re.findall(rf"\bvmul{suffix}\b", asm(loops.forward))) > 8
 

@@ -6,6 +6,8 @@ from problems import IDS, KERNELS_AND_DOMAINS, random_problem
 
 import kdexent
 from kdexent import row_data, row_units, threads
+from kdexent.direct import direct
+from kdexent.problem import loss_problem
 
 WRT = ("z", "x", "bandwidth")
 THREADS = [2, 1000, 1, None, 0, -1]
@@ -74,6 +76,26 @@ def test_same_bits_on_any_number_of_threads(kernel, period, shape, method):
     for repeat in range(REPEATS):
         n_threads = THREADS[repeat % len(THREADS)]
         assert everything(x, z, method, n_threads, options) == expected, n_threads
+
+
+@pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
+def test_sums_do_not_depend_on_where_arrays_lie(kernel, period):
+    # Code that may add one by one where it writes close to what it reads would do so in some of these places.
+    x, z = random_problem(0, 2_000, (1,), period)
+    problem = loss_problem(x, z, 1.0, 5.0, 0.1, kernel, 128, "midpoint", None, period)
+    ((_, _, strategy),) = direct(problem)
+    memory, points = np.zeros(3 * x.size), slice(x.size, 2 * x.size)
+    memory[points] = z[0]
+    about = z.max(axis=1), problem.centers.block(0, 1), strategy.parameters.block(0, 1)
+    found = set()
+    for place in range(0, memory.size, 101):
+        mass = memory[place : place + 1]
+        if x.size <= place < 2 * x.size:
+            continue
+        mass[:], density = 0, np.zeros((1, 128))
+        strategy.forward()(x, memory[np.newaxis, points], *about, density, mass)
+        found.add((float(mass[0]), density.tobytes()))
+    assert len(found) == 1
 
 
 @pytest.mark.parametrize("method", kdexent.METHODS)
