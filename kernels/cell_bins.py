@@ -16,7 +16,7 @@ from .cell_levels import CIRCULAR, MOST_RUNS, ORDER, cell_steps, cells_seen, nod
 from .cells import PRODUCT, CellPlan
 from .families import FORMULAS, IMAGES, PERIOD, Variant
 from .jit import helper, lazily
-from .pair_loops import READ, READ1, WRITE1, distance_of, parameters_of, shift_of
+from .pair_loops import READ, READ1, READ_INTS, WRITE1, distance_of, parameters_of, shift_of
 from .row_data import RowData
 
 Floats = NDArray[np.float64]
@@ -33,14 +33,11 @@ class BinLoops(NamedTuple):
     slopes: Callable[[], Callable]
 
 
-_SPEC = types.Array(types.int64, 1, "C", readonly=True)
-
-
 @cache
 def bin_loops(variant: Variant) -> BinLoops:
     """Return the loops of a variant, each compiled when it is first asked for."""
     head = (types.int64,) * 4
-    common = (READ1, READ1, _SPEC, READ1, READ)
+    common = (READ1, READ1, READ_INTS, READ1, READ)
     forward = types.void(*head, *common, READ1, READ1, READ1, types.float64, types.float64, WRITE1, WRITE1)
     adjoint = types.void(*head, *common, READ1, READ1, WRITE1, WRITE1)
 

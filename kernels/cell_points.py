@@ -16,8 +16,8 @@ from numba import types
 from .ahead import to_read, to_write
 from .cell_geometry import COPIES, INVERSE_PITCH, PERIOD, locator
 from .jit import helper, lazily, loop
-from .lanes import look, look_at_points, rescale, weigh_seen, weights_of
-from .pair_loops import CHUNK, LANES, READ1, WRITE, WRITE1, room
+from .lanes import look, look_at_points, rescale, start_lane, weigh_seen, weights_of
+from .pair_loops import CHUNK, LANES, READ1, READ_INTS, WRITE, WRITE1, room
 from .table_rows import add_moments, add_polynomials
 from .units import COUNTER, take_unit, unit_done, wait_for_others
 
@@ -37,10 +37,21 @@ def point_passes(order: int, kind: str, circle: bool) -> PointPasses:
     def compiled(name: str, make: Callable, signature: object) -> Callable[[], Callable]:
         return lazily(lambda: make(order, kind, circle), signature, f"cell_points.{name}.{key}")
 
-    data, units = (READ1, READ1, types.int64), (COUNTER, types.int64)
-    values = (*data, types.float64, READ1, READ1, types.float64, types.float64, WRITE1, WRITE1, *units)
+    data, units = (READ1, READ1), (COUNTER, types.int64)
+    values = (
+        *data,
+        types.int64,
+        types.float64,
+        READ1,
+        READ1,
+        types.float64,
+        types.float64,
+        WRITE1,
+        WRITE1,
+        *units,
+    )
     return PointPasses(
-        compiled("moments", _make_moments, types.void(*data, READ1, WRITE, WRITE, *units)),
+        compiled("moments", _make_moments, types.void(*data, READ_INTS, READ1, WRITE, WRITE, *units)),
         compiled("values", _make_values, types.void(*values)),
     )
 
@@ -69,14 +80,15 @@ def _make_moments(order: int, kind: str, circle: bool) -> Callable:
                     to_read(z, start + CHUNK + j)
                     add(w, v, cell, j, sums)
 
-    def moments(x, z, size, g, states, sums, counter, most):
-        """sums (lanes, cells * P) += w_j T_k(v_j) of up to `most` lanes of `size` points each."""
+    def moments(x, z, ends, g, states, sums, counter, most):
+        """sums (lanes, cells * P) += w_j T_k(v_j) of up to `most` lanes: points ends[l] .. ends[l + 1]."""
         lanes = states.shape[0]
         for _ in range(most):
             lane = take_unit(counter)
             if lane >= lanes:
                 return wait_for_others(counter, lanes)
-            begin, end = lane * size, min((lane + 1) * size, x.shape[0])
+            begin, end = ends[lane], ends[lane + 1]
+            start_lane(sums[lane], states[lane])
             add_lane(x[begin:end], z[begin:end], g, states[lane], sums[lane])
             unit_done(counter)
 

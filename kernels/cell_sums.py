@@ -14,7 +14,7 @@ from .cell_points import point_passes
 from .cells import PER_EPS, CellPlan
 from .lanes import Lanes
 from .products import times
-from .row_data import RowData, Written, lane_count
+from .row_data import OfLanes, RowData, Written, lane_count
 from .rows import Forward
 from .table_rows import tables
 from .units import Counter
@@ -54,10 +54,9 @@ class CellSums:
         """Return the moments of the narrowest cells (cells + OUTSIDE, P), and sum_j w_j."""
         size = (self.plan.geometry.cells + OUTSIDE) * self.order
         lanes, add = Lanes(row, row.lanes(size), size), self._passes.moments()
-        points = row.lane_size(lanes.count)
 
-        def some(which: slice, x: Floats, z: Floats, *units: Any) -> None:
-            add(x, z, points, self._g, lanes.states[which], lanes.sums[which], *units)
+        def some(which: slice, data: OfLanes, *units: Any) -> None:
+            add(*data, self._g, lanes.states[which], lanes.sums[which], *units)
 
         row.each_lanes(lanes.count, some)
         return self._total(lanes)
@@ -120,7 +119,7 @@ class CellSums:
     def _take(
         self, row: RowData, powers: Floats, share: float, sign: float, out: NDArray[Any] | None
     ) -> float:
-        values, flat, top, size = self._passes.values(), powers.ravel(), row.top, row.block_size
+        values, flat, top, size = self._passes.values(), powers.ravel(), row.top, row.unit_size
         largest = np.zeros(-(-row.points // size))
 
         def some(piece: slice, x: Floats, z: Floats, counter: Counter, most: int) -> None:

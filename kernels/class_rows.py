@@ -18,7 +18,7 @@ from .ahead import to_read, to_write
 from .arithmetic import LOG2_E, exp2, log_ratio
 from .jit import helper, lazily, loop
 from .labels import SUM_SLACK
-from .pair_loops import LANES, READ1, WRITE1
+from .pair_loops import LANES, READ1, READ_INTS, WRITE1
 from .powers import powers_of_column, powers_of_row, top_of_numbers
 from .problem import FLOAT64
 from .short_rows import passes
@@ -208,11 +208,10 @@ def softmax_rows(dtype: np.dtype, logarithm: bool) -> Callable[[], Callable]:
 def cross_entropy_rows(dtype: np.dtype, labels: str, gradient: bool) -> Callable[[], Callable]:
     """Return the compiled pass over rows of logits and their labels, with or without the gradient."""
     data = row_types.read(dtype)
-    classes_of = types.Array(types.int64, 1, "C", readonly=True)
     makes = _make_classes if labels == CLASSES else _make_probabilities
     signature = types.void(
         data,
-        classes_of if labels == CLASSES else data,
+        READ_INTS if labels == CLASSES else data,
         READ1,
         types.float64,
         types.float64,

@@ -12,7 +12,7 @@ from numba import types
 
 from .cell_geometry import EVEN, INVERSE_PERIOD, INVERSE_PITCH, ORIGIN, PERIOD, SIZE, locator
 from .jit import helper, lazily
-from .lanes import look, look_at_points, rescale, weigh_seen, weights_of
+from .lanes import look, look_at_points, rescale, start_lane, weigh_seen, weights_of
 from .pair_loops import CHUNK, READ1, WRITE1, room
 
 # Entries of the array that compiled code takes, beside those of `cell_geometry`.
@@ -114,6 +114,7 @@ def _make_masses(order: int, circle: bool, whole: bool) -> Callable:
         """sums (slots,) += w_j shares, w_j = exp(z_j - top); `state` is a lane's."""
         u, w, slot = room(np.float64), room(np.float64), room(np.int64)
         s0, s1, s2, s3 = room(np.float64), room(np.float64), room(np.float64), room(np.float64)
+        start_lane(sums, state)
         for start in range(0, x.shape[0], CHUNK):
             n = min(CHUNK, x.shape[0] - start)
             points, logits = x[start : start + n], z[start : start + n]

@@ -22,9 +22,9 @@ from .table_rows import tables
 Floats = NDArray[np.float64]
 
 # What a pass knows of its lane: the logit that weights are relative to, the largest one, sum_j w_j, and
-# how many entries are bad; where points lie, if it sees them.
-REFERENCE, LARGEST, MASS, BAD, LOWEST, HIGHEST = range(6)
-_STATE = 6
+# how many entries are bad; where points lie, if it sees them; whether its sums were set to 0.
+REFERENCE, LARGEST, MASS, BAD, LOWEST, HIGHEST, BEGUN = range(7)
+_STATE = 7
 # Logits this far above the reference do not overflow sums.
 _ABOVE = 256.0
 
@@ -37,6 +37,14 @@ def weights_of(zs, n, top, w):
         w[j] = exp2((zs[j] - top) * LOG2_E)
         total += w[j]
     return total
+
+
+@helper
+def start_lane(sums, state):
+    """Set a lane's sums to 0 before its first points: whoever adds to them has them in its cache then."""
+    if state[BEGUN] == 0.0:
+        sums[:] = 0.0
+        state[BEGUN] = 1.0
 
 
 @helper
@@ -107,7 +115,7 @@ class Lanes:
     def __init__(self, row: RowData, count: int, size: int) -> None:
         self.count, self._row, self._size = count, row, size
         self._known = row.top_if_known is not None
-        self.states, self.sums = tables(count, _STATE), tables(count, size)
+        self.states, self.sums = tables(count, _STATE), tables(count, size, np.empty)
         self.states[:, : LARGEST + 1] = row.top if self._known else -np.inf
         self.states[:, LOWEST], self.states[:, HIGHEST] = np.inf, -np.inf
 

@@ -197,8 +197,8 @@ READ = types.Array(types.float64, 2, "C", readonly=True)
 READ1 = types.Array(types.float64, 1, "C", readonly=True)
 WRITE = types.Array(types.float64, 2, "C")
 WRITE1 = types.Array(types.float64, 1, "C")
-_INDEX1 = types.Array(types.int64, 1, "C", readonly=True)
-_SOME_BINS = (_INDEX1, _INDEX1)
+READ_INTS = types.Array(types.int64, 1, "C", readonly=True)
+_SOME_BINS = (READ_INTS, READ_INTS)
 
 
 def _block(real: types.Float) -> tuple[types.Type, ...]:

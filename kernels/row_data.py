@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,10 @@ from .tiles import contiguous, is_contiguous
 from .units import Counter, new_counter
 
 Floats = NDArray[np.float64]
+OfLanes = tuple[Floats, Floats, NDArray[np.int64]]  # x and z, and where each lane's begin and end
 
 POINTS_PER_BLOCK = 2**15
+_POINTS_PER_UNIT = 2**13
 _MOST_LANES = 32
 _POINTS_PER_CALL = 2**21  # of compiled code, after which Ctrl-C is heard
 _LIGHT = 3 * 2**16  # points whose moments take no longer than waking a thread saves
@@ -27,6 +30,30 @@ def lane_count(points: int, room: int) -> int:
     """Return in how many parts to sum arrays of `room` numbers each over so many points."""
     most = min(_MOST_LANES, max(4, _NUMBERS_IN_LANES // max(1, room)))
     return max(1, min(most, points // _ALONE))
+
+
+@lru_cache(maxsize=256)
+def lane_ends(count: int, lanes: int, step: int = 8) -> NDArray[np.int64]:
+    """Return where lanes of `count` points or blocks begin and end (lanes + 1,), in multiples of a step.
+
+    The last lanes are shorter, so that threads end together.
+    """
+    lengths = np.ones(lanes)
+    lengths[: lanes // 2] = 1.5
+    lengths[lanes - lanes // 4 :] = 0.25
+    ends = np.rint(np.cumsum([0.0, *lengths]) * (count / lengths.sum() / step)).astype(np.int64) * step
+    ends[-1] = count
+    return ends
+
+
+@lru_cache(maxsize=256)
+def block_and_unit(points: int) -> tuple[int, int]:
+    """Return the number of points of a block, which Python hands out, and of a compiled unit of it."""
+    blocks = max(1, points // _ALONE) if points < _MOST_LANES * _ALONE else _MOST_LANES
+    block = -(-points // max(blocks, -(-points // POINTS_PER_BLOCK)))
+    units = -(-block // _POINTS_PER_UNIT)
+    unit = -(-block // (units * 8)) * 8
+    return units * unit, unit
 
 
 class RowData:
@@ -81,8 +108,8 @@ class RowData:
         return lane_count(self.points, room)
 
     def _pieces(self, start: int, stop: int, size: int) -> Iterator[slice]:
-        for first in range(start, stop, size):
-            yield slice(first, min(first + size, stop))
+        for first in range(int(start), int(stop), size):
+            yield slice(first, min(first + size, int(stop)))
 
     def each(self, count: int, work: Callable[[int], Iterable[None] | None]) -> None:
         """Call work(0) .. work(count - 1), on the row's threads."""
@@ -96,39 +123,46 @@ class RowData:
         most = max(1, count * _POINTS_PER_CALL // self.points)
         run_units(count, lambda counter: work(counter, most), self.n_threads if self.points > _LIGHT else 1)
 
-    def lane_size(self, lanes: int) -> int:
-        """Return the number of points of a lane."""
-        return -(-self.points // (lanes * 8)) * 8
-
     def each_lane(
-        self, lanes: int, work: Callable[[int, Floats, Floats], None], most: int = POINTS_PER_BLOCK
+        self,
+        lanes: int,
+        work: Callable[[int, Floats, Floats], None],
+        most: int = POINTS_PER_BLOCK,
     ) -> None:
         """Call work(lane, x, z) for the blocks of points of every lane, those of one lane in order.
 
         A block has at most so many points.
         """
-        size = self.lane_size(lanes)
+        ends = lane_ends(self.points, lanes)
 
         def one(lane: int) -> Iterator[None]:
-            for piece in self._pieces(lane * size, min((lane + 1) * size, self.points), most):
+            for piece in self._pieces(ends[lane], ends[lane + 1], most):
                 work(lane, contiguous(self.x[piece]), contiguous(self.z[piece]))
                 yield
 
         self.each(lanes, one)
 
-    def each_lanes(self, lanes: int, work: Callable[[slice, Floats, Floats, Counter, int], None]) -> None:
-        """Call work(lanes, x, z, counter, most) for all lanes together, or in order for the blocks of one."""
+    def each_lanes(self, lanes: int, work: Callable[[slice, OfLanes, Counter, int], None]) -> None:
+        """Call work(lanes, (x, z, ends), counter, most) for all lanes, or for the blocks of one in order."""
         if is_contiguous(self.x) and is_contiguous(self.z):
-            self.each_unit(lanes, lambda *units: work(slice(0, lanes), self.x, self.z, *units))
+            data = self.x, self.z, lane_ends(self.points, lanes)
+            self.each_unit(lanes, lambda *units: work(slice(0, lanes), data, *units))
         else:
-            self.each_lane(lanes, lambda lane, x, z: work(slice(lane, lane + 1), x, z, new_counter(), 1))
+
+            def block(lane: int, x: Floats, z: Floats) -> None:
+                work(slice(lane, lane + 1), (x, z, np.array([0, len(x)])), new_counter(), 1)
+
+            self.each_lane(lanes, block)
 
     @property
     def block_size(self) -> int:
         """The number of points of a block, but for the last."""
-        blocks = max(1, self.points // _ALONE) if self.points < _MOST_LANES * _ALONE else _MOST_LANES
-        blocks = max(blocks, -(-self.points // POINTS_PER_BLOCK))
-        return -(-self.points // (blocks * 8)) * 8
+        return block_and_unit(self.points)[0]
+
+    @property
+    def unit_size(self) -> int:
+        """The number of points of a unit of compiled work, of which blocks are made."""
+        return block_and_unit(self.points)[1]
 
     def each_block(
         self, work: Callable[[int, slice, Floats, Floats], None], most: int = POINTS_PER_BLOCK
@@ -146,17 +180,18 @@ class RowData:
     def each_blocks(
         self, work: Callable[[slice, Floats, Floats, Counter, int], None], *out: NDArray[Any] | None
     ) -> None:
-        """Call work(points, x, z, counter, most) for all blocks together, or for one after another.
+        """Call work(points, x, z, counter, most) for the units of all blocks, or of one after another.
 
         For one after another where any array of the data or of `out`, which it writes, is not contiguous,
         or missing.
         """
         if all(array is not None and is_contiguous(array) for array in (self.x, self.z, *out)):
             whole = slice(0, self.points)
-            count = -(-self.points // self.block_size)
+            count = -(-self.points // self.unit_size)
             self.each_unit(count, lambda *units: work(whole, self.x, self.z, *units))
         else:
-            self.each_block(lambda index, piece, x, z: work(piece, x, z, new_counter(), 1))
+            all_units = self.block_size // self.unit_size
+            self.each_block(lambda index, piece, x, z: work(piece, x, z, new_counter(), all_units))
 
 
 class Written:

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from .arithmetic import LOG2_E, exp2
 from .cell_geometry import COPIES, INVERSE_PITCH, PERIOD, TRASH, Geometry, locator
 from .jit import helper, lazily
-from .lanes import MASS, REFERENCE, look, rescale
-from .pair_loops import CHUNK, LANES, READ1, WRITE, WRITE1, room
+from .lanes import MASS, REFERENCE, look, rescale, start_lane
+from .pair_loops import CHUNK, LANES, READ1, READ_INTS, WRITE, WRITE1, room
 from .shared_rows import add_run, take_run, together
 from .units import COUNTER, take_unit, unit_done, wait_for_others
 
@@ -32,7 +32,6 @@ assert _MOST <= 2**16
 _PLACES = types.Array(types.uint16, 1, "C")
 _READ_PLACES = types.Array(types.uint16, 1, "C", readonly=True)
 _INTS = types.Array(types.int64, 1, "C")
-_READ_INTS = types.Array(types.int64, 1, "C", readonly=True)
 _RUNS = types.Array(types.int64, 2, "C")
 _READ_RUNS = types.Array(types.int64, 2, "C", readonly=True)
 
@@ -128,10 +127,10 @@ def sorter(kind: str, circle: bool) -> Callable[[], Callable]:
 @cache
 def sorted_passes(order: int, copies: bool) -> SortedPasses:
     """Return the passes for points that have copies or not, each compiled when it is first asked for."""
-    points = (types.int64, types.int64, types.int64, _READ_PLACES, READ1, _READ_INTS, _READ_RUNS, _READ_INTS)
+    points = (types.int64, types.int64, types.int64, _READ_PLACES, READ1, READ_INTS, _READ_RUNS, READ_INTS)
     units = (COUNTER, types.int64)
-    moments = types.void(READ1, _READ_INTS, *points, WRITE, WRITE, WRITE1, WRITE1, *units)
-    values = types.void(READ1, READ1, _READ_INTS, types.float64, *points, READ1, WRITE1, WRITE1, *units)
+    moments = types.void(READ1, READ_INTS, *points, WRITE, WRITE, WRITE1, WRITE1, *units)
+    values = types.void(READ1, READ1, READ_INTS, types.float64, *points, READ1, WRITE1, WRITE1, *units)
     key = f"{order}.copies" if copies else f"{order}"
     return SortedPasses(
         lazily(lambda: _make_moments(order), moments, f"sorted_points.moments.{order}"),
@@ -201,6 +200,7 @@ def _make_moments(order: int) -> Callable:
                 after = ahead(logits, runs[first, 0], block + 1 == cuts[lane + 1])
                 add_block(logits, points, v, cells, runs, first, last, inside, after, state, wide, kept)
                 references[block] = state[REFERENCE]
+            start_lane(mine, state)
             if before > -np.inf:
                 rescale(mine, exp2((before - state[REFERENCE]) * LOG2_E))
             mass = 0.0

@@ -14,7 +14,7 @@ from .cell_sums import CellSums
 from .cells import CellPlan
 from .lanes import Lanes
 from .pair_loops import LANES
-from .row_data import RowData, Written, lane_count
+from .row_data import RowData, Written, lane_count, lane_ends
 from .sorted_points import SortedPoints, block_points, sorted_passes, sorter
 from .tiles import contiguous, is_contiguous
 from .units import Counter, new_counter
@@ -44,7 +44,7 @@ class SortedSums(CellSums):
         size = (plan.geometry.cells + OUTSIDE) * plan.order
         blocks = len(self._points.firsts) - 1
         lanes = min(lane_count(len(x), size), blocks)
-        self._cuts = np.arange(lanes + 1) * blocks // lanes
+        self._cuts = lane_ends(blocks, lanes, 1)
 
     @property
     def stored(self) -> int:

@@ -22,11 +22,11 @@ from .vector_code import VectorCode, powers_of_two
 _LINE = 64  # bytes of a cache line
 
 
-def tables(count: int, size: int) -> NDArray[np.float64]:
-    """Return zeros (count, at least size), each row of which starts at a cache line."""
+def tables(count: int, size: int, make: Callable = np.zeros) -> NDArray[np.float64]:
+    """Return an array (count, at least size) that `make` makes, each row of which starts at a cache line."""
     numbers = _LINE // 8
     width = -(-size // numbers) * numbers
-    array = np.zeros(count * width + numbers)
+    array = make(count * width + numbers)
     skip = -array.ctypes.data % _LINE // 8
     return array[skip : skip + count * width].reshape(count, width)
 

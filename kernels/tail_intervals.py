@@ -19,14 +19,24 @@ from .ahead import to_read
 from .arithmetic import LOG2_E
 from .families import FORMULAS, IMAGES, PERIOD, Variant
 from .jit import helper, lazily
-from .pair_loops import CHUNK, LANES, READ, READ1, WRITE1, distance_of, parameters_of, room, shift_of
+from .pair_loops import (
+    CHUNK,
+    LANES,
+    READ,
+    READ1,
+    READ_INTS,
+    WRITE1,
+    distance_of,
+    parameters_of,
+    room,
+    shift_of,
+)
 from .table_rows import note_extremes
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 INTS = types.Array(types.int64, 1, "C")
-READ_INTS = types.Array(types.int64, 1, "C", readonly=True)
 _BUCKETS = 1024
 
 

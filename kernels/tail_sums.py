@@ -16,8 +16,8 @@ from numba import types
 from .arithmetic import LOG2_E, SMALLEST, exp2, from_order_key, order_key, rounded_sum
 from .families import FORMULAS, IMAGES, PERIOD, Variant
 from .jit import helper, lazily, loop
-from .pair_loops import CHUNK, READ, READ1, WRITE1, distance_of, parameters_of, room, shift_of
-from .tail_intervals import INTS, READ_INTS, WHERE, bound_helpers, find
+from .pair_loops import CHUNK, READ, READ1, READ_INTS, WRITE1, distance_of, parameters_of, room, shift_of
+from .tail_intervals import INTS, WHERE, bound_helpers, find
 
 ORDER = 12
 

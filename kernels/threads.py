@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import lru_cache
 from queue import SimpleQueue
 from typing import Any
 
@@ -23,7 +24,7 @@ import numba
 from numba.np.ufunc import parallel
 
 from . import checks
-from .units import Counter, all_done, all_taken, new_counter, stop
+from .units import Counter, all_done, all_taken, as_helper, new_counter, stop
 
 # How often a caller looks whether helpers have ended, giving way each time, before it naps.
 _POLLS, _NAP = 2000, 1e-4  # s
@@ -59,7 +60,7 @@ def run_blocks(count: int, block: Callable[[int], Iterable[None] | None], n_thre
         return
     numbers = itertools.count()
 
-    def one() -> bool:
+    def one(_: bool) -> bool:
         index = next(numbers)
         if index < count:
             for _ in block(index) or ():
@@ -76,10 +77,10 @@ def run_units(count: int, work: Callable[[Counter], None], n_threads: int) -> No
 
     Every call takes some units from the counter, as `units` says.
     """
-    counter = new_counter()
+    counter = new_counter(n_threads > 1)
 
-    def some() -> bool:
-        work(counter)
+    def some(helping: bool) -> bool:
+        work(as_helper(counter) if helping else counter)
         return not all_taken(counter, count)
 
     _share(_Job(some, lambda: all_done(counter, count), lambda: stop(counter)), n_threads - 1, n_threads)
@@ -88,13 +89,13 @@ def run_units(count: int, work: Callable[[Counter], None], n_threads: int) -> No
 class _Job:
     """Work that helpers may join until it is closed.
 
-    `some` does part of it and says whether there may be more, `ended` says whether all is done though
-    helpers have not said so yet, and `halt` ends what runs early.
+    `some` does part of it, as a helper or not, and says whether there may be more; `ended` says whether all
+    is done though helpers have not said so yet; and `halt` ends what runs early.
     """
 
     def __init__(
         self,
-        some: Callable[[], bool],
+        some: Callable[[bool], bool],
         ended: Callable[[], bool] = lambda: False,
         halt: Callable[[], None] = lambda: None,
     ) -> None:
@@ -104,10 +105,10 @@ class _Job:
         self.stopped = False
         self.error: BaseException | None = None
 
-    def do(self, wanted: Callable[[], bool]) -> None:
+    def do(self, helping: bool, wanted: Callable[[], bool] = lambda: True) -> None:
         """Do what is left of the work, as long as `wanted`."""
         try:
-            while not self.stopped and wanted() and self._some():
+            while not self.stopped and wanted() and self._some(helping):
                 pass
         except BaseException:
             self.stop()
@@ -120,7 +121,7 @@ class _Job:
                 return
             self._running += 1
         try:
-            self.do(lambda: _working <= n_threads)
+            self.do(True, lambda: _working <= n_threads)
         except BaseException as error:  # the caller raises it again
             self.error = error
         finally:
@@ -159,7 +160,7 @@ def _share(job: _Job, helpers: int, n_threads: int) -> None:
     try:
         if job.reserved:
             _offer(job, n_threads)
-        job.do(lambda: True)
+        job.do(False)
     finally:
         job.close()
         _leave(1)
@@ -182,6 +183,7 @@ def _leave(threads: int) -> None:
         _working = max(0, _working - threads)
 
 
+@lru_cache(maxsize=1)
 def _most_helpers() -> int:
     return (os.cpu_count() or 2) - 1
 

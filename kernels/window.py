@@ -34,17 +34,27 @@ from .cells import Bins, reach_of
 from .families import FORMULAS, IMAGES, RowParameters, Variant, row_parameters
 from .families import PERIOD as FAMILY_PERIOD
 from .jit import helper, lazily
-from .lanes import MASS, REFERENCE, Lanes, look, look_at_points, rescale, weights_of
+from .lanes import MASS, REFERENCE, Lanes, look, look_at_points, rescale, start_lane, weights_of
 from .names import COMPACT
-from .pair_loops import CHUNK, READ, READ1, WRITE, WRITE1, distance_of, parameters_of, room, shift_of
-from .row_data import POINTS_PER_BLOCK, RowData, Written
+from .pair_loops import (
+    CHUNK,
+    READ,
+    READ1,
+    READ_INTS,
+    WRITE,
+    WRITE1,
+    distance_of,
+    parameters_of,
+    room,
+    shift_of,
+)
+from .row_data import POINTS_PER_BLOCK, OfLanes, RowData, Written
 from .rows import Forward
 from .window_near import near_loops
 
 Floats = NDArray[np.float64]
 
 _MOST_KEYS = 4096
-_INTS = types.Array(types.int64, 1, "C", readonly=True)
 _MOST_LOOKS = 5
 # ns on one thread: for each point and pair when sorted, and for each point and bin that it looks at.
 _POINT, _PAIR = 40.0, 0.8
@@ -119,12 +129,12 @@ class WindowLoops(NamedTuple):
 @cache
 def window_loops(variant: Variant, circle: bool) -> WindowLoops:
     """Return the passes over a block, each compiled when it is first asked for."""
-    fixed = (READ1, READ1, _INTS, _INTS, READ, types.boolean)
+    fixed = (READ1, READ1, READ_INTS, READ_INTS, READ, types.boolean)
     key = f"{variant.key}.{'circle' if circle else 'line'}"
     return WindowLoops(
         lazily(
             lambda: _make_forward(variant, circle),
-            types.void(READ1, READ1, types.int64, *fixed, WRITE, WRITE),
+            types.void(READ1, READ1, *fixed, WRITE, WRITE),
             f"window.forward.{key}",
         ),
         lazily(
@@ -186,10 +196,11 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
     formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
     sort = _sorter(circle)
 
-    def forward(x, z, size, g, centers, first, last, params, derived, states, sums):
+    def forward(x, z, g, centers, first, last, params, derived, states, sums):
         """sums (1, 2 M) += densities and widenings from points of one lane with keys first[m] .. last[m]."""
         bins, state = centers.shape[0], states[0]
         density, widening = sums[0, :bins], sums[0, bins : 2 * bins]
+        start_lane(sums[0], state)
         look_at_points(x, state)
         factor = look(z, state)
         rescale(density, factor)
@@ -306,16 +317,15 @@ class WindowSums:
         """Return the sums over all points."""
         size, sizes = self._size, (1 + derivatives) * self._size
         lanes = Lanes(row, row.lanes(sizes), sizes)
-        loop, points = self._forward(), row.lane_size(lanes.count)
-        about = points, self._g, *self._fixed, derivatives
+        loop, about = self._forward(), (self._g, *self._fixed, derivatives)
 
-        def some(which: slice, x: Floats, z: Floats, *units: Any) -> None:
-            loop(x, z, *about, lanes.states[which], lanes.sums[which], *units)
+        def some(which: slice, data: OfLanes | tuple[Floats, Floats], *units: Any) -> None:
+            loop(*data, *about, lanes.states[which], lanes.sums[which], *units)
 
         if self.plan.looks:
             row.each_lanes(lanes.count, some)
         else:
-            row.each_lane(lanes.count, lambda lane, x, z: some(slice(lane, lane + 1), x, z), self._most)
+            row.each_lane(lanes.count, lambda lane, *data: some(slice(lane, lane + 1), data), self._most)
         sums, mass = lanes.total()
         density, widening = sums[:size][self._bins], sums[-size:][self._bins]
         error = ROUNDING * density + self.plan.beyond * mass
@@ -329,7 +339,7 @@ class WindowSums:
         bin_weights = np.zeros(self._size)
         bin_weights[self._bins] = weights
         about = row.top, self._g, *self._fixed, derived, bin_weights, share
-        size = row.block_size if self.plan.looks else min(row.block_size, self._most)
+        size = row.unit_size if self.plan.looks else min(row.block_size, self._most)
         largest = np.zeros(-(-row.points // size))
 
         def near(piece: slice, x: Floats, z: Floats, *units: Any) -> None:

@@ -19,26 +19,49 @@ from .cell_points import finish
 from .families import FORMULAS, IMAGES, Variant
 from .families import PERIOD as FAMILY_PERIOD
 from .jit import helper, lazily
-from .lanes import look, look_at_points, rescale, weigh_seen, weights_of
-from .pair_loops import CHUNK, LANES, READ, READ1, WRITE, WRITE1, distance_of, parameters_of, room, shift_of
+from .lanes import look, look_at_points, rescale, start_lane, weigh_seen, weights_of
+from .pair_loops import (
+    CHUNK,
+    LANES,
+    READ,
+    READ1,
+    READ_INTS,
+    WRITE,
+    WRITE1,
+    distance_of,
+    parameters_of,
+    room,
+    shift_of,
+)
 from .units import COUNTER, take_unit, unit_done, wait_for_others
 
 
 @cache
 def near_loops(variant: Variant, circle: bool) -> tuple[Callable[[], Callable], Callable[[], Callable]]:
     """Return the forward and the adjoint pass over a block, each compiled when it is first asked for."""
-    data, units = (READ1, READ1, types.int64), (COUNTER, types.int64)
+    data, units = (READ1, READ1), (COUNTER, types.int64)
     fixed = (READ1, READ1, types.int64, READ, types.boolean)
     key = f"{variant.key}.{'circle' if circle else 'line'}"
     return (
         lazily(
             lambda: _make_forward(variant, circle),
-            types.void(*data, *fixed, WRITE, WRITE, *units),
+            types.void(*data, READ_INTS, *fixed, WRITE, WRITE, *units),
             f"window_near.forward.{key}",
         ),
         lazily(
             lambda: _make_adjoint(variant, circle),
-            types.void(*data, types.float64, *fixed, READ1, types.float64, WRITE1, WRITE1, WRITE1, *units),
+            types.void(
+                *data,
+                types.int64,
+                types.float64,
+                *fixed,
+                READ1,
+                types.float64,
+                WRITE1,
+                WRITE1,
+                WRITE1,
+                *units,
+            ),
             f"window_near.adjoint.{key}",
         ),
     )
@@ -110,18 +133,19 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
                     for j in range(n):
                         widening[np.uint64(cell[j] + number)] += terms[j]
 
-    def forward(x, z, size, g, centers, looks, params, derived, states, sums, counter, most):
+    def forward(x, z, ends, g, centers, looks, params, derived, states, sums, counter, most):
         """sums (lanes, 2 bins) += densities and widenings from the points that look at a bin.
 
-        In up to `most` lanes of `size` points each.
+        In up to `most` lanes, points ends[l] .. ends[l + 1] each.
         """
         bins, lanes = centers.shape[0], states.shape[0]
         for _ in range(most):
             lane = take_unit(counter)
             if lane >= lanes:
                 return wait_for_others(counter, lanes)
-            begin, end = lane * size, min((lane + 1) * size, x.shape[0])
+            begin, end = ends[lane], ends[lane + 1]
             fixed = g, centers, looks, params, derived, states[lane]
+            start_lane(sums[lane], states[lane])
             add_lane(x[begin:end], z[begin:end], *fixed, sums[lane, :bins], sums[lane, bins : 2 * bins])
             unit_done(counter)
 
