@@ -12,11 +12,11 @@ from numba import types
 from numpy.typing import NDArray
 
 from .arithmetic import SMALLEST, exp2
-from .cell_levels import CIRCULAR, MOST_RUNS, ORDER, cell_steps, cells_seen, node_positions, see_grown
+from .cell_levels import CIRCULAR, MOST_RUNS, ORDER, cell_steps, cells_seen, node_positions
 from .cells import PRODUCT, CellPlan
 from .families import FORMULAS, IMAGES, PERIOD, Variant
 from .jit import helper, lazily
-from .pair_loops import READ, READ1, READ_INTS, WRITE1, distance_of, parameters_of, shift_of
+from .pair_loops import READ, READ1, WRITE1, distance_of, parameters_of, shift_of
 from .row_data import RowData
 
 Floats = NDArray[np.float64]
@@ -33,23 +33,25 @@ class BinLoops(NamedTuple):
     slopes: Callable[[], Callable]
 
 
+# The types of what all loops take: `about` of BinSums.
+BINS = (*(types.int64,) * 4, READ1, READ1, types.Array(types.int64, 1, "C"), READ1, READ)
+
+
 @cache
 def bin_loops(variant: Variant) -> BinLoops:
     """Return the loops of a variant, each compiled when it is first asked for."""
-    head = (types.int64,) * 4
-    common = (READ1, READ1, READ_INTS, READ1, READ)
-    forward = types.void(*head, *common, READ1, READ1, READ1, types.float64, types.float64, WRITE1, WRITE1)
-    adjoint = types.void(*head, *common, READ1, READ1, WRITE1, WRITE1)
+    forward = types.void(*BINS, READ1, READ1, READ1, types.float64, types.float64, WRITE1, WRITE1)
+    adjoint = types.void(*BINS, READ1, READ1, WRITE1, WRITE1)
 
     def compiled(name: str, make: Callable, signature: object) -> Callable[[], Callable]:
         derived = name in ("widenings", "slopes")
         return lazily(lambda: make(variant, derived), signature, f"cell_bins.{name}.{variant.key}")
 
     return BinLoops(
-        compiled("densities", _make_forward, forward),
-        compiled("widenings", _make_forward, forward),
-        compiled("values", _make_adjoint, adjoint),
-        compiled("slopes", _make_adjoint, adjoint),
+        compiled("densities", make_forward, forward),
+        compiled("widenings", make_forward, forward),
+        compiled("values", make_adjoint, adjoint),
+        compiled("slopes", make_adjoint, adjoint),
     )
 
 
@@ -89,7 +91,7 @@ def _table(variant: Variant, by_h: bool, by_d: bool) -> Callable:
     return fill
 
 
-def _make_forward(variant: Variant, derived: bool) -> Callable:
+def make_forward(variant: Variant, derived: bool) -> Callable:
     fill = _table(variant, derived, False)
 
     def forward(
@@ -142,7 +144,7 @@ def _make_forward(variant: Variant, derived: bool) -> Callable:
     return forward
 
 
-def _make_adjoint(variant: Variant, derived: bool) -> Callable:
+def make_adjoint(variant: Variant, derived: bool) -> Callable:
     fill = _table(variant, False, derived)
 
     def adjoint(
@@ -206,7 +208,13 @@ class BinSums:
         count = max(1, min(8, stride, int(work) // _WORTH_SHARING))
         self._parts = list(pairwise([i * stride // count for i in range(count + 1)]))
 
-    def _about(self, part: int, spec: NDArray[np.int64]) -> tuple[Any, ...]:
+    @property
+    def shared(self) -> bool:
+        """Whether bins are so many that threads share them."""
+        return len(self._parts) > 1
+
+    def about(self, part: int, spec: NDArray[np.int64]) -> tuple[Any, ...]:
+        """Return what compiled code needs to know of some bins, as in BINS."""
         about = self._centers, self._places, spec, self._positions, self._plan.family.parameters
         return (*self._parts[part], *self._repeats, *about)
 
@@ -217,15 +225,13 @@ class BinSums:
 
         From the nodes' weights, the cells' masses, and that of all points.
         """
-        # What the adjoint of this call is to see as well; others may be at work with the same cells.
-        spec = row.seen = see_grown(self._plan.spec, self._plan.geometry, masses)
         bins = len(self._centers)
         density, error = np.empty(bins), np.empty(bins)
         widening = np.empty(bins) if derivatives else None
 
         def some(part: int) -> None:
             errors = self._plan.accuracy, self._plan.relative, self._plan.beyond * mass
-            head = (*self._about(part, spec), weights, masses, *errors)
+            head = (*self.about(part, row.seen), weights, masses, *errors)
             if widening is not None:
                 self._loops.widenings()(*head, widening, error)
             self._loops.densities()(*head, density, error)
@@ -236,12 +242,12 @@ class BinSums:
     def adjoint(self, row: RowData, weights: Floats, slopes: bool) -> tuple[Floats, Floats]:
         """Return what bins' weights give each node, and a bound on its error in each cell."""
         loop = self._loops.slopes() if slopes else self._loops.values()
-        cells, spec = self._plan.levels.cells, row.seen
+        cells = self._plan.levels.cells
         values = np.zeros((len(self._parts), cells * self._plan.order))
         doubts = np.zeros((len(self._parts), cells))
 
         def some(part: int) -> None:
-            loop(*self._about(part, spec), weights, self._plan.accuracy, values[part], doubts[part])
+            loop(*self.about(part, row.seen), weights, self._plan.accuracy, values[part], doubts[part])
 
         row.each(len(self._parts), some)
         if len(self._parts) == 1:

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .cell_geometry import GROWING, GROWN, Geometry
+from .cell_geometry import GROWN, Geometry
 from .jit import helper
-from .products import times
+from .products import add_multiple
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -38,12 +38,13 @@ class Levels(NamedTuple):
     sizes: tuple[int, ...]  # cells of each level, without those that grow
     starts: tuple[int, ...]  # cells before each level's
     cells: int  # of all levels
-    up: tuple[Floats, ...]  # (children, P, P), moments of a parent from those of each child
+    up: Floats  # (children of one parent of each level, P, P), a parent's T_k from T_l in each child
+    down: Floats  # the same, transposed: T_l of each child from a parent's T_k
 
 
 def make_levels(geometry: Geometry, order: int, count: int) -> Levels:
     """Return `count` levels, or as many as there are cells for."""
-    sizes, starts, up = [geometry.columns * geometry.parts], [0], []
+    sizes, starts, up = [geometry.columns * geometry.parts], [0], [np.empty((0, order, order))]
     cells = geometry.cells
     columns = geometry.columns
     for level in range(1, min(count, _MOST)):
@@ -55,7 +56,9 @@ def make_levels(geometry: Geometry, order: int, count: int) -> Levels:
         starts.append(cells)
         sizes.append(columns)
         cells += columns
-    return Levels(tuple(sizes), tuple(starts), cells, tuple(up))
+    matrices = np.concatenate(up)
+    down = np.ascontiguousarray(matrices.transpose(0, 2, 1))
+    return Levels(tuple(sizes), tuple(starts), cells, matrices, down)
 
 
 @lru_cache(maxsize=64)
@@ -102,35 +105,53 @@ def _merging(breaks: tuple[float, ...], order: int) -> Floats:
     return np.array(matrices)
 
 
-def merge(levels: Levels, order: int, moments: Floats) -> None:
+# What follows up to the specification is for compiled code, and takes one.
+
+
+@helper
+def _children(spec, level):
+    return MERGED * (spec[PARTS] if level == 0 else np.int64(1))
+
+
+@helper
+def merge(spec, down, moments):
     """Fill in the moments (cells, P) of all levels but the narrowest."""
-    for level, matrices in enumerate(levels.up):
-        children = _family(levels, level, moments, order)
-        together = matrices.transpose(0, 2, 1).reshape(-1, order)
-        parents = times(children.reshape(len(children), -1), together)
-        start = levels.starts[level + 1]
-        moments[start : start + len(parents)] = parents
+    first = np.int64(0)
+    for level in range(spec[LEVELS] - 1):
+        children, size = _children(spec, level), spec[_SIZES + level]
+        start, above = spec[_STARTS + level], spec[_STARTS + level + 1]
+        for parent in range(spec[_SIZES + level + 1]):
+            sums = moments[above + parent]
+            sums[:] = 0.0
+            for c in range(min(children, size - parent * children)):
+                child = moments[start + parent * children + c]
+                for l in range(spec[ORDER]):
+                    add_multiple(sums, child[l], down[first + c, l])
+        first += children
 
 
-def distribute(levels: Levels, order: int, coefficients: Floats) -> None:
+@helper
+def distribute(spec, up, coefficients):
     """Add what wider cells hold of a polynomial, in Chebyshev form (cells, P), to the narrower ones."""
-    for level in reversed(range(len(levels.up))):
-        matrices = levels.up[level]
-        start = levels.starts[level + 1]
-        parents = coefficients[start : start + levels.sizes[level + 1]]
-        together = matrices.transpose(1, 0, 2).reshape(order, -1)
-        children = times(parents, together).reshape(-1, order)
-        start, size = levels.starts[level], levels.sizes[level]
-        coefficients[start : start + size] += children[:size]
+    first = np.int64(up.shape[0])
+    for level in range(spec[LEVELS] - 2, -1, -1):
+        children, size = _children(spec, level), spec[_SIZES + level]
+        start, above = spec[_STARTS + level], spec[_STARTS + level + 1]
+        first -= children
+        for parent in range(spec[_SIZES + level + 1]):
+            for c in range(min(children, size - parent * children)):
+                child = coefficients[start + parent * children + c]
+                for k in range(spec[ORDER]):
+                    add_multiple(child, coefficients[above + parent, k], up[first + c, k])
 
 
-def _family(levels: Levels, level: int, moments: Floats, order: int) -> Floats:
-    """Return the moments of a level's cells by parent (parents, children, P), with zeros at the end."""
-    start, size = levels.starts[level], levels.sizes[level]
-    parents, children = levels.sizes[level + 1], len(levels.up[level])
-    family = np.zeros((parents * children, order))
-    family[:size] = moments[start : start + size]
-    return family.reshape(parents, children, order)
+@helper
+def distribute_doubts(spec, doubts):
+    """Add wider cells' bounds (cells,) to those of the narrower ones."""
+    for level in range(spec[LEVELS] - 2, -1, -1):
+        children, start, above = _children(spec, level), spec[_STARTS + level], spec[_STARTS + level + 1]
+        for child in range(spec[_SIZES + level]):
+            doubts[start + child] += doubts[above + child // children]
 
 
 def specification(geometry: Geometry, levels: Levels, order: int, near: int, circular: bool) -> Ints:
@@ -150,19 +171,18 @@ def see_between_knots(spec: Ints, low: tuple[int, int], high: tuple[int, int], m
     spec[HIGH_PITCH], spec[HIGH_PART] = high
 
 
-def see_grown(spec: Ints, geometry: Geometry, mass: Floats) -> Ints:
-    """Return the specification with which of the growing cells hold points, by mass (cells,)."""
-    if geometry.kind != GROWING:
-        return spec
-    spec = spec.copy()
-    for first, start, stop in (
-        (geometry.columns, RIGHT_START, RIGHT_STOP),
-        (geometry.columns + GROWN, LEFT_START, LEFT_STOP),
-    ):
-        held = np.flatnonzero(mass[first : first + GROWN])
-        spec[start] = first + held[0] if len(held) else 0
-        spec[stop] = first + held[-1] + 1 if len(held) else 0
-    return spec
+@helper
+def see_grown(spec, cells, masses):
+    """State which of the growing cells hold points, the last 2 GROWN of the narrowest; by masses (cells,)."""
+    for side in range(2):
+        begin = cells - (2 - side) * GROWN
+        first, last = begin + GROWN, begin
+        for cell in range(begin, begin + GROWN):
+            if masses[cell] != 0.0:
+                first, last = min(first, np.int64(cell)), np.int64(cell + 1)
+        held = last > first
+        spec[RIGHT_START + 2 * side] = first if held else np.int64(0)
+        spec[RIGHT_START + 2 * side + 1] = last if held else np.int64(0)
 
 
 @helper

@@ -2,47 +2,46 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .cell_bins import BinSums
-from .cell_geometry import OUTSIDE
-from .cell_levels import chebyshev, distribute, merge
+from .cell_geometry import GROWING, OUTSIDE
+from .cell_levels import chebyshev
+from .cell_middle import CellTables, give, middle, weigh
 from .cell_points import point_passes
 from .cells import PER_EPS, CellPlan
+from .certify import Certain, room_for
 from .lanes import Lanes
-from .products import times
 from .row_data import OfLanes, RowData, Written, lane_count
-from .rows import Forward
+from .rows import Forward, Sums
 from .table_rows import tables
 from .units import Counter
 
 Floats = NDArray[np.float64]
 
 
-class CellSums:
+class CellSums(Sums):
     """The sums of one row, whose x and bins are given and whose logits may change."""
+
+    order: int
 
     def __init__(self, plan: CellPlan, centers: Floats) -> None:
         self.plan, self.centers = plan, np.ascontiguousarray(centers)
-        self.log_scale = float(plan.family.log_scale[0])
-        shape = plan.geometry
-        _, self._to_weights, self._to_powers = chebyshev(plan.order)
-        self._from_moments = np.ascontiguousarray(self._to_weights.T)
+        self.log_scale, self.order = float(plan.family.log_scale[0]), plan.order
+        self.keeps = plan.eps * PER_EPS
+        shape, levels = plan.geometry, plan.levels
+        _, to_weights, to_powers = chebyshev(plan.order)
+        from_moments = np.ascontiguousarray(to_weights.T)
+        matrices = levels.up, levels.down, from_moments, to_weights, to_powers
+        self._tables = CellTables(shape.cells, shape.kind == GROWING, *matrices)
+        self._middle = middle(plan.family.variant)
         self._g = shape.array()
         self._bins = BinSums(plan, self.centers)
         self._passes = point_passes(plan.order, shape.kind, shape.circle)
-
-    @property
-    def order(self) -> int:
-        return self.plan.order
-
-    @property
-    def keeps(self) -> float:
-        """The tolerance that the cells can keep."""
-        return self.plan.eps * PER_EPS
 
     def workspace(self, row_points: int) -> int:
         """Return the bytes that a call takes beside its arguments and results."""
@@ -65,41 +64,61 @@ class CellSums:
         sums, mass = lanes.total()
         return sums.reshape(-1, self.order), mass
 
+    def _begin(self, row: RowData) -> tuple[Floats, float]:
+        """Return the narrowest cells' moments and sum_j w_j."""
+        moments = self.moments(row)
+        # What the adjoint of this call is to see as well; others may be at work with the same cells.
+        row.seen = self.plan.spec.copy() if self._tables.growing else self.plan.spec
+        return moments
+
     def forward(self, row: RowData, derivatives: bool) -> Forward:
         """Return the sums over all points."""
-        narrow, mass = self.moments(row)
-        return self.from_moments(row, narrow, mass, derivatives)
-
-    def from_moments(self, row: RowData, narrow: Floats, mass: float, derivatives: bool) -> Forward:
-        plan, order = self.plan, self.order
-        moments = narrow[: plan.geometry.cells]
-        if plan.levels.up:
-            moments = np.concatenate([moments, np.zeros((plan.levels.cells - len(moments), order))])
-            merge(plan.levels, order, moments)
-        masses = np.ascontiguousarray(moments[:, 0])
-        weights = times(moments, self._from_moments).ravel()
-        density, error, widening = self._bins.forward(row, weights, masses, mass, derivatives)
+        narrow, mass = self._begin(row)
+        cells = self.plan.levels.cells
+        masses, weights = np.empty(cells), np.empty((cells, self.order))
+        weigh()(narrow, row.seen, *self._tables, masses, weights)
+        density, error, widening = self._bins.forward(row, weights.ravel(), masses, mass, derivatives)
         return Forward(density, error, mass, widening)
+
+    def certified(
+        self, row: RowData, derivatives: bool, p: Floats, tolerance: float
+    ) -> tuple[Forward, Certain]:
+        """Return the sums, and which bins of masses p they are good enough for."""
+        if derivatives or self._bins.shared:
+            return super().certified(row, derivatives, p, tolerance)
+        narrow, mass = self._begin(row)
+        density, error, arrays, powers = np.empty(len(p)), np.empty(len(p)), room_for(len(p)), self._powers()
+        shift, plan = self.log_scale - math.log(mass), self.plan
+        about = (*self._bins.about(0, row.seen), plan.accuracy, plan.relative, plan.beyond * mass)
+        loss, relative, weak_bins, doubt = self._middle()(
+            narrow,
+            *self._tables,
+            *about,
+            p,
+            tolerance,
+            shift,
+            row.adjoint_follows,
+            density,
+            error,
+            *arrays,
+            powers,
+        )
+        row.given = arrays[1], powers, doubt
+        return Forward(density, error, mass, None), Certain(*arrays, loss, relative, weak_bins)
+
+    def _powers(self) -> Floats:
+        size = (self.plan.geometry.cells + OUTSIDE) * self.order
+        return tables(1, size)[0, :size].reshape(-1, self.order)
 
     def polynomials(self, row: RowData, weights: Floats, slopes: bool) -> tuple[Floats, float]:
         """Return what points take from cells, as powers (cells + OUTSIDE, P), and a bound on its error."""
-        plan, order = self.plan, self.order
-        values, doubt = self._bins.adjoint(row, weights, slopes)
-        coefficients = times(values.reshape(-1, order), self._to_weights)
-        distribute(plan.levels, order, coefficients)
-        cells = plan.geometry.cells
-        size = (cells + OUTSIDE) * order
-        powers = tables(1, size)[0, :size].reshape(-1, order)
-        times(coefficients[:cells], self._to_powers, powers[:cells])
-        for level in reversed(range(1, len(plan.levels.sizes))):
-            start, below = plan.levels.starts[level], plan.levels.starts[level - 1]
-            size = plan.levels.sizes[level - 1]
-            children = len(plan.levels.up[level - 1])
-            doubt[below : below + size] += np.repeat(
-                doubt[start : start + plan.levels.sizes[level]], children
-            )[:size]
-        beyond = plan.beyond * float(weights.sum()) if plan.beyond > 0 else 0.0
-        return powers, float(doubt[:cells].max(initial=0.0)) + beyond
+        if row.given is not None and row.given[0] is weights and not slopes:
+            _, powers, doubt = row.given
+        else:
+            values, doubts = self._bins.adjoint(row, weights, slopes)
+            powers = self._powers()
+            doubt = give()(values.reshape(-1, self.order), doubts, row.seen, *self._tables, powers)
+        return powers, doubt + (self.plan.beyond * float(weights.sum()) if self.plan.beyond > 0 else 0.0)
 
     def adjoint(
         self, row: RowData, weights: Floats, share: float, out: dict[str, NDArray[Any]]

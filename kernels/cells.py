@@ -209,7 +209,7 @@ def _cost(points: int, order: int, shape: Geometry, pairs: float, keep: bool) ->
     if keep and sorts(shape):
         block = block_points(shape)
         # The larger a block, the less of it stays in the first cache.
-        each = 0.95 + 0.03 * order + 0.08 * math.log2(block * shape.copies / 2**12)
+        each = 0.95 + 0.03 * order + 0.25 * math.log2(block * shape.copies / 2**12)
         return points * (0.9 + shape.copies * each) + 20 * (shape.cells * points / block) + around
     # The further a table of cells exceeds the first cache, the slower.
     spread = 1 + 0.15 * max(0.0, math.log2(shape.cells * order / 2**12))

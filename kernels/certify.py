@@ -4,17 +4,39 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
+import numpy as np
 from numba import types
+from numpy.typing import NDArray
 
 from .jit import lazily
 from .pair_loops import READ1, WRITE1
 
 # Densities below this may have lost something to underflow.
 _FLOOR = 1e-200
+FLAGS = types.Array(types.boolean, 1, "C")
+
+Floats = NDArray[np.float64]
 
 
-def _make_certify() -> Callable:
+class Certain(NamedTuple):
+    """What `certify` says of the bins."""
+
+    log_q: Floats
+    weights: Floats
+    weak: NDArray[np.bool_]
+    loss: float
+    relative: float
+    weak_bins: int
+
+
+def room_for(bins: int) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Return arrays for log q, weights and which bins are weak."""
+    return np.empty(bins), np.empty(bins), np.empty(bins, bool)
+
+
+def make_certify() -> Callable:
     def certify(density, error, p, tolerance, shift, log_q, weights, weak):
         """For bins (M,) of mass p > 0 whose error is within tolerance, write log q and weights = p / density.
 
@@ -39,7 +61,7 @@ def _make_certify() -> Callable:
 
 
 certify = lazily(
-    _make_certify,
+    make_certify,
     types.Tuple((types.float64, types.float64, types.int64))(
         READ1,
         READ1,
@@ -48,7 +70,7 @@ certify = lazily(
         types.float64,
         WRITE1,
         WRITE1,
-        types.Array(types.boolean, 1, "C"),
+        FLAGS,
     ),
     "certify",
 )

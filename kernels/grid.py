@@ -36,7 +36,7 @@ from .grid_points import grid_passes, placing, shares
 from .lanes import Lanes
 from .names import COMPACT
 from .row_data import RowData, Written, lane_count
-from .rows import Forward
+from .rows import Forward, Sums
 
 Floats = NDArray[np.float64]
 
@@ -181,13 +181,15 @@ def _fft_length(least: int) -> int:
     return best
 
 
-class GridSums:
+class GridSums(Sums):
     """The sums of one row, whose bins are given and whose x and logits may change.
 
     Bins are certified against rounding only, and against points off the grid: what binning itself
     costs is no part of `error`, nor of what `adjoint` returns, for whoever names this strategy wants
     it. Bins whose sums are mere rounding, or negative, still show as uncertain.
     """
+
+    order: int
 
     def __init__(self, plan: GridPlan, centers: Floats) -> None:
         self.plan, self.order = plan, plan.order

@@ -8,26 +8,32 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from .jit import lazily
+from .jit import helper, lazily
 from .pair_loops import READ, WRITE
 
 Floats = NDArray[np.float64]
+
+
+@helper
+def add_multiple(sums, factor, row):
+    """sums += factor row."""
+    for j in range(sums.shape[0]):
+        sums[j] += factor * row[j]
 
 
 def _make_product() -> Callable:
     def product(rows, matrix, result):
         """result (n, L) = rows (n, K) times matrix (K, L)."""
         for i in range(rows.shape[0]):
-            for j in range(matrix.shape[1]):
-                result[i, j] = 0.0
+            row = result[i]
+            row[:] = 0.0
             for k in range(matrix.shape[0]):
-                factor = rows[i, k]
-                for j in range(matrix.shape[1]):
-                    result[i, j] += factor * matrix[k, j]
+                add_multiple(row, rows[i, k], matrix[k])
 
     return product
 
 
+multiply = helper(_make_product())
 product = lazily(_make_product, types.void(READ, READ, WRITE), "products.product")
 
 

@@ -67,9 +67,10 @@ class RowData:
         self._top: float | None = None
         self._extent: tuple[float, float] | None = None
         self.adjoint_follows = adjoint_follows
-        # What a forward pass leaves to the adjoint one: which cells it saw, and weights.
+        # What a forward pass leaves to the adjoint one: which cells it saw, weights, and what bins give.
         self.seen: Any = None
         self.kept: Any = None
+        self.given: Any = None
 
     @property
     def top(self) -> float:

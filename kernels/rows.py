@@ -9,12 +9,13 @@ a smaller one.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .certify import certify
+from .certify import Certain, certify, room_for
 from .families import RowParameters
 from .row_data import RowData
 from .tails import Tail
@@ -36,25 +37,30 @@ class Forward(NamedTuple):
     widening: Floats | None  # sum_j w_j dK/dh / C
 
 
-class Sums(Protocol):
+class Sums(ABC):
     """One row's sums by some method, for x and bins that stay and logits that may change."""
 
     log_scale: float  # log C
+    order: int | None
+    keeps: float  # the tolerance that the sums can keep
 
-    @property
-    def order(self) -> int | None:
-        """The order, where there is one."""
-
-    @property
-    def keeps(self) -> float:
-        """The tolerance that the sums can keep."""
-
+    @abstractmethod
     def workspace(self, points: int) -> int:
         """Return the bytes that a call takes beside its arguments and results."""
 
+    @abstractmethod
     def forward(self, row: RowData, derivatives: bool) -> Forward:
         """Return the sums over all points."""
 
+    def certified(
+        self, row: RowData, derivatives: bool, p: Floats, tolerance: float
+    ) -> tuple[Forward, Certain]:
+        """Return the sums, and which bins of masses p they are good enough for."""
+        found, arrays = self.forward(row, derivatives), room_for(len(p))
+        shift = self.log_scale - math.log(found.mass)
+        return found, Certain(*arrays, *certify()(found.density, found.error, p, tolerance, shift, *arrays))
+
+    @abstractmethod
     def adjoint(
         self, row: RowData, weights: Floats, share: float, out: dict[str, NDArray[Any]]
     ) -> tuple[float, float]:
@@ -93,30 +99,17 @@ class RowProblem(NamedTuple):
 
 def log_densities(problem: RowProblem, row: RowData, sums: Sums, rtol: float) -> Floats:
     """Return log q at the centers."""
-    found = sums.forward(row, False)
-    certain = _certain(found, np.ones(len(problem.centers)), max(rtol, sums.keeps), sums)
+    tolerance = max(rtol, sums.keeps)
+    found, certain = sums.certified(row, False, np.ones(len(problem.centers)), _of_bins(tolerance))
     if certain.weak_bins:
-        tail = problem.tail(row, certain.weak, max(rtol, sums.keeps))
+        tail = problem.tail(row, certain.weak, tolerance)
         certain.log_q[certain.weak] = tail.log_sums() + _tail_scale(problem, row, found.mass)
     return certain.log_q
 
 
-class _Certain(NamedTuple):
-    """What `certify` says of the bins."""
-
-    log_q: Floats
-    weights: Floats
-    weak: NDArray[np.bool_]
-    loss: float
-    relative: float
-    weak_bins: int
-
-
-def _certain(found: Forward, p: Floats, tolerance: float, sums: Sums) -> _Certain:
-    bins = len(p)
-    arrays = np.empty(bins), np.empty(bins), np.empty(bins, bool)
-    tolerance, shift = max(_SHARE * tolerance, _LEAST), sums.log_scale - math.log(found.mass)
-    return _Certain(*arrays, *certify()(found.density, found.error, p, tolerance, shift, *arrays))
+def _of_bins(tolerance: float) -> float:
+    """Return the tolerance for the density of a bin."""
+    return max(_SHARE * tolerance, _LEAST)
 
 
 def _tail_scale(problem: RowProblem, row: RowData, mass: float) -> float:
@@ -170,9 +163,9 @@ def _attempt(
 ) -> tuple[float, float]:
     """Return the loss, and how many times its tolerance the gradients' error may be."""
     out = gradients or {}
-    found = sums.forward(row, "bandwidth" in out)
-    p, mass = problem.masses, found.mass
-    log_q, weights, weak, loss, relative, weak_bins = _certain(found, p, tolerance, sums)
+    p = problem.masses
+    found, certain = sums.certified(row, "bandwidth" in out, p, _of_bins(tolerance))
+    (log_q, weights, weak, loss, relative, weak_bins), mass = certain, found.mass
     tail, in_reach = None, 1.0
     if weak_bins:
         tail = problem.tail(row, weak, tolerance)

@@ -24,7 +24,7 @@ import numba
 from numba.np.ufunc import parallel
 
 from . import checks
-from .units import Counter, all_done, all_taken, as_helper, new_counter, stop
+from .units import Counter, all_done, all_taken, as_helper, new_counter, ring, stop
 
 # How often a caller looks whether helpers have ended, giving way each time, before it naps.
 _POLLS, _NAP = 2000, 1e-4  # s
@@ -55,7 +55,7 @@ def run_blocks(count: int, block: Callable[[int], Iterable[None] | None], n_thre
     pressed, no more steps are taken.
     """
     if count == 1:
-        for _ in block(0) or ():
+        for _step in block(0) or ():
             pass
         return
     numbers = itertools.count()
@@ -69,7 +69,7 @@ def run_blocks(count: int, block: Callable[[int], Iterable[None] | None], n_thre
         return index < count
 
     job = _Job(one)
-    _share(job, min(n_threads, count) - 1, n_threads)
+    _share(job, min(n_threads, count) - 1, n_threads, ring)
 
 
 def run_units(count: int, work: Callable[[Counter], None], n_threads: int) -> None:
@@ -154,12 +154,13 @@ class _Job:
             raise interrupt
 
 
-def _share(job: _Job, helpers: int, n_threads: int) -> None:
-    """Do a job, with up to so many helpers."""
+def _share(job: _Job, helpers: int, n_threads: int, call: Callable[[], None] = lambda: None) -> None:
+    """Do a job, with up to so many helpers, whom `call` calls where the job itself does not."""
     job.reserved = _enter(helpers, n_threads)
     try:
         if job.reserved:
             _offer(job, n_threads)
+            call()
         job.do(False)
     finally:
         job.close()

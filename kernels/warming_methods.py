@@ -10,6 +10,7 @@ from .cell_accuracy import sampler
 from .cell_bins import bin_loops
 from .cell_geometry import EVEN, GROWING
 from .cell_geometry import KNOTS as ON_KNOTS
+from .cell_middle import give, middle, weigh
 from .cell_points import point_passes
 from .certify import certify
 from .families import Variant, row_parameters
@@ -71,6 +72,7 @@ def _cells(
     found: list[Callable[[], Callable]] = []
     for variant in summed:
         loops = bin_loops(variant)
+        found += [middle(variant), weigh, give]
         found += [loops.densities, loops.values] if only_z else loops
     for kind in _kinds(kernel, circle):
         for order in ORDERS["cells"]:

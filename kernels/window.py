@@ -49,7 +49,7 @@ from .pair_loops import (
     shift_of,
 )
 from .row_data import POINTS_PER_BLOCK, OfLanes, RowData, Written
-from .rows import Forward
+from .rows import Forward, Sums
 from .window_near import near_loops
 
 Floats = NDArray[np.float64]
@@ -279,7 +279,7 @@ def _make_adjoint(variant: Variant, circle: bool) -> Callable:
     return adjoint
 
 
-class WindowSums:
+class WindowSums(Sums):
     """The sums of one row over the pairs within reach."""
 
     order = None

@@ -11,6 +11,7 @@ import pytest
 import kdexent
 from kdexent import (
     cell_bins,
+    cell_middle,
     cell_points,
     class_rows,
     gaussian_runs,
@@ -165,6 +166,13 @@ def test_loops_over_pairs_in_reach(monkeypatch, make, about):
         code = asm(loops)
         assert len(re.findall(r"\bv(fmadd|fnmadd|fmsub)\w*pd\s.*%[yz]mm", code)) > 8
         assert not re.search(r"\b(call|jmp)\w*\s+\S*\b(exp2?|pow|log)\b", code)
+
+
+@x86_with_fma
+def test_steps_between_the_passes_over_points(monkeypatch):
+    code = assembly(monkeypatch, cell_middle.middle)(cell_middle.middle(GAUSSIAN))
+    assert len(re.findall(r"\bv(fmadd|fnmadd|fmsub)\w*pd\s.*%[yz]mm", code)) > 8
+    assert not re.search(r"\b(call|jmp)\w*\s+\S*\b(exp2?|pow)\b", code)
 
 
 def test_flags_come_from_one_place():
