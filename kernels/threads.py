@@ -55,12 +55,12 @@ def run_blocks(count: int, block: Callable[[int], Iterable[None] | None], n_thre
     pressed, no more steps are taken.
     """
     if count == 1:
-        for _step in block(0) or ():
+        for _ in block(0) or ():
             pass
         return
     numbers = itertools.count()
 
-    def one(_: bool) -> bool:
+    def one(_helping: bool) -> bool:
         index = next(numbers)
         if index < count:
             for _ in block(index) or ():
