@@ -14,7 +14,6 @@ import numpy as np
 from numba import types
 
 from . import row_types
-from .ahead import to_read, to_write
 from .arithmetic import LOG2_E, exp2, log_ratio
 from .jit import helper, lazily, loop
 from .labels import SUM_SLACK
@@ -73,28 +72,27 @@ def _top_of(zs):
 
 
 @helper
-def _one_row(zs, top, w):
-    """Write exp(z - top) of a row; return its sum."""
+def _one_row(zs, top, w, out):
+    """Write exp(z - top) of a row; return its sum. `out` is where it goes in the end, or empty."""
     whole = zs.shape[0] // LANES * LANES
-    total = powers_of_row(zs, top, w, whole)
+    total = powers_of_row(zs, top, w, whole, out)
     for c in range(whole, zs.shape[0]):
         w[c] = exp2((zs[c] - top) * LOG2_E)
         total += w[c]
     return total
 
 
-@loop
-def _ask_for(flat, written, first, count):
-    for c in range(0, count, LANES):
-        to_read(flat, first + c)
-        to_write(written, first + c)
+@helper
+def _above(z, top):
+    """Return z - top, before anything is added: what is small beside the top would be lost."""
+    return np.float64(z) - top
 
 
 @helper
 def _log_row(zs, top, log_total, out):
-    """out = (z - top) - log sum exp(z - top), in this order: what is small beside the top would be lost."""
+    """out = (z - top) - log sum exp(z - top)."""
     for c in range(out.shape[0]):
-        out[c] = (np.float64(zs[c]) - top) - log_total
+        out[c] = _above(zs[c], top) - log_total
 
 
 @loop
@@ -117,7 +115,6 @@ def _weighing(double: bool) -> tuple[Callable, Callable]:
         nobody reads.
         """
         begin, bad = first * classes, 0
-        _ask_for(flat, written, begin + n * classes, n * classes)
         if classes <= _SHORT:
             zs, stride = flat[begin : begin + n * classes], tops.shape[0]
             bad += _bad_of(zs)
@@ -126,20 +123,19 @@ def _weighing(double: bool) -> tuple[Callable, Callable]:
             columns(zs, n, classes, w, stride, tops)
             end = (n + LANES - 1) // LANES * LANES
             for c in range(classes):
-                powers_of_column(w[c * stride : (c + 1) * stride], tops, totals, end)
+                column = slice(c * stride, (c + 1) * stride)
+                powers_of_column(w[column], tops, totals, end, flat, written, begin + classes * n + c * n)
         else:
             for r in range(n):
-                row, mine = (
-                    flat[begin + r * classes : begin + (r + 1) * classes],
-                    w[r * classes : (r + 1) * classes],
-                )
+                span = slice(begin + r * classes, begin + (r + 1) * classes)
+                row, mine, out = flat[span], w[r * classes : (r + 1) * classes], written[span]
                 if double:
                     tops[r] = _top_of(row)
-                    totals[r] = _one_row(row, tops[r], mine)
+                    totals[r] = _one_row(row, tops[r], mine, out)
                 else:
                     _copy(row, mine)
                     tops[r] = _top_of(mine)
-                    totals[r] = _one_row(mine, tops[r], mine)
+                    totals[r] = _one_row(mine, tops[r], mine, mine[:0])
         for r in range(n):
             bad += 0 if abs(tops[r]) < np.inf else 1
         return bad
@@ -243,7 +239,7 @@ def _make_units(make_rows: Callable, gradient: bool, dtype: np.dtype) -> Callabl
         flat, written = logits.reshape(logits.size), out.reshape(out.size)
         w, tops, totals = np.empty(room), np.empty(group), np.empty(group)
         logs, inverses = np.empty(group), np.empty(group)
-        factors, less = np.empty(group), np.empty(group)
+        factors, less, own = np.empty(group), np.empty(group), np.empty(group)
         for _ in range(most):
             unit = take_unit(counter)
             if unit >= units:
@@ -254,12 +250,48 @@ def _make_units(make_rows: Callable, gradient: bool, dtype: np.dtype) -> Callabl
                 bad[unit] += weigh(flat, classes, first, n, w, tops, totals, written)
                 _logs_of(totals[:n], logs, inverses)
                 about = flat, classes, labels, weights, smoothing, scale, first, n
-                more, loss = some_rows(*about, w, tops, logs, inverses, factors, less, losses, written)
+                more, loss = some_rows(*about, w, tops, logs, inverses, factors, less, own, losses, written)
                 bad[unit], added = bad[unit] + more, added + loss
             sums[unit] = added
             unit_done(counter)
 
     return rows_of
+
+
+@helper
+def _own_losses(zs, classes, labels, tops, logs, own):
+    """own = log sum exp(z) - z of each row's class."""
+    for r in range(own.shape[0]):
+        at = np.uint64(r * classes + max(labels[r], np.int64(0)))
+        own[r] = logs[r] - _above(zs[at], tops[r])
+
+
+@loop
+def _smooth(zs, top, log_total, smoothing, own):
+    """Return a row's loss with labels that are smoothed."""
+    mean = 0.0
+    for c in range(zs.shape[0]):
+        mean += _above(zs[c], top)
+    loss = (1.0 - smoothing) * own if smoothing < 1.0 else 0.0
+    return loss + smoothing * (log_total - mean / zs.shape[0])
+
+
+@loop
+def _weigh_losses(own, labels, weights, scale, even, inverses, factors, less):
+    """Multiply losses by weights, and write what the gradient's exponentials are multiplied with."""
+    step = np.uint64(1 if weights.shape[0] > 1 else 0)
+    for r in range(own.shape[0]):
+        weight = weights[np.uint64(r) * step] if labels[r] >= 0 else 0.0
+        own[r] = weight * own[r] if weight > 0.0 else 0.0
+        factors[r], less[r] = weight * scale * inverses[r], weight * scale * even
+
+
+@loop
+def _sum_of(values):
+    total = 0.0
+    for r in range(values.shape[0]):
+        total += values[r]
+    return total
 
 
 def _make_classes(gradient: bool, slack: float, write: Callable) -> Callable:
@@ -279,39 +311,31 @@ def _make_classes(gradient: bool, slack: float, write: Callable) -> Callable:
         inverses,
         factors,
         less,
+        own,
         losses,
         out,
     ):
-        added, even = 0.0, smoothing / classes
-        for r in range(n):
-            i, begin = first + r, (first + r) * classes
-            y = labels[i]
-            weight = weights[i if weights.shape[0] > 1 else 0] if y >= 0 else 0.0
-            loss = 0.0
-            if weight > 0.0:
-                loss = logs[r] - (np.float64(flat[begin + y]) - tops[r])
-                if smoothing > 0.0:
-                    mean = 0.0
-                    for c in range(classes):
-                        mean += np.float64(flat[begin + c]) - tops[r]
-                    loss = (1.0 - smoothing) * loss if smoothing < 1.0 else 0.0
-                    loss += smoothing * (logs[r] - mean / classes)
-                loss *= weight
-            added += loss
-            if losses.shape[0] > 0:
-                losses[i] = loss
-            factors[r], less[r] = weight * scale * inverses[r], weight * scale * even
+        even, end = smoothing / classes, first + n
+        zs, mine = flat[first * classes : end * classes], labels[first:end]
+        _own_losses(zs, classes, mine, tops, logs, own[:n])
+        if smoothing > 0.0:
+            for r in range(n):
+                own[r] = _smooth(zs[r * classes : (r + 1) * classes], tops[r], logs[r], smoothing, own[r])
+        share = weights[first:end] if weights.shape[0] > 1 else weights
+        _weigh_losses(own[:n], mine, share, scale, even, inverses, factors, less)
+        if losses.shape[0] > 0:
+            losses[first:end] = own[:n]
         if gradient:
             write(w, n, classes, factors, less, out, first * classes)
             for r in range(n):
                 i = first + r
                 y = labels[i]
                 if y >= 0:
-                    share = weights[i if weights.shape[0] > 1 else 0] * scale
+                    share_of_it = weights[i if weights.shape[0] > 1 else 0] * scale
                     at = y * tops.shape[0] + r if classes <= _SHORT else r * classes + y
                     # The difference of what is left, which keeps its digits where p is close to 1.
-                    out[i * classes + y] = share * (w[at] * inverses[r] - (1.0 - smoothing + even))
-        return 0, added
+                    out[i * classes + y] = share_of_it * (w[at] * inverses[r] - (1.0 - smoothing + even))
+        return 0, _sum_of(own[:n])
 
     return some_rows
 
@@ -332,7 +356,7 @@ def _make_probabilities(gradient: bool, slack: float, write: Callable) -> Callab
         total = 0.0
         for c in range(p.shape[0]):
             target = (1.0 - smoothing) * np.float64(p[c]) + even
-            total += target * (np.float64(zs[c]) - top) if target > 0.0 else 0.0
+            total += target * _above(zs[c], top) if target > 0.0 else 0.0
         return total
 
     @loop
@@ -356,6 +380,7 @@ def _make_probabilities(gradient: bool, slack: float, write: Callable) -> Callab
         inverses,
         factors,
         less,
+        own,
         losses,
         out,
     ):

@@ -7,6 +7,7 @@ code is generated plain loops do the same.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numba import types
@@ -18,10 +19,13 @@ from .jit import GENERATES, loop
 from .pair_loops import LANES
 from .vector_code import VectorCode
 
+# How many numbers ahead to ask for what will be read and written.
+_READ_AHEAD, _WRITE_AHEAD = 1024, 512
+
 
 def _plain_row() -> Callable:
     @loop
-    def powers(zs, top, w, end):
+    def powers(zs, top, w, end, out):
         total = 0.0
         for i in range(end):
             w[i] = exp2((zs[i] - top) * LOG2_E)
@@ -33,7 +37,7 @@ def _plain_row() -> Callable:
 
 def _plain_column() -> Callable:
     @loop
-    def powers(w, tops, totals, end):
+    def powers(w, tops, totals, end, zs, out, at):
         for i in range(end):
             w[i] = exp2((w[i] - tops[i]) * LOG2_E)
             totals[i] += w[i]
@@ -41,37 +45,56 @@ def _plain_column() -> Callable:
     return powers
 
 
+def _ask_for(code: VectorCode, read: int, at: Any, written: int, to: Any) -> None:
+    """Ask for entries of an array that will be read, and of one to be written unless it is empty.
+
+    Among what takes long: many requests at once would wait for each other, and all else for them.
+    """
+    code.fetch(read, at)
+    with code.if_any(written):
+        code.fetch(written, to, True)
+
+
 def _vector_row() -> Callable:
     @intrinsic
-    def powers(typing, zs, top, w, end):
+    def powers(typing, zs, top, w, end, out):
         def generate(context, builder, signature, arguments):
             code = VectorCode(context, builder, signature, arguments)
             total = cgutils.alloca_once_value(builder, code.all_lanes(0.0))
             top = code.all_lanes(arguments[1])
             with code.indices(code.integer(0), arguments[3], LANES) as i:
+                _ask_for(
+                    code,
+                    0,
+                    code.sum(i, code.integer(_READ_AHEAD)),
+                    4,
+                    code.sum(i, code.integer(_WRITE_AHEAD)),
+                )
                 power = code.power_of_e(code.minus(code.load(code.element(0, i), LANES), top))
                 code.store(power, code.element(2, i))
                 builder.store(code.plus(builder.load(total), power), total)
             return code.sum_of_lanes(builder.load(total))
 
-        return types.float64(zs, top, w, end), generate
+        return types.float64(zs, top, w, end, out), generate
 
     return powers
 
 
 def _vector_column() -> Callable:
     @intrinsic
-    def powers(typing, w, tops, totals, end):
+    def powers(typing, w, tops, totals, end, zs, out, at):
         def generate(context, builder, signature, arguments):
             code = VectorCode(context, builder, signature, arguments)
             with code.indices(code.integer(0), arguments[3], LANES) as i:
+                ahead = code.sum(i, arguments[6])
+                _ask_for(code, 4, ahead, 5, ahead)
                 z, top, total = (code.load(code.element(array, i), LANES) for array in range(3))
                 power = code.power_of_e(code.minus(z, top))
                 code.store(power, code.element(0, i))
                 code.store(code.plus(total, power), code.element(2, i))
             return context.get_dummy_value()
 
-        return types.void(w, tops, totals, end), generate
+        return types.void(w, tops, totals, end, zs, out, at), generate
 
     return powers
 
@@ -105,9 +128,12 @@ def _vector_top() -> Callable:
     return top_of
 
 
-# For compiled code, on whole vector registers. f(zs, top, w, end): w_i = exp(z_i - top), i < end, and returns
-# their sum. f(w, tops, totals, end): w_i = exp(w_i - tops_i), totals_i += w_i. f(zs, end): the largest, +inf
-# for NaN.
+# For compiled code, on whole vector registers.
+# f(zs, end): the largest, +inf for NaN.
+# f(zs, top, w, end, out): w_i = exp(z_i - top), i < end, and returns their sum; what follows zs is read next,
+# next, and `out`, unless it is empty, is written.
+# f(w, tops, totals, end, zs, out, at): w_i = exp(w_i - tops_i), totals_i += w_i; zs from `at` on is read
+# next, and `out`, unless it is empty, is written.
 top_of_numbers = _vector_top() if GENERATES else _plain_top()
 powers_of_row = _vector_row() if GENERATES else _plain_row()
 powers_of_column = _vector_column() if GENERATES else _plain_column()

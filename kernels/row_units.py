@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .pair_loops import LANES
 from .threads import available, run_blocks, run_units
 from .tiles import contiguous, is_contiguous
 from .units import Counter, new_counter
@@ -20,7 +21,8 @@ _LIGHT = 2**15  # numbers that are not worth waking a thread for
 
 def rows_of_a_unit(count: int, width: int) -> int:
     """Return how many rows of so many numbers make a unit: that depends on the problem alone."""
-    return max(1, min(-(-count // _UNITS), _NUMBERS_PER_UNIT // width))
+    size = max(1, min(-(-count // _UNITS), _NUMBERS_PER_UNIT // width))
+    return size if size < LANES else -(-size // LANES) * LANES
 
 
 def each_unit(numbers: int, units: int, work: Callable[[Counter, int], None]) -> None:

@@ -70,6 +70,13 @@ class VectorCode:
         target = self._builder.bitcast(pointer, value.type.as_pointer())
         self._builder.store(value, target, align=8)
 
+    @contextmanager
+    def if_any(self, argument: int) -> Iterator[None]:
+        """Do something if an array has elements."""
+        some = self._builder.icmp_signed(">", self.length(argument), self.integer(0))
+        with self._builder.if_then(some, likely=True):
+            yield
+
     def fetch(self, argument: int, index: Any, write: bool = False) -> None:
         """Ask for the cache line of an array's element, which may lie past the array's end."""
         name, bytes_of = "llvm.prefetch.p0i8", ir.IntType(8).as_pointer()

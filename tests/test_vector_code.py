@@ -112,8 +112,8 @@ def test_exponentials_of_whole_registers():
 
     @numba.njit
     def all_of_them(zs, top, tops, w, column, totals):
-        powers.powers_of_column(column, tops, totals, 64)
-        return powers.top_of_numbers(zs, 64), powers.powers_of_row(zs, top, w, 64)
+        powers.powers_of_column(column, tops, totals, 64, zs, zs[:0], 0)
+        return powers.top_of_numbers(zs, 64), powers.powers_of_row(zs, top, w, 64, w)
 
     w, column, totals = np.empty(64), zs.copy(), np.ones(64)
     largest, total = all_of_them(zs, 3.0, tops, w, column, totals)
