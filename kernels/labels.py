@@ -26,6 +26,7 @@ class Samples(NamedTuple):
     weights: Floats  # (N,), or (1,) for all alike
     smoothing: float
     reduction: str
+    ignores: bool  # some label may not count
 
     @property
     def classes(self) -> int:
@@ -56,9 +57,8 @@ def softmax_samples(
             f"labels must have shape {shape} (classes) or {(*shape, z.shape[1])} (probabilities), "
             f"got {given.shape}"
         )
-    return Samples(
-        shape, z, chosen, _weights(sample_weight, shape), _smoothing(label_smoothing), _reduction(reduction)
-    )
+    about = _weights(sample_weight, shape), _smoothing(label_smoothing), _reduction(reduction)
+    return Samples(shape, z, chosen, *about, ignore_index is not None)
 
 
 def sigmoid_samples(
@@ -74,9 +74,8 @@ def sigmoid_samples(
     )
     checks.require("labels", y, ~counts | ((y >= 0) & (y <= 1)), "must lie in [0, 1]")
     y = y.reshape(z.shape) if counts.all() else np.where(counts, y, -1).reshape(z.shape)
-    return Samples(
-        shape, z, y, _weights(sample_weight, shape), _smoothing(label_smoothing), _reduction(reduction)
-    )
+    about = _weights(sample_weight, shape), _smoothing(label_smoothing), _reduction(reduction)
+    return Samples(shape, z, y, *about, ignore_index is not None)
 
 
 def require_logits(logits: NDArray[Any], per_row: bool) -> None:
@@ -98,7 +97,7 @@ def softmax_classes(labels: NDArray[Any], classes: int, ignore_index: Any) -> ND
     """Return class numbers, -1 for those that are ignored."""
     y = np.ascontiguousarray(labels.reshape(-1), np.int64)
     if ignore_index is None:
-        if y.size and (y.min() < 0 or y.max() >= classes):
+        if y.size and y.view(np.uint64).max() >= classes:  # a negative one is larger than all classes
             good = (labels >= 0) & (labels < classes)
             checks.require("labels", labels, np.asarray(good), f"must lie in 0 .. {classes - 1}")
         return y
@@ -159,8 +158,9 @@ def share_of_a_sample(samples: Samples) -> float:
     """
     if samples.reduction != "mean":
         return 1.0
-    weights, counts = samples.weights, samples.labels >= 0
-    if samples.labels.ndim == 1 and not counts.all():
+    weights = samples.weights
+    if samples.ignores:
+        counts = samples.labels >= 0
         weights = np.broadcast_to(weights, counts.shape)[counts]
         total = float(weights.sum())
     else:
@@ -172,9 +172,9 @@ def share_of_a_label(samples: Samples) -> float:
     """Return by how much a unit of weight counts, as `share_of_a_sample`, where every label counts alone."""
     if samples.reduction != "mean":
         return 1.0
-    counts, weights = samples.labels >= 0, samples.weights
-    if counts.all():
-        total = float(weights.sum()) * samples.classes * (len(counts) if len(weights) == 1 else 1)
+    weights, rows = samples.weights, len(samples.labels)
+    if samples.ignores:
+        total = float(((samples.labels >= 0).sum(axis=1) * weights).sum())
     else:
-        total = float((counts.sum(axis=1) * weights).sum())
+        total = float(weights.sum()) * samples.classes * (rows if len(weights) == 1 else 1)
     return 1 / total if total > 0 else 0.0

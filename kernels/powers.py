@@ -20,7 +20,7 @@ from .pair_loops import LANES
 from .vector_code import VectorCode
 
 # How many numbers ahead to ask for what will be read and written.
-_READ_AHEAD, _WRITE_AHEAD = 1024, 512
+_READ_AHEAD, _WRITE_AHEAD = 384, 128
 
 
 def _plain_row() -> Callable:
