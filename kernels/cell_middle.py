@@ -43,9 +43,12 @@ def _make_weigh() -> Callable:
     def weigh(narrow, spec, cells, growing, up, down, from_moments, to_weights, to_powers, masses, weights):
         """masses (cells,) of all levels and weights (cells, P) of their nodes, of the narrowest's moments."""
         moments = np.empty(weights.shape)
-        moments[:cells] = narrow[:cells]
+        for cell in range(cells):
+            for k in range(moments.shape[1]):
+                moments[cell, k] = narrow[cell, k]
         merge(spec, down, moments)
-        masses[:] = moments[:, 0]
+        for cell in range(masses.shape[0]):
+            masses[cell] = moments[cell, 0]
         if growing:
             see_grown(spec, cells, masses)
         multiply(moments, from_moments, weights)
@@ -127,9 +130,9 @@ def _make_middle(variant: Variant) -> Callable:
         loss, uncertain, count_weak = certify(density, error, p, tolerance, shift, log_q, weights, weak)
         doubt = 0.0
         if adjoint_follows:
-            masses[:], of_nodes[:] = 0.0, 0.0
-            values(*bins, weights, accuracy, of_nodes.reshape(-1), masses)
-            doubt = give(of_nodes, masses, spec, *tables, powers)
+            of_nodes, doubts = np.zeros((count, order)), np.zeros(count)
+            values(*bins, weights, accuracy, of_nodes.reshape(-1), doubts)
+            doubt = give(of_nodes, doubts, spec, *tables, powers)
         return loss, uncertain, count_weak, doubt
 
     return middle

@@ -145,6 +145,6 @@ def _prepared(
         call, result = peer.prepare(n_threads, *arguments)
         found = call()
         errors = None if result is None else compared(result(found), exact)
-    except Exception as failure:
+    except Exception as failure:  # likewise: a red row, and exit status 1
         return Beside(peer.name, left_out=words_of(failure)), None
     return Beside(peer.name, agreement=errors), call
