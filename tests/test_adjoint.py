@@ -6,6 +6,8 @@ from problems import IDS, KERNELS_AND_DOMAINS, random_problem
 from strategies import WAYS, make_sums
 
 from kdexent.cell_sums import CellSums
+from kdexent.row_data import RowData
+from kdexent.rows import Sums
 from kdexent.sorted_sums import SortedSums
 
 BINS = {
@@ -78,3 +80,21 @@ def test_sorted_points_give_the_sums_of_points_in_any_order(kernel, period):
     for name in ("z", "x"):
         expected = gradients[0][name]
         np.testing.assert_allclose(gradients[1][name], expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("bandwidth", [0.03, 0.4])
+@pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
+def test_one_compiled_step_gives_what_its_parts_do(kernel, period, bandwidth):
+    # Bins that threads share, and derivatives by h, take the parts.
+    x, z = random_problem(5, 3_000, (), period)
+    options = {"bandwidth": bandwidth, "kernel": kernel, "period": period, "bins": 200}
+    sums, _, _ = make_sums(x, z, 1.0, 5.0, "cells", None, **options)
+    p, found = np.random.default_rng(2).dirichlet(np.ones(200)), []
+    for certified in (CellSums.certified, Sums.certified):
+        row, out = RowData(x, z, 1, adjoint_follows=True), {"z": np.empty(3_000)}
+        forward, certain = certified(sums, row, False, p, 1e-9)
+        largest, doubt = sums.adjoint(row, certain.weights, 0.1, out)
+        numbers = np.array([certain.loss, certain.relative, certain.weak_bins, largest, doubt])
+        found.append([forward.density, forward.error, *certain[:3], out["z"], numbers])
+    for value, expected in zip(*found, strict=True):
+        np.testing.assert_allclose(value, expected, rtol=1e-11, atol=1e-11 * np.abs(expected).max())
