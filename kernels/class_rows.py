@@ -17,7 +17,7 @@ from . import row_types
 from .arithmetic import LOG2_E, exp2, log_ratio
 from .jit import helper, lazily, loop
 from .labels import SUM_SLACK
-from .pair_loops import LANES, READ1, READ_INTS, WRITE1
+from .pair_loops import LANES, READ1, READ_INTS, WRITE1, sum_of
 from .powers import powers_of_column, powers_of_row, top_of_numbers
 from .problem import FLOAT64
 from .short_rows import passes
@@ -286,14 +286,6 @@ def _weigh_losses(own, labels, weights, scale, even, inverses, factors, less):
         factors[r], less[r] = weight * scale * inverses[r], weight * scale * even
 
 
-@loop
-def _sum_of(values):
-    total = 0.0
-    for r in range(values.shape[0]):
-        total += values[r]
-    return total
-
-
 def _make_classes(gradient: bool, slack: float, write: Callable) -> Callable:
     @helper
     def some_rows(
@@ -335,7 +327,7 @@ def _make_classes(gradient: bool, slack: float, write: Callable) -> Callable:
                     at = y * tops.shape[0] + r if classes <= _SHORT else r * classes + y
                     # The difference of what is left, which keeps its digits where p is close to 1.
                     out[i * classes + y] = share_of_it * (w[at] * inverses[r] - (1.0 - smoothing + even))
-        return 0, _sum_of(own[:n])
+        return 0, sum_of(own, n)
 
     return some_rows
 

@@ -135,6 +135,15 @@ def total_weight(zs, top):
 
 
 @loop
+def sum_of(values, n):
+    """Return the sum of the first n values."""
+    total = 0.0
+    for j in range(n):
+        total += values[j]
+    return total
+
+
+@loop
 def weigh(zb, n):
     """Replace logarithms of weights by weights, exactly 0 for masked points, and return their sum."""
     total = 0.0

@@ -130,7 +130,7 @@ def _vector_top() -> Callable:
 
 # For compiled code, on whole vector registers.
 # f(zs, end): the largest, +inf for NaN.
-# f(zs, top, w, end, out): w_i = exp(z_i - top), i < end, and returns their sum; what follows zs is read next,
+# f(zs, top, w, end, out): w_i = exp(z_i - top), i < end, and returns their sum; what follows zs is read
 # next, and `out`, unless it is empty, is written.
 # f(w, tops, totals, end, zs, out, at): w_i = exp(w_i - tops_i), totals_i += w_i; zs from `at` on is read
 # next, and `out`, unless it is empty, is written.

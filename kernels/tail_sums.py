@@ -15,8 +15,19 @@ from numba import types
 
 from .arithmetic import LOG2_E, SMALLEST, exp2, from_order_key, order_key, rounded_sum
 from .families import FORMULAS, IMAGES, PERIOD, Variant
-from .jit import helper, lazily, loop
-from .pair_loops import CHUNK, READ, READ1, READ_INTS, WRITE1, distance_of, parameters_of, room, shift_of
+from .jit import helper, lazily
+from .pair_loops import (
+    CHUNK,
+    READ,
+    READ1,
+    READ_INTS,
+    WRITE1,
+    distance_of,
+    parameters_of,
+    room,
+    shift_of,
+    sum_of,
+)
 from .tail_intervals import INTS, WHERE, bound_helpers, find
 
 ORDER = 12
@@ -129,14 +140,6 @@ def node_loops(variant: Variant) -> NodeLoops:
 # and weights (nodes,).
 
 
-@loop
-def _sum_of(values, n):
-    total = 0.0
-    for j in range(n):
-        total += values[j]
-    return total
-
-
 @helper
 def _longest(starts):
     """Return the number of nodes of the interval that has most."""
@@ -233,6 +236,6 @@ def _make_adjoint(variant: Variant) -> Callable:
                         by_z[begin + j] += k * f if reached else 0.0
                         by_x[begin + j] += k * f_d if reached else 0.0
                         widening[j] = weight[begin + j] * (k * f_h) if reached else 0.0
-                    by_h[0] += _sum_of(widening, n)
+                    by_h[0] += sum_of(widening, n)
 
     return adjoint
