@@ -24,6 +24,7 @@ import numba
 from numba.np.ufunc import parallel
 
 from . import checks
+from .cores import Seat, current_core
 from .units import Counter, all_done, all_taken, as_helper, new_counter, ring, stop
 
 # How often a caller looks whether helpers have ended, giving way each time, before it naps.
@@ -60,7 +61,7 @@ def run_blocks(count: int, block: Callable[[int], Iterable[None] | None], n_thre
         return
     numbers = itertools.count()
 
-    def one(_helping: bool) -> bool:
+    def one(_lingers: bool) -> bool:
         index = next(numbers)
         if index < count:
             for _ in block(index) or ():
@@ -79,8 +80,8 @@ def run_units(count: int, work: Callable[[Counter], None], n_threads: int) -> No
     """
     counter = new_counter(n_threads > 1)
 
-    def some(helping: bool) -> bool:
-        work(as_helper(counter) if helping else counter)
+    def some(lingers: bool) -> bool:
+        work(as_helper(counter) if lingers else counter)
         return not all_taken(counter, count)
 
     _share(_Job(some, lambda: all_done(counter, count), lambda: stop(counter)), n_threads - 1, n_threads)
@@ -89,8 +90,8 @@ def run_units(count: int, work: Callable[[Counter], None], n_threads: int) -> No
 class _Job:
     """Work that helpers may join until it is closed.
 
-    `some` does part of it, as a helper or not, and says whether there may be more; `ended` says whether all
-    is done though helpers have not said so yet; and `halt` ends what runs early.
+    `some` does part of it, as a helper that may linger or not, and says whether there may be more; `ended`
+    says whether all is done though helpers have not said so yet; and `halt` ends what runs early.
     """
 
     def __init__(
@@ -101,27 +102,31 @@ class _Job:
     ) -> None:
         self._some, self._ended, self._halt = some, ended, halt
         self._lock, self._running, self._closed = threading.Lock(), 0, False
+        self._core = current_core()  # the caller's
         self.reserved = 0  # helpers that count as working because of this job
         self.stopped = False
         self.error: BaseException | None = None
 
-    def do(self, helping: bool, wanted: Callable[[], bool] = lambda: True) -> None:
+    def do(self, lingers: bool, wanted: Callable[[], bool] = lambda: True) -> None:
         """Do what is left of the work, as long as `wanted`."""
         try:
-            while not self.stopped and wanted() and self._some(helping):
+            while not self.stopped and wanted() and self._some(lingers):
                 pass
         except BaseException:
             self.stop()
             raise
 
-    def join_in(self, n_threads: int) -> None:
-        """Do part of the work as a helper, while there are no more threads at work than n_threads."""
+    def join_in(self, n_threads: int, seat: Seat) -> None:
+        """Do part of the work as a helper, while there are no more threads at work than n_threads.
+
+        Who has no other core than the caller's does not linger on it.
+        """
         with self._lock:
             if self._closed:
                 return
             self._running += 1
         try:
-            self.do(True, lambda: _working <= n_threads)
+            self.do(seat.leave(self._core), lambda: _working <= n_threads)
         except BaseException as error:  # the caller raises it again
             self.error = error
         finally:
@@ -203,9 +208,10 @@ def _offer(job: _Job, n_threads: int) -> None:
 
 
 def _help(jobs: SimpleQueue[tuple[_Job, int]]) -> None:
+    seat = Seat()
     while True:
         job, n_threads = jobs.get()
-        job.join_in(n_threads)
+        job.join_in(n_threads, seat)
         del job  # nor keep a caller's arrays
 
 
