@@ -75,7 +75,7 @@ def exp2_single(x):
 
 
 # Powers of t^2, highest first, in log((1 + t) / (1 - t)) = 2 t (1 + t^2 (...)) for |t| <= 1/3.
-_ATANH = (
+ATANH = (
     0.07625878910443983,
     0.031610794951772735,
     0.04972513681538466,
@@ -89,10 +89,10 @@ _ATANH = (
     0.20000000000000007,
     0.3333333333333333,
 )
-_ROOT_HALF_BITS = np.int64(0x3FE6A09E667F3BCD)
-_SHIFT_BITS = np.int64(0x4338000000000000)
+ROOT_HALF_BITS = np.int64(0x3FE6A09E667F3BCD)
+SHIFT_BITS = np.int64(0x4338000000000000)
 # ln 2 in two parts, of which the first has zeros enough at its end to be multiplied exactly.
-_LN_2_HIGH, _LN_2_LOW = 0.6931471803691238, 1.9082149292705877e-10
+LN_2_HIGH, LN_2_LOW = 0.6931471803691238, 1.9082149292705877e-10
 _SMALLEST_NORMAL, _UP, _UP_BITS = 2.2250738585072014e-308, 18014398509481984.0, 54.0  # 2^54
 
 
@@ -101,9 +101,9 @@ def _parts(x):
     """Return k and m in [sqrt 1/2, sqrt 2) with x = 2^k m, for positive finite x."""
     small = x < _SMALLEST_NORMAL
     bits = np.float64(x * _UP if small else x).view(np.int64)
-    exponent = (bits - _ROOT_HALF_BITS) >> np.int64(52)
+    exponent = (bits - ROOT_HALF_BITS) >> np.int64(52)
     m = np.int64(bits - (exponent << np.int64(52))).view(np.float64)
-    k = np.int64(exponent + _SHIFT_BITS).view(np.float64) - SHIFT
+    k = np.int64(exponent + SHIFT_BITS).view(np.float64) - SHIFT
     return k - (_UP_BITS if small else 0.0), m
 
 
@@ -111,18 +111,18 @@ def _parts(x):
 def _rest_of_log(t):
     """Return log((1 + t) / (1 - t)) - 2 t for |t| <= 1/3."""
     s = t * t
-    p = _ATANH[0]
-    p = p * s + _ATANH[1]
-    p = p * s + _ATANH[2]
-    p = p * s + _ATANH[3]
-    p = p * s + _ATANH[4]
-    p = p * s + _ATANH[5]
-    p = p * s + _ATANH[6]
-    p = p * s + _ATANH[7]
-    p = p * s + _ATANH[8]
-    p = p * s + _ATANH[9]
-    p = p * s + _ATANH[10]
-    p = p * s + _ATANH[11]
+    p = ATANH[0]
+    p = p * s + ATANH[1]
+    p = p * s + ATANH[2]
+    p = p * s + ATANH[3]
+    p = p * s + ATANH[4]
+    p = p * s + ATANH[5]
+    p = p * s + ATANH[6]
+    p = p * s + ATANH[7]
+    p = p * s + ATANH[8]
+    p = p * s + ATANH[9]
+    p = p * s + ATANH[10]
+    p = p * s + ATANH[11]
     return (t + t) * s * p
 
 
@@ -136,7 +136,7 @@ def log_ratio(x, y):
     ky, my = _parts(y)
     k = kx - ky
     t = (mx - my) / (mx + my)
-    return k * _LN_2_HIGH + (t + t + (_rest_of_log(t) + k * _LN_2_LOW))
+    return k * LN_2_HIGH + (t + t + (_rest_of_log(t) + k * LN_2_LOW))
 
 
 @helper

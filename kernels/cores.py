@@ -31,13 +31,14 @@ class Seat:
     def __init__(self) -> None:
         self._allowed: set[int] = set()
         self._chosen: set[int] = set()
+        self._left = -1
 
     def leave(self, core: int) -> bool:
-        """Run on another core than this one if there is one, from now on; return whether that is so.
+        """Run on other cores than this one if there are any, from now on; return whether that is so.
 
         It may be this core again when another one has to be left.
         """
-        if core < 0 or core != current_core():
+        if core < 0 or (core == self._left and core != current_core()):
             return True
         with suppress(OSError):
             now = os.sched_getaffinity(0)
@@ -46,5 +47,5 @@ class Seat:
             others = self._allowed - {core}
             if others:
                 os.sched_setaffinity(0, others)
-                self._chosen = os.sched_getaffinity(0)
+                self._chosen, self._left = os.sched_getaffinity(0), core
         return core != current_core()

@@ -13,6 +13,8 @@ from . import checks
 Floats = NDArray[np.float64]
 
 REDUCTIONS = ("mean", "sum", "none")
+_ALL_ALIKE = np.ones(1)
+_ALL_ALIKE.flags.writeable = False
 # How far from 1 a row of probabilities may sum, for what rounding them costs.
 SUM_SLACK = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-4}
 
@@ -23,6 +25,7 @@ class Samples(NamedTuple):
     shape: tuple[int, ...]  # of the samples
     logits: NDArray[Any]  # (N, C)
     labels: NDArray[Any]  # (N,) classes, -1 for samples that do not count; or (N, C) probabilities
+    given: NDArray[Any]  # labels in the shape and dtype that they came in
     weights: Floats  # (N,), or (1,) for all alike
     smoothing: float
     reduction: str
@@ -38,15 +41,21 @@ class Samples(NamedTuple):
 
 
 def softmax_samples(
-    logits: Any, labels: Any, sample_weight: Any, label_smoothing: Any, ignore_index: Any, reduction: Any
+    logits: Any,
+    labels: Any,
+    sample_weight: Any,
+    label_smoothing: Any,
+    ignore_index: Any,
+    reduction: Any,
+    classes_seen: bool = True,
 ) -> Samples:
-    """Check the arguments of `softmax_cross_entropy`."""
+    """Check the arguments of `softmax_cross_entropy`, with class numbers unless somebody else does."""
     z, shape = _logits(logits)
     given = checks.rectangular("labels", labels)
     if given.dtype.kind not in "biuf":
         checks.real_array("labels", given)
     if given.dtype.kind in "iu" and given.shape == shape:
-        chosen = softmax_classes(given, z.shape[1], ignore_index)
+        chosen = softmax_classes(given, z.shape[1], ignore_index, classes_seen)
     elif given.shape == (*shape, z.shape[1]):
         _no_ignore_index(ignore_index, "needs labels that are class numbers")
         chosen = checks.real_array("labels", given).reshape(z.shape)
@@ -58,7 +67,7 @@ def softmax_samples(
             f"got {given.shape}"
         )
     about = _weights(sample_weight, shape), _smoothing(label_smoothing), _reduction(reduction)
-    return Samples(shape, z, chosen, *about, ignore_index is not None)
+    return Samples(shape, z, chosen, given, *about, ignore_index is not None)
 
 
 def sigmoid_samples(
@@ -75,7 +84,7 @@ def sigmoid_samples(
     checks.require("labels", y, ~counts | ((y >= 0) & (y <= 1)), "must lie in [0, 1]")
     y = y.reshape(z.shape) if counts.all() else np.where(counts, y, -1).reshape(z.shape)
     about = _weights(sample_weight, shape), _smoothing(label_smoothing), _reduction(reduction)
-    return Samples(shape, z, y, *about, ignore_index is not None)
+    return Samples(shape, z, y, y, *about, ignore_index is not None)
 
 
 def require_logits(logits: NDArray[Any], per_row: bool) -> None:
@@ -93,18 +102,24 @@ def _logits(logits: Any) -> tuple[NDArray[Any], tuple[int, ...]]:
     return z.reshape(math.prod(z.shape[:-1]), z.shape[-1]), z.shape[:-1]
 
 
-def softmax_classes(labels: NDArray[Any], classes: int, ignore_index: Any) -> NDArray[np.int64]:
-    """Return class numbers, -1 for those that are ignored."""
+def softmax_classes(
+    labels: NDArray[Any], classes: int, ignore_index: Any, seen: bool = True
+) -> NDArray[np.int64]:
+    """Return class numbers, -1 for those that are ignored; with `seen`, check those that are not."""
     y = np.ascontiguousarray(labels.reshape(-1), np.int64)
     if ignore_index is None:
-        if y.size and y.view(np.uint64).max() >= classes:  # a negative one is larger than all classes
-            good = (labels >= 0) & (labels < classes)
-            checks.require("labels", labels, np.asarray(good), f"must lie in 0 .. {classes - 1}")
+        if seen and y.size and y.view(np.uint64).max() >= classes:  # a negative one is larger than all
+            require_classes(labels, classes)
         return y
     ignored = labels == checks.integer("ignore_index", ignore_index)
+    require_classes(labels, classes, ignored)
+    return np.where(ignored.reshape(-1), -1, y)
+
+
+def require_classes(labels: NDArray[Any], classes: int, ignored: Any = False) -> None:
+    """Raise if a class number is none and is not ignored."""
     good = (labels >= 0) & (labels < classes) | ignored
     checks.require("labels", labels, np.asarray(good), f"must lie in 0 .. {classes - 1}")
-    return np.where(ignored.reshape(-1), -1, y)
 
 
 def require_probabilities(p: NDArray[Any]) -> None:
@@ -117,7 +132,7 @@ def require_probabilities(p: NDArray[Any]) -> None:
 
 def _weights(sample_weight: Any, shape: tuple[int, ...]) -> Floats:
     if sample_weight is None:
-        return np.ones(1)
+        return _ALL_ALIKE
     weights = checks.real_array("sample_weight", sample_weight)
     if weights.shape != shape:
         raise ValueError(f"sample_weight must have one for each sample, shape {shape}, got {weights.shape}")
@@ -164,7 +179,7 @@ def share_of_a_sample(samples: Samples) -> float:
         weights = np.broadcast_to(weights, counts.shape)[counts]
         total = float(weights.sum())
     else:
-        total = float(weights.sum()) * (len(samples.logits) if len(weights) == 1 else 1)
+        total = float(len(samples.logits) * weights[0] if len(weights) == 1 else weights.sum())
     return 1 / total if total > 0 else 0.0
 
 

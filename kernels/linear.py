@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import checks
-from .class_rows import CLASSES, cross_entropy_rows, room_for
+from .class_rows import CLASSES, cross_entropy_rows
 from .linear_samples import LinearSamples, linear_samples, require_finite_scores, scores_of
 from .problem import FLOAT64
+from .row_powers import room_for
 from .row_units import each_unit, rows_of_a_unit
 
 # Numbers of a block's scores, and of its features.
@@ -124,7 +125,7 @@ def _evaluate(samples: LinearSamples, gradient: NDArray[np.float64] | None) -> A
         size = rows_of_a_unit(*scores.shape)
         sums = np.zeros(-(-len(scores) // size))
         bad = np.zeros(len(sums), np.int64)
-        about = samples.labels[which], one, 0.0, share, size, sums, bad, none, errors, room
+        about = samples.labels[which], 0, one, 0.0, share, size, sums, bad, none, errors, room
 
         def some(*units: Any, scores=scores, about=about) -> None:
             run(scores, *about, *units)

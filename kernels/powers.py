@@ -1,4 +1,4 @@
-"""Exponentials of whole vector registers in place, relative to one number or each to its own.
+"""Exponentials of whole vector registers, relative to one number or in place, each to its row's.
 
 A compiler chooses narrower registers for loops that it turns into vector code itself. Where no vector
 code is generated plain loops do the same.
@@ -15,12 +15,13 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .arithmetic import LOG2_E, exp2, from_order_key, order_key
-from .jit import GENERATES, loop
+from .jit import GENERATES, helper, loop
 from .pair_loops import LANES
 from .vector_code import VectorCode
 
 # How many numbers ahead to ask for what will be read and written.
 _READ_AHEAD, _WRITE_AHEAD = 384, 128
+_TOGETHER = 4  # columns whose exponentials are computed side by side
 
 
 def _plain_row() -> Callable:
@@ -35,12 +36,19 @@ def _plain_row() -> Callable:
     return powers
 
 
-def _plain_column() -> Callable:
+def _plain_columns() -> Callable:
     @loop
-    def powers(w, tops, totals, end, zs, out, at):
-        for i in range(end):
+    def column_of(w, tops, totals):
+        for i in range(w.shape[0]):
             w[i] = exp2((w[i] - tops[i]) * LOG2_E)
             totals[i] += w[i]
+
+    @helper
+    def powers(w, stride, classes, tops, totals, end, zs, out, at, last):
+        for i in range(end):
+            totals[i] = 0.0
+        for c in range(classes):
+            column_of(w[c * stride : c * stride + end], tops, totals)
 
     return powers
 
@@ -80,21 +88,36 @@ def _vector_row() -> Callable:
     return powers
 
 
-def _vector_column() -> Callable:
+def _vector_columns() -> Callable:
     @intrinsic
-    def powers(typing, w, tops, totals, end, zs, out, at):
+    def powers(typing, w, stride, classes, tops, totals, end, zs, out, at, last):
         def generate(context, builder, signature, arguments):
             code = VectorCode(context, builder, signature, arguments)
-            with code.indices(code.integer(0), arguments[3], LANES) as i:
-                ahead = code.sum(i, arguments[6])
-                _ask_for(code, 4, ahead, 5, ahead)
-                z, top, total = (code.load(code.element(array, i), LANES) for array in range(3))
-                power = code.power_of_e(code.minus(z, top))
-                code.store(power, code.element(0, i))
-                code.store(code.plus(total, power), code.element(2, i))
+            stride, classes, end, start, last = (arguments[i] for i in (1, 2, 5, 8, 9))
+            with code.indices(code.integer(0), end, LANES) as i:
+                code.store(code.all_lanes(0.0), code.element(4, i))
+
+            def part(size, c):
+                ahead = code.sum(start, builder.mul(c, end))
+                with code.indices(code.integer(0), end, LANES) as i:
+                    for k in range(size):
+                        line = code.sum(builder.mul(i, code.integer(size)), code.integer(k * LANES))
+                        soon = code.lesser(code.sum(ahead, line), last)
+                        _ask_for(code, 6, soon, 7, soon)
+                    places = [
+                        code.element(0, code.sum(builder.mul(code.sum(c, code.integer(k)), stride), i))
+                        for k in range(size)
+                    ]
+                    top = code.load(code.element(3, i), LANES)
+                    each = code.powers_of_e([code.minus(code.load(place, LANES), top) for place in places])
+                    for place, power in zip(places, each, strict=True):
+                        code.store(power, place)
+                    code.add_to(code.element(4, i), code.total(each), LANES)
+
+            code.parts(classes, _TOGETHER, part)
             return context.get_dummy_value()
 
-        return types.void(w, tops, totals, end, zs, out, at), generate
+        return types.void(w, stride, classes, tops, totals, end, zs, out, at, last), generate
 
     return powers
 
@@ -132,8 +155,9 @@ def _vector_top() -> Callable:
 # f(zs, end): the largest, +inf for NaN.
 # f(zs, top, w, end, out): w_i = exp(z_i - top), i < end, and returns their sum; what follows zs is read
 # next, and `out`, unless it is empty, is written.
-# f(w, tops, totals, end, zs, out, at): w_i = exp(w_i - tops_i), totals_i += w_i; zs from `at` on is read
-# next, and `out`, unless it is empty, is written.
+# f(w, stride, classes, tops, totals, end, zs, out, at, last): for the rows i < end of which class c is at
+# w[c stride + i], w = exp(w - tops_i), and totals_i their sum; zs from `at` to `last` is read next, and
+# `out`, unless it is empty, is written. What another thread writes must not be asked for.
 top_of_numbers = _vector_top() if GENERATES else _plain_top()
 powers_of_row = _vector_row() if GENERATES else _plain_row()
-powers_of_column = _vector_column() if GENERATES else _plain_column()
+powers_of_columns = _vector_columns() if GENERATES else _plain_columns()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .pair_loops import LANES
 from .threads import available, run_blocks, run_units
 from .tiles import contiguous, is_contiguous
-from .units import Counter, new_counter
+from .units import Counter, all_taken, new_counter
 
 _UNITS = 32  # at least, where there is work for several threads
 _NUMBERS_PER_UNIT = 2**18  # at most
@@ -21,14 +21,21 @@ _LIGHT = 2**15  # numbers that are not worth waking a thread for
 
 def rows_of_a_unit(count: int, width: int) -> int:
     """Return how many rows of so many numbers make a unit: that depends on the problem alone."""
+    if count * width <= _LIGHT:
+        return max(1, count)
     size = max(1, min(-(-count // _UNITS), _NUMBERS_PER_UNIT // width))
     return size if size < LANES else -(-size // LANES) * LANES
 
 
 def each_unit(numbers: int, units: int, work: Callable[[Counter, int], None]) -> None:
     """Call work(counter, most) until all units of so many numbers in all are done."""
-    most = max(1, units * _NUMBERS_PER_CALL // max(1, numbers))
-    run_units(units, lambda counter: work(counter, most), 1 if numbers <= _LIGHT else available())
+    if numbers <= _LIGHT:  # alone, and over before other callers would notice
+        counter = new_counter()
+        while not all_taken(counter, units):
+            work(counter, units)
+        return
+    most = max(1, units * _NUMBERS_PER_CALL // numbers)
+    run_units(units, lambda counter: work(counter, most), available())
 
 
 def each_part(
@@ -59,14 +66,14 @@ class RowsOut:
 
     def __init__(self, array: NDArray[Any], read: NDArray[Any], *others: NDArray[Any]) -> None:
         self._array = array
-        self.rows = array.reshape(read.shape)
-        seen = np.may_share_memory(self.rows, array) and is_contiguous(self.rows, array.dtype)
-        same = self.rows.ctypes.data == read.ctypes.data and self.rows.strides == read.strides
-        mixed = any(np.may_share_memory(array, other) for other in others)
-        if not seen or mixed or (np.may_share_memory(array, read) and not same):
-            self.rows = np.empty(read.shape, array.dtype)
+        self._seen = is_contiguous(array, array.dtype) and not any(
+            np.may_share_memory(array, other) for other in others
+        )
+        if self._seen and np.may_share_memory(array, read):
+            self._seen = array.ctypes.data == read.ctypes.data and is_contiguous(read, array.dtype)
+        self.rows = array.reshape(read.shape) if self._seen else np.empty(read.shape, array.dtype)
 
     def store(self) -> None:
         """Store the rows where they are no view."""
-        if not np.may_share_memory(self.rows, self._array):
+        if not self._seen:
             self._array[...] = self.rows.reshape(self._array.shape)

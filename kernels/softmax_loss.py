@@ -8,15 +8,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import checks
-from .class_rows import CLASSES, PROBABILITIES, cross_entropy_rows, room_for, softmax_rows
+from .class_rows import CLASSES, PROBABILITIES, cross_entropy_rows, softmax_rows
 from .labels import (
     Samples,
     out_for,
+    require_classes,
     require_logits,
     require_probabilities,
     share_of_a_sample,
     softmax_samples,
 )
+from .row_powers import room_for
 from .row_units import RowsOut, each_part, rows_of_a_unit
 from .tiles import contiguous
 
@@ -152,7 +154,8 @@ def softmax_cross_entropy(
 
     Notes
     -----
-    O(N C) time, reading the logits once; beside the arguments some kilobytes for each thread.
+    O(N C) time, reading the logits once; beside the arguments some 100 kilobytes for each
+    thread, or a row.
 
     Examples
     --------
@@ -160,8 +163,8 @@ def softmax_cross_entropy(
     >>> round(float(kdexent.softmax_cross_entropy([[0.0, 0.0], [2.0, 0.0]], [1, 0])), 6)
     0.410038
     """
-    samples = softmax_samples(logits, labels, sample_weight, label_smoothing, ignore_index, reduction)
-    return _evaluate(samples, None)
+    about = sample_weight, label_smoothing, ignore_index, reduction
+    return _evaluate(softmax_samples(logits, labels, *about, classes_seen=False), None)
 
 
 def softmax_cross_entropy_and_grad(
@@ -208,7 +211,8 @@ def softmax_cross_entropy_and_grad(
     >>> kdexent.softmax_cross_entropy_and_grad([[0.0, 0.0]], [1])[1]
     array([[ 0.5, -0.5]])
     """
-    samples = softmax_samples(logits, labels, sample_weight, label_smoothing, ignore_index, reduction)
+    about = sample_weight, label_smoothing, ignore_index, reduction
+    samples = softmax_samples(logits, labels, *about, classes_seen=False)
     gradient = out_for(samples, out)
     return _evaluate(samples, gradient), gradient
 
@@ -221,6 +225,7 @@ def _evaluate(samples: Samples, gradient: NDArray[Any] | None) -> Any:
     if not by_class and samples.labels.dtype != dtype:
         require_probabilities(samples.labels)  # to the precision that they were given in
     labels = samples.labels if by_class else contiguous(samples.labels, dtype)
+    least = -1 if samples.ignores else 0
     scale = share_of_a_sample(samples)
     losses = np.empty(count if samples.reduction == "none" else 0)
     by = None if gradient is None else RowsOut(gradient, z, labels)
@@ -231,15 +236,18 @@ def _evaluate(samples: Samples, gradient: NDArray[Any] | None) -> Any:
     def some(part: NDArray[Any], which: slice, numbers: slice, *units: Any) -> None:
         mine = weights if len(weights) == 1 else weights[which]
         rows = nothing if by is None else by.rows[which]
-        about = labels[which], mine, samples.smoothing, scale, size
+        about = labels[which], least, mine, samples.smoothing, scale, size
         run(part, *about, sums[numbers], bad[numbers], losses[which], rows, room, *units)
 
     each_part(z, size, some)
-    if bad.any():
+    if any(bad.tolist()):
+        if by_class and not samples.ignores:
+            require_classes(samples.given, classes)
         require_logits(z, per_row=True)
-        require_probabilities(samples.labels)
+        if not by_class:
+            require_probabilities(samples.labels)
     if by is not None:
         by.store()
     if samples.reduction == "none":
         return losses.reshape(samples.shape).astype(dtype)[()]
-    return dtype.type(sums.sum() * scale)
+    return dtype.type(sum(sums.tolist()) * scale)

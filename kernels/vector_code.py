@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils
 
-from .arithmetic import EVEN, LOG2_E, ODD, SHIFT, SMALLEST
+from .arithmetic import (
+    ATANH,
+    EVEN,
+    LN_2_HIGH,
+    LN_2_LOW,
+    LOG2_E,
+    ODD,
+    ROOT_HALF_BITS,
+    SHIFT,
+    SHIFT_BITS,
+    SMALLEST,
+)
 from .jit import EXACT
 from .pair_loops import LANES
 
 FACTOR = 4  # orders below it are multiplied with its multiples
 _FLAGS = tuple(sorted(EXACT))
 _DOUBLE, _INT, _LONG = ir.DoubleType(), ir.IntType(32), ir.IntType(64)
+_DOUBLE_BYTES = 8
 
 
 def powers_of_two(count: int) -> list[tuple[int, int]]:
@@ -70,6 +82,34 @@ class VectorCode:
         target = self._builder.bitcast(pointer, value.type.as_pointer())
         self._builder.store(value, target, align=8)
 
+    def numbers(self, argument: int, index: Any, size: int) -> Any:
+        """Return numbers from an array's element on, in float64 also where it is in float32."""
+        address, kind = self._place_of(argument, index, size)
+        values = self._builder.load(address, align=self._bytes_of(argument))
+        wide = ir.VectorType(_DOUBLE, size) if size > 1 else _DOUBLE
+        return values if kind == wide else self._builder.fpext(values, wide)
+
+    def put_numbers(self, values: Any, argument: int, index: Any) -> None:
+        """Write float64 numbers to an array, rounded where it is in float32."""
+        address, kind = self._place_of(argument, index, self._width(values))
+        values = values if kind == values.type else self._builder.fptrunc(values, kind)
+        self._builder.store(values, address, align=self._bytes_of(argument))
+
+    def _place_of(self, argument: int, index: Any, size: int) -> tuple[Any, Any]:
+        """Return an address of so many of an array's elements, and their type."""
+        number = _DOUBLE if self._bytes_of(argument) == _DOUBLE_BYTES else ir.FloatType()
+        kind = ir.VectorType(number, size) if size > 1 else number
+        return self._builder.bitcast(self.element(argument, index), kind.as_pointer()), kind
+
+    def _bytes_of(self, argument: int) -> int:
+        return self._types[argument].dtype.bitwidth // 8
+
+    def integers(self, argument: int, index: Any) -> Any:
+        """Return eight integers from an array's element on."""
+        kind = ir.VectorType(_LONG, LANES)
+        address = self._builder.bitcast(self.element(argument, index), kind.as_pointer())
+        return self._builder.load(address, align=8)
+
     @contextmanager
     def if_any(self, argument: int) -> Iterator[None]:
         """Do something if an array has elements."""
@@ -79,18 +119,23 @@ class VectorCode:
 
     def fetch(self, argument: int, index: Any, write: bool = False) -> None:
         """Ask for the cache line of an array's element, which may lie past the array's end."""
-        name, bytes_of = "llvm.prefetch.p0i8", ir.IntType(8).as_pointer()
-        function = self._builder.module.globals.get(name)
-        if function is None:
-            kind = ir.FunctionType(ir.VoidType(), [bytes_of, _INT, _INT, _INT])
-            function = ir.Function(self._builder.module, kind, name)
+        bytes_of = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [bytes_of, _INT, _INT, _INT])
+        function = self._declared("llvm.prefetch.p0i8", kind)
         address = self._builder.bitcast(self.element(argument, index), bytes_of)
         # To keep in all caches, and data.
         self._builder.call(function, [address, *(ir.Constant(_INT, flag) for flag in (int(write), 3, 1))])
 
+    def _declared(self, name: str, kind: Any) -> Any:
+        return self._builder.module.globals.get(name) or ir.Function(self._builder.module, kind, name)
+
     def sum(self, i: Any, j: Any) -> Any:
         """Return the sum of two indices."""
         return self._builder.add(i, j)
+
+    def lesser(self, i: Any, j: Any) -> Any:
+        """Return the lesser of two indices."""
+        return self.either(self._builder.icmp_signed("<", i, j), i, j)
 
     def integer(self, value: int) -> Any:
         """Return a constant index."""
@@ -112,9 +157,25 @@ class VectorCode:
         ):
             yield index
 
+    def parts(self, count: Any, most: int, part: Callable[[int, Any], None]) -> None:
+        """Cover 0 .. count - 1 by part(size, first), with `most`, a power of two, as often as possible."""
+        done = self._builder.and_(count, self.integer(-most))
+        with self.indices(self.integer(0), done, most) as first:
+            part(most, first)
+        size = most // 2
+        while size:
+            left = self._builder.and_(count, self.integer(size))
+            with self._builder.if_then(self._builder.icmp_signed("!=", left, self.integer(0))):
+                part(size, done)
+            size, done = size // 2, self.sum(done, left)
+
     def times(self, x: Any, y: Any) -> Any:
         """Return x y."""
         return self._builder.fmul(x, y, _FLAGS)
+
+    def quotient(self, x: Any, y: Any) -> Any:
+        """Return x / y."""
+        return self._builder.fdiv(x, y, _FLAGS)
 
     def plus(self, x: Any, y: Any) -> Any:
         """Return x + y."""
@@ -132,9 +193,7 @@ class VectorCode:
 
     def all_equal(self, argument: int, index: Any) -> Any:
         """Return whether eight integers of an array are the same."""
-        kind = ir.VectorType(_LONG, LANES)
-        address = self._builder.bitcast(self.element(argument, index), kind.as_pointer())
-        numbers = self._builder.load(address, align=8)
+        numbers = self.integers(argument, index)
         same = self._builder.icmp_signed("==", numbers, self.chosen(numbers, numbers, [0] * LANES))
         mask = ir.IntType(LANES)
         return self._builder.icmp_unsigned("==", self._builder.bitcast(same, mask), ir.Constant(mask, 255))
@@ -156,26 +215,54 @@ class VectorCode:
             address, value = self.element(argument, index), self._part(values, lane, 1)
             self._builder.store(self.plus(self._builder.load(address), value) if add else value, address)
 
-    def exp2(self, x: Any) -> Any:
-        """Return 2^x as `arithmetic.exp2` does."""
-        shift = self.all_lanes(SHIFT)
-        shifted = self.plus(x, shift)
-        r = self.minus(x, self.minus(shifted, shift))
-        q = self.times(r, r)
+    def powers_of_e(self, numbers: list[Any]) -> list[Any]:
+        """Return e^x of vectors, side by side, as `arithmetic.exp2` computes powers of two."""
+        longs, shift = ir.VectorType(_LONG, LANES), self.all_lanes(SHIFT)
+        rate = self.all_lanes(LOG2_E)
+        shifted = [self.product_and_sum(x, rate, shift) for x in numbers]
+        wholes = [self.minus(each, shift) for each in shifted]
+        rests = [
+            self.product_and_sum(x, rate, self.negative(whole))
+            for x, whole in zip(numbers, wholes, strict=True)
+        ]
+        squares = [self.times(r, r) for r in rests]
         odd, even = (
-            self.polynomials([self.all_lanes(factor) for factor in reversed(factors)], [q])[0]
+            self.polynomials([self.all_lanes(factor) for factor in reversed(factors)], squares)
             for factors in (ODD, EVEN)
         )
-        longs = ir.VectorType(_LONG, LANES)
-        exponent = self._builder.shl(self._builder.bitcast(shifted, longs), ir.Constant(longs, [52] * LANES))
-        p = self._builder.bitcast(self.plus(self.times(odd, r), even), longs)
-        power = self._builder.bitcast(self._builder.add(p, exponent), self.vector)
-        normal = self._builder.fcmp_ordered(">", x, self.all_lanes(SMALLEST))
-        return self._builder.select(normal, power, self.all_lanes(0.0))
+        powers = []
+        for x, each, r, by_odd, by_even in zip(numbers, shifted, rests, odd, even, strict=True):
+            bits = self._builder.bitcast(each, longs)
+            exponent = self._builder.shl(bits, ir.Constant(longs, [52] * LANES))
+            p = self._builder.bitcast(self.plus(self.times(by_odd, r), by_even), longs)
+            power = self._builder.bitcast(self._builder.add(p, exponent), self.vector)
+            normal = self._builder.fcmp_ordered(">", x, self.all_lanes(SMALLEST / LOG2_E))
+            powers.append(self._builder.select(normal, power, self.all_lanes(0.0)))
+        return powers
 
     def power_of_e(self, x: Any) -> Any:
         """Return e^x."""
-        return self.exp2(self.times(x, self.all_lanes(LOG2_E)))
+        return self.powers_of_e([x])[0]
+
+    def log(self, x: Any) -> Any:
+        """Return log x as `arithmetic.log_ratio` computes log(x / 1), for positive normal numbers."""
+        b, longs, one = self._builder, ir.VectorType(_LONG, LANES), self.all_lanes(1.0)
+        shift = ir.Constant(longs, [52] * LANES)
+        bits = b.bitcast(x, longs)
+        exponent = b.ashr(b.sub(bits, ir.Constant(longs, [int(ROOT_HALF_BITS)] * LANES)), shift)
+        m = b.bitcast(b.sub(bits, b.shl(exponent, shift)), self.vector)
+        shifted = b.bitcast(b.add(exponent, ir.Constant(longs, [int(SHIFT_BITS)] * LANES)), self.vector)
+        k = self.minus(shifted, self.all_lanes(SHIFT))
+        t = self.quotient(self.minus(m, one), self.plus(m, one))
+        s, both = self.times(t, t), self.plus(t, t)
+        p = self.polynomials([self.all_lanes(factor) for factor in reversed(ATANH)], [s])[0]
+        low = self.plus(self.times(self.times(both, s), p), self.times(k, self.all_lanes(LN_2_LOW)))
+        return self.plus(self.times(k, self.all_lanes(LN_2_HIGH)), self.plus(both, low))
+
+    def product_and_sum(self, x: Any, y: Any, z: Any) -> Any:
+        """Return x y + z, rounded once where the machine has an instruction for it."""
+        kind = ir.FunctionType(self.vector, [self.vector] * 3)
+        return self._builder.call(self._declared(f"llvm.fmuladd.v{LANES}f64", kind), [x, y, z])
 
     def sum_of_lanes(self, x: Any) -> Any:
         """Return the sum of a vector's numbers."""
@@ -191,9 +278,8 @@ class VectorCode:
         left = self._builder.sub(end, first)
         with self._builder.if_then(self._builder.icmp_signed("<", left, self.integer(LANES)), likely=False):
             longs = ir.VectorType(_LONG, LANES)
-            one = self._builder.insert_element(ir.Constant(longs, ir.Undefined), left, ir.Constant(_INT, 0))
             within = self._builder.icmp_signed(
-                "<", ir.Constant(longs, list(range(LANES))), self.chosen(one, one, [0] * LANES)
+                "<", ir.Constant(longs, list(range(LANES))), self._all_indices(left)
             )
             self._builder.store(self._builder.select(within, x, self.all_lanes(0.0)), kept)
         return self._builder.load(kept)
@@ -218,6 +304,10 @@ class VectorCode:
         """Return x - y."""
         return self._builder.fsub(x, y, _FLAGS)
 
+    def above(self, x: Any, y: Any) -> Any:
+        """Return where x > y."""
+        return self._builder.fcmp_ordered(">", x, y)
+
     def or_if_nan(self, x: Any, value: float) -> Any:
         """Return x, and a number where it is NaN."""
         return self._builder.select(self._builder.fcmp_unordered("uno", x, x), self.all_lanes(value), x)
@@ -228,7 +318,28 @@ class VectorCode:
 
     def larger(self, x: Any, y: Any) -> Any:
         """Return the larger of x and y, which are not NaN."""
-        return self._builder.select(self._builder.fcmp_ordered(">", x, y), x, y)
+        return self.either(self.above(x, y), x, y)
+
+    def smaller(self, x: Any, y: Any) -> Any:
+        """Return the smaller of x and y, which are not NaN."""
+        return self.either(self.above(y, x), x, y)
+
+    def not_negative(self, integers: Any) -> Any:
+        """Return which of eight integers are 0 or more."""
+        return self._builder.icmp_signed(">=", integers, ir.Constant(integers.type, [0] * LANES))
+
+    def equal(self, integers: Any, index: Any) -> Any:
+        """Return which of eight integers are an index."""
+        return self._builder.icmp_signed("==", integers, self._all_indices(index))
+
+    def _all_indices(self, index: Any) -> Any:
+        nothing = ir.Constant(ir.VectorType(_LONG, LANES), ir.Undefined)
+        one = self._builder.insert_element(nothing, index, ir.Constant(_INT, 0))
+        return self.chosen(one, one, [0] * LANES)
+
+    def either(self, condition: Any, x: Any, y: Any) -> Any:
+        """Return x where a condition holds and y elsewhere."""
+        return self._builder.select(condition, x, y)
 
     def chebyshev(self, weights: Any, places: Any, order: int) -> list[Any]:
         """Return w T_k(v), k < order, for a vector of points."""

@@ -1,14 +1,18 @@
 """Vector code does what the plain loops beside it do, for every order."""
 
+import llvmlite.binding
 import mpmath
 import numba
 import numpy as np
 import pytest
 from problems import random_problem
 
-from kdexent import powers, shared_rows, short_rows, table_rows
+from kdexent import powers, row_losses, shared_rows, short_rows, table_rows
 from kdexent.arithmetic import log_of_1_and, log_ratio
 from kdexent.names import ORDERS
+
+# Where products and sums are rounded once; elsewhere the exponent is rounded before it is divided up.
+FUSES = llvmlite.binding.get_host_cpu_features().get("fma", False)
 
 orders = pytest.mark.parametrize("order", ORDERS["cells"])
 
@@ -88,42 +92,136 @@ def test_tables_start_rows_at_cache_lines(count):
 
 @pytest.mark.parametrize("classes", [1, 2, 3, 5, 8, 10, 13, 47])
 @pytest.mark.parametrize("rows", [1, 7, 8, 30])
-def test_short_rows_become_columns_and_rows_again(rows, classes):
-    stride = -(-rows // 8) * 8
-    zs, expected = np.random.default_rng(classes).normal(size=(2, rows, classes))
-    factors, less = np.random.default_rng(rows).normal(size=(2, stride))
-    columns, write = short_rows.passes(True)
+@pytest.mark.parametrize("labelled", [False, True])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_short_rows_become_columns_and_rows_again(rows, classes, labelled, dtype):
+    rng, stride = np.random.default_rng(classes), -(-rows // 8) * 8
+    zs, labels = rng.normal(size=(rows, classes)).astype(dtype), rng.integers(-1, classes, rows)
+    factors, less, shares = rng.normal(size=(3, stride))
+    columns, write = short_rows.passes(labelled)
 
     @numba.njit
-    def both(zs, rows, classes, stride, w, tops, factors, less, out):
-        columns(zs, rows, classes, w, stride, tops)
-        write(w, rows, classes, stride, factors, less, out)
+    def both(zs, rows, classes, stride, w, tops, labels, own, factors, less, shares, out):
+        write_to = out.reshape(out.size)
+        seen = columns(zs.reshape(zs.size), rows, classes, w, stride, tops, labels, own)
+        write(w, rows, classes, stride, factors, less, write_to, labels, shares)
+        return seen
 
-    w, tops, out = np.zeros((classes, stride)), np.full(stride, -np.inf), np.empty((rows, classes))
-    both(zs.ravel(), rows, classes, stride, w.ravel(), tops, factors, less, out.ravel())
+    w, tops, own, out = np.zeros((classes, stride)), np.empty(stride), np.empty(stride), np.empty_like(zs)
+    about = w.ravel(), tops, labels if labelled else labels[:0], own, factors, less, shares, out
+    assert np.isfinite(both(zs, rows, classes, stride, *about))
     np.testing.assert_array_equal(w[:, :rows], zs.T)
     np.testing.assert_array_equal(tops[:rows], zs.max(axis=1))
-    expected = zs * factors[:rows, np.newaxis] - less[:rows, np.newaxis]
-    np.testing.assert_allclose(out, expected, rtol=1e-14, atol=1e-15)
+    expected = zs.astype(np.float64) * factors[:rows, np.newaxis] - less[:rows, np.newaxis]
+    if labelled:
+        counts = labels >= 0
+        np.testing.assert_array_equal(own[:rows][counts], zs[counts, labels[counts]])
+        expected[counts, labels[counts]] -= shares[:rows][counts]
+    np.testing.assert_allclose(out, expected, rtol=1e-14 if dtype == np.float64 else 6e-8, atol=1e-15)
+    for bad in (np.nan, np.inf, -np.inf):
+        for row in (0, rows - 1):
+            wrong = zs.copy()
+            wrong[row] = bad
+            assert not both(wrong, rows, classes, stride, *about) < np.inf
+    if classes > 1:
+        zs[:, 0] = -np.inf
+        assert both(zs, rows, classes, stride, *about) < np.inf
 
 
 def test_exponentials_of_whole_registers():
-    zs, tops = np.random.default_rng(0).normal(size=(2, 64)) * 50
+    zs = np.random.default_rng(0).normal(size=64) * 50
 
     @numba.njit
-    def all_of_them(zs, top, tops, w, column, totals):
-        powers.powers_of_column(column, tops, totals, 64, zs, zs[:0], 0)
+    def all_of_them(zs, top, w):
         return powers.top_of_numbers(zs, 64), powers.powers_of_row(zs, top, w, 64, w)
 
-    w, column, totals = np.empty(64), zs.copy(), np.ones(64)
-    largest, total = all_of_them(zs, 3.0, tops, w, column, totals)
+    w = np.empty(64)
+    largest, total = all_of_them(zs, 3.0, w)
     assert largest == zs.max()
     np.testing.assert_allclose(w, np.exp(zs - 3), rtol=1e-13)
     np.testing.assert_allclose(total, w.sum(), rtol=1e-14)
-    np.testing.assert_allclose(column, np.exp(zs - tops), rtol=1e-13)
-    np.testing.assert_array_equal(totals, 1 + column)
     for bad in (np.nan, np.inf):
-        assert all_of_them(np.append(zs[1:], bad), 0.0, tops, w, column, totals)[0] == np.inf
+        assert all_of_them(np.append(zs[1:], bad), 0.0, w)[0] == np.inf
+
+
+@pytest.mark.parametrize("classes", [1, 2, 3, 4, 7, 13])
+def test_exponentials_of_columns(classes):
+    stride, end = 24, 16
+    zs = np.random.default_rng(classes).normal(size=(classes, stride)) * 50
+    zs[0, 3] = -np.inf
+    w, tops, totals = zs.copy(), zs.max(axis=0), np.full(stride, 7.0)
+
+    @numba.njit
+    def all_of_them(w, tops, totals, zs):
+        powers.powers_of_columns(w, stride, classes, tops, totals, end, zs, zs[:0], 0, 0)
+
+    all_of_them(w.ravel(), np.where(np.isinf(tops), 0, tops), totals, zs.ravel())
+    tops[np.isinf(tops)] = 0
+    np.testing.assert_allclose(w[:, :end], np.exp(zs - tops)[:, :end], rtol=1e-13, atol=1e-307)
+    np.testing.assert_array_equal(w[:, end:], zs[:, end:])
+    np.testing.assert_allclose(totals[:end], w[:, :end].sum(axis=0), rtol=1e-15 * classes)
+    np.testing.assert_array_equal(totals[end:], 7)
+
+
+def test_exponentials_are_good_to_the_last_bits():
+    x = -(np.random.default_rng(0).uniform(0, 1, 4_096) ** 3) * 745
+
+    @numba.njit
+    def powers_of(x, w):
+        return powers.powers_of_row(x, 0.0, w, x.shape[0], w)
+
+    w = np.empty_like(x)
+    powers_of(x, w)
+    with mpmath.workdps(30):
+        expected = np.array([float(mpmath.exp(mpmath.mpf(value))) for value in x])
+    normal = expected > 1e-307
+    # Two ulp, and what the rounding of log2 e, or of its product with x, adds to the exponent.
+    allowed = (4.5e-16 + (1.5e-17 if FUSES else 1.2e-16) * np.abs(x)) * expected
+    assert (np.abs(w - expected) <= allowed)[normal].all()
+    assert (w[~normal] <= 1e-307).all()
+
+
+@pytest.mark.parametrize("rows", [5, 8, 40, 43])
+@pytest.mark.parametrize("smoothing", [0.0, 0.25, 1.0])
+def test_losses_of_rows(rows, smoothing):
+    rng, classes, scale = np.random.default_rng(rows), 6, 0.125
+    z, labels = rng.normal(size=(rows, classes)), rng.integers(-1, classes, rows)
+    weights = rng.uniform(0, 2, rows) * (rng.random(rows) < 0.8)
+    tops, counts = z.max(axis=1), labels >= 0
+    totals, means = np.exp(z - tops[:, np.newaxis]).sum(axis=1), (z - tops[:, np.newaxis]).mean(axis=1)
+    own = np.where(counts, z[np.arange(rows), labels], 0.0)
+    logs = np.log(totals)
+    losses = (1 - smoothing) * (logs - own + tops) + smoothing * (logs - means)
+
+    @numba.njit
+    def each(labels, totals, tops, own, means, smoothing, factors, less, shares):
+        even = smoothing / classes
+        return row_losses.class_losses(
+            labels, totals, tops, own, means, smoothing, scale, even, factors, less, shares
+        )
+
+    @numba.njit
+    def all_alike(labels, totals, tops, own, means, weight, factors, less, shares):
+        return row_losses.sum_of_class_losses(
+            labels, totals, tops, own, means, weight, scale, factors, less, shares
+        )
+
+    def assert_written(factors, less, shares, weights, smoothing):
+        share = scale * np.where(counts, weights, 0)
+        np.testing.assert_allclose(factors, share / totals, rtol=1e-15)
+        np.testing.assert_allclose(less, share * smoothing / classes, rtol=1e-15)
+        np.testing.assert_allclose(shares, share * (1 - smoothing), rtol=1e-15)
+
+    factors, less, shares = np.empty(rows), np.empty(rows), weights.copy()
+    found = own.copy()
+    total = each(labels, totals, tops, found, means, smoothing, factors, less, shares)
+    np.testing.assert_allclose(found, np.where(counts, weights, 0) * losses, rtol=1e-14, atol=1e-15)
+    np.testing.assert_allclose(total, found.sum(), rtol=1e-14)
+    assert_written(factors, less, shares, weights, smoothing)
+    if smoothing == 0:
+        total = all_alike(labels, totals, tops, own, means, 1.5, factors, less, shares)
+        np.testing.assert_allclose(total, 1.5 * losses[counts].sum(), rtol=1e-14)
+        assert_written(factors, less, shares, np.full(rows, 1.5), 0.0)
 
 
 def test_logarithms():
@@ -133,12 +231,15 @@ def test_logarithms():
     small = np.random.default_rng(2).uniform(0, 1, 5_000) ** 8
 
     @numba.njit
-    def logs(x, y, small, ratios, ones):
+    def logs(x, y, small, ratios, ones, plain, inverses):
         for i in range(x.shape[0]):
             ratios[i], ones[i] = log_ratio(x[i], y[i]), log_of_1_and(small[i])
+        row_losses.logs_of(x.shape[0], 1 + small, plain, inverses)
 
-    ratios, ones = np.empty((2, 5_000))
-    logs(x, y, small, ratios, ones)
+    ratios, ones, plain, inverses = np.empty((4, 5_000))
+    logs(x, y, small, ratios, ones, plain, inverses)
+    np.testing.assert_allclose(plain, np.log(1 + small), rtol=5e-16, atol=2e-16)
+    np.testing.assert_array_equal(inverses, 1 / (1 + small))
     expected = np.array([float(mpmath.log(mpmath.mpf(a) / mpmath.mpf(b))) for a, b in zip(x, y, strict=True)])
     np.testing.assert_allclose(ratios, expected, rtol=5e-16, atol=2e-16)
     np.testing.assert_allclose(ones, np.log1p(small), rtol=5e-16)
