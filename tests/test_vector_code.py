@@ -6,6 +6,7 @@ import numba
 import numpy as np
 import pytest
 from problems import random_problem
+from processes import run
 
 from kdexent import powers, row_losses, shared_rows, short_rows, table_rows
 from kdexent.arithmetic import log_of_1_and, log_ratio
@@ -13,6 +14,7 @@ from kdexent.names import ORDERS
 
 # Where products and sums are rounded once; elsewhere the exponent is rounded before it is divided up.
 FUSES = llvmlite.binding.get_host_cpu_features().get("fma", False)
+HAS_AVX2 = llvmlite.binding.get_host_cpu_features().get("avx2", False)
 
 orders = pytest.mark.parametrize("order", ORDERS["cells"])
 
@@ -163,22 +165,44 @@ def test_exponentials_of_columns(classes):
     np.testing.assert_array_equal(totals[end:], 7)
 
 
-def test_exponentials_are_good_to_the_last_bits():
-    x = -(np.random.default_rng(0).uniform(0, 1, 4_096) ** 3) * 745
+POWERS = """
+    import mpmath, numba, numpy as np
+    from kdexent import powers
 
     @numba.njit
     def powers_of(x, w):
         return powers.powers_of_row(x, 0.0, w, x.shape[0], w)
 
+    x = -(np.random.default_rng(0).uniform(0, 1, 4_096) ** 3) * 745
     w = np.empty_like(x)
     powers_of(x, w)
     with mpmath.workdps(30):
         expected = np.array([float(mpmath.exp(mpmath.mpf(value))) for value in x])
     normal = expected > 1e-307
     # Two ulp, and what the rounding of log2 e, or of its product with x, adds to the exponent.
-    allowed = (4.5e-16 + (1.5e-17 if FUSES else 1.2e-16) * np.abs(x)) * expected
+    allowed = (4.5e-16 + {part} * np.abs(x)) * expected
     assert (np.abs(w - expected) <= allowed)[normal].all()
     assert (w[~normal] <= 1e-307).all()
+    for far in (-745.2, -1e300, -np.inf):
+        powers_of(np.full(8, far), w[:8])
+        assert not w[:8].any()
+    print(np.count_nonzero(normal))
+"""
+# A machine that looks factors up in registers, and ones that do not, with and without fused operations.
+MACHINES = {
+    "this": {},
+    "avx2": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx,+avx2,+fma"},
+    "sse2": {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": "+sse2"},
+}
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_exponentials_are_good_to_the_last_bits(machine, tmp_path):
+    if machine != "this" and not HAS_AVX2:
+        pytest.skip("not an x86-64 machine with AVX2")
+    fuses = machine == "avx2" or (machine == "this" and FUSES)
+    code = POWERS.format(part=1.5e-17 if fuses else 1.2e-16)
+    assert int(run(code, NUMBA_CACHE_DIR=str(tmp_path), **MACHINES[machine])) > 3_000
 
 
 @pytest.mark.parametrize("rows", [5, 8, 40, 43])

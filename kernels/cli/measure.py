@@ -22,8 +22,9 @@ __all__ = ["Effort", "Row", "alternate", "disagreements", "measure", "same_bits"
 
 Work = Callable[[], Any]
 
-_SAMPLE = 2e-3  # a timing is the mean of so many calls that it lasts this long
+_SAMPLE = 1e-2  # a timing is the mean of so many calls that it lasts this long
 _MOST_CALLS = 200
+_WARMED = 2e-2  # s; a call that takes less finds caches and cores as its own last call left them
 _ARRAYS = 3  # x, z and the gradient
 
 
@@ -230,16 +231,18 @@ def alternate(
     works: dict[Any, Work], effort: Effort, known: dict[Any, float]
 ) -> tuple[dict[Any, int], dict[Any, list[float]]]:
     """Return how many calls make a timing of each work, and the timings; `known` are some of a call."""
-    calls, timings = {}, {}
+    calls, timings, once = {}, {}, {}
     for name, work in works.items():
-        once = known[name] if name in known else time_of(work)[0]
-        calls[name] = max(1, min(_MOST_CALLS, round(_SAMPLE / max(once, 1e-9))))
+        once[name] = known[name] if name in known else time_of(work)[0]
+        calls[name] = max(1, min(_MOST_CALLS, round(_SAMPLE / max(once[name], 1e-9))))
         # What is slow is compiled by now, and timed once.
-        timings[name] = [once] if name in known or once > effort.seconds else []
+        timings[name] = [once[name]] if name in known or once[name] > effort.seconds else []
     # The order is reversed every other time, so that a drift of the machine's speed favours nobody.
     for turn in range(effort.repeat):
         for name in list(works)[:: 1 if turn % 2 == 0 else -1]:
             spent = calls[name] * sum(timings[name])
             if spent <= effort.seconds and len(timings[name]) < effort.repeat:
+                if once[name] <= _WARMED:
+                    works[name]()
                 timings[name].append(time_of(works[name], calls[name])[0])
     return calls, timings

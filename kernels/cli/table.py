@@ -167,7 +167,8 @@ def _notes(outcome: Outcome, left_out: list[Column]) -> list[str]:
     notes = [
         f"{machine.cpu}, {threads}: peak {limits.multiply_adds / 1e9:.0f} G multiply-adds/s (float64), "
         f"memory copy {limits.copy / 1e9:.0f} GB/s, measured in this run.",
-        "Times: medians of alternating calls, compiled before; one call where it is slow. "
+        "Times: medians of alternating calls, compiled before, each after one of its own that is not timed "
+        "(below 20 ms); one call where it is slow. "
         "Errors: abs(L-L0)/max(1, abs(L0)), max abs(g-g0)/max abs(g0), of a case's fast calls.",
     ]
     if any(row.comparison.exact == "direct" for row in outcome.rows):
