@@ -130,7 +130,7 @@ def _evaluate(samples: LinearSamples, gradient: NDArray[np.float64] | None) -> A
         def some(*units: Any, scores=scores, about=about) -> None:
             run(scores, *about, *units)
 
-        each_unit(scores.size, len(sums), some)
+        each_unit(scores.size, len(sums), some, more_soon=False)  # BLAS wants the cores first
         if bad.any():
             require_finite_scores(samples.X)
         loss += float(sums.sum())

@@ -27,7 +27,7 @@ def rows_of_a_unit(count: int, width: int) -> int:
     return size if size < LANES else -(-size // LANES) * LANES
 
 
-def each_unit(numbers: int, units: int, work: Callable[[Counter, int], None]) -> None:
+def each_unit(numbers: int, units: int, work: Callable[[Counter, int], None], more_soon: bool = True) -> None:
     """Call work(counter, most) until all units of so many numbers in all are done."""
     if numbers <= _LIGHT:  # alone, and over before other callers would notice
         counter = new_counter()
@@ -35,7 +35,7 @@ def each_unit(numbers: int, units: int, work: Callable[[Counter, int], None]) ->
             work(counter, units)
         return
     most = max(1, units * _NUMBERS_PER_CALL // numbers)
-    run_units(units, lambda counter: work(counter, most), available())
+    run_units(units, lambda counter: work(counter, most), available(), more_soon)
 
 
 def each_part(

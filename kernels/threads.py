@@ -73,15 +73,16 @@ def run_blocks(count: int, block: Callable[[int], Iterable[None] | None], n_thre
     _share(job, min(n_threads, count) - 1, n_threads, ring)
 
 
-def run_units(count: int, work: Callable[[Counter], None], n_threads: int) -> None:
+def run_units(count: int, work: Callable[[Counter], None], n_threads: int, more_soon: bool = True) -> None:
     """Call work(counter), on up to n_threads threads, until all units 0 .. count - 1 of it are done.
 
-    Every call takes some units from the counter, as `units` says.
+    Every call takes some units from the counter, as `units` says. Helpers linger afterwards unless the cores
+    are wanted for other things before more units come.
     """
     counter = new_counter(n_threads > 1)
 
     def some(lingers: bool) -> bool:
-        work(as_helper(counter) if lingers else counter)
+        work(as_helper(counter) if lingers and more_soon else counter)
         return not all_taken(counter, count)
 
     _share(_Job(some, lambda: all_done(counter, count), lambda: stop(counter)), n_threads - 1, n_threads)

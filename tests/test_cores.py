@@ -66,7 +66,8 @@ def test_a_core_that_is_not_known_is_not_left(monkeypatch):
 
 
 @pytest.mark.parametrize("apart", [True, False])
-def test_a_helper_lingers_only_on_a_core_of_its_own(monkeypatch, apart):
+@pytest.mark.parametrize("more_soon", [True, False])
+def test_a_helper_lingers_only_on_a_core_of_its_own_and_for_more_work(monkeypatch, apart, more_soon):
     monkeypatch.setattr(cores.Seat, "leave", lambda _seat, _core: apart)
     lengths, both = {}, threading.Barrier(2, timeout=60)
 
@@ -76,6 +77,6 @@ def test_a_helper_lingers_only_on_a_core_of_its_own(monkeypatch, apart):
         counter[:] = 2  # all units taken and done
 
     monkeypatch.setattr(threads, "_most_helpers", lambda: 1)
-    threads.run_units(2, work, 2)
+    threads.run_units(2, work, 2, more_soon)
     callers = lengths.pop(threading.current_thread().name)
-    assert [length > callers for length in lengths.values()] == [apart]
+    assert [length > callers for length in lengths.values()] == [apart and more_soon]
