@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 from .arithmetic import LOG2_E, exp2, from_order_key, order_key
 from .jit import GENERATES, helper, loop
 from .pair_loops import LANES
-from .vector_code import VectorCode
+from .vector_math import VectorMath
 
 # How many numbers ahead to ask for what will be read and written.
 _READ_AHEAD, _WRITE_AHEAD = 384, 128
@@ -53,7 +53,7 @@ def _plain_columns() -> Callable:
     return powers
 
 
-def _ask_for(code: VectorCode, read: int, at: Any, written: int, to: Any) -> None:
+def _ask_for(code: VectorMath, read: int, at: Any, written: int, to: Any) -> None:
     """Ask for entries of an array that will be read, and of one to be written unless it is empty.
 
     Among what takes long: many requests at once would wait for each other, and all else for them.
@@ -67,7 +67,7 @@ def _vector_row() -> Callable:
     @intrinsic
     def powers(typing, zs, top, w, end, out):
         def generate(context, builder, signature, arguments):
-            code = VectorCode(context, builder, signature, arguments)
+            code = VectorMath(context, builder, signature, arguments)
             total = cgutils.alloca_once_value(builder, code.all_lanes(0.0))
             top = code.all_lanes(arguments[1])
             with code.indices(code.integer(0), arguments[3], LANES) as i:
@@ -92,7 +92,7 @@ def _vector_columns() -> Callable:
     @intrinsic
     def powers(typing, w, stride, classes, tops, totals, end, zs, out, at, last):
         def generate(context, builder, signature, arguments):
-            code = VectorCode(context, builder, signature, arguments)
+            code = VectorMath(context, builder, signature, arguments)
             stride, classes, end, start, last = (arguments[i] for i in (1, 2, 5, 8, 9))
             with code.indices(code.integer(0), end, LANES) as i:
                 code.store(code.all_lanes(0.0), code.element(4, i))
@@ -138,7 +138,7 @@ def _vector_top() -> Callable:
     @intrinsic
     def top_of(typing, zs, end):
         def generate(context, builder, signature, arguments):
-            code = VectorCode(context, builder, signature, arguments)
+            code = VectorMath(context, builder, signature, arguments)
             top = cgutils.alloca_once_value(builder, code.all_lanes(-np.inf))
             with code.indices(code.integer(0), arguments[1], LANES) as i:
                 z = code.load(code.element(0, i), LANES)

@@ -7,6 +7,8 @@ the same.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numba import types
 from numba.core import cgutils
@@ -15,7 +17,7 @@ from numba.extending import intrinsic
 from .arithmetic import log_ratio
 from .jit import GENERATES, helper, loop
 from .pair_loops import LANES, sum_of
-from .vector_code import VectorCode
+from .vector_math import VectorMath
 
 
 @helper
@@ -47,7 +49,7 @@ def _losses_from(first, labels, totals, tops, own, means, smoothing, scale, even
 @intrinsic
 def _logs_in_registers(typing, n, totals, logs, inverses):
     def generate(context, builder, signature, arguments):
-        code = VectorCode(context, builder, signature, arguments)
+        code = VectorMath(context, builder, signature, arguments)
         with code.indices(code.integer(0), arguments[0], LANES) as r:
             total = code.load(code.element(1, r), LANES)
             code.store(code.log(total), code.element(2, r))
@@ -62,7 +64,7 @@ def _losses_in_registers(
     typing, n, labels, totals, tops, own, means, smoothing, scale, even, factors, less, shares
 ):
     def generate(context, builder, signature, arguments):
-        code = VectorCode(context, builder, signature, arguments)
+        code = VectorMath(context, builder, signature, arguments)
         smoothing, scale, even = (code.all_lanes(arguments[i]) for i in (6, 7, 8))
         nothing, rest = code.all_lanes(0.0), code.minus(code.all_lanes(1.0), smoothing)
         some = code.above(rest, nothing)
@@ -90,7 +92,7 @@ def _losses_in_registers(
 @intrinsic
 def _sum_in_registers(typing, n, labels, totals, tops, own, weight, scale, factors, less, shares):
     def generate(context, builder, signature, arguments):
-        code = VectorCode(context, builder, signature, arguments)
+        code = VectorMath(context, builder, signature, arguments)
         weight, nothing = code.all_lanes(arguments[5]), code.all_lanes(0.0)
         share = code.times(weight, code.all_lanes(arguments[6]))
         product = cgutils.alloca_once_value(builder, code.all_lanes(1.0))
@@ -113,6 +115,12 @@ def _sum_in_registers(typing, n, labels, totals, tops, own, weight, scale, facto
     return types.float64(n, labels, totals, tops, own, weight, scale, factors, less, shares), generate
 
 
+# Called without the typing context that they are written with.
+_first_logs: Callable = _logs_in_registers
+_first_losses: Callable = _losses_in_registers
+_first_sum: Callable = _sum_in_registers
+
+
 @helper
 def _in_registers(n):
     """Return how many of n rows are computed in whole registers: the first ones."""
@@ -124,7 +132,7 @@ def logs_of(n, totals, logs, inverses):
     """Write the logarithms and the inverses of n totals."""
     whole = _in_registers(n)
     if whole > 0:
-        _logs_in_registers(whole, totals, logs, inverses)
+        _first_logs(whole, totals, logs, inverses)
     if whole < n:
         _logs_from(whole, n, totals, logs, inverses)
 
@@ -142,7 +150,7 @@ def class_losses(labels, totals, tops, own, means, smoothing, scale, even, facto
     whole = _in_registers(n)
     # Arguments of their own: a tuple of arrays would count references to each.
     if whole > 0:
-        added += _losses_in_registers(
+        added += _first_losses(
             whole, labels, totals, tops, own, means, smoothing, scale, even, factors, less, shares
         )
     if whole < n:
@@ -162,7 +170,7 @@ def sum_of_class_losses(labels, totals, tops, own, means, weight, scale, factors
     n, added = labels.shape[0], 0.0
     whole = _in_registers(n)
     if whole > 0:
-        added += _sum_in_registers(whole, labels, totals, tops, own, weight, scale, factors, less, shares)
+        added += _first_sum(whole, labels, totals, tops, own, weight, scale, factors, less, shares)
     if whole < n:
         for r in range(whole, n):
             shares[r] = weight

@@ -20,6 +20,7 @@ from .arithmetic import LOG2_E, exp2
 from .jit import GENERATES, helper
 from .pair_loops import LANES
 from .vector_code import FACTOR, VectorCode, powers_of_two
+from .vector_math import VectorMath
 
 _AHEAD = 256  # entries that are asked for before they are used
 
@@ -99,7 +100,7 @@ def _vector_sums(order: int) -> Callable:
     @intrinsic
     def add(typing, z, points, v, begin, end, top, wide, at, kept, after):
         def generate(context, builder, signature, arguments):
-            code = VectorCode(context, builder, signature, arguments)
+            code = VectorMath(context, builder, signature, arguments)
             first, last, top, at, after = (arguments[i] for i in (3, 4, 5, 7, 9))
             totals = [cgutils.alloca_once(builder, code.vector) for _ in range(order)]
             for total in totals:

@@ -6,24 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba.core import cgutils
 
-from .arithmetic import (
-    ATANH,
-    EIGHTHS,
-    EVEN,
-    LN_2_HIGH,
-    LN_2_LOW,
-    LOG2_E,
-    ODD,
-    OF_EIGHTHS,
-    ROOT_HALF_BITS,
-    SHIFT,
-    SHIFT_BITS,
-    SMALLEST,
-)
 from .jit import EXACT
 from .pair_loops import LANES
 
@@ -217,89 +202,6 @@ class VectorCode:
         for lane, index in enumerate(indices):
             address, value = self.element(argument, index), self._part(values, lane, 1)
             self._builder.store(self.plus(self._builder.load(address), value) if add else value, address)
-
-    def powers_of_e(self, numbers: list[Any]) -> list[Any]:
-        """Return e^x of vectors, side by side; 0 where that would be subnormal, and for NaN."""
-        powers = self._by_table(numbers) if self._looks_up else self._by_polynomials(numbers)
-        least = self.all_lanes(SMALLEST / LOG2_E)
-        return [
-            self.either(self.above(x, least), power, self.all_lanes(0.0))
-            for x, power in zip(numbers, powers, strict=True)
-        ]
-
-    def _by_polynomials(self, numbers: list[Any]) -> list[Any]:
-        """Return e^x as `arithmetic.exp2` computes powers of two."""
-        shifted, rests = self._parted(numbers, LOG2_E)
-        squares = [self.times(r, r) for r in rests]
-        odd, even = (
-            self.polynomials([self.all_lanes(factor) for factor in reversed(factors)], squares)
-            for factors in (ODD, EVEN)
-        )
-        return [
-            self._scaled(self.plus(self.times(by_odd, r), by_even), each, 52)
-            for each, r, by_odd, by_even in zip(shifted, rests, odd, even, strict=True)
-        ]
-
-    def _by_table(self, numbers: list[Any]) -> list[Any]:
-        """Return e^x = 2^(k/8) 2^(r/8): the low bits of k choose a factor, and the polynomial is short."""
-        shifted, rests = self._parted(numbers, 8 * LOG2_E)
-        factors = [self._scaled(self._looked_up(each), each, 49) for each in shifted]
-        sums = self.polynomials([self.all_lanes(factor) for factor in reversed(OF_EIGHTHS)], rests)
-        return [
-            self.plus(self.times(self.times(factor, r), total), factor)
-            for factor, r, total in zip(factors, rests, sums, strict=True)
-        ]
-
-    def _looked_up(self, shifted: Any) -> Any:
-        """Return 2^(j/8) for the three low bits j of shifted integers, less what `_scaled` makes of j."""
-        longs = ir.VectorType(_LONG, LANES)
-        bits = [int(np.float64(power).view(np.int64)) - (j << 49) for j, power in enumerate(EIGHTHS)]
-        choose = self._declared("llvm.x86.avx512.permvar.di.512", ir.FunctionType(longs, [longs, longs]))
-        places = self._builder.bitcast(shifted, longs)
-        return self._builder.bitcast(
-            self._builder.call(choose, [ir.Constant(longs, bits), places]), self.vector
-        )
-
-    def _parted(self, numbers: list[Any], rate: float) -> tuple[list[Any], list[Any]]:
-        """Return integers next to rate x, shifted into the low bits, and what is left of rate x."""
-        factor, shift = self.all_lanes(rate), self.all_lanes(SHIFT)
-        shifted = [self.product_and_sum(x, factor, shift) for x in numbers]
-        wholes = [self.minus(each, shift) for each in shifted]
-        return shifted, [
-            self.product_and_sum(x, factor, self.negative(whole))
-            for x, whole in zip(numbers, wholes, strict=True)
-        ]
-
-    def _scaled(self, x: Any, shifted: Any, places: int) -> Any:
-        """Return x with the bits of a shifted integer, moved up so many places, added to its own."""
-        longs = ir.VectorType(_LONG, LANES)
-        bits, more = (self._builder.bitcast(each, longs) for each in (x, shifted))
-        more = self._builder.shl(more, ir.Constant(longs, [places] * LANES))
-        return self._builder.bitcast(self._builder.add(bits, more), self.vector)
-
-    @property
-    def _looks_up(self) -> bool:
-        """Whether the machine that code is made for looks up one of eight numbers for each lane."""
-        return "+avx512f" in self._context.codegen().magic_tuple()[2].split(",")
-
-    def power_of_e(self, x: Any) -> Any:
-        """Return e^x."""
-        return self.powers_of_e([x])[0]
-
-    def log(self, x: Any) -> Any:
-        """Return log x as `arithmetic.log_ratio` computes log(x / 1), for positive normal numbers."""
-        b, longs, one = self._builder, ir.VectorType(_LONG, LANES), self.all_lanes(1.0)
-        shift = ir.Constant(longs, [52] * LANES)
-        bits = b.bitcast(x, longs)
-        exponent = b.ashr(b.sub(bits, ir.Constant(longs, [int(ROOT_HALF_BITS)] * LANES)), shift)
-        m = b.bitcast(b.sub(bits, b.shl(exponent, shift)), self.vector)
-        shifted = b.bitcast(b.add(exponent, ir.Constant(longs, [int(SHIFT_BITS)] * LANES)), self.vector)
-        k = self.minus(shifted, self.all_lanes(SHIFT))
-        t = self.quotient(self.minus(m, one), self.plus(m, one))
-        s, both = self.times(t, t), self.plus(t, t)
-        p = self.polynomials([self.all_lanes(factor) for factor in reversed(ATANH)], [s])[0]
-        low = self.plus(self.times(self.times(both, s), p), self.times(k, self.all_lanes(LN_2_LOW)))
-        return self.plus(self.times(k, self.all_lanes(LN_2_HIGH)), self.plus(both, low))
 
     def product_and_sum(self, x: Any, y: Any, z: Any) -> Any:
         """Return x y + z, rounded once where the machine has an instruction for it."""

@@ -1,0 +1,112 @@
+"""Exponentials and logarithms of vector registers, as `arithmetic` computes those of numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from .arithmetic import (
+    ATANH,
+    EIGHTHS,
+    EVEN,
+    LN_2_HIGH,
+    LN_2_LOW,
+    LOG2_E,
+    ODD,
+    OF_EIGHTHS,
+    ROOT_HALF_BITS,
+    SHIFT,
+    SHIFT_BITS,
+    SMALLEST,
+)
+from .pair_loops import LANES
+from .vector_code import VectorCode
+
+_LONGS = ir.VectorType(ir.IntType(64), LANES)
+
+
+class VectorMath(VectorCode):
+    """Vector code with elementary functions."""
+
+    def powers_of_e(self, numbers: list[Any]) -> list[Any]:
+        """Return e^x of vectors, side by side; 0 where that would be subnormal, and for NaN."""
+        powers = self._by_table(numbers) if self._looks_up else self._by_polynomials(numbers)
+        least = self.all_lanes(SMALLEST / LOG2_E)
+        return [
+            self.either(self.above(x, least), power, self.all_lanes(0.0))
+            for x, power in zip(numbers, powers, strict=True)
+        ]
+
+    def power_of_e(self, x: Any) -> Any:
+        """Return e^x."""
+        return self.powers_of_e([x])[0]
+
+    def log(self, x: Any) -> Any:
+        """Return log x as `arithmetic.log_ratio` computes log(x / 1), for positive normal numbers."""
+        b, one = self._builder, self.all_lanes(1.0)
+        shift = ir.Constant(_LONGS, [52] * LANES)
+        bits = b.bitcast(x, _LONGS)
+        exponent = b.ashr(b.sub(bits, ir.Constant(_LONGS, [int(ROOT_HALF_BITS)] * LANES)), shift)
+        m = b.bitcast(b.sub(bits, b.shl(exponent, shift)), self.vector)
+        shifted = b.bitcast(b.add(exponent, ir.Constant(_LONGS, [int(SHIFT_BITS)] * LANES)), self.vector)
+        k = self.minus(shifted, self.all_lanes(SHIFT))
+        t = self.quotient(self.minus(m, one), self.plus(m, one))
+        s, both = self.times(t, t), self.plus(t, t)
+        p = self.polynomials([self.all_lanes(factor) for factor in reversed(ATANH)], [s])[0]
+        low = self.plus(self.times(self.times(both, s), p), self.times(k, self.all_lanes(LN_2_LOW)))
+        return self.plus(self.times(k, self.all_lanes(LN_2_HIGH)), self.plus(both, low))
+
+    def _by_polynomials(self, numbers: list[Any]) -> list[Any]:
+        """Return e^x as `arithmetic.exp2` computes powers of two."""
+        shifted, rests = self._parted(numbers, LOG2_E)
+        squares = [self.times(r, r) for r in rests]
+        odd, even = (
+            self.polynomials([self.all_lanes(factor) for factor in reversed(factors)], squares)
+            for factors in (ODD, EVEN)
+        )
+        return [
+            self._scaled(self.plus(self.times(by_odd, r), by_even), each, 52)
+            for each, r, by_odd, by_even in zip(shifted, rests, odd, even, strict=True)
+        ]
+
+    def _by_table(self, numbers: list[Any]) -> list[Any]:
+        """Return e^x = 2^(k/8) 2^(r/8): the low bits of k choose a factor, and the polynomial is short."""
+        shifted, rests = self._parted(numbers, 8 * LOG2_E)
+        factors = [self._scaled(self._looked_up(each), each, 49) for each in shifted]
+        sums = self.polynomials([self.all_lanes(factor) for factor in reversed(OF_EIGHTHS)], rests)
+        return [
+            self.plus(self.times(self.times(factor, r), total), factor)
+            for factor, r, total in zip(factors, rests, sums, strict=True)
+        ]
+
+    def _looked_up(self, shifted: Any) -> Any:
+        """Return 2^(j/8) for the three low bits j of shifted integers, less what `_scaled` makes of j."""
+        bits = [int(np.float64(power).view(np.int64)) - (j << 49) for j, power in enumerate(EIGHTHS)]
+        choose = self._declared("llvm.x86.avx512.permvar.di.512", ir.FunctionType(_LONGS, [_LONGS, _LONGS]))
+        places = self._builder.bitcast(shifted, _LONGS)
+        return self._builder.bitcast(
+            self._builder.call(choose, [ir.Constant(_LONGS, bits), places]), self.vector
+        )
+
+    def _parted(self, numbers: list[Any], rate: float) -> tuple[list[Any], list[Any]]:
+        """Return integers next to rate x, shifted into the low bits, and what is left of rate x."""
+        factor, shift = self.all_lanes(rate), self.all_lanes(SHIFT)
+        shifted = [self.product_and_sum(x, factor, shift) for x in numbers]
+        wholes = [self.minus(each, shift) for each in shifted]
+        return shifted, [
+            self.product_and_sum(x, factor, self.negative(whole))
+            for x, whole in zip(numbers, wholes, strict=True)
+        ]
+
+    def _scaled(self, x: Any, shifted: Any, places: int) -> Any:
+        """Return x with the bits of a shifted integer, moved up so many places, added to its own."""
+        bits, more = (self._builder.bitcast(each, _LONGS) for each in (x, shifted))
+        more = self._builder.shl(more, ir.Constant(_LONGS, [places] * LANES))
+        return self._builder.bitcast(self._builder.add(bits, more), self.vector)
+
+    @property
+    def _looks_up(self) -> bool:
+        """Whether the machine that code is made for looks up one of eight numbers for each lane."""
+        return "+avx512f" in self._context.codegen().magic_tuple()[2].split(",")
