@@ -654,3 +654,25 @@ def test_bad_logits_are_found_anywhere(shape, value):
             kdexent.softmax_cross_entropy(logits, np.zeros(shape[0], int))
         with pytest.raises(ValueError, match=rf"z\[{place}, {shape[1] - 1}\] = {value}"):
             kdexent.softmax(logits)
+
+
+@pytest.mark.parametrize("classes", [10, 100])
+def test_logits_whose_sum_overflows_are_good(classes):
+    logits = np.full((40, classes), 1e308)
+    logits[5, 2], logits[7, 1:] = -np.inf, 1e307
+    labels = np.zeros(40, int)
+    with np.errstate(over="ignore"):
+        expected = reference.softmax_cross_entropy_and_grad(logits, labels)
+    assert_close(kdexent.softmax_cross_entropy_and_grad(logits, labels), expected, np.float64)
+
+
+@pytest.mark.parametrize("classes", [10, 100])
+@pytest.mark.parametrize("row", [0, 17, 39])
+@pytest.mark.parametrize("wrong", [-1, "C", 2**64 - 1])
+def test_class_numbers_out_of_range_are_found_wherever_they_are(classes, row, wrong):
+    logits, wrong = np.zeros((40, classes)), classes if wrong == "C" else wrong
+    labels = np.zeros(40, np.uint64 if wrong > classes else np.int64)
+    labels[row] = wrong
+    message = rf"labels must lie in 0 .. {classes - 1}, got labels\[{row}\] = {wrong}"
+    with pytest.raises(ValueError, match=message):
+        kdexent.softmax_cross_entropy_and_grad(logits, labels)
