@@ -16,7 +16,7 @@ from contextlib import suppress
 def _core_of_this_thread() -> Callable[[], int]:
     """Return a function that returns the number of the core it is called on, or -1 where none is known."""
     if hasattr(os, "sched_setaffinity"):
-        with suppress(OSError, AttributeError):
+        with suppress(OSError, AttributeError):  # a C library without it
             get: Callable[[], int] = ctypes.CDLL(None).sched_getcpu
             return get
     return lambda: -1
@@ -40,7 +40,7 @@ class Seat:
         """
         if core < 0 or (core == self._left and core != current_core()):
             return True
-        with suppress(OSError):
+        with suppress(OSError):  # where a sandbox forbids it the thread stays
             now = os.sched_getaffinity(0)
             if now != self._chosen:  # somebody else chose them
                 self._allowed = now

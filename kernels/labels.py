@@ -47,15 +47,15 @@ def softmax_samples(
     label_smoothing: Any,
     ignore_index: Any,
     reduction: Any,
-    classes_seen: bool = True,
+    check_classes: bool = True,
 ) -> Samples:
-    """Check the arguments of `softmax_cross_entropy`, with class numbers unless somebody else does."""
+    """Check the arguments of `softmax_cross_entropy`; class numbers unless who uses them does."""
     z, shape = _logits(logits)
     given = checks.rectangular("labels", labels)
     if given.dtype.kind not in "biuf":
         checks.real_array("labels", given)
     if given.dtype.kind in "iu" and given.shape == shape:
-        chosen = softmax_classes(given, z.shape[1], ignore_index, classes_seen)
+        chosen = softmax_classes(given, z.shape[1], ignore_index, check_classes)
     elif given.shape == (*shape, z.shape[1]):
         _no_ignore_index(ignore_index, "needs labels that are class numbers")
         chosen = checks.real_array("labels", given).reshape(z.shape)
@@ -103,12 +103,12 @@ def _logits(logits: Any) -> tuple[NDArray[Any], tuple[int, ...]]:
 
 
 def softmax_classes(
-    labels: NDArray[Any], classes: int, ignore_index: Any, seen: bool = True
+    labels: NDArray[Any], classes: int, ignore_index: Any, check: bool = True
 ) -> NDArray[np.int64]:
-    """Return class numbers, -1 for those that are ignored; with `seen`, check those that are not."""
+    """Return class numbers, -1 for those that are ignored; check the others unless who uses them does."""
     y = np.ascontiguousarray(labels.reshape(-1), np.int64)
     if ignore_index is None:
-        if seen and y.size and y.view(np.uint64).max() >= classes:  # a negative one is larger than all
+        if check and y.size and y.view(np.uint64).max() >= classes:  # a negative one is larger than all
             require_classes(labels, classes)
         return y
     ignored = labels == checks.integer("ignore_index", ignore_index)

@@ -66,14 +66,14 @@ class RowsOut:
 
     def __init__(self, array: NDArray[Any], read: NDArray[Any], *others: NDArray[Any]) -> None:
         self._array = array
-        self._seen = is_contiguous(array, array.dtype) and not any(
+        self._is_view = is_contiguous(array, array.dtype) and not any(
             np.may_share_memory(array, other) for other in others
         )
-        if self._seen and np.may_share_memory(array, read):
-            self._seen = array.ctypes.data == read.ctypes.data and is_contiguous(read, array.dtype)
-        self.rows = array.reshape(read.shape) if self._seen else np.empty(read.shape, array.dtype)
+        if self._is_view and np.may_share_memory(array, read):
+            self._is_view = array.ctypes.data == read.ctypes.data and is_contiguous(read, array.dtype)
+        self.rows = array.reshape(read.shape) if self._is_view else np.empty(read.shape, array.dtype)
 
     def store(self) -> None:
         """Store the rows where they are no view."""
-        if not self._seen:
+        if not self._is_view:
             self._array[...] = self.rows.reshape(self._array.shape)

@@ -164,7 +164,7 @@ def softmax_cross_entropy(
     0.410038
     """
     about = sample_weight, label_smoothing, ignore_index, reduction
-    return _evaluate(softmax_samples(logits, labels, *about, classes_seen=False), None)
+    return _evaluate(softmax_samples(logits, labels, *about, check_classes=False), None)
 
 
 def softmax_cross_entropy_and_grad(
@@ -212,7 +212,7 @@ def softmax_cross_entropy_and_grad(
     array([[ 0.5, -0.5]])
     """
     about = sample_weight, label_smoothing, ignore_index, reduction
-    samples = softmax_samples(logits, labels, *about, classes_seen=False)
+    samples = softmax_samples(logits, labels, *about, check_classes=False)
     gradient = out_for(samples, out)
     return _evaluate(samples, gradient), gradient
 
