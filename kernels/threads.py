@@ -32,7 +32,7 @@ _POLLS, _NAP = 2000, 1e-4  # s
 _lock = threading.Lock()
 _jobs: SimpleQueue[tuple[_Job, int]] = SimpleQueue()
 _helpers = 0  # threads that take jobs
-_working = 0  # callers and helpers
+_at_work: dict[_Job, int] = {}  # callers, each with the helpers that work for it or are called to
 
 
 def available() -> int:
@@ -104,18 +104,13 @@ class _Job:
         self._some, self._ended, self._halt = some, ended, halt
         self._lock, self._running, self._closed = threading.Lock(), 0, False
         self._core = current_core()  # the caller's
-        self.reserved = 0  # helpers that count as working because of this job
         self.stopped = False
         self.error: BaseException | None = None
 
     def do(self, lingers: bool, wanted: Callable[[], bool] = lambda: True) -> None:
         """Do what is left of the work, as long as `wanted`."""
-        try:
-            while not self.stopped and wanted() and self._some(lingers):
-                pass
-        except BaseException:
-            self.stop()
-            raise
+        while not self.stopped and wanted() and self._some(lingers):
+            pass
 
     def join_in(self, n_threads: int, seat: Seat) -> None:
         """Do part of the work as a helper, while there are no more threads at work than n_threads.
@@ -127,15 +122,15 @@ class _Job:
                 return
             self._running += 1
         try:
-            self.do(seat.leave(self._core), lambda: _working <= n_threads)
+            self.do(seat.leave(self._core), lambda: _threads_at_work() <= n_threads)
         except BaseException as error:  # the caller raises it again
             self.error = error
+            self.stop()
         finally:
             with self._lock:
                 self._running -= 1
                 if not self._closed:
-                    self.reserved -= 1
-                    _leave(1)
+                    _helper_leaves(self)
 
     def stop(self) -> None:
         """Let nothing more be begun."""
@@ -146,48 +141,61 @@ class _Job:
         """Let no more helpers in, and wait until nobody works on this."""
         with self._lock:
             self._closed = True
-        _leave(self.reserved)
-        interrupt: KeyboardInterrupt | None = None
         for polls in itertools.count():
-            try:
-                if self._running == 0 or (not self.stopped and self._ended()):
-                    break
-                # Being woken would take longer than what a helper mostly has left to do.
-                time.sleep(0 if polls < _POLLS else _NAP)
-            except KeyboardInterrupt as pressed:  # helpers write to the caller's arrays: not before they end
-                interrupt = pressed
-        if interrupt is not None:
-            raise interrupt
+            if self._running == 0 or (not self.stopped and self._ended()):
+                break
+            # Being woken would take longer than what a helper mostly has left to do.
+            time.sleep(0 if polls < _POLLS else _NAP)
 
 
 def _share(job: _Job, helpers: int, n_threads: int, call: Callable[[], None] = lambda: None) -> None:
     """Do a job, with up to so many helpers, whom `call` calls where the job itself does not."""
-    job.reserved = _enter(helpers, n_threads)
+    pressed: BaseException | None = None
     try:
-        if job.reserved:
-            _offer(job, n_threads)
+        helpers = _enter(job, helpers, n_threads)
+        if helpers:
+            _offer(job, helpers, n_threads)
             call()
         job.do(False)
+    except BaseException:
+        job.stop()
+        raise
     finally:
-        job.close()
-        _leave(1)
+        # Ctrl-C may come at any step of this too, and helpers write to the caller's arrays until they end.
+        while job in _at_work:
+            try:
+                job.close()
+                _leave(job)
+            except BaseException as interrupt:
+                job.stop()
+                pressed = interrupt
+        if pressed is not None:
+            raise pressed
     if job.error is not None:
         raise job.error
 
 
-def _enter(helpers: int, n_threads: int) -> int:
-    """Count a caller and up to so many helpers among those at work; return how many there is room for."""
-    global _working  # noqa: PLW0603  # one count for the process
+def _threads_at_work() -> int:
     with _lock:
-        helpers = max(0, min(helpers, n_threads - 1 - _working))
-        _working += 1 + helpers
+        return sum(_at_work.values())
+
+
+def _enter(job: _Job, helpers: int, n_threads: int) -> int:
+    """Count a caller and up to so many helpers among those at work; return how many there is room for."""
+    with _lock:
+        helpers = max(0, min(helpers, n_threads - 1 - sum(_at_work.values())))
+        _at_work[job] = 1 + helpers
     return helpers
 
 
-def _leave(threads: int) -> None:
-    global _working  # noqa: PLW0603  # one count for the process
+def _helper_leaves(job: _Job) -> None:
     with _lock:
-        _working = max(0, _working - threads)
+        _at_work[job] -= 1
+
+
+def _leave(job: _Job) -> None:
+    with _lock:
+        _at_work.pop(job, None)
 
 
 @lru_cache(maxsize=1)
@@ -195,10 +203,9 @@ def _most_helpers() -> int:
     return (os.cpu_count() or 2) - 1
 
 
-def _offer(job: _Job, n_threads: int) -> None:
-    """Ask as many helpers to join a job as it has reserved."""
+def _offer(job: _Job, wanted: int, n_threads: int) -> None:
+    """Ask so many helpers to join a job."""
     global _helpers  # noqa: PLW0603  # one number for the process
-    wanted = job.reserved
     # While the interpreter shuts down no thread starts: this one does it all.
     with _lock, suppress(RuntimeError):
         while _helpers < min(wanted, _most_helpers()):
@@ -217,8 +224,8 @@ def _help(jobs: SimpleQueue[tuple[_Job, int]]) -> None:
 
 
 def _forget_threads() -> None:
-    global _lock, _jobs, _helpers, _working
-    _lock, _jobs, _helpers, _working = threading.Lock(), SimpleQueue(), 0, 0
+    global _lock, _jobs, _helpers, _at_work
+    _lock, _jobs, _helpers, _at_work = threading.Lock(), SimpleQueue(), 0, {}
 
 
 # A forked child inherits the count of threads without them.

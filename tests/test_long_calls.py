@@ -1,4 +1,4 @@
-"""Long calls: memory that does not grow, and an answer to Ctrl-C."""
+"""Long calls, and many of them: memory that does not grow."""
 
 import tracemalloc
 
@@ -101,49 +101,3 @@ def test_memory_does_not_grow_with_the_calls():
         print(used() - before)
         """)
     assert int(out) < 2_000  # kB
-
-
-# A call, and the same with more work than anybody waits for; or a call that is repeated so often.
-INTERRUPTED = {
-    "direct": [
-        'loss_and_grad(x, z, -1, 1, bandwidth=0.001, bins=20, method="direct")',
-        "bins=20",
-        "bins=200_000",
-    ],
-    "window": [
-        'loss_and_grad(x, z, -1, 1, bandwidth=0.3, bins=20, method="window")',
-        "bins=20",
-        "bins=20_000",
-    ],
-    "cells": ["loss_and_grad(x, z, -1, 1, bandwidth=0.05, bins=1024)"],
-    "tails": ["loss_and_grad(x, z, 20, 30, bandwidth=0.05, bins=1024)"],
-    "grid": ['loss(x, z, -1, 1, bandwidth=0.05, method="grid")'],
-    "batch": ["loss_and_grad(xs, zs, -1, 1, bandwidth=0.2, bins=64)"],
-}
-
-
-@pytest.mark.parametrize("work", INTERRUPTED)
-def test_ctrl_c_between_blocks(work):
-    call, *change = INTERRUPTED[work]
-    out = run(f"""
-        import signal
-        import numpy as np, kdexent
-        x, z = np.random.default_rng(0).normal(size=(2, 3_000_000))
-        xs, zs = x.reshape(-1, 100), z.reshape(-1, 100)
-        kdexent.{call}
-
-        def interrupt(*_):
-            raise KeyboardInterrupt
-
-        signal.signal(signal.SIGALRM, interrupt)
-        signal.setitimer(signal.ITIMER_REAL, 0.5)
-        try:
-            for _ in range({1 if change else 100_000}):
-                kdexent.{call.replace(*change) if change else call}
-            print("finished")
-        except KeyboardInterrupt:
-            print("interrupted")
-        from kdexent import threads
-        print(threads._working, round(kdexent.loss([0.3], [0.0], -0.1, 0.1, bandwidth=0.2, bins=8), 10))
-    """)
-    assert out == "interrupted\n0 0.4755162458"
