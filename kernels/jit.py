@@ -20,6 +20,8 @@ import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.runtime import rtsys
 
+from .undisturbed import undisturbed
+
 # Products and sums may fuse; nothing else moves, so the rounding tricks of `arithmetic` hold.
 EXACT = {"contract"}
 # Sums may be taken in any order, which is what lets the compiler use vector registers for them.
@@ -91,13 +93,16 @@ if hasattr(os, "register_at_fork"):
 def lazily(make: Callable[[], Callable], signature: Any, name: str) -> Callable[[], Callable]:
     """Return a function that returns make()'s result compiled, compiling it the first time."""
 
-    @lru_cache(maxsize=1)
-    def compiled() -> Callable:
-        return _specialise(make(), signature, name)
+    compiled: list[Callable] = []
+
+    def compile_once() -> Callable:
+        with _compiling:
+            if not compiled:
+                compiled.append(_specialise(make(), signature, name))
+            return compiled[0]
 
     def get() -> Callable:
-        with _compiling:
-            return compiled()
+        return compiled[0] if compiled else undisturbed(compile_once)
 
     return get
 

@@ -58,6 +58,39 @@ def test_ctrl_c_between_blocks(work):
     assert out == "interrupted\n0 0.4755162458"
 
 
+def test_ctrl_c_while_compiling(tmp_path):
+    # Each compilation is interrupted, once, and what it compiles is there for the next call.
+    out = run(
+        """
+        import os, signal, threading
+        import numpy as np, kdexent
+        from kdexent import jit
+
+        specialise, threads, presses = jit._specialise, set(), 0
+
+        def interrupted(*arguments):
+            if threading.current_thread() not in threads:
+                threads.add(threading.current_thread())
+                os.kill(os.getpid(), signal.SIGINT)
+            return specialise(*arguments)
+
+        jit._specialise = interrupted
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        x, z = np.random.default_rng(0).normal(size=(2, 1_000))
+        while True:
+            try:
+                fast = kdexent.loss(x, z, -1, 1, bandwidth=0.1)
+                break
+            except KeyboardInterrupt:
+                presses += 1
+        exact = kdexent.reference.loss(x, z, -1, 1, bandwidth=0.1)
+        print(presses > 0, threading.main_thread() in threads, abs(fast - exact) < 1e-9)
+        """,
+        NUMBA_CACHE_DIR=str(tmp_path),
+    )
+    assert out == "True False True"
+
+
 class Press:
     """A trace function: Ctrl-C at the first moment not in `pressed` at which the code of threads can hear it.
 
