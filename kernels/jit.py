@@ -13,11 +13,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from threading import RLock
 from typing import Any
 
 import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.runtime import rtsys
 
 from .undisturbed import undisturbed
@@ -82,11 +82,12 @@ def _specialise(function: Callable, signature: Any, name: str) -> Callable:
     return dispatcher
 
 
-_compiling = RLock()
 # A forked child has one thread, and would wait for ever for a compilation that another one began.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_compiling.acquire, after_in_parent=_compiling.release, after_in_child=_compiling.release
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=global_compiler_lock.release,
     )
 
 
@@ -96,7 +97,8 @@ def lazily(make: Callable[[], Callable], signature: Any, name: str) -> Callable[
     compiled: list[Callable] = []
 
     def compile_once() -> Callable:
-        with _compiling:
+        # Numba's own: who compiles what calls this package would take a second lock in another order.
+        with global_compiler_lock:
             if not compiled:
                 compiled.append(_specialise(make(), signature, name))
             return compiled[0]

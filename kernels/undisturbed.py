@@ -10,13 +10,15 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
+from numba.core.compiler_lock import global_compiler_lock
+
 Result = TypeVar("Result")
 
 
 def undisturbed(work: Callable[[], Result]) -> Result:
     """Return work(), which goes on in another thread when a signal interrupts waiting for it here."""
-    if threading.current_thread() is not threading.main_thread():
-        return work()
+    if threading.current_thread() is not threading.main_thread() or global_compiler_lock.is_locked():
+        return work()  # here is no handler, or a compilation that another thread would wait for
     results: list[Result] = []
     errors: list[BaseException] = []
     ended = threading.Event()

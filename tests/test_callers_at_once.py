@@ -1,4 +1,4 @@
-"""Calls from many threads at once, on every threading layer and inside other libraries' workers."""
+"""Calls from many threads at once, on every threading layer and inside other libraries' work."""
 
 import os
 import sys
@@ -185,3 +185,29 @@ def test_inside_a_dask_worker():
             print(all(found))
     """)
     assert out == "True\nTrue"
+
+
+def test_inside_a_compilation(tmp_path):
+    # Such as that of a user's overload, which may want a number from here.
+    out = run(
+        """
+        import numba, kdexent
+        from numba.extending import overload
+
+        def of_one_point():
+            return kdexent.loss([0.3], [0.0], -0.1, 0.1, bandwidth=0.2, bins=8)
+
+        @overload(of_one_point)
+        def _of_one_point():
+            value = of_one_point()
+            return lambda: value
+
+        @numba.njit
+        def compiled():
+            return of_one_point()
+
+        print(round(compiled(), 10))
+        """,
+        NUMBA_CACHE_DIR=str(tmp_path),
+    )
+    assert out == "0.4755162458"
