@@ -130,7 +130,7 @@ def _evaluate_tile(
         with np.errstate(invalid="ignore"):
             terms = np.where(p > 0, -p * weak_log_q, 0)
         losses += np.bincount(weak.row, terms, minlength=tile.rows)
-        out_of_reach = np.bincount(weak.row, p * (weak_log_q == -np.inf), minlength=tile.rows)
+        out_of_reach = np.bincount(weak.row, p * (weak.total == 0), minlength=tile.rows)
         share *= np.maximum(1 - out_of_reach, 0)
     if out is not None:
         out = out.for_tile(tile)

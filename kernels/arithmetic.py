@@ -12,10 +12,12 @@ from .jit import helper, plain
 
 LOG2_E = 1.4426950408889634
 LN_2 = 0.6931471805599453
+TWO_OVER_PI = 0.6366197723675814
 SHIFT = 6755399441055744.0  # 1.5 * 2^52
 _SHIFT_SINGLE = np.float32(12582912.0)  # 1.5 * 2^23
 # Powers that would be subnormal are 0: arithmetic on subnormal numbers is several times slower.
 SMALLEST = -1022.0
+LARGEST = 1.7976931348623157e308
 _SMALLEST_SINGLE = np.float32(-126.0)
 
 
@@ -115,13 +117,13 @@ ROOT_HALF_BITS = np.int64(0x3FE6A09E667F3BCD)
 SHIFT_BITS = np.int64(0x4338000000000000)
 # ln 2 in two parts, of which the first has zeros enough at its end to be multiplied exactly.
 LN_2_HIGH, LN_2_LOW = 0.6931471803691238, 1.9082149292705877e-10
-_SMALLEST_NORMAL, _UP, _UP_BITS = 2.2250738585072014e-308, 18014398509481984.0, 54.0  # 2^54
+SMALLEST_NORMAL, _UP, _UP_BITS = 2.2250738585072014e-308, 18014398509481984.0, 54.0  # 2^54
 
 
 @helper
 def _parts(x):
     """Return k and m in [sqrt 1/2, sqrt 2) with x = 2^k m, for positive finite x."""
-    small = x < _SMALLEST_NORMAL
+    small = x < SMALLEST_NORMAL
     bits = np.float64(x * _UP if small else x).view(np.int64)
     exponent = (bits - ROOT_HALF_BITS) >> np.int64(52)
     m = np.int64(bits - (exponent << np.int64(52))).view(np.float64)
@@ -169,9 +171,8 @@ def log_of_1_and(x):
 
 
 @helper
-def sin_half_pi(v):
-    """Return sin(pi v/2) for |v| <= 1, to about 1 ulp of the result."""
-    s = v * v
+def _sine_over(s):
+    """Return sin(pi v/2) / v for s = v^2 <= 1, to about 1 ulp."""
     p = -4.2502807923692647e-14
     p = p * s + 6.064254026315552e-12
     p = p * s + -6.688003632156792e-10
@@ -181,8 +182,20 @@ def sin_half_pi(v):
     p = p * s + -0.0046817541353186476
     p = p * s + 0.07969262624616705
     p = p * s + -0.6459640975062463
-    p = p * s + 1.5707963267948966
-    return p * v
+    return p * s + 1.5707963267948966
+
+
+@helper
+def sin_half_pi(v):
+    """Return sin(pi v/2) for |v| <= 1, to about 1 ulp of the result."""
+    return _sine_over(v * v) * v
+
+
+@helper
+def chord(d, inverse_period):
+    """Return (P/pi) sin(pi d/P) for |d| <= P/2, to some ulp: d itself where it is small beside P."""
+    v = 2.0 * d * inverse_period
+    return _sine_over(v * v) * d * TWO_OVER_PI
 
 
 @helper
@@ -201,10 +214,3 @@ def from_order_key(key):
     return np.int64(key ^ ((key >> np.int64(63)) & np.int64(0x7FFFFFFFFFFFFFFF))).view(np.float64)
 
 
-@plain
-def rounded_sum(x, y):
-    """Return x + y, not fused with a product that x or y is.
-
-    Where a large exponent is computed twice and the two must cancel, both have to round alike.
-    """
-    return x + y

@@ -80,6 +80,8 @@ def sums_for(
 
     With the data points x given, they are sorted for many calls.
     """
+    first_bin = float(centers.min())
+    centers = np.ascontiguousarray(centers - first_bin)
     name = chosen(shape, request)
     if name == "direct":
         return None
@@ -88,17 +90,17 @@ def sums_for(
         def cells(rtol: float) -> Sums:
             plan = _plan_cells(shape, request.order, rtol, x is not None)
             if x is None or not sorts(plan.geometry):
-                return CellSums(plan, centers)
-            return SortedSums(plan, centers, x, n_threads)
+                return CellSums(plan, first_bin, centers)
+            return SortedSums(plan, first_bin, centers, x, n_threads)
 
         return SumsFor(cells, request.order is not None)
     if name == "window":
         about = (shape.kernel, shape.h, shape.period, shape.bins)
-        return SumsFor(lambda rtol: WindowSums(plan_window(*about, rtol), centers), False)
+        return SumsFor(lambda rtol: WindowSums(plan_window(*about, rtol), first_bin, centers), False)
     from .grid import GridSums, plan_grid  # noqa: PLC0415  # the only user of FFTs
 
     grid = plan_grid(shape.kernel, shape.h, shape.period, shape.bins, shape.points, request.order)
-    return SumsFor(lambda rtol: GridSums(grid, centers), True)
+    return SumsFor(lambda rtol: GridSums(grid, first_bin, centers), True)
 
 
 def _plan_cells(shape: RowShape, order: int | None, rtol: float, keep: bool) -> CellPlan:
@@ -152,7 +154,7 @@ def _tail_cost(shape: RowShape, rtol: float) -> float:
     As if points were spread over the interval: where they are dense there are no such bins.
     """
     family = row_parameters(shape.kernel, np.array([shape.h]), shape.period)
-    span = max(shape.bins.last - shape.bins.first, shape.h)
+    span = max(shape.bins.span, shape.h)
     near = shape.points * min(1.0, 2 * reach_of(shape.kernel, family, shape.h, shape.period, rtol) / span)
     return math.exp(-near) * shape.bins.number * shape.points * _TAIL_PAIR
 

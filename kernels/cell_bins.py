@@ -57,9 +57,9 @@ def bin_loops(variant: Variant) -> BinLoops:
 
 # Both do the bins r, r + stride, r + 2 stride .. for r from `first` to `last`. They see the same nodes,
 # only each time `step` pitches further, so that K is evaluated once for all of them. They take centers
-# and places (M,), these in pitches from the origin, what bins see, the nodes' positions (nodes,) on the
-# line, and the formula's parameters (1, PARAMETERS). Indices are unsigned, because what may be negative
-# is no index of a vector register's load.
+# (M,) from the first bin, places (M,) in pitches from the origin, what bins see, the nodes' positions
+# (nodes,) from the first bin on the line, and the formula's parameters (1, PARAMETERS). Indices are
+# unsigned, because what may be negative is no index of a vector register's load.
 
 
 @cache
@@ -192,17 +192,17 @@ def make_adjoint(variant: Variant, derived: bool) -> Callable:
 class BinSums:
     """What the bins of a row see of the nodes of its cells, and nodes of bins."""
 
-    def __init__(self, plan: CellPlan, centers: Floats) -> None:
+    def __init__(self, plan: CellPlan, first_bin: float, centers: Floats) -> None:
         self._plan, self._centers = plan, centers
         shape, bins = plan.geometry, len(centers)
-        places = (centers - shape.origin) / shape.pitch
+        places = shape.places(centers)
         if plan.spec[CIRCULAR]:
             turn = shape.period / shape.pitch
             places = places - turn * np.floor(places / turn)
         self._places = np.ascontiguousarray(places)
         self._positions = node_positions(shape, plan.levels.sizes, plan.levels.starts, plan.order)
         self._loops = bin_loops(plan.family.variant)
-        self._repeats = (plan.stride, plan.step) if _repeat(plan, centers) else (bins, 0)
+        self._repeats = (plan.stride, plan.step) if _repeat(plan, first_bin, centers) else (bins, 0)
         stride = min(self._repeats[0], bins)
         work = plan.seen * plan.order * (stride + PRODUCT * bins)
         count = max(1, min(8, stride, int(work) // _WORTH_SHARING))
@@ -255,10 +255,10 @@ class BinSums:
         return values.sum(axis=0), doubts.sum(axis=0)
 
 
-def _repeat(plan: CellPlan, centers: Floats) -> bool:
+def _repeat(plan: CellPlan, first_bin: float, centers: Floats) -> bool:
     """Return whether what bins see repeats: they are equal to the rounding of their centers."""
     if not 0 < plan.stride < len(centers):
         return False
     spacing = plan.step * plan.geometry.pitch / plan.stride
     off = np.abs(centers - (centers[0] + spacing * np.arange(len(centers)))).max()
-    return bool(off <= 4 * np.spacing(np.abs(centers).max()))
+    return bool(off <= 4 * np.spacing(abs(first_bin) + centers.max()))

@@ -7,8 +7,9 @@ of any bin inside. Around a kernel without reach, cells grow with the distance f
 four to an octave. Points outside all cells go to OUTSIDE more, the last, which no bin sees; to
 several, because sums into one row would wait for each other.
 
-On a circle, points are taken to one turn from the origin; where cells cover more than a turn, every
-copy of a point is a point of its own.
+Distances are counted from the first bin, so that rows far from 0 lose nothing: the origin of the cells
+lies so many pitches before it, their `lead`. On a circle, points are taken to one turn from the origin;
+where cells cover more than a turn, every copy of a point is a point of its own.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .jit import helper, plain
+from .jit import helper
 
 Floats = NDArray[np.float64]
 
@@ -41,8 +42,11 @@ _ONE = np.int64(1023 << 52)
 _FIRST_PART = np.int64(1023 << _PART_BITS)
 
 # Entries of the array that compiled code takes.
-ORIGIN, INVERSE_PITCH, COLUMNS, PERIOD, INVERSE_PERIOD, COPIES, TRASH = range(7)
-_BREAKS, _SCALES, _OFFSETS, SIZE = 7, 9, 12, 15
+FIRST_BIN, LEAD, INVERSE_PITCH, COLUMNS, PERIOD, TURNS, COPIES, TRASH, SLACK = range(9)
+_BREAKS, _SCALES, _OFFSETS, SIZE = 9, 11, 14, 17
+# Pitches by which rounding may leave a whole turn of cells.
+_SLACK = 1e-6
+_BELOW_ONE = 1.0 - 2.0**-53
 
 
 class Geometry(NamedTuple):
@@ -50,7 +54,7 @@ class Geometry(NamedTuple):
 
     kind: str
     circle: bool
-    origin: float
+    lead: float  # pitches from the origin to the first bin
     pitch: float
     columns: int  # pitches
     parts: int  # cells to a pitch
@@ -68,12 +72,27 @@ class Geometry(NamedTuple):
         """Return the widths of a pitch's parts, in pitches."""
         return np.diff([*self.breaks, 1.0])
 
-    def array(self) -> Floats:
+    @property
+    def whole(self) -> bool:
+        """Return whether the cells are one turn of a circle."""
+        return self.circle and self.copies == 1 and self.columns * self.pitch >= self.period * (1 - 1e-12)
+
+    def places(self, distances: Floats) -> Floats:
+        """Return how many pitches from the origin what lies at distances from the first bin is."""
+        return distances / self.pitch + self.lead
+
+    def array(self, first_bin: float) -> Floats:
         """Return what compiled code needs to place a point."""
         g = np.zeros(SIZE)
-        g[ORIGIN], g[INVERSE_PITCH], g[COLUMNS] = self.origin, 1 / self.pitch, self.columns
+        g[FIRST_BIN], g[LEAD], g[INVERSE_PITCH], g[COLUMNS] = (
+            first_bin,
+            self.lead,
+            1 / self.pitch,
+            self.columns,
+        )
         g[PERIOD], g[COPIES], g[TRASH] = self.period, self.copies, self.cells
-        g[INVERSE_PERIOD] = 1 / self.period if self.circle else 0
+        g[TURNS] = self.pitch / self.period if self.circle else 0
+        g[SLACK] = _SLACK if self.whole else 0
         g[_BREAKS : _BREAKS + 2] = 2.0
         g[_BREAKS : _BREAKS + self.parts - 1] = self.breaks[1:]
         scale = 2 / np.maximum(self.widths, 1e-300)
@@ -82,7 +101,7 @@ class Geometry(NamedTuple):
         return g
 
     def nodes(self, points: Floats) -> Floats:
-        """Return where the points (P,) of [-1, 1] lie in each cell (cells, P), on the line."""
+        """Return where the points (P,) of [-1, 1] lie in each cell (cells, P), from the first bin."""
         half = (points + 1) / 2
         starts = np.arange(self.columns)[:, np.newaxis] + np.array(self.breaks)
         places = starts[:, :, np.newaxis] + self.widths[:, np.newaxis] * half
@@ -92,32 +111,35 @@ class Geometry(NamedTuple):
             t = np.exp2(part // _PARTS)[:, np.newaxis] * (1 + (part[:, np.newaxis] % _PARTS + half) / _PARTS)
             outside = _PARTS * (t - 1)
             places = np.concatenate([places, self.columns + outside, -outside])
-        return self.origin + places * self.pitch
+        return (places - self.lead) * self.pitch
 
 
-def even(low: float, high: float, width: float, multiple: int = 1) -> Geometry:
-    """Return cells at most `width` wide that cover [low, high], a multiple of some number of them."""
-    columns = _count((high - low) / width, multiple)
-    return Geometry(EVEN, False, low, (high - low) / columns, columns, 1, (0.0,), 0.0, 1)
+# What follows takes distances from the first bin.
 
 
-def on_bins(first: float, spacing: float, bins: int, stride: int, near: int) -> Geometry:
+def even(low: float, high: float, width: float) -> Geometry:
+    """Return cells at most `width` wide that cover [low, high]."""
+    columns = _count((high - low) / width)
+    pitch = (high - low) / columns
+    return Geometry(EVEN, False, -low / pitch, pitch, columns, 1, (0.0,), 0.0, 1)
+
+
+def on_bins(spacing: float, bins: int, stride: int, near: int) -> Geometry:
     """Return cells of `stride` equal bins each that cover `near` cells on each side of every bin's own."""
-    pitch = stride * spacing
     columns = -(-bins // stride) + 2 * near
-    origin = first - spacing / 2 - near * pitch
-    return Geometry(EVEN, False, origin, pitch, columns, 1, (0.0,), 0.0, 1)
+    return Geometry(EVEN, False, near + 0.5 / stride, stride * spacing, columns, 1, (0.0,), 0.0, 1)
 
 
-def growing(low: float, high: float, width: float) -> Geometry:
-    """Return even cells on [low, high] and cells that grow with the distance from it."""
-    return even(low, high, width)._replace(kind=GROWING)
+def growing(span: float, width: float) -> Geometry:
+    """Return even cells on bins that span so much, and cells that grow with the distance from it."""
+    return even(0.0, span, width)._replace(kind=GROWING)
 
 
-def around(origin: float, period: float, width: float, multiple: int) -> Geometry:
-    """Return cells at most `width` wide once around the circle."""
+def around(span: float, period: float, width: float, multiple: int) -> Geometry:
+    """Return cells at most `width` wide once around the circle, from opposite the middle of the bins."""
     columns = _count(period / width, multiple)
-    return Geometry(EVEN, True, origin, period / columns, columns, 1, (0.0,), period, 1)
+    pitch = period / columns
+    return Geometry(EVEN, True, (period - span) / 2 / pitch, pitch, columns, 1, (0.0,), period, 1)
 
 
 def on_circle(cells: Geometry, period: float) -> Geometry:
@@ -126,14 +148,13 @@ def on_circle(cells: Geometry, period: float) -> Geometry:
     return cells._replace(circle=True, period=period, copies=max(1, math.ceil(length / period)))
 
 
-def on_knots(center: float, low: float, high: float, pitch: float, knots: tuple[float, ...]) -> Geometry:
-    """Return cells that cover [low, high] with boundaries at center + knot + any number of pitches."""
+def on_knots(low: float, high: float, pitch: float, knots: tuple[float, ...]) -> Geometry:
+    """Return cells that cover [low, high] with boundaries at a knot and any number of pitches from it."""
     places = sorted({0.0, *(_fraction(knot / pitch) for knot in knots)})
-    before = math.ceil((center - low) / pitch)
-    columns = before + math.ceil((high - center) / pitch)
+    before = math.ceil(-low / pitch)
+    columns = before + math.ceil(high / pitch)
     kind = KNOTS if len(places) > 1 else EVEN
-    origin = center - before * pitch
-    return Geometry(kind, False, origin, pitch, columns, len(places), tuple(places), 0.0, 1)
+    return Geometry(kind, False, float(before), pitch, columns, len(places), tuple(places), 0.0, 1)
 
 
 def _fraction(value: float) -> float:
@@ -142,53 +163,46 @@ def _fraction(value: float) -> float:
     return 0.0 if min(part, 1 - part) < 4e-16 * max(1.0, abs(value)) else part
 
 
-def _count(cells: float, multiple: int) -> int:
+def _count(cells: float, multiple: int = 1) -> int:
     return max(1, math.ceil(cells / multiple - 1e-9)) * multiple
-
-
-@plain
-def points_at(u, n, shift, g, at):
-    """at_j = the point that lies u_j + shift pitches from the origin.
-
-    Nothing fuses with what surrounds it: sums forward and back must be of the same numbers.
-    """
-    origin, pitch = g[ORIGIN], 1.0 / g[INVERSE_PITCH]
-    for j in range(n):
-        at[j] = origin + (u[j] + shift) * pitch
 
 
 @cache
 def locator(kind: str, circle: bool) -> tuple[Callable, Callable]:
-    """Return two helpers: one for where points lie in pitches, one for their cells and places in them."""
+    """Return two helpers: for how far points lie from the first bin, and for their cells and places."""
 
     @helper
-    def distances(xs, n, g, u):
-        """u_j = (x_j - origin) / pitch, on a circle within one turn."""
-        origin, inverse_pitch, period, inverse_period = (
-            g[ORIGIN],
-            g[INVERSE_PITCH],
-            g[PERIOD],
-            g[INVERSE_PERIOD],
-        )
+    def distances(xs, n, g, d):
+        """d_j = x_j less the first bin, on a circle within one turn from the origin of the cells."""
+        first = g[FIRST_BIN]
         if circle:
+            lead, inverse_pitch, period, turns = g[LEAD], g[INVERSE_PITCH], g[PERIOD], g[TURNS]
             for j in range(n):
-                d = xs[j] - origin
-                d -= period * math.floor(d * inverse_period)
-                u[j] = d * inverse_pitch
+                t = xs[j] - first
+                d[j] = t - period * math.floor((t * inverse_pitch + lead) * turns)
         else:
             for j in range(n):
-                u[j] = (xs[j] - origin) * inverse_pitch
+                d[j] = xs[j] - first
 
     @helper
-    def cells(u, n, shift, g, order, cell, v):
-        """cell_j = order times the cell of a point, v_j in [-1, 1] its place there."""
+    def within(w, columns, slack):
+        """Return w, moved inside where only rounding took it out of a turn."""
+        w = 0.0 if (w < 0.0) & (w >= -slack) else w
+        return columns * _BELOW_ONE if (w >= columns) & (w < columns + slack) else w
+
+    @helper
+    def cells(d, n, shift, g, order, cell, v):
+        """cell_j = order times the cell of what lies d_j + shift from the first bin, v_j its place there."""
+        lead, inverse_pitch, slack = g[LEAD], g[INVERSE_PITCH], g[SLACK]
         columns, trash = g[COLUMNS], np.int64(g[TRASH])
         first, second = g[_BREAKS], g[_BREAKS + 1]
         s0, s1, s2 = g[_SCALES], g[_SCALES + 1], g[_SCALES + 2]
         o0, o1, o2 = g[_OFFSETS], g[_OFFSETS + 1], g[_OFFSETS + 2]
         parts = np.int64(1 + (first < 1.5) + (second < 1.5))
         for j in range(n):
-            w = u[j] + shift
+            w = (d[j] + shift) * inverse_pitch + lead
+            if circle:
+                w = within(w, columns, slack)
             inside = (w >= 0.0) & (w < columns)
             w = w if inside else 0.0
             whole = math.floor(w)
@@ -204,11 +218,12 @@ def locator(kind: str, circle: bool) -> tuple[Callable, Callable]:
             v[j] = min(max(place, -1.0), 1.0)
 
     @helper
-    def growing_cells(u, n, shift, g, order, cell, v):
+    def growing_cells(d, n, shift, g, order, cell, v):
+        lead, inverse_pitch = g[LEAD], g[INVERSE_PITCH]
         columns, trash = g[COLUMNS], np.int64(g[TRASH])
         right = np.int64(columns)
         for j in range(n):
-            w = u[j]
+            w = d[j] * inverse_pitch + lead
             below, above = w < 0.0, w >= columns
             inside = (w >= 0.0) & (w < columns)
             w0 = w if inside else 0.0

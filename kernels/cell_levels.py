@@ -79,7 +79,7 @@ def chebyshev(order: int) -> tuple[Floats, Floats, Floats]:
 
 @lru_cache(maxsize=8)
 def node_positions(geometry: Geometry, sizes: tuple[int, ...], starts: tuple[int, ...], order: int) -> Floats:
-    """Return where the nodes of all levels lie on the line, cell by cell."""
+    """Return how far from the first bin the nodes of all levels lie on the line, cell by cell."""
     nodes = chebyshev(order)[0]
     cells = geometry.cells if len(sizes) == 1 else starts[-1] + sizes[-1]
     positions = np.empty((cells, order))
@@ -87,7 +87,7 @@ def node_positions(geometry: Geometry, sizes: tuple[int, ...], starts: tuple[int
     for level in range(1, len(sizes)):
         start, size = starts[level], sizes[level]
         places = np.arange(size)[:, np.newaxis] + (nodes + 1) / 2
-        positions[start : start + size] = geometry.origin + places * (MERGED**level * geometry.pitch)
+        positions[start : start + size] = (places * MERGED**level - geometry.lead) * geometry.pitch
     return positions.ravel()
 
 

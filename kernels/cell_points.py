@@ -14,7 +14,7 @@ import numpy as np
 from numba import types
 
 from .ahead import to_read, to_write
-from .cell_geometry import COPIES, INVERSE_PITCH, PERIOD, locator
+from .cell_geometry import COPIES, PERIOD, locator
 from .jit import helper, lazily, loop
 from .lanes import look, look_at_points, rescale, start_lane, weigh_seen, weights_of
 from .pair_loops import CHUNK, LANES, READ1, READ_INTS, WRITE, WRITE1, room
@@ -62,8 +62,8 @@ def _make_moments(order: int, kind: str, circle: bool) -> Callable:
 
     @helper
     def add_lane(x, z, g, state, sums):
-        u, v, w, cell = room(np.float64), room(np.float64), room(np.float64), room(np.int64)
-        copies, turn = int(g[COPIES]), g[PERIOD] * g[INVERSE_PITCH]
+        d, v, w, cell = room(np.float64), room(np.float64), room(np.float64), room(np.int64)
+        copies, turn = int(g[COPIES]), g[PERIOD]
         for start in range(0, x.shape[0], CHUNK):
             n = min(CHUNK, x.shape[0] - start)
             points = x[start : start + n]
@@ -71,10 +71,10 @@ def _make_moments(order: int, kind: str, circle: bool) -> Callable:
             logits = z[start : start + n]
             rescale(sums, look(logits, state))
             weigh_seen(logits, state, w)
-            distances(points, n, g, u)
-            padded = _pad(u, w, n)
+            distances(points, n, g, d)
+            padded = _pad(d, w, n)
             for copy in range(copies):
-                cells(u, padded, copy * turn, g, order, cell, v)
+                cells(d, padded, copy * turn, g, order, cell, v)
                 for j in range(0, padded, LANES):
                     to_read(x, start + CHUNK + j)
                     to_read(z, start + CHUNK + j)
@@ -101,19 +101,19 @@ def _make_values(order: int, kind: str, circle: bool) -> Callable:
 
     @helper
     def of_block(x, z, top, g, coefficients, share, sign, by):
-        u, v, w, cell = room(np.float64), room(np.float64), room(np.float64), room(np.int64)
+        d, v, w, cell = room(np.float64), room(np.float64), room(np.float64), room(np.int64)
         sums = room(np.float64)
-        copies, turn = int(g[COPIES]), g[PERIOD] * g[INVERSE_PITCH]
+        copies, turn = int(g[COPIES]), g[PERIOD]
         largest = 0.0
         for start in range(0, x.shape[0], CHUNK):
             n = min(CHUNK, x.shape[0] - start)
             weights_of(z[start : start + n], n, top, w)
-            distances(x[start : start + n], n, g, u)
-            padded = _pad(u, w, n)
+            distances(x[start : start + n], n, g, d)
+            padded = _pad(d, w, n)
             for j in range(padded):
                 sums[j] = 0.0
             for copy in range(copies):
-                cells(u, padded, copy * turn, g, order, cell, v)
+                cells(d, padded, copy * turn, g, order, cell, v)
                 for j in range(0, padded, LANES):
                     to_read(x, start + CHUNK + j)
                     to_read(z, start + CHUNK + j)
@@ -141,11 +141,11 @@ def _make_values(order: int, kind: str, circle: bool) -> Callable:
 
 
 @helper
-def _pad(u, w, n):
+def _pad(d, w, n):
     """Fill up to whole vector registers with points of weight 0; return how many there are then."""
     padded = (n + LANES - 1) // LANES * LANES
     for j in range(n, padded):
-        u[j], w[j] = u[n - 1], 0.0
+        d[j], w[j] = d[n - 1], 0.0
     return padded
 
 

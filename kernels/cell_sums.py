@@ -29,8 +29,8 @@ class CellSums(Sums):
 
     order: int
 
-    def __init__(self, plan: CellPlan, centers: Floats) -> None:
-        self.plan, self.centers = plan, np.ascontiguousarray(centers)
+    def __init__(self, plan: CellPlan, first_bin: float, centers: Floats) -> None:
+        self.plan, self.centers = plan, centers
         self.log_scale, self.order = float(plan.family.log_scale[0]), plan.order
         self.keeps = plan.eps * PER_EPS
         shape, levels = plan.geometry, plan.levels
@@ -39,8 +39,8 @@ class CellSums(Sums):
         matrices = levels.up, levels.down, from_moments, to_weights, to_powers
         self._tables = CellTables(shape.cells, shape.kind == GROWING, *matrices)
         self._middle = middle(plan.family.variant)
-        self._g = shape.array()
-        self._bins = BinSums(plan, self.centers)
+        self._g = shape.array(first_bin)
+        self._bins = BinSums(plan, first_bin, centers)
         self._passes = point_passes(plan.order, shape.kind, shape.circle)
 
     def workspace(self, row_points: int) -> int:

@@ -49,8 +49,7 @@ PRODUCT = 0.15  # cost of a product with a table, of a value of K
 class Bins(NamedTuple):
     """What cells need to know of a row's bins."""
 
-    first: float  # lowest and highest centre
-    last: float
+    span: float  # from the lowest to the highest centre
     spacing: float  # 0 where bins are not equally spaced
     number: int
 
@@ -144,32 +143,31 @@ def reach_of(kernel: str, family: RowParameters, h: float, period: float | None,
 
 def _smooth(wanted: Wanted) -> CellPlan | None:
     kernel, family, h, period, bins, points, order, eps, derivatives, keep = wanted
-    small = eps * min(1.0, h / max(bins.last - bins.first, h) / 8)
+    small = eps * min(1.0, h / max(bins.span, h) / 8)
     reach = reach_of(kernel, family, h, period, small)
     known = _accuracy(wanted, reach)
     if known is None:
         return None
-    width, low, high = known.width, bins.first - reach, bins.last + reach
+    width, low, high = known.width, -reach, bins.span + reach
     if period is not None and reach + 2 * width > period / 2:
         reach = math.inf  # what a bin sees would be more than half a turn away
     levels, circular, columns_near, stride = 1, False, known.near, 0
     if period is None and kernel == "cauchy":
-        shape = geometry.growing(bins.first, max(bins.last, bins.first + width), width)
+        shape = geometry.growing(max(bins.span, width), width)
         levels = _MANY_LEVELS
     elif math.isinf(reach):
         assert period is not None
         circular = True
         if kernel == "cauchy":
             levels = max(1, math.ceil(math.log(max(1.0, period / width / (4 * known.near)), MERGED)) + 1)
-        origin = 0.5 * (bins.first + bins.last) - period / 2
-        shape = geometry.around(origin, period, width, MERGED ** (levels - 1))
+        shape = geometry.around(bins.span, period, width, MERGED ** (levels - 1))
         if levels == 1:
             columns_near = shape.columns
     else:
         stride = math.floor(width / bins.spacing) if 0 < _LEAST_STRIDE * bins.spacing <= width else 0
         if stride:
             columns_near = math.ceil(reach / (stride * bins.spacing))
-            shape = geometry.on_bins(bins.first, bins.spacing, bins.number, stride, columns_near)
+            shape = geometry.on_bins(bins.spacing, bins.number, stride, columns_near)
         else:
             shape = geometry.even(low, high, width)
             columns_near = math.ceil(reach / shape.pitch)
@@ -240,7 +238,7 @@ def _knotted(wanted: Wanted) -> CellPlan | None:
         widest = _widest_between_knots(kernel, order, eps, derivatives) * h
         knots: tuple[float, ...] = tuple(knot * h for knot in KNOTS[kernel])
     else:
-        small = eps * min(1.0, h / max(bins.last - bins.first, h) / 8)
+        small = eps * min(1.0, h / max(bins.span, h) / 8)
         reach = reach_of(kernel, family, h, period, small)
         known = _line_accuracy(kernel, order, eps, derivatives)
         if known is None:
@@ -258,11 +256,11 @@ def _knotted(wanted: Wanted) -> CellPlan | None:
     pitch /= max(1, math.ceil(pitch / widest * (1 - 1e-12)))
     if whole:
         assert period is not None
-        middle = 0.5 * (bins.first + bins.last)
-        shape = geometry.on_knots(bins.first, middle - period / 2, middle + period / 2, pitch, knots)
+        middle = 0.5 * bins.span
+        shape = geometry.on_knots(middle - period / 2, middle + period / 2, pitch, knots)
         shape = shape._replace(circle=True, period=period)
     else:
-        shape = geometry.on_knots(bins.first, bins.first - reach, bins.last + reach, pitch, knots)
+        shape = geometry.on_knots(-reach, bins.span + reach, pitch, knots)
         if period is not None:
             shape = geometry.on_circle(shape, period)
     if shape.cells > _MOST_CELLS:

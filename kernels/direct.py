@@ -7,7 +7,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from . import half_angles
 from .families import row_parameters, takes_series
 from .pair_loops import LINEAR_FLOOR, PAIRS_PER_BLOCK, pair_loops
 from .problem import FLOAT32, FLOAT64, Problem, Rows
@@ -23,20 +22,13 @@ def direct(problem: Problem) -> list[tuple[NDArray[np.intp] | None, Problem, Str
     single = problem.dtype == FLOAT32
     if h.shape[0] == 1 and centers.shape[0] == 1:
         # Calls in a loop mostly repeat these.
-        spacing = (centers[0, -1] - centers[0, 0]) / max(1, problem.bins - 1)
-        row = (
-            problem.kernel,
-            float(h[0]),
-            problem.period,
-            float(spacing),
-            problem.bins if problem.equal_bins else 1,
-        )
+        bins = problem.bins if problem.equal_bins else 1
+        row = problem.kernel, float(h[0]), problem.period, float(_spacing(centers, bins)[0]), bins
         return [(None, problem, _one_strategy(*row, single, problem.points if single else 0))]
     h, centers = problem.bandwidth.block(0, problem.rows), problem.centers.block(0, problem.rows)
-    ways = np.full(problem.rows, NONE)
-    if problem.equal_bins:
-        spacing = (centers[:, -1] - centers[:, 0]) / max(1, problem.bins - 1)
-        ways[:] = best_way(problem.kernel, h, problem.period, spacing, problem.bins, single)
+    bins = problem.bins if problem.equal_bins else 1
+    ways = best_way(problem.kernel, h, problem.period, _spacing(centers, bins), bins, single)
+    ways = np.broadcast_to(ways, problem.rows)
     # Rows whose kernel is a series take another formula as well.
     kinds = ways + WAYS * takes_series(problem.kernel, h, problem.period)
     if (kinds == kinds[:1]).all():
@@ -51,13 +43,20 @@ def direct(problem: Problem) -> list[tuple[NDArray[np.intp] | None, Problem, Str
     return parts
 
 
+def _spacing(centers: Floats, bins: int) -> Floats:
+    """Return the spacing of equal bins (R or 1, M) in each row, or all that other bins span."""
+    if bins > 1:
+        return (centers[:, -1] - centers[:, 0]) / (bins - 1)
+    return centers.max(axis=1, initial=-np.inf) - centers.min(axis=1, initial=np.inf)
+
+
 @lru_cache(maxsize=256)
 def _one_strategy(
     kernel: str, h: float, period: float | None, spacing: float, bins: int, single: bool, points: int
 ) -> Strategy:
     """Return the strategy for rows that share bandwidth and bins; `bins` is 1 where they are not equal."""
     bandwidth = np.array([h])
-    way = best_way(kernel, bandwidth, period, np.array([spacing]), bins, single)[0] if bins > 1 else NONE
+    way = best_way(kernel, bandwidth, period, np.array([spacing]), bins, single)[0]
     return _strategy(kernel, bandwidth, period, way, points)
 
 
@@ -65,7 +64,7 @@ def _strategy(kernel: str, bandwidth: Floats, period: float | None, way: int, po
     family = row_parameters(kernel, bandwidth, period)
     all_pairs = pair_loops(family.variant)
     sums = Shortcut(all_pairs, LINEAR_FLOOR, FLOAT64, PAIRS_PER_BLOCK)
-    if way != NONE or family.variant.formula in half_angles.FORMULAS:
+    if way != NONE:
         sums = shortcut(family.variant, points, way)
     return Strategy(
         parameters=Rows(family.parameters),

@@ -139,15 +139,14 @@ def row_shape(problem: Problem, r: int, derivatives: bool) -> tuple[RowShape, Fl
     centers = np.ascontiguousarray(problem.centers.block(r, r + 1)[0])
     first, last = float(centers.min()), float(centers.max())
     spacing = (last - first) / (len(centers) - 1) if problem.equal_bins and len(centers) > 1 else 0.0
-    bins = Bins(first, last, spacing, len(centers))
+    bins = Bins(last - first, spacing, len(centers))
     return RowShape(problem.kernel, h, problem.period, bins, problem.points, derivatives), centers
 
 
 def _row_problem(problem: Problem, r: int, shape: RowShape, centers: Floats) -> RowProblem:
     family = row_parameters(shape.kernel, np.array([shape.h]), shape.period)
     masses = problem.masses.block(r, r + 1)[0]
-    span = shape.bins.last - shape.bins.first
-    return RowProblem(shape.kernel, family, shape.h, shape.period, centers, masses, span)
+    return RowProblem(shape.kernel, family, shape.h, shape.period, centers, masses, shape.bins.span)
 
 
 class Prepared:

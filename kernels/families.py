@@ -8,6 +8,9 @@ where log C is the row's `log_scale`. Keeping the exponent e apart lets the same
 of densities and sums of logarithms: 2^e may underflow, e does not, and f stays near 1 except at the
 edge of a compact kernel.
 
+Where every point is far from a bin the ratios of their kernel values decide, and e loses digits that
+these need: rises of e, from one distance to another, are formulas of their own (`rise_of`).
+
 On a circle a formula is either that of the wrapped kernel itself (`*_circle`, `fourier`,
 `von_mises`) or the line's, summed over the images near enough to matter.
 """
@@ -16,12 +19,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .arithmetic import LOG2_E, exp2, sin_half_pi
+from .arithmetic import LARGEST, LOG2_E, SMALLEST_NORMAL, chord, exp2, sin_half_pi
 from .jit import helper
 from .names import COMPACT
 
@@ -31,8 +35,9 @@ Floats = NDArray[np.float64]
 INVERSE_BANDWIDTH = 0
 INVERSE_PERIOD = 1
 _BANDWIDTH = 2  # on the line
-_RATE = 3  # on the line: v^2 or |v| is the exponent in powers of two, v = rate d
-_FIRST, _SECOND, _THIRD = 2, 3, 4  # on the circle, a formula's own
+RATE_OF_SINE = 2  # on the circle: that of d, for the sine of the half angle in its place
+_RATE = 3  # v^2 or |v| is the exponent in powers of two, v = rate d
+_FIRST, _SECOND = 4, 5  # on the circle, a formula's own
 _SERIES = 2  # Fourier: coefficients of K, then of dK/dh
 _TERMS = 8  # of the Fourier series
 PERIOD = 20
@@ -41,6 +46,8 @@ PARAMETERS = 22
 
 # exp(-39) is below the rounding of 1.
 _NEGLIGIBLE = 39.0
+# From this sqrt(kappa) on exp(-kappa) I0(kappa) is 1 / sqrt(2 pi kappa), for the square of any float.
+_GAUSSIAN_FROM = 1e100
 # From this h/P on the Fourier series of gaussian and logistic needs at most _TERMS terms.
 _FOURIER_FROM = 0.25
 
@@ -83,39 +90,42 @@ def boxcar(d, p):
 
 
 @helper
+def _to_edge(d, p):
+    """Return 1 - |d|/h; the difference is exact near the edge, where it decides K."""
+    return (p[2] - abs(d)) * p[0]
+
+
+@helper
 def triangular(d, p):
-    u = abs(d) * p[0]
-    v = 1.0 - u
+    u, v = abs(d) * p[0], _to_edge(d, p)
     inside = 1.0 if v > 0.0 else 0.0
     sign = 1.0 if d > 0.0 else (-1.0 if d < 0.0 else 0.0)
     return 0.0, v if v > 0.0 else 0.0, -sign * inside * p[0], (u - v) * inside * p[0]
 
 
 @helper
-def _square_to_edge(u):
-    v = (1.0 - u) * (1.0 + u)
+def _square_to_edge(d, p):
+    """Return 1 - (d/h)^2 inside [-h, h] and 0 outside."""
+    v = _to_edge(d, p) * (1.0 + abs(d) * p[0])
     return v if v > 0.0 else 0.0
 
 
 @helper
 def epanechnikov(d, p):
-    u = d * p[0]
-    v = _square_to_edge(abs(u))
+    u, v = d * p[0], _square_to_edge(d, p)
     inside = 1.0 if v > 0.0 else 0.0
     return 0.0, v, -2.0 * u * inside * p[0], (2.0 * u * u - v) * inside * p[0]
 
 
 @helper
 def biweight(d, p):
-    u = d * p[0]
-    v = _square_to_edge(abs(u))
+    u, v = d * p[0], _square_to_edge(d, p)
     return 0.0, v * v, -4.0 * u * v * p[0], (4.0 * u * u - v) * v * p[0]
 
 
 @helper
 def triweight(d, p):
-    u = d * p[0]
-    v = _square_to_edge(abs(u))
+    u, v = d * p[0], _square_to_edge(d, p)
     return 0.0, v * v * v, -6.0 * u * v * v * p[0], (6.0 * u * u - v) * v * v * p[0]
 
 
@@ -123,15 +133,14 @@ def triweight(d, p):
 def tricube(d, p):
     u = d * p[0]
     a = abs(u)
-    v = (1.0 - a) * (1.0 + a + a * a)
+    v = _to_edge(d, p) * (1.0 + a + a * a)
     v = v if v > 0.0 else 0.0
     return 0.0, v * v * v, -9.0 * u * a * v * v * p[0], (9.0 * a * a * a - v) * v * v * p[0]
 
 
 @helper
 def cosine(d, p):
-    u = abs(d) * p[0]
-    edge = 1.0 - u
+    u, edge = abs(d) * p[0], _to_edge(d, p)
     inside = 1.0 if edge > 0.0 else 0.0
     f = sin_half_pi(edge if edge > 0.0 else 0.0)
     slope = 0.5 * math.pi * sin_half_pi(u if u < 1.0 else 1.0) * inside
@@ -139,44 +148,62 @@ def cosine(d, p):
 
 
 @helper
+def _one_minus_exp(y):
+    """Return 1 - exp(-y), y >= 0, of which digits are left where y is small."""
+    s = 1 / 39916800
+    s = 1 / 3628800 - y * s
+    s = 1 / 362880 - y * s
+    s = 1 / 40320 - y * s
+    s = 1 / 5040 - y * s
+    s = 1 / 720 - y * s
+    s = 1 / 120 - y * s
+    s = 1 / 24 - y * s
+    s = 1 / 6 - y * s
+    s = 1 / 2 - y * s
+    s = 1.0 - y * s
+    return y * s if y < 0.125 else 1.0 - exp2(-y * LOG2_E)
+
+
+@helper
 def laplace_circle(d, p):
-    # p: 1/h, 1/P, P/h, d log C/dh, log2(e)/h
-    near = abs(d) * p[0]
-    far = p[2] - near
-    ratio = exp2((near - far) * LOG2_E)  # the far way round, relative to the near one
+    # K = exp(-|d|/h) (1 + ratio), ratio the other way round over the near one; w = (P/2 - |d|)/h.
+    # p: 1/h, 1/P, -, log2(e)/h, T / tanh T - 1 with T = P/(2h)
+    beyond = (p[20] - 2.0 * abs(d)) * p[0]
+    ratio, less = exp2(-beyond * LOG2_E), _one_minus_exp(beyond)
     sign = 1.0 if d > 0.0 else (-1.0 if d < 0.0 else 0.0)
-    f_h = (1.0 + ratio) * p[3] + (near + far * ratio) * p[0]
-    return -abs(d) * p[4], 1.0 + ratio, -sign * (1.0 - ratio) * p[0], f_h
+    f_h = ((1.0 + ratio) * p[4] - 0.5 * beyond * less) * p[0]
+    return -abs(d) * p[3], 1.0 + ratio, -sign * less * p[0], f_h
+
+
+@helper
+def _cosine_of_half(d, p):
+    """Return cos(pi d/P), of which digits are left where d is half a period."""
+    return sin_half_pi((p[20] - 2.0 * abs(d)) * p[1])
 
 
 @helper
 def cauchy_circle(d, p):
-    # p: 1/h, 1/P, tanh(s/2), cosh(s/2)^-2, s = 2 pi h/P
-    y = d * p[1]
-    sin = sin_half_pi(2.0 * y)
-    cos = sin_half_pi(1.0 - 2.0 * abs(y))
-    below = p[2] * p[2] + sin * sin * p[3]
-    f = 1.0 / below
-    scale = math.pi * p[1] * p[3] * f * f
-    return 0.0, f, -2.0 * scale * sin * cos, scale * (sin * sin - (p[2] * cos) ** 2) / p[2]
+    # With y = pi h/P and the chord (P/pi) sin(pi d/P) in place of d: u = chord y / (h sinh y).
+    # p: 1/h, 1/P, rate of the sine, y / (h sinh y), 2y / sinh 2y, y / tanh y
+    u = chord(d, p[1]) * p[3]
+    f = 1.0 / (1.0 + u * u)
+    f_d = -2.0 * u * f * f * _cosine_of_half(d, p) * p[3]
+    return 0.0, f, f_d, f * (2.0 * u * u * f * p[5] - p[4]) * p[0]
 
 
 @helper
 def von_mises(d, p):
-    # p: 1/h, 1/P, kappa, 1 - I1(kappa)/I0(kappa), 2 kappa log2(e)
-    y = d * p[1]
-    sin = sin_half_pi(2.0 * y)
-    cos = sin_half_pi(1.0 - 2.0 * abs(y))
-    f_d = -4.0 * math.pi * p[1] * p[2] * sin * cos
-    return -p[4] * sin * sin, 1.0, f_d, 2.0 * p[2] * p[0] * (2.0 * sin * sin - p[3])
+    # The gaussian of the chord. p: 1/h, 1/P, rate of the sine, rate, 2 kappa (1 - I1(kappa)/I0(kappa))
+    along = chord(d, p[1])
+    u, v = along * p[0], along * p[3]
+    return -v * v, 1.0, -u * _cosine_of_half(d, p) * p[0], (u * u - p[4]) * p[0]
 
 
 @helper
 def fourier(d, p):
     # p: 1/h, 1/P, then K and dK/dh as polynomials in cos(2 pi d/P), lowest power first
-    y = d * p[1]
-    sin = sin_half_pi(2.0 * y)
-    cos = sin_half_pi(1.0 - 2.0 * abs(y))
+    sin = sin_half_pi(2.0 * d * p[1])
+    cos = _cosine_of_half(d, p)
     c = 1.0 - 2.0 * sin * sin
     f, slope, f_h = p[10], 0.0, p[19]
     slope = slope * c + f
@@ -204,6 +231,53 @@ def fourier(d, p):
     f = f * c + p[2]
     f_h = f_h * c + p[11]
     return 0.0, f, -4.0 * math.pi * p[1] * sin * cos * slope, f_h
+
+
+# From |u| = 2^400 on u^2 may overflow: then u is taken 2^-600 times, and 2^-1200 goes into e.
+_FAR, _NEARER, _EXPONENT = 2.0**400, 2.0**-600, -1200.0
+
+
+@helper
+def _cauchy_at_any_distance(d, p):
+    u = d * p[0]
+    far = not abs(u) < _FAR
+    v = u * _NEARER if far else u
+    f = 1.0 / ((0.0 if far else 1.0) + v * v)
+    score = -2.0 * v * f * (_NEARER if far else 1.0)
+    square = 0.0 if far else f
+    return (_EXPONENT if far else 0.0), f, score * f * p[0], (1.0 - 2.0 * square) * f * p[0]
+
+
+# Rises: e at distance `far` less e at `near`, from far - near, whose digits are all there. At most 0 from
+# the nearest point on.
+
+
+@helper
+def _rise_of_square(near, far, more, p):
+    # Past any float the sum counts as the largest one, for 0 times it to be 0.
+    return -(more * p[3]) * min((near + far) * p[3], LARGEST)
+
+
+@helper
+def _rise_of_distance(near, far, more, p):
+    return -more * p[3]
+
+
+@helper
+def _rise_of_chord(near, far, more, p):
+    # sin^2 a - sin^2 b = sin(a - b) sin(a + b), and a + b is counted from half a turn where that is nearer.
+    together, left = near + far, 2.0 * (0.5 * p[20] - near) - more
+    across = chord(together if together < left else left, p[1])
+    return -(chord(more, p[1]) * p[3]) * min(across * p[3], LARGEST)
+
+
+_RISES = {
+    "gaussian": _rise_of_square,
+    "laplace": _rise_of_distance,
+    "logistic": _rise_of_distance,
+    "laplace_circle": _rise_of_distance,
+    "von_mises": _rise_of_chord,
+}
 
 
 class Variant(NamedTuple):
@@ -236,6 +310,33 @@ FORMULAS = {
     "fourier": fourier,
 }
 
+_AT_ANY_DISTANCE = {"cauchy": _cauchy_at_any_distance}
+
+
+def log_formula_of(name: str) -> Callable:
+    """Return the formula for sums in the logarithmic domain: 2^e f neither under- nor overflows."""
+    return _AT_ANY_DISTANCE.get(name, FORMULAS[name])
+
+
+@cache
+def rise_of(name: str) -> Callable:
+    """Return the helper for the difference of a formula's e at two distances, to some ulp of itself.
+
+    It takes both distances, at least 0 and finite, the second less the first, and the row's parameters.
+    """
+    if name in _RISES:
+        return _RISES[name]
+    formula = log_formula_of(name)
+
+    @helper
+    def rise(near, far, more, p):
+        e, _, _, _ = formula(far, p)
+        before, _, _, _ = formula(near, p)
+        return e - before
+
+    return rise
+
+
 _NORM = {
     "gaussian": 1 / math.sqrt(2 * math.pi),
     "laplace": 1 / 2,
@@ -249,6 +350,10 @@ _NORM = {
     "tricube": 70 / 81,
     "cosine": math.pi / 4,
 }
+
+
+# Kernels whose exponent is a square.
+_SQUARES = ("gaussian", "von_mises")
 
 
 class RowParameters(NamedTuple):
@@ -268,9 +373,15 @@ def takes_series(kernel: str, h: Floats, period: float | None) -> NDArray[np.boo
 
 def row_parameters(kernel: str, h: Floats, period: float | None) -> RowParameters:
     """Return the formula for rows with bandwidths (S,) which all take the series, or none of them."""
+    # What is out of any float's range is bounded, or of no consequence: a rate for loops not taken.
+    with np.errstate(over="ignore", under="ignore"):
+        return _row_parameters(kernel, h, period)
+
+
+def _row_parameters(kernel: str, h: Floats, period: float | None) -> RowParameters:
     p = np.zeros((h.shape[0], PARAMETERS))
     p[:, INVERSE_BANDWIDTH], p[:, _BANDWIDTH] = 1 / h, h
-    p[:, _RATE] = (math.sqrt(LOG2_E / 2) if kernel == "gaussian" else LOG2_E) / h
+    p[:, _RATE] = (math.sqrt(LOG2_E / 2) if kernel in _SQUARES else LOG2_E) / h
     if period is None:
         return RowParameters(Variant(kernel), p, math.log(_NORM[kernel]) - np.log(h))
     p[:, INVERSE_PERIOD], p[:, PERIOD] = 1 / period, period
@@ -302,23 +413,34 @@ def _image_count(kernel: str, ratio: Floats) -> Floats:
 
 
 def _laplace_parameters(p: Floats, h: Floats, period: float) -> tuple[str, Floats]:
-    whole = -np.expm1(-period / h)
-    p[:, _FIRST], p[:, _THIRD] = period / h, LOG2_E / h
-    p[:, _SECOND] = -1 / h + period / h**2 * np.exp(-period / h) / whole
-    return "laplace_circle", -np.log(2 * h * whole)
+    half = np.minimum(0.5 * (period / h), LARGEST)
+    s = np.minimum(half, 0.5) ** 2
+    series = 1 / 4725 - s * (2 / 93555 - s * (1382 / 638512875))
+    series = s * (1 / 3 - s * (1 / 45 - s * (2 / 945 - s * series)))
+    p[:, _FIRST] = np.where(half < 0.1, series, half / np.tanh(half) - 1)
+    # 2h (1 - exp(-P/h)), which is 2P where h is far beyond P.
+    return "laplace_circle", -np.log(2 * np.where(half < 1e-300, period, -np.expm1(-2 * half) * h))
 
 
 def _cauchy_parameters(p: Floats, h: Floats, period: float) -> tuple[str, Floats]:
-    half = np.minimum(math.pi * h / period, 350.0)  # beyond, the kernel is 1/P to rounding
-    p[:, _FIRST], p[:, _SECOND] = np.tanh(half), 1 / np.cosh(half) ** 2
-    return "cauchy_circle", np.log(p[:, _FIRST]) - math.log(period)
+    y = np.maximum(math.pi * (h / period), SMALLEST_NORMAL)
+    bounded = np.minimum(y, 350.0)  # beyond, the kernel is 1/P to rounding
+    p[:, _RATE] = bounded / np.sinh(bounded) / h
+    p[:, RATE_OF_SINE] = p[:, _RATE] * (period / math.pi)
+    p[:, _FIRST], p[:, _SECOND] = 2 * bounded / np.sinh(2 * bounded), bounded / np.tanh(bounded)
+    # C = 1/(P tanh y), which for small y is that of the line.
+    small = np.minimum(y, 1.0)
+    on_line = math.log(_NORM["cauchy"]) - np.log(h) - np.log(np.tanh(small) / small)
+    return "cauchy_circle", np.where(y < 1, on_line, -math.log(period) - np.log(np.tanh(bounded)))
 
 
 def _von_mises_parameters(p: Floats, h: Floats, period: float) -> tuple[str, Floats]:
-    p[:, _FIRST] = (period / (2 * math.pi * h)) ** 2
-    p[:, _THIRD] = 2 * LOG2_E * p[:, _FIRST]
-    log_bessel, p[:, _SECOND] = scaled_bessel(p[:, _FIRST])
-    return "von_mises", -math.log(period) - log_bessel
+    root = period / (2 * math.pi) / h
+    kappa = np.minimum(root, _GAUSSIAN_FROM) ** 2
+    log_bessel, rest = scaled_bessel(kappa)
+    p[:, RATE_OF_SINE], p[:, _FIRST] = p[:, _RATE] * (period / math.pi), 2 * kappa * rest
+    on_line = math.log(_NORM["gaussian"]) - np.log(h)
+    return "von_mises", np.where(root < _GAUSSIAN_FROM, -math.log(period) - log_bessel, on_line)
 
 
 _CIRCLE: dict[str, Callable[[Floats, Floats, float], tuple[str, Floats]]] = {

@@ -67,7 +67,7 @@ class GridPlan(NamedTuple):
     kernel: str
     h: float
     family: RowParameters
-    origin: float
+    before: int  # grid points before the first bin
     spacing: float
     points: int  # spacings
     period: float  # 0 on the line
@@ -98,7 +98,7 @@ def plan_grid(
     """
     order = DEFAULT_ORDER if order is None else order
     family = row_parameters(kernel, np.array([h]), period)
-    reach, span = _reach(kernel, family, h, period), bins.last - bins.first
+    reach, span = _reach(kernel, family, h, period), bins.span
     widest = h / POINTS_PER_BANDWIDTH
     margin = order + 1  # spacings, for the grid points around the outermost point that matters
     turn = 0.0 if period is None else period
@@ -112,15 +112,15 @@ def plan_grid(
         widest = max(widest, total / MOST_POINTS)
         spacing, through = _spacing(total, widest, bins)
         before = math.ceil(reach / spacing) + margin
-        origin, whole = bins.first - before * spacing, False
+        whole = False
         count = 2 * before + math.ceil(span / spacing)
         # Sums wrap around the transform onto grid points out of every bin's reach, if there is a reach.
         length = _fft_length(count + order + (count - 2 * before if linear else 0))
     else:
         count, through = _around(period, max(widest, period / MOST_POINTS), bins)
-        origin, spacing, whole, length = bins.first, period / count, True, count
+        before, spacing, whole, length = 0, period / count, True, count
     cost = points * (_PER_POINT + _PER_SHARE * order) + _PER_STEP * length * math.log2(length)
-    return GridPlan(order, kernel, h, family, origin, spacing, count, turn, whole, through, length, cost)
+    return GridPlan(order, kernel, h, family, before, spacing, count, turn, whole, through, length, cost)
 
 
 def _reach(kernel: str, family: RowParameters, h: float, period: float | None) -> float:
@@ -137,7 +137,7 @@ def _reach(kernel: str, family: RowParameters, h: float, period: float | None) -
 
 def _spacing(total: float, widest: float, bins: Bins) -> tuple[float, bool]:
     """Return the grid's spacing on the line, and whether centers are grid points."""
-    if bins.last == bins.first:
+    if bins.span == 0:
         return widest, True
     if bins.spacing > 0:
         parts = min(_parts(bins.spacing, widest), math.floor(bins.spacing * MOST_POINTS / total))
@@ -154,7 +154,7 @@ def _around(period: float, widest: float, bins: Bins) -> tuple[int, bool]:
     """Return the number of grid points around the circle, and whether centers are grid points."""
     fewest = max(_FEWEST_AROUND, math.ceil(period / widest))
     free = _fft_length(fewest)
-    if bins.last == bins.first:
+    if bins.span == 0:
         return free, True
     if bins.spacing > 0:
         # With p/q bins to a turn, a grid point every (bin/parts) closes it where q divides the parts.
@@ -191,24 +191,24 @@ class GridSums(Sums):
 
     order: int
 
-    def __init__(self, plan: GridPlan, centers: Floats) -> None:
+    def __init__(self, plan: GridPlan, first_bin: float, centers: Floats) -> None:
         self.plan, self.order = plan, plan.order
         self.keeps = 1.0  # what rtol asks for is not for a grid of given spacing to promise
         self.log_scale = float(plan.family.log_scale[0])
         slots = np.arange(plan.slots) - plan.left
         # Where each slot stands in the transform.
         self._ring = slots % plan.length if plan.whole else slots + plan.left
-        self._g = placing(plan.origin, plan.spacing, plan.points, plan.period, plan.slots)
+        self._g = placing(first_bin, plan.before, plan.spacing, plan.points, plan.period, plan.slots)
         self._passes = grid_passes(plan.order, plan.period > 0, plan.whole)
         self._read_from, self._read_shares = self._readings(centers)
-        ends = plan.origin, plan.origin + plan.points * plan.spacing
+        ends = -plan.before * plan.spacing, (plan.points - plan.before) * plan.spacing
         self._to_outside = np.maximum(np.minimum(centers - ends[0], ends[1] - centers), 0)
         self._transforms: dict[int, Floats] = {}
 
     def _readings(self, centers: Floats) -> tuple[NDArray[np.intp], Floats]:
         """Return places in the transform and their weights, (M, k), that interpolate at the centers."""
         plan = self.plan
-        at = (centers - plan.origin) / plan.spacing
+        at = centers / plan.spacing + plan.before
         if plan.whole:
             at -= plan.points * np.floor(at / plan.points)
         if plan.through_centers:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-from .cell_geometry import EVEN, INVERSE_PERIOD, INVERSE_PITCH, ORIGIN, PERIOD, SIZE, locator
+from .cell_geometry import EVEN, FIRST_BIN, INVERSE_PITCH, LEAD, PERIOD, SIZE, TURNS, locator
 from .jit import helper, lazily
 from .lanes import look, look_at_points, rescale, start_lane, weigh_seen, weights_of
 from .pair_loops import CHUNK, READ1, WRITE1, room
@@ -21,11 +21,11 @@ _SHIFT = 4503599627370496.0  # 2^52: leaves an integer in the low bits
 _LOW_BITS = np.int64(0xFFFFFFFF)
 
 
-def placing(origin: float, spacing: float, points: int, period: float, outside: int) -> Any:
+def placing(first_bin: float, before: int, spacing: float, points: int, period: float, outside: int) -> Any:
     """Return what compiled code needs to place points: `outside` is the slot of those off the grid."""
     g = np.zeros(SIZE + 2)
-    g[ORIGIN], g[INVERSE_PITCH], g[_POINTS], g[_OUTSIDE] = origin, 1 / spacing, points, outside
-    g[PERIOD], g[INVERSE_PERIOD] = period, 1 / period if period > 0 else 0.0
+    g[FIRST_BIN], g[LEAD], g[INVERSE_PITCH], g[_POINTS] = first_bin, before, 1 / spacing, points
+    g[_OUTSIDE], g[PERIOD], g[TURNS] = outside, period, spacing / period if period > 0 else 0.0
     return g
 
 
@@ -83,10 +83,11 @@ def _stencil(order: int, circle: bool, whole: bool) -> Callable:
     def stencil(xs, n, g, u, slot, s0, s1, s2, s3):
         """slot_j = the first slot of a point, s0_j .. its weights; u is room."""
         points, outside = g[_POINTS], np.int64(g[_OUTSIDE])
+        lead, inverse_spacing = g[LEAD], g[INVERSE_PITCH]
         distances(xs, n, g, u)
         for j in range(n):
             # Rounding may leave the turn; a circle has no outside. A comparison with NaN is false.
-            at = u[j]
+            at = u[j] * inverse_spacing + lead
             if whole:
                 inside = True
                 at = min(at if at >= 0.0 else 0.0, points)

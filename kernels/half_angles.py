@@ -4,8 +4,9 @@ With half angles alpha = pi c/P and beta = pi x/P, all three are functions of
 
     s = sin(alpha - beta) = sin(alpha) cos(beta) - cos(alpha) sin(beta),
 
-which takes a sine and a cosine of each point and each bin, and two multiplications a pair. Rounding
-moves s by eps, as moving x by an ulp of the circle's length does.
+which takes a sine and a cosine of each point and each bin, and two multiplications a pair. Angles are
+counted from a c0, which bins share while they are within _SPAN bandwidths of it: rounding moves s by eps
+times the larger angle, and a narrow kernel cares.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from collections.abc import Callable
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .arithmetic import exp2, sin_half_pi
-from .families import INVERSE_PERIOD, PERIOD
+from .families import INVERSE_BANDWIDTH, INVERSE_PERIOD, PERIOD
 from .jit import helper, lazily, plain
 from .pair_loops import (
     CHUNK,
@@ -32,21 +34,23 @@ from .pair_loops import (
     weigh,
 )
 
+Floats = NDArray[np.float64]
+
 
 @plain
-def _exponent(s, rate):
-    """Return -rate s^2, rounded alike wherever it is computed."""
-    return -rate * (s * s)
+def _square(v):
+    """Return v^2, rounded alike wherever it is computed."""
+    return v * v
 
 
 @helper
 def von_mises(s, p):
-    return exp2(_exponent(s, p[4]))
+    return exp2(-_square(s * p[2]))
 
 
 @helper
 def cauchy_circle(s, p):
-    return 1.0 / (p[2] * p[2] + s * s * p[3])
+    return 1.0 / (1.0 + _square(s * p[2]))
 
 
 @helper
@@ -66,6 +70,16 @@ def fourier(s, p):
 FORMULAS = {"von_mises": von_mises, "cauchy_circle": cauchy_circle, "fourier": fourier}
 # Densities are sums of positive numbers that underflow where those of the pair loops do.
 FLOOR = 1e-200
+_SPAN = 32.0
+# Average bins that must share a c0 for its sine and cosine a point to be worth it.
+_SHARING = 4
+# Narrower bandwidths, as parts of the period, are nothing beside it even for a sine.
+_NARROWEST = 1e-290
+
+
+def applies(spacing: Floats, bandwidth: Floats, period: float) -> NDArray[np.bool_]:
+    """Return for which rows enough bins, at most `spacing` apart, share a c0."""
+    return (_SHARING * spacing <= _SPAN * bandwidth) & (bandwidth >= _NARROWEST * period)
 
 
 @plain
@@ -75,17 +89,18 @@ def _sine_of_difference(sine_a, cosine_a, sine_b, cosine_b):
 
 
 @helper
-def _sine_and_cosine(angle, middle, inverse_period):
-    """Return both for the half angle from the middle, at most half a turn (P/2 after reduction)."""
-    turns = (angle - middle) * inverse_period
-    turns -= math.floor(turns + 0.5)
+def _sine_and_cosine(angle, origin, period, inverse_period):
+    """Return both for the half angle from the origin, the near way round."""
+    d = angle - origin
+    d -= period * math.floor(d * inverse_period + 0.5)
+    turns = d * inverse_period
     return sin_half_pi(2.0 * turns), sin_half_pi(1.0 - 2.0 * abs(turns))
 
 
 @helper
-def _half_angles(xb, n, middle, inverse_period, sines, cosines):
+def _half_angles(xb, n, origin, period, inverse_period, sines, cosines):
     for j in range(n):
-        sines[j], cosines[j] = _sine_and_cosine(xb[j], middle, inverse_period)
+        sines[j], cosines[j] = _sine_and_cosine(xb[j], origin, period, inverse_period)
 
 
 def _make_forward(name: str) -> Callable:
@@ -100,9 +115,13 @@ def _make_forward(name: str) -> Callable:
             for start in range(0, x.shape[1], CHUNK):
                 n = load_chunk(x, z, r, start, top[r], middle, p[PERIOD], xb, wb)
                 mass[r] += weigh(wb, n)
-                _half_angles(xb, n, middle, p[INVERSE_PERIOD], sines, cosines)
+                origin = np.inf
                 for m in range(density.shape[1]):
-                    sine, cosine = _sine_and_cosine(centers[cr, m], middle, p[INVERSE_PERIOD])
+                    c = centers[cr, m]
+                    if not abs(c - origin) * p[INVERSE_BANDWIDTH] <= _SPAN:
+                        origin = c
+                        _half_angles(xb, n, origin, p[PERIOD], p[INVERSE_PERIOD], sines, cosines)
+                    sine, cosine = _sine_and_cosine(c, origin, p[PERIOD], p[INVERSE_PERIOD])
                     total = 0.0
                     for j in range(n):
                         total += wb[j] * formula(_sine_of_difference(sine, cosine, sines[j], cosines[j]), p)
@@ -124,12 +143,15 @@ def _make_adjoint(name: str) -> Callable:
             for start in range(0, x.shape[1], CHUNK):
                 n = load_chunk(x, z, r, start, top[r], middle, p[PERIOD], xb, wb)
                 weigh(wb, n)
-                _half_angles(xb, n, middle, p[INVERSE_PERIOD], sines, cosines)
                 for j in range(n):
                     sums[j] = share[r]
+                origin = np.inf
                 for m in range(weights.shape[1]):
-                    sine, cosine = _sine_and_cosine(centers[cr, m], middle, p[INVERSE_PERIOD])
-                    weight = weights[r, m]
+                    c, weight = centers[cr, m], weights[r, m]
+                    if not abs(c - origin) * p[INVERSE_BANDWIDTH] <= _SPAN:
+                        origin = c
+                        _half_angles(xb, n, origin, p[PERIOD], p[INVERSE_PERIOD], sines, cosines)
+                    sine, cosine = _sine_and_cosine(c, origin, p[PERIOD], p[INVERSE_PERIOD])
                     for j in range(n):
                         sums[j] -= weight * formula(
                             _sine_of_difference(sine, cosine, sines[j], cosines[j]), p

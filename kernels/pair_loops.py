@@ -2,7 +2,8 @@
 
 Two ways through the same sums. The linear one adds densities, w_j 2^e f with w_j = exp(z_j - max z),
 and is right for every bin whose sum exceeds LINEAR_FLOOR: what underflow loses is below 1e-220 of
-the largest weight. Bins below it take the logarithmic way, relative to the largest exponent of each.
+the largest weight. Bins below it take the logarithmic way, relative to the point that adds most to each:
+its exponent is far from all others' zero, and only what theirs are above or below it decides.
 
 Points go through chunks that stay in the L1 cache, padded with points of weight zero to whole
 vector registers, so that the compiler uses them for every loop over points.
@@ -18,8 +19,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-from .arithmetic import LOG2_E, SMALLEST, exp2, from_order_key, order_key, rounded_sum
-from .families import FORMULAS, IMAGES, PARAMETERS, PERIOD, Variant
+from .arithmetic import LARGEST, LN_2, LOG2_E, SMALLEST, exp2, from_order_key, order_key
+from .families import FORMULAS, IMAGES, PARAMETERS, PERIOD, Variant, log_formula_of, rise_of
 from .jit import helper, lazily, loop
 
 LINEAR_FLOOR = 1e-200
@@ -115,6 +116,27 @@ def load_chunk(x, z, r, start, top, middle, period, xb, zb):
 
 
 @helper
+def load_points(x, z, r, start, middle, period, xb, zb):
+    """Copy a chunk of row r: points into xb and logits into zb; return the padded length."""
+    xr, zr = own_row(x, r), own_row(z, r)
+    n = min(CHUNK, x.shape[1] - start)
+    points, logits = x[xr, start : start + n], z[zr, start : start + n]
+    if period > 0.0:
+        for j in range(n):
+            xb[j] = near_interval(points[j], middle, period)
+    else:
+        for j in range(n):
+            xb[j] = points[j]
+    for j in range(n):
+        zb[j] = logits[j]
+    padded = (n + LANES - 1) // LANES * LANES
+    for j in range(n, padded):
+        xb[j] = xb[n - 1]
+        zb[j] = -np.inf
+    return padded
+
+
+@helper
 def weight(z, top):
     """Return exp(z - top), exactly 0 for a masked point."""
     return exp2((z - top) * LOG2_E)
@@ -166,6 +188,12 @@ def _to_circle(d, period):
     return d - math.copysign(period, d) if abs(d) > 0.5 * period else d
 
 
+@helper
+def distance_between(d):
+    """Return |d|, or the largest float for what is beyond any."""
+    return min(abs(d), LARGEST)
+
+
 def distance_of(variant: Variant) -> Callable:
     """Return the distance of a bin from a point's image that lies `shift` behind the nearest one."""
 
@@ -189,9 +217,12 @@ class PairLoops(NamedTuple):
     """The compiled loops of one variant; `adjoint` is the z-gradient alone, `full_adjoint` all three."""
 
     forward: Callable[[], Callable]
-    log_forward: Callable[[], Callable]
     adjoint: Callable[[], Callable]
     full_adjoint: Callable[[], Callable]
+    nearest: Callable[[], Callable]
+    highest: Callable[[], Callable]
+    level: Callable[[], Callable]
+    log_forward: Callable[[], Callable]
     log_adjoint: Callable[[], Callable]
 
 
@@ -207,7 +238,6 @@ READ1 = types.Array(types.float64, 1, "C", readonly=True)
 WRITE = types.Array(types.float64, 2, "C")
 WRITE1 = types.Array(types.float64, 1, "C")
 READ_INTS = types.Array(types.int64, 1, "C", readonly=True)
-_SOME_BINS = (READ_INTS, READ_INTS)
 
 
 def _block(real: types.Float) -> tuple[types.Type, ...]:
@@ -228,17 +258,22 @@ def adjoint_signature(real: types.Float = types.float64) -> Any:
 @cache
 def pair_loops(variant: Variant) -> PairLoops:
     """Return the loops of a variant, each compiled when it is first asked for."""
+    data = READ, READ
+    bins = READ, READ, READ_INTS, READ_INTS
     makers = {
         "forward": (_make_forward, forward_signature()),
-        "log_forward": (_make_log_forward, types.void(*_block(types.float64), *_SOME_BINS, WRITE1, WRITE1)),
         "adjoint": (_make_adjoint, adjoint_signature()),
         "full_adjoint": (
             _make_full_adjoint,
             types.void(*_block(types.float64), READ, READ1, WRITE, WRITE, WRITE1),
         ),
+        "nearest": (_make_nearest, types.void(*data, *bins, WRITE1)),
+        "highest": (_make_highest, types.void(*data, READ1, *bins, READ1, WRITE1, WRITE1, WRITE1)),
+        "level": (_make_level, types.void(READ1, READ, READ_INTS, WRITE1)),
+        "log_forward": (_make_log_forward, types.void(*data, *bins, READ1, READ1, WRITE1)),
         "log_adjoint": (
             _make_log_adjoint,
-            types.void(*_block(types.float64), *_SOME_BINS, READ1, READ1, WRITE, WRITE, WRITE1),
+            types.void(*data, *bins, READ1, READ1, READ1, WRITE, WRITE, WRITE1),
         ),
     }
 
@@ -353,16 +388,41 @@ def _make_full_adjoint(variant: Variant) -> Callable:
     return full_adjoint
 
 
-def _make_log_forward(variant: Variant) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
+def _make_nearest(variant: Variant) -> Callable:
+    distance = distance_of(variant)
 
-    def log_forward(x, z, top, centers, params, row_start, bins, peak, total):
-        """For the bins of row r, bins[row_start[r]:row_start[r + 1]], merge this block's points into
-
-        sum_j w_j K(c_m - x_j) = total 2^peak.
-        """
+    def nearest(x, z, centers, params, row_start, bins, near):
+        """near (bins,) = the smallest distance of a point that is not masked, or itself if less."""
         xb, zb = room(np.float64), room(np.float64)
-        exponents = room(np.float64)
+        for r in range(row_start.shape[0] - 1):
+            if row_start[r] == row_start[r + 1]:
+                continue
+            p = parameters_of(params, own_row(params, r))
+            cr = own_row(centers, r)
+            period, middle = p[PERIOD], middle_of(centers[cr])
+            for start in range(0, x.shape[1], CHUNK):
+                n = load_points(x, z, r, start, middle, period, xb, zb)
+                for b in range(row_start[r], row_start[r + 1]):
+                    c = centers[cr, bins[b]]
+                    key = order_key(near[b])
+                    for j in range(n):
+                        d = distance_between(distance(c, xb[j], period, 0.0))
+                        key = min(key, order_key(d if zb[j] > -np.inf else np.inf))
+                    near[b] = from_order_key(key)
+
+    return nearest
+
+
+def _make_highest(variant: Variant) -> Callable:
+    formula, rise = log_formula_of(variant.formula), rise_of(variant.formula)
+    distance, images = distance_of(variant), variant.images
+
+    def highest(x, z, top, centers, params, row_start, bins, near, peak, at, logit):
+        """Write the distance `at` and `logit` of the point that adds most to a bin, if more than 2^peak.
+
+        peak (bins,) is relative to a point of the largest logit, top (R,), at the distance `near` (bins,).
+        """
+        xb, zb, exponents = room(np.float64), room(np.float64), room(np.float64)
         for r in range(top.shape[0]):
             if row_start[r] == row_start[r + 1]:
                 continue
@@ -371,38 +431,80 @@ def _make_log_forward(variant: Variant) -> Callable:
             period, middle = p[PERIOD], middle_of(centers[cr])
             count = int(p[IMAGES]) if images else 1
             for start in range(0, x.shape[1], CHUNK):
-                n = load_chunk(x, z, r, start, top[r], middle, period, xb, zb)
+                n = load_points(x, z, r, start, middle, period, xb, zb)
                 for b in range(row_start[r], row_start[r + 1]):
-                    c = centers[cr, bins[b]]
+                    c, closest = centers[cr, bins[b]], near[b]
                     for image in range(count):
                         shift = shift_of(image, period)
                         for j in range(n):
-                            e, f, _, _ = formula(distance(c, xb[j], period, shift), p)
-                            exponents[j] = rounded_sum(zb[j], e) if f > 0.0 else -np.inf
+                            d = distance(c, xb[j], period, shift)
+                            far = distance_between(d)
+                            _, f, _, _ = formula(d, p)
+                            e = (zb[j] - top[r]) * LOG2_E + rise(closest, far, far - closest, p)
+                            exponents[j] = e if f > 0.0 else -np.inf
                         key = order_key(peak[b])
                         for j in range(n):
                             key = max(key, order_key(exponents[j]))
                         largest = from_order_key(key)
-                        if largest == -np.inf:
+                        if not largest > peak[b]:
                             continue
-                        added = 0.0
                         for j in range(n):
-                            _, f, _, _ = formula(distance(c, xb[j], period, shift), p)
-                            added += exp2(exponents[j] - largest) * f
-                        total[b] = total[b] * exp2(peak[b] - largest) + added
+                            if exponents[j] == largest:
+                                at[b] = distance_between(distance(c, xb[j], period, shift))
+                                logit[b] = zb[j]
+                                break
                         peak[b] = largest
+
+    return highest
+
+
+def _make_log_forward(variant: Variant) -> Callable:
+    formula, rise = log_formula_of(variant.formula), rise_of(variant.formula)
+    distance, images = distance_of(variant), variant.images
+
+    def log_forward(x, z, centers, params, row_start, bins, at, logit, total):
+        """total (bins,) += sum_j exp(z_j - logit) f_j 2^(e_j - e), e that of the distance `at`.
+
+        For the bins of row r, bins[row_start[r]:row_start[r + 1]], whose `at` and `logit` are those of the
+        point that adds most.
+        """
+        xb, zb = room(np.float64), room(np.float64)
+        for r in range(row_start.shape[0] - 1):
+            if row_start[r] == row_start[r + 1]:
+                continue
+            p = parameters_of(params, own_row(params, r))
+            cr = own_row(centers, r)
+            period, middle = p[PERIOD], middle_of(centers[cr])
+            count = int(p[IMAGES]) if images else 1
+            for start in range(0, x.shape[1], CHUNK):
+                n = load_points(x, z, r, start, middle, period, xb, zb)
+                for b in range(row_start[r], row_start[r + 1]):
+                    c, near, high = centers[cr, bins[b]], at[b], logit[b]
+                    if high == -np.inf:
+                        continue
+                    added = 0.0
+                    for image in range(count):
+                        shift = shift_of(image, period)
+                        for j in range(n):
+                            d = distance(c, xb[j], period, shift)
+                            far = distance_between(d)
+                            _, f, _, _ = formula(d, p)
+                            t = (zb[j] - high) * LOG2_E + rise(near, far, far - near, p)
+                            added += exp2(t) * f if f > 0.0 else 0.0
+                    total[b] += added
 
     return log_forward
 
 
 def _make_log_adjoint(variant: Variant) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
+    formula, rise = log_formula_of(variant.formula), rise_of(variant.formula)
+    distance, images = distance_of(variant), variant.images
 
-    def log_adjoint(x, z, top, centers, params, row_start, bins, weights, peak, by_z, by_x, by_h):
-        """Add what the bins of `log_forward` contribute to all gradients, weights p/total and their peaks."""
+    def log_adjoint(x, z, centers, params, row_start, bins, at, logit, weights, by_z, by_x, by_h):
+        """Add what the bins of `log_forward` contribute to all gradients, weights p/total."""
         xb, zb = room(np.float64), room(np.float64)
         sums, slopes = room(np.float64), room(np.float64)
-        for r in range(top.shape[0]):
+        for r in range(row_start.shape[0] - 1):
             if row_start[r] == row_start[r + 1]:
                 continue
             p = parameters_of(params, own_row(params, r))
@@ -410,19 +512,21 @@ def _make_log_adjoint(variant: Variant) -> Callable:
             period, middle = p[PERIOD], middle_of(centers[cr])
             count = int(p[IMAGES]) if images else 1
             for start in range(0, x.shape[1], CHUNK):
-                n = load_chunk(x, z, r, start, top[r], middle, period, xb, zb)
+                n = load_points(x, z, r, start, middle, period, xb, zb)
                 for j in range(n):
                     sums[j], slopes[j] = 0.0, 0.0
                 for b in range(row_start[r], row_start[r + 1]):
-                    c, weight, highest = centers[cr, bins[b]], weights[b], peak[b]
+                    c, near, high, weight = centers[cr, bins[b]], at[b], logit[b], weights[b]
                     if weight == 0.0:
                         continue
                     for image in range(count):
                         shift = shift_of(image, period)
                         widening = 0.0
                         for j in range(n):
-                            e, f, f_d, f_h = formula(distance(c, xb[j], period, shift), p)
-                            t = rounded_sum(rounded_sum(zb[j], e), -highest)
+                            d = distance(c, xb[j], period, shift)
+                            far = distance_between(d)
+                            _, f, f_d, f_h = formula(d, p)
+                            t = (zb[j] - high) * LOG2_E + rise(near, far, far - near, p)
                             reached = (t > SMALLEST) & (f > 0.0)
                             k = weight * exp2(t)
                             sums[j] += k * f if reached else 0.0
@@ -434,3 +538,15 @@ def _make_log_adjoint(variant: Variant) -> Callable:
                     by_x[r, start + j] += slopes[j]
 
     return log_adjoint
+
+
+def _make_level(variant: Variant) -> Callable:
+    formula = log_formula_of(variant.formula)
+
+    def level(at, params, row, levels):
+        """levels (bins,) = log 2^e at the distances `at`, for bins of rows row (bins,)."""
+        for b in range(at.shape[0]):
+            e, _, _, _ = formula(at[b], parameters_of(params, own_row(params, row[b])))
+            levels[b] = e * LN_2
+
+    return level

@@ -103,7 +103,7 @@ def log_densities(problem: RowProblem, row: RowData, sums: Sums, rtol: float) ->
     found, certain = sums.certified(row, False, np.ones(len(problem.centers)), _of_bins(tolerance))
     if certain.weak_bins:
         tail = problem.tail(row, certain.weak, tolerance)
-        certain.log_q[certain.weak] = tail.log_sums() + _tail_scale(problem, row, found.mass)
+        certain.log_q[certain.weak] = tail.log_sums() + _tail_scale(problem, found.mass)
     return certain.log_q
 
 
@@ -112,8 +112,8 @@ def _of_bins(tolerance: float) -> float:
     return max(_SHARE * tolerance, _LEAST)
 
 
-def _tail_scale(problem: RowProblem, row: RowData, mass: float) -> float:
-    return float(problem.family.log_scale[0]) - float(np.log(mass)) - row.top
+def _tail_scale(problem: RowProblem, mass: float) -> float:
+    return float(problem.family.log_scale[0]) - float(np.log(mass))
 
 
 def evaluate_row(
@@ -169,8 +169,8 @@ def _attempt(
     tail, in_reach = None, 1.0
     if weak_bins:
         tail = problem.tail(row, weak, tolerance)
-        log_q[weak] = tail.log_sums() + _tail_scale(problem, row, mass)
-        in_reach = 1.0 - float(p[log_q == -np.inf].sum())
+        log_q[weak] = tail.log_sums() + _tail_scale(problem, mass)
+        in_reach = 1.0 - float(p[weak][~tail.reached].sum())
         loss = float(-(p[p > 0] * log_q[p > 0]).sum())
     if gradients is None:
         return loss, 0.0
@@ -182,7 +182,7 @@ def _attempt(
         strong = ~weak & (p > 0)
         out["bandwidth"][...] = -float((weights * found.widening)[strong].sum())
     if tail is not None:
-        by_h = tail.subtract(np.where(log_q > -np.inf, p, 0)[weak], out)
+        by_h = tail.subtract(p[weak], out)
         if "bandwidth" in out:
             out["bandwidth"][...] += by_h
     if tail is not None:

@@ -32,14 +32,21 @@ WAYS = 3
 def best_way(
     kernel: str, h: Floats, period: float | None, spacing: Floats, bins: int, single: bool
 ) -> NDArray[np.intp]:
-    """Return NONE, DOUBLE or SINGLE for each row, whose equal bins are `spacing` apart."""
+    """Return NONE, DOUBLE or SINGLE for each row, whose equal bins are `spacing` apart.
+
+    Bins that are not equal count as one, and their `spacing` is all that they span.
+    """
+    series = takes_series(kernel, h, period)
+    ways = np.full(h.shape, NONE)
     if kernel == "gaussian":
-        runs = ~takes_series(kernel, h, period) & gaussian_runs.applies(spacing, h, bins, False)
+        runs = gaussian_runs.applies(spacing, h, bins, False)
         best = np.where(single & gaussian_runs.applies(spacing, h, bins, True), SINGLE, DOUBLE)
-        return np.where(runs, best, NONE)
-    if kernel == "laplace" or (kernel == "logistic" and period is None):
-        return np.where(separable.applies(spacing, h, bins), DOUBLE, NONE)
-    return np.full(h.shape, NONE)
+        ways = np.where(runs, best, NONE)
+    elif kernel == "laplace" or (kernel == "logistic" and period is None):
+        ways = np.where(separable.applies(spacing, h, bins), DOUBLE, NONE)
+    elif period is not None and kernel in ("von_mises", "cauchy"):
+        ways = np.where(half_angles.applies(spacing, h, period), DOUBLE, NONE)
+    return np.where(series, DOUBLE, ways)
 
 
 def shortcut(variant: Variant, points: int, way: int) -> Shortcut:

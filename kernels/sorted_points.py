@@ -15,7 +15,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from .arithmetic import LOG2_E, exp2
-from .cell_geometry import COPIES, INVERSE_PITCH, PERIOD, TRASH, Geometry, locator
+from .cell_geometry import COPIES, PERIOD, TRASH, Geometry, locator
 from .jit import helper, lazily
 from .lanes import MASS, REFERENCE, look, rescale, start_lane
 from .pair_loops import CHUNK, LANES, READ1, READ_INTS, WRITE, WRITE1, room
@@ -81,16 +81,16 @@ def sorter(kind: str, circle: bool) -> Callable[[], Callable]:
             Points outside all cells are a run of the cell past the last. Return how many runs and entries
             there are.
             """
-            copies, turn, trash = int(g[COPIES]), g[PERIOD] * g[INVERSE_PITCH], np.int64(g[TRASH])
+            copies, turn, trash = int(g[COPIES]), g[PERIOD], np.int64(g[TRASH])
             count = x.shape[0]
-            u, vb, cb = room(np.float64), room(np.float64), room(np.int64)
+            d, vb, cb = room(np.float64), room(np.float64), room(np.int64)
             cell, at = np.empty(count * copies, np.int64), np.empty(count * copies)
             sizes = np.zeros(trash + 1, np.int64)
             for start in range(0, count, CHUNK):
                 n = min(CHUNK, count - start)
-                distances(x[start : start + n], n, g, u)
+                distances(x[start : start + n], n, g, d)
                 for copy in range(copies):
-                    locate(u, n, copy * turn, g, 1, cb, vb)
+                    locate(d, n, copy * turn, g, 1, cb, vb)
                     first = copy * count + start
                     for j in range(n):
                         c = min(cb[j], trash)

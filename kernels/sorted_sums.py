@@ -35,8 +35,10 @@ class _Kept(NamedTuple):
 class SortedSums(CellSums):
     """The sums of one row whose points are sorted by cell."""
 
-    def __init__(self, plan: CellPlan, centers: Floats, x: NDArray[Any], n_threads: int) -> None:
-        super().__init__(plan, centers)
+    def __init__(
+        self, plan: CellPlan, first_bin: float, centers: Floats, x: NDArray[Any], n_threads: int
+    ) -> None:
+        super().__init__(plan, first_bin, centers)
         self._passes_by_cell = sorted_passes(plan.order, plan.geometry.copies > 1)
         self._points = _sort(plan.geometry, self._g, RowData(x, x, n_threads))
         self._rooms: list[_Kept] = []

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .arithmetic import LN_2
+from .arithmetic import LARGEST
 from .pair_loops import LINEAR_FLOOR, PAIRS_PER_BLOCK, PairLoops
 from .problem import FLOAT64, Rows
 from .tiles import Gradients, Tile
@@ -26,8 +26,10 @@ class WeakBins(NamedTuple):
     row: NDArray[np.int64]
     bins: NDArray[np.int64]
     row_start: NDArray[np.int64]
-    peak: Floats  # sum_j w_j K/C = total 2^peak; peak -inf where no point is in reach
-    total: Floats
+    at: Floats  # the distance and the logit of the point that adds most, -inf where none is in reach
+    logit: Floats
+    level: Floats  # sum_j w_j K/C = total exp(level)
+    total: Floats  # 0 where no point is in reach
 
 
 class Strategy(NamedTuple):
@@ -77,16 +79,27 @@ class Strategy(NamedTuple):
         """Evaluate the bins whose density is below the floor in the logarithmic domain."""
         row, bins = map(np.ascontiguousarray, np.nonzero(~(density >= self.floor)))
         row_start = np.searchsorted(row, np.arange(tile.rows + 1))
-        peak, total = np.full((tile.lanes, len(bins)), -np.inf), np.zeros((tile.lanes, len(bins)))
-        loop, parameters = self.all_pairs.log_forward(), self.parameters.block(tile.start, tile.stop)
+        loops, parameters = self.all_pairs, self.parameters.block(tile.start, tile.stop)
+        where = tile.centers, parameters, row_start, bins
+        lanes, count = tile.lanes, len(bins)
+        nearest, highest, log_forward = loops.nearest(), loops.highest(), loops.log_forward()
 
-        def block(lane: int, x: Floats, z: Floats) -> None:
-            loop(x, z, tile.top, tile.centers, parameters, row_start, bins, peak[lane], total[lane])
-
-        tile.each_lane(block)
-        highest = peak.max(axis=0)
-        shift = np.where(highest > -np.inf, highest, 0)
-        return WeakBins(row, bins, row_start, highest, (total * np.exp2(peak - shift)).sum(axis=0))
+        nearest_of = np.full((lanes, count), np.inf)
+        tile.each_lane(lambda lane, x, z: nearest(x, z, *where, nearest_of[lane]))
+        near = np.minimum(nearest_of.min(axis=0), LARGEST)
+        peak = np.full((lanes, count), -np.inf)
+        at, logit = np.zeros((lanes, count)), np.full((lanes, count), -np.inf)
+        tile.each_lane(
+            lambda lane, x, z: highest(x, z, tile.top, *where, near, peak[lane], at[lane], logit[lane])
+        )
+        best = peak.argmax(axis=0), np.arange(count)
+        point = at[best], logit[best]
+        total = np.zeros((lanes, count))
+        tile.each_lane(lambda lane, x, z: log_forward(x, z, *where, *point, total[lane]))
+        level = np.empty(count)
+        loops.level()(point[0], parameters, row, level)
+        level += point[1] - tile.top[row]
+        return WeakBins(row, bins, row_start, *point, level, total.sum(axis=0))
 
     def log_scale_of(self, tile: Tile, mass: Floats) -> Floats:
         """Return what makes log sum_j w_j K/C a log density, for each row."""
@@ -109,7 +122,7 @@ class Strategy(NamedTuple):
         if out.only_z and dtype != self.dtype:
             adjoint = self.all_pairs.adjoint()
         if weak is not None:
-            # The total stays apart from the peak, whose rounding would be common to all responsibilities.
+            # The total stays apart from the level, whose rounding would be common to all responsibilities.
             p = np.broadcast_to(masses, weights.shape)[weak.row, weak.bins]
             weak_weights = np.divide(p, weak.total, out=np.zeros_like(p), where=weak.total > 0)
 
@@ -121,8 +134,8 @@ class Strategy(NamedTuple):
                 by_z, by_x, by_h = (
                     parts if len(parts) == 3 else (*parts, np.empty_like(parts[0]), share.copy())
                 )
-                bins = (weak.row_start, weak.bins, weak_weights, weak.peak)
-                self.all_pairs.log_adjoint()(*head, *bins, by_z, by_x, by_h)
+                bins = (weak.row_start, weak.bins, weak.at, weak.logit, weak_weights)
+                self.all_pairs.log_adjoint()(x, z, tile.centers, parameters, *bins, by_z, by_x, by_h)
             out.end(tile, index, parts)
 
         tile.each_block(block, dtype)
@@ -130,5 +143,5 @@ class Strategy(NamedTuple):
 
 def log_density_of(weak: WeakBins, log_scale: Floats) -> Floats:
     """Return log q of the weak bins."""
-    log_total = np.log(weak.total, out=np.zeros_like(weak.total), where=weak.total > 0)
-    return weak.peak * LN_2 + log_total + log_scale[weak.row]
+    log_total = np.log(weak.total, out=np.full_like(weak.total, -np.inf), where=weak.total > 0)
+    return weak.level + log_total + log_scale[weak.row]

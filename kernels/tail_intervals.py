@@ -2,7 +2,8 @@
 
 The largest logit of an interval, its ends and the number of its points bound what it adds to a bin
 from both sides. It matters to a bin if the upper bound comes within a margin of the best lower bound
-there; all else is dropped.
+there; all else is dropped. Bounds are relative to a point of the row's largest logit at the distance of the
+nearest interval: however far all are, their differences are what decides.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from numba import types
 from numpy.typing import NDArray
 
 from .ahead import to_read
-from .arithmetic import LOG2_E
-from .families import FORMULAS, IMAGES, PERIOD, Variant
+from .arithmetic import LARGEST, LOG2_E
+from .families import PERIOD, Variant, log_formula_of, rise_of
 from .jit import helper, lazily
 from .pair_loops import (
     CHUNK,
@@ -26,10 +27,9 @@ from .pair_loops import (
     READ1,
     READ_INTS,
     WRITE1,
-    distance_of,
+    distance_between,
     parameters_of,
     room,
-    shift_of,
 )
 from .table_rows import note_extremes
 
@@ -68,8 +68,7 @@ class Intervals(NamedTuple):
 def near_middle(x, middle, period):
     """Return the angle at most half a turn from the middle, or x on the line (period 0)."""
     if period > 0.0:
-        d = x - middle
-        return middle + (d - period * np.floor(d / period + 0.5))
+        return x - period * np.floor((x - middle) / period + 0.5)
     return x
 
 
@@ -114,17 +113,17 @@ def find(xs, middle, period, low, high, buckets, first, v, owner):
 
 
 @helper
-def _rows_of_parts(zs, v, owner, low, scale, splits, starts, need, trash, row):
+def _rows_of_parts(zs, top, v, owner, low, scale, splits, starts, need, trash, row):
     """row_j = 4 times the part of its interval that a point lies in, or `trash`."""
     if low.shape[0] == 1:
         first, factor, last, least = low[0], scale[0], splits[0] - 1, need[0]
         for j in range(zs.shape[0]):
             part = part_of((v[j] - first) * factor, last)
-            row[j] = 4 * (part if (owner[j] >= 0) & (zs[j] >= least) else trash)
+            row[j] = 4 * (part if (owner[j] >= 0) & (zs[j] - top >= least) else trash)
         return
     for j in range(zs.shape[0]):
         i = owner[j]
-        if i < 0 or zs[j] < need[i]:
+        if i < 0 or zs[j] - top < need[i]:
             row[j] = 4 * trash
         else:
             row[j] = 4 * (starts[i] + part_of((v[j] - low[i]) * scale[i], splits[i] - 1))
@@ -133,11 +132,11 @@ def _rows_of_parts(zs, v, owner, low, scale, splits, starts, need, trash, row):
 def _make_summary() -> Callable:
     note = note_extremes()
 
-    def summary(x, z, middle, period, low, high, buckets, first, splits, starts, need, table):
+    def summary(x, z, top, middle, period, low, high, buckets, first, splits, starts, need, table):
         """Summarise the points of intervals, each cut in splits[i] parts, numbered from starts[i].
 
         Rows of the table are those of `note_extremes` for each part, and one more for points elsewhere or
-        with logits below need[i].
+        with logits more than -need[i] below the top.
         """
         v, logit, owner, row = room(np.float64), room(np.float64), room(np.int64), room(np.int64)
         trash = starts[starts.shape[0] - 1]
@@ -146,7 +145,7 @@ def _make_summary() -> Callable:
             n = min(CHUNK, x.shape[0] - start)
             zs = z[start : start + n]
             find(x[start : start + n], middle, period, low, high, buckets, first, v, owner)
-            _rows_of_parts(zs, v, owner, low, scale, splits, starts, need, trash, row)
+            _rows_of_parts(zs, top, v, owner, low, scale, splits, starts, need, trash, row)
             for j in range(n):
                 logit[j] = zs[j]
             padded = (n + LANES - 1) // LANES * LANES
@@ -160,11 +159,11 @@ def _make_summary() -> Callable:
     return summary
 
 
-_DATA = (READ1, READ1, types.float64, types.float64)
+DATA = (READ1, READ1, types.float64, types.float64, types.float64)  # x, z, top, middle, period
 WHERE = (READ1, READ1, READ1, READ_INTS)
 summary = lazily(
     _make_summary,
-    types.void(*_DATA, *WHERE, READ_INTS, READ_INTS, READ1, WRITE1),
+    types.void(*DATA, *WHERE, READ_INTS, READ_INTS, READ1, WRITE1),
     "tail_intervals.summary",
 )
 
@@ -189,27 +188,29 @@ class Limits(NamedTuple):
         return np.array(self)
 
 
+# Exponents below this at the far end of an interval with a bin inside round too coarsely to bound anything.
+_COARSE = -(2.0**30)
+
+
 @cache
 def bound_helpers(variant: Variant) -> tuple[Callable, Callable]:
-    """Return helpers: log2 of K/C, and the nearest and farthest distance of a bin from an interval."""
-    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
+    """Return helpers: log2 of K/C less e at a nearer distance, and how far a bin is from an interval.
+
+    That is the nearest and the farthest distance.
+    """
+    formula, rise = log_formula_of(variant.formula), rise_of(variant.formula)
 
     @helper
-    def log2_kernel(d, p):
-        """Return log2 of the largest image of K/C."""
-        count = int(p[IMAGES]) if images else 1
-        best = -np.inf
-        for image in range(count):
-            e, f, _, _ = formula(distance(d, 0.0, p[PERIOD], shift_of(image, p[PERIOD])), p)
-            if f > 0.0:
-                best = max(best, e + (np.log2(f) if f != 1.0 else 0.0))
-        return best
+    def log2_ratio(near, far, p):
+        _, f, _, _ = formula(far, p)
+        e = rise(near, far, far - near, p)
+        return e + (np.log2(f) if f != 1.0 else 0.0) if f > 0.0 else -np.inf
 
     @helper
     def distances(c, low, high, period):
         if period == 0.0:
             nearest = max(low - c, c - high, 0.0)
-            return nearest, max(abs(c - low), abs(c - high))
+            return distance_between(nearest), distance_between(max(abs(c - low), abs(c - high)))
         half = 0.5 * period
         above, below = c - low, c - high
         behind = above - period * np.floor(above / period)  # how far c lies ahead of low
@@ -220,58 +221,64 @@ def bound_helpers(variant: Variant) -> tuple[Callable, Callable]:
         below = abs(below - period * np.floor(below / period + 0.5))
         return 0.0 if inside else min(above, below), half if opposite else max(above, below)
 
-    return log2_kernel, distances
+    return log2_ratio, distances
 
 
 @cache
 def tests(variant: Variant) -> Tests:
     """Return the tests of a variant, each compiled when it is first asked for."""
-    formula, distance = FORMULAS[variant.formula], distance_of(variant)
-    log2_kernel, distances = bound_helpers(variant)
+    formula = log_formula_of(variant.formula)
+    log2_ratio, distances = bound_helpers(variant)
 
     @helper
     def slope(d, p):
         """Return |d log K/dd| of the nearest image, infinite where K is 0."""
-        _, f, f_d, _ = formula(distance(d, 0.0, p[PERIOD], 0.0), p)
+        _, f, f_d, _ = formula(d, p)
         return abs(f_d) / f if f > 0.0 else np.inf
 
     def make_best() -> Callable:
-        def best(centers, params, low, high, largest, lowest):
-            """lowest (bins,) = max(itself, log2 of what the best interval adds at least)."""
+        def best(centers, params, low, high, largest, nearest, lowest):
+            """Write the distance (bins,) of the nearest interval and log2 of what the best adds at least."""
             p = parameters_of(params, 0)
             for m in range(centers.shape[0]):
+                nearest[m], lowest[m] = LARGEST, -np.inf
+                for i in range(low.shape[0]):
+                    near, _ = distances(centers[m], low[i], high[i], p[PERIOD])
+                    nearest[m] = min(nearest[m], near)
                 for i in range(low.shape[0]):
                     _, far = distances(centers[m], low[i], high[i], p[PERIOD])
-                    lowest[m] = max(lowest[m], largest[i] * LOG2_E + log2_kernel(far, p))
+                    lowest[m] = max(lowest[m], largest[i] * LOG2_E + log2_ratio(nearest[m], far, p))
 
         return best
 
     def make_matter() -> Callable:
-        def matter(centers, params, low, high, largest, lowest, limits, need, resolved, bins):
+        def matter(centers, params, low, high, largest, nearest, lowest, limits, need, resolved, bins):
             """For each interval write the logit from which its points matter to any bin (inf: none do),
 
-            whether it may be interpolated over for those bins, and how many there are.
+            whether it may be interpolated over for those bins (1, else 0, and -1 where it has to be cut),
+            and how many there are.
             """
             p = parameters_of(params, 0)
             for i in range(low.shape[0]):
                 weight = largest[i] * LOG2_E
-                least, matters, good = np.inf, 0, True
+                least, matters, good, cut = np.inf, 0, True, False
                 half = 0.5 * (high[i] - low[i])
                 for m in range(centers.shape[0]):
                     near, far = distances(centers[m], low[i], high[i], p[PERIOD])
-                    above = log2_kernel(near, p)
+                    above = log2_ratio(nearest[m], near, p)
                     if above == -np.inf or weight + above < lowest[m] - limits[0]:
                         continue
                     matters += 1
                     least = min(least, lowest[m] - limits[0] - above)
-                    if good and half > 0.0:
-                        good = (
+                    if half > 0.0:
+                        cut = cut or (near == 0.0 and log2_ratio(0.0, far, p) < _COARSE)
+                        good = good and (
                             (limits[4] > 0.5 or (limits[4] > -0.5 and near > 0.0))
                             and half <= max(limits[2], limits[3] * near)
                             and half * max(slope(far, p), slope(near, p)) <= limits[1]
                         )
                 need[i] = least / LOG2_E
-                resolved[i] = 1 if good else 0
+                resolved[i] = -1 if cut else (1 if good else 0)
                 bins[i] = matters
 
         return matter
@@ -279,12 +286,12 @@ def tests(variant: Variant) -> Tests:
     return Tests(
         lazily(
             make_best,
-            types.void(READ1, READ, READ1, READ1, READ1, WRITE1),
+            types.void(READ1, READ, READ1, READ1, READ1, WRITE1, WRITE1),
             f"tail_intervals.best.{variant.key}",
         ),
         lazily(
             make_matter,
-            types.void(READ1, READ, READ1, READ1, READ1, READ1, READ1, WRITE1, INTS, INTS),
+            types.void(READ1, READ, READ1, READ1, READ1, READ1, READ1, READ1, WRITE1, INTS, INTS),
             f"tail_intervals.matter.{variant.key}",
         ),
     )

@@ -6,6 +6,7 @@ with weights of either sign; in the others every point is a node.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
@@ -13,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import types
 
-from .arithmetic import LOG2_E, SMALLEST, exp2, from_order_key, order_key, rounded_sum
-from .families import FORMULAS, IMAGES, PERIOD, Variant
+from .arithmetic import LN_2, LOG2_E, SMALLEST, exp2, from_order_key, order_key
+from .families import IMAGES, PERIOD, Variant, log_formula_of, rise_of
 from .jit import helper, lazily
 from .pair_loops import (
     CHUNK,
@@ -22,17 +23,16 @@ from .pair_loops import (
     READ1,
     READ_INTS,
     WRITE1,
+    distance_between,
     distance_of,
     parameters_of,
     room,
     shift_of,
     sum_of,
 )
-from .tail_intervals import INTS, WHERE, bound_helpers, find
+from .tail_intervals import DATA, INTS, WHERE, bound_helpers, find
 
 ORDER = 12
-
-_DATA = (READ1, READ1, types.float64, types.float64)
 
 
 @helper
@@ -45,7 +45,7 @@ def _place(v, low, high):
 
 def _make_gather() -> Callable:
     def gather(
-        x, z, middle, period, low, high, buckets, first, need, place, largest, moments, index, interval
+        x, z, top, middle, period, low, high, buckets, first, need, place, largest, moments, index, interval
     ):
         """Add points of interval i to moments[place[i]], or list them where place[i] < 0; return how many."""
         v, owner = room(np.float64), room(np.int64)
@@ -55,7 +55,7 @@ def _make_gather() -> Callable:
             find(x[start : start + n], middle, period, low, high, buckets, first, v, owner)
             for j in range(n):
                 i, logit = owner[j], z[start + j]
-                if i < 0 or logit < need[i]:
+                if i < 0 or logit - top < need[i]:
                     continue
                 if place[i] < 0:
                     index[listed], interval[listed] = start + j, i
@@ -77,13 +77,13 @@ def _make_gather() -> Callable:
 
 gather = lazily(
     _make_gather,
-    types.int64(*_DATA, *WHERE, READ1, READ_INTS, READ1, WRITE1, INTS, INTS),
+    types.int64(*DATA, *WHERE, READ1, READ_INTS, READ1, WRITE1, INTS, INTS),
     "tail_sums.gather",
 )
 
 
 def _make_spread() -> Callable:
-    def spread(x, z, middle, period, low, high, buckets, first, need, place, largest, powers, by):
+    def spread(x, z, top, middle, period, low, high, buckets, first, need, place, largest, powers, by):
         """by_j += exp(z_j - largest[i]) sum_k powers[place[i], k] v_j^k where interval i has a place."""
         v, owner = room(np.float64), room(np.int64)
         for start in range(0, x.shape[0], CHUNK):
@@ -91,7 +91,7 @@ def _make_spread() -> Callable:
             find(x[start : start + n], middle, period, low, high, buckets, first, v, owner)
             for j in range(n):
                 i, logit = owner[j], z[start + j]
-                if i < 0 or logit < need[i] or place[i] < 0:
+                if i < 0 or logit - top < need[i] or place[i] < 0:
                     continue
                 t = _place(v[j], low[i], high[i])
                 at = place[i] * ORDER
@@ -105,7 +105,7 @@ def _make_spread() -> Callable:
 
 spread = lazily(
     _make_spread,
-    types.void(*_DATA, *WHERE, READ1, READ_INTS, READ1, READ1, WRITE1),
+    types.void(*DATA, *WHERE, READ1, READ_INTS, READ1, READ1, WRITE1),
     "tail_sums.spread",
 )
 
@@ -120,24 +120,132 @@ class NodeLoops(NamedTuple):
 @cache
 def node_loops(variant: Variant) -> NodeLoops:
     """Return the loops of a variant, each compiled when it is first asked for."""
-    nodes = (READ1, READ, READ1, READ1, READ1, READ1, types.float64, READ_INTS, READ1, READ1, READ1)
+    intervals = (READ1, READ1, READ1, READ_INTS)
+    bins = (READ1, READ1, READ1, types.float64)
+    nodes = (READ1, READ1, READ1, READ1)
+    about = (READ, *bins, *intervals, *nodes)
     return NodeLoops(
         lazily(
             lambda: _make_forward(variant),
-            types.void(*nodes, WRITE1, WRITE1),
+            types.void(*about, types.float64, WRITE1, WRITE1, WRITE1, WRITE1),
             f"tail_sums.forward.{variant.key}",
         ),
         lazily(
             lambda: _make_adjoint(variant),
-            types.void(*nodes, READ1, READ1, WRITE1, WRITE1, WRITE1),
+            types.void(*about, READ1, READ1, READ1, WRITE1, WRITE1, WRITE1),
             f"tail_sums.adjoint.{variant.key}",
         ),
     )
 
 
-# Both take bins and parameters, the intervals' low, high and largest (intervals,), the best lower bound
-# of each bin and the margin, and where each interval's nodes start; the nodes' positions, exponents
-# and weights (nodes,).
+# Both take parameters; bins' centers, the distance of the nearest interval and the best lower bound, and
+# the margin; the intervals' low, high and largest logit less the top, and where each one's nodes start; the
+# nodes' anchors, offsets from these, logits and weights.
+
+
+def _apart_of(variant: Variant) -> Callable:
+    """Return a helper for the distance of a bin from a node, which lies `offset` from an anchor."""
+    distance, wraps = distance_of(variant), variant.circle and not variant.images
+
+    @helper
+    def apart(c, anchor, offset, near, period, shift):
+        """Return the signed distance, its magnitude, and the latter less `near`, to its last digits."""
+        from_anchor = distance(c, anchor, period, shift)
+        d = from_anchor - offset
+        if wraps:
+            d = d - math.copysign(period, d) if abs(d) > 0.5 * period else d
+        far = distance_between(d)
+        more = (distance_between(from_anchor) - near) - (offset if from_anchor > 0.0 else -offset)
+        # Else the bin, or its antipode, lies between the two.
+        same = (from_anchor > 0.0) == (from_anchor - offset > 0.0) and (
+            not wraps or abs(from_anchor - offset) <= 0.5 * period
+        )
+        return d, far, more if same else far - near
+
+    return apart
+
+
+def _make_forward(variant: Variant) -> Callable:
+    formula, rise, images = log_formula_of(variant.formula), rise_of(variant.formula), variant.images
+    log2_ratio, distances = bound_helpers(variant)
+    apart = _apart_of(variant)
+
+    def forward(
+        params,
+        centers,
+        nearest,
+        lowest,
+        margin,
+        low,
+        high,
+        largest,
+        starts,
+        anchor,
+        offset,
+        logit,
+        weight,
+        top,
+        at,
+        high_logit,
+        level,
+        total,
+    ):
+        """For each bin write the distance and the logit of the node that adds most, and with e that of it
+
+        sum over nodes of weight exp(logit) K/C = total exp(level + top).
+        """
+        p = parameters_of(params, 0)
+        period = p[PERIOD]
+        count = int(p[IMAGES]) if images else 1
+        terms = np.empty(_longest(starts))
+        matters = np.empty(low.shape[0], np.bool_)
+        for m in range(centers.shape[0]):
+            c, closest = centers[m], nearest[m]
+            best, at[m], high_logit[m] = -np.inf, 0.0, -np.inf
+            for i in range(low.shape[0]):
+                near, _ = distances(c, low[i], high[i], period)
+                matters[i] = largest[i] * LOG2_E + log2_ratio(closest, near, p) >= lowest[m] - margin
+                if not matters[i]:
+                    continue
+                begin, n = np.uint64(starts[i]), np.uint64(starts[i + 1] - starts[i])
+                for image in range(count):
+                    shift = shift_of(image, period)
+                    for j in range(n):
+                        d, far, more = apart(c, anchor[begin + j], offset[begin + j], closest, period, shift)
+                        _, f, _, _ = formula(d, p)
+                        e = (logit[begin + j] - top) * LOG2_E + rise(closest, far, more, p)
+                        terms[j] = e if f > 0.0 else -np.inf
+                    key = order_key(best)
+                    for j in range(n):
+                        key = max(key, order_key(terms[j]))
+                    highest = from_order_key(key)
+                    if not highest > best:
+                        continue
+                    best = highest
+                    for j in range(n):
+                        if terms[j] == best:
+                            node = begin + j
+                            _, at[m], _ = apart(c, anchor[node], offset[node], closest, period, shift)
+                            high_logit[m] = logit[node]
+                            break
+            added, near, mine = 0.0, at[m], high_logit[m]
+            if best > -np.inf:
+                for i in range(low.shape[0]):
+                    if not matters[i]:
+                        continue
+                    begin, n = np.uint64(starts[i]), np.uint64(starts[i + 1] - starts[i])
+                    for image in range(count):
+                        shift = shift_of(image, period)
+                        for j in range(n):
+                            d, far, more = apart(c, anchor[begin + j], offset[begin + j], near, period, shift)
+                            _, f, _, _ = formula(d, p)
+                            t = (logit[begin + j] - mine) * LOG2_E + rise(near, far, more, p)
+                            terms[j] = weight[begin + j] * exp2(t) * f if f > 0.0 else 0.0
+                        added += sum_of(terms, n)
+            e, _, _, _ = formula(near, p)
+            level[m], total[m] = e * LN_2 + (mine - top), added
+
+    return forward
 
 
 @helper
@@ -149,90 +257,54 @@ def _longest(starts):
     return longest
 
 
-def _make_forward(variant: Variant) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
-    log2_kernel, distances = bound_helpers(variant)
-
-    def forward(
-        centers, params, low, high, largest, lowest, margin, starts, at, exponent, weight, peak, total
-    ):
-        """sum over nodes of weight 2^exponent K/C = total 2^peak for each bin."""
-        p = parameters_of(params, 0)
-        period = p[PERIOD]
-        count = int(p[IMAGES]) if images else 1
-        terms = np.empty(_longest(starts))
-        for m in range(centers.shape[0]):
-            c = centers[m]
-            top, added = -np.inf, 0.0
-            for i in range(low.shape[0]):
-                near, _ = distances(c, low[i], high[i], period)
-                if not largest[i] * LOG2_E + log2_kernel(near, p) >= lowest[m] - margin:
-                    continue
-                for image in range(count):
-                    shift = shift_of(image, period)
-                    begin, n = np.uint64(starts[i]), np.uint64(starts[i + 1] - starts[i])
-                    for j in range(n):
-                        e, f, _, _ = formula(distance(c, at[begin + j], period, shift), p)
-                        terms[j] = rounded_sum(exponent[begin + j], e) if f > 0.0 else -np.inf
-                    key = order_key(top)
-                    for j in range(n):
-                        key = max(key, order_key(terms[j]))
-                    highest = from_order_key(key)
-                    if highest == -np.inf:
-                        continue
-                    added *= exp2(top - highest)
-                    top = highest
-                    for j in range(n):
-                        _, f, _, _ = formula(distance(c, at[begin + j], period, shift), p)
-                        added += weight[begin + j] * exp2(terms[j] - top) * f
-            peak[m], total[m] = top, added
-
-    return forward
-
-
 def _make_adjoint(variant: Variant) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
-    log2_kernel, distances = bound_helpers(variant)
+    formula, rise, images = log_formula_of(variant.formula), rise_of(variant.formula), variant.images
+    log2_ratio, distances = bound_helpers(variant)
+    apart = _apart_of(variant)
 
     def adjoint(
-        centers,
         params,
+        centers,
+        nearest,
+        lowest,
+        margin,
         low,
         high,
         largest,
-        lowest,
-        margin,
         starts,
-        at,
-        exponent,
+        anchor,
+        offset,
+        logit,
         weight,
+        at,
+        high_logit,
         share,
-        peak,
         by_z,
         by_x,
         by_h,
     ):
-        """by_z, by_x (nodes,) += sum over bins of share 2^(exponent - peak) K/C, dK/dd / C; by_h of both."""
+        """by_z, by_x (nodes,) += share times what `forward` sums and the same of dK/dd; by_h of dK/dh."""
         p = parameters_of(params, 0)
         period = p[PERIOD]
         count = int(p[IMAGES]) if images else 1
         widening = np.empty(_longest(starts))
         for m in range(centers.shape[0]):
-            c, mine, highest = centers[m], share[m], peak[m]
-            if mine == 0.0:
+            c, near, mine = centers[m], at[m], high_logit[m]
+            if share[m] == 0.0:
                 continue
             for i in range(low.shape[0]):
-                near, _ = distances(c, low[i], high[i], period)
-                if not largest[i] * LOG2_E + log2_kernel(near, p) >= lowest[m] - margin:
+                nearer, _ = distances(c, low[i], high[i], period)
+                if not largest[i] * LOG2_E + log2_ratio(nearest[m], nearer, p) >= lowest[m] - margin:
                     continue
+                begin, n = np.uint64(starts[i]), np.uint64(starts[i + 1] - starts[i])
                 for image in range(count):
                     shift = shift_of(image, period)
-                    begin, n = np.uint64(starts[i]), np.uint64(starts[i + 1] - starts[i])
                     for j in range(n):
-                        e, f, f_d, f_h = formula(distance(c, at[begin + j], period, shift), p)
-                        t = rounded_sum(rounded_sum(exponent[begin + j], e), -highest)
+                        d, far, more = apart(c, anchor[begin + j], offset[begin + j], near, period, shift)
+                        _, f, f_d, f_h = formula(d, p)
+                        t = (logit[begin + j] - mine) * LOG2_E + rise(near, far, more, p)
                         reached = (t > SMALLEST) & (f > 0.0)
-                        k = mine * exp2(t)
+                        k = share[m] * exp2(t)
                         by_z[begin + j] += k * f if reached else 0.0
                         by_x[begin + j] += k * f_d if reached else 0.0
                         widening[j] = weight[begin + j] * (k * f_h) if reached else 0.0

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .arithmetic import LN_2, LOG2_E
+from .arithmetic import LARGEST
 from .cell_levels import chebyshev
 from .families import IMAGES, RowParameters
 from .names import COMPACT, KNOTS
@@ -67,7 +67,7 @@ class Tail:
         self._limits = _limits(kernel, family, h, period, row.points, max(rtol, 1e-15))
         self._x, self._z = row.x, row.z
         self._index: NDArray[np.int64] | None = None  # of the points left in the row
-        self._lowest = np.full(len(centers), -np.inf)
+        self._nearest, self._lowest = np.empty(len(centers)), np.empty(len(centers))
         self._narrow()
         self._collect()
 
@@ -85,16 +85,17 @@ class Tail:
         intervals = Intervals(
             np.array([low]), np.array([high]), np.array([np.inf]), np.array([self._row.points])
         )
-        need, split = np.array([-np.inf]), np.array([True])
+        need, split = np.array([-LARGEST]), np.array([True])  # masked points are below
         for _ in range(_ROUNDS):
             intervals = self._summarise(intervals, need, self._splits(intervals, split))
             need, good, bins = self._test(intervals)
             kept = bins > 0
             intervals, need, bins = intervals.some(kept), need[kept], bins[kept]
-            self._resolved = resolved = good[kept] > 0
-            split = ~resolved & (intervals.number > _FEW) & (intervals.high > intervals.low)
-            if len(need) == 0 or (intervals.number * bins)[split].sum() <= _PAIRS:
+            self._resolved, cut = good[kept] > 0, good[kept] < 0
+            split = ~self._resolved & (intervals.number > _FEW) & (intervals.high > intervals.low)
+            if len(need) == 0 or ((intervals.number * bins)[split].sum() <= _PAIRS and not cut.any()):
                 break
+            split |= cut
             if 4 * intervals.number.sum() < self._data().points:
                 self._keep(intervals, need)
         self._intervals, self._need = intervals, need
@@ -113,7 +114,7 @@ class Tail:
         add = summary()
 
         def block(lane: int, x: Floats, z: Floats) -> None:
-            add(x, z, *self._where, *where, splits, starts, need, tables[lane].ravel())
+            add(x, z, self._row.top, *self._where, *where, splits, starts, need, tables[lane].ravel())
 
         data.each_lane(lanes, block)
         below, high, largest = tables[:, :-1, :3].max(axis=0).T
@@ -125,19 +126,19 @@ class Tail:
         found, data = tests(self._family.variant), self._data()
         size, bins = len(intervals.low), len(self._centers)
         need, resolved, counts = np.empty(size), np.empty(size, np.int64), np.empty(size, np.int64)
-        shape = (intervals.low, intervals.high, intervals.largest)
+        shape = (intervals.low, intervals.high, intervals.largest - self._row.top)
         parameters, limits = self._family.parameters, self._limits.array()
         best, matter = found.best(), found.matter()
 
         def bound(index: int) -> None:
             some = slice(index * bins // 8, (index + 1) * bins // 8)
-            best(self._centers[some], parameters, *shape, self._lowest[some])
+            best(self._centers[some], parameters, *shape, self._nearest[some], self._lowest[some])
 
         def test(index: int) -> None:
             some = slice(index * size // 8, (index + 1) * size // 8)
             part = (array[some] for array in shape)
             written = need[some], resolved[some], counts[some]
-            matter(self._centers, parameters, *part, self._lowest, limits, *written)
+            matter(self._centers, parameters, *part, self._nearest, self._lowest, limits, *written)
 
         data.each(8, bound)
         data.each(8, test)
@@ -157,7 +158,8 @@ class Tail:
         def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
             found, owner = np.empty(len(x), np.int64), np.empty(len(x), np.int64)
             own = np.zeros(max(1, size))
-            count = take(x, z, *self._where, *where, need, place, intervals.largest, own, found, owner)
+            about = self._row.top, *self._where, *where, need, place, intervals.largest
+            count = take(x, z, *about, own, found, owner)
             listed[index] = found[:count] + piece.start, owner[:count].copy()
             if size:
                 sums[index] = own
@@ -195,14 +197,18 @@ class Tail:
         length = np.where(dense, ORDER, np.bincount(owner, minlength=size)[:size])
         self._starts = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
         count = int(self._starts[-1])
-        self._at, self._exponent, self._weight = np.empty(count), np.empty(count), np.ones(count)
+        self._anchor, self._offset = np.empty(count), np.zeros(count)
+        self._logit, self._weight = np.empty(count), np.ones(count)
         self._is_cell = np.repeat(dense, length)
-        half = (intervals.high[dense] - intervals.low[dense])[:, np.newaxis] / 2
-        self._at[self._is_cell] = (intervals.low[dense, np.newaxis] + half * (1 + nodes)).ravel()
-        self._exponent[self._is_cell] = np.repeat(intervals.largest[dense] * LOG2_E, ORDER)
+        # A node is placed from the nearer end of its interval, which is a point: that has its last digits.
+        low, high = intervals.low[dense, np.newaxis], intervals.high[dense, np.newaxis]
+        half = (high - low) / 2
+        self._anchor[self._is_cell] = np.where(nodes < 0, low, high).ravel()
+        self._offset[self._is_cell] = (half * np.where(nodes < 0, 1 + nodes, nodes - 1)).ravel()
+        self._logit[self._is_cell] = np.repeat(intervals.largest[dense], ORDER)
         self._weight[self._is_cell] = times(moments.reshape(-1, ORDER), to_weights.T).ravel()
-        self._at[~self._is_cell] = self._near(self._x[self._listed])
-        self._exponent[~self._is_cell] = self._z[self._listed].astype(np.float64) * LOG2_E
+        self._anchor[~self._is_cell] = self._near(self._x[self._listed])
+        self._logit[~self._is_cell] = self._z[self._listed]
 
     def _near(self, x: NDArray[Any]) -> Floats:
         middle, period = self._where
@@ -212,16 +218,18 @@ class Tail:
     def _nodes(self, some: slice) -> tuple[Any, ...]:
         intervals = self._intervals
         return (
-            self._centers[some],
             self._family.parameters,
-            intervals.low,
-            intervals.high,
-            intervals.largest,
+            self._centers[some],
+            self._nearest[some],
             self._lowest[some],
             self._limits.margin,
+            intervals.low,
+            intervals.high,
+            intervals.largest - self._row.top,
             self._starts,
-            self._at,
-            self._exponent,
+            self._anchor,
+            self._offset,
+            self._logit,
             self._weight,
         )
 
@@ -230,24 +238,31 @@ class Tail:
         return [slice(i * bins // _BIN_PARTS, (i + 1) * bins // _BIN_PARTS) for i in range(_BIN_PARTS)]
 
     def log_sums(self) -> Floats:
-        """Return log(sum_j exp(z_j) K/C) for each bin, -inf where no point reaches it."""
+        """Return log(sum_j w_j K/C) for each bin, -inf where no point reaches it."""
         bins = len(self._centers)
-        self._peak, self._total = np.empty(bins), np.empty(bins)
+        self._at, self._high_logit, level, self._total = np.empty((4, bins))
         loop, parts = node_loops(self._family.variant).forward(), self._bin_parts()
+        outputs = self._at, self._high_logit, level, self._total
 
         def some(index: int) -> None:
-            loop(*self._nodes(parts[index]), self._peak[parts[index]], self._total[parts[index]])
+            part = parts[index]
+            loop(*self._nodes(part), self._row.top, *(array[part] for array in outputs))
 
         self._row.each(len(parts), some)
         # A total that interpolation made negative is none.
         np.maximum(self._total, 0, out=self._total)
         with np.errstate(divide="ignore"):
-            return self._peak * LN_2 + np.log(self._total)
+            return level + np.log(self._total)
+
+    @property
+    def reached(self) -> NDArray[np.bool_]:
+        """Which bins any point reaches, once their sums are known."""
+        return self._total > 0
 
     def subtract(self, masses: Floats, out: dict[str, NDArray[Any]]) -> float:
         """Subtract sum_m p_m r_im from the gradient by z, add to that by x; return the part of dL/dh."""
         share = np.divide(masses, self._total, out=np.zeros_like(masses), where=self._total > 0)
-        loop, parts, size = node_loops(self._family.variant).adjoint(), self._bin_parts(), len(self._at)
+        loop, parts, size = node_loops(self._family.variant).adjoint(), self._bin_parts(), len(self._anchor)
         by_z, by_x, by_h = (
             np.zeros((len(parts), size)),
             np.zeros((len(parts), size)),
@@ -256,7 +271,8 @@ class Tail:
 
         def some(index: int) -> None:
             part = parts[index]
-            loop(*self._nodes(part), share[part], self._peak[part], by_z[index], by_x[index], by_h[index])
+            reference = self._at[part], self._high_logit[part], share[part]
+            loop(*self._nodes(part), *reference, by_z[index], by_x[index], by_h[index])
 
         self._row.each(len(parts), some)
         for name, values, sign in (("z", by_z.sum(axis=0), -1.0), ("x", by_x.sum(axis=0), 1.0)):
@@ -276,7 +292,8 @@ class Tail:
 
         def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
             by = np.zeros(len(x))
-            give(x, z, *self._where, *where, self._need, self._place, intervals.largest, powers, by)
+            about = self._row.top, *self._where, *where, self._need, self._place, intervals.largest
+            give(x, z, *about, powers, by)
             if self._index is None:
                 out[piece] += by.astype(out.dtype)
             else:

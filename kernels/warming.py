@@ -71,7 +71,8 @@ def warmup(
     needed = [lambda: scan(FLOAT64), lambda: scan(FLOAT32), finish]
     for variant in dict.fromkeys(variant for name in kernels for variant in variants(name, domains)):
         loops = pair_loops(variant)
-        needed += [loops.forward, loops.adjoint, loops.log_forward, loops.log_adjoint]
+        needed += [loops.forward, loops.adjoint, loops.nearest, loops.highest, loops.level]
+        needed += [loops.log_forward, loops.log_adjoint]
         if not only_z:
             needed.append(loops.full_adjoint)
         if has_shortcut(variant):

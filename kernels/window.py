@@ -19,7 +19,6 @@ from .arithmetic import SMALLEST, exp2
 from .cell_accuracy import ROUNDING, value_beyond
 from .cell_geometry import (
     COPIES,
-    INVERSE_PITCH,
     OUTSIDE,
     PERIOD,
     TRASH,
@@ -28,7 +27,6 @@ from .cell_geometry import (
     even,
     locator,
     on_circle,
-    points_at,
 )
 from .cells import Bins, reach_of
 from .families import FORMULAS, IMAGES, RowParameters, Variant, row_parameters
@@ -98,21 +96,20 @@ def plan_window(kernel: str, h: float, period: float | None, bins: Bins, rtol: f
     """Return keys for a tolerance."""
     family = row_parameters(kernel, np.array([h]), None if kernel in COMPACT else period)
     # A wider reach costs little, and bins of few points pass with it.
-    small = max(rtol / 640, 1e-15) * min(1.0, h / max(bins.last - bins.first, h) / 8)
+    small = max(rtol / 640, 1e-15) * min(1.0, h / max(bins.span, h) / 8)
     reach = reach_of(kernel, family, h, period, small)
     if period is not None and kernel not in COMPACT and 1.5 * reach > period / 2:  # all around the circle
-        shape = around(0.5 * (bins.first + bins.last) - period / 2, period, period, 1)
+        shape = around(bins.span, period, period, 1)
         return WindowPlan(family, shape, period, 0.0, bins.number, 0)
     beyond = 0.0 if kernel in COMPACT else value_beyond(family, reach, h, True)
     # As many as fit into the reach, which ends short of the next by more than places round.
     looks = math.floor(2 * reach / bins.spacing * (1 + 1e-6)) + 1 if bins.spacing > 0 else 0
     if 0 < looks <= _MOST_LOOKS and (period is None or (looks + 1) * bins.spacing < period / 2):
-        first = bins.first - (looks / 2 + 1) * bins.spacing
         columns = bins.number + looks + 1
-        near = Geometry("even", False, first, bins.spacing, columns, 1, (0.0,), 0.0, 1)
+        near = Geometry("even", False, looks / 2 + 1, bins.spacing, columns, 1, (0.0,), 0.0, 1)
         near = near if period is None else on_circle(near, period)
         return WindowPlan(family, near, reach, beyond, bins.number, looks)
-    low, high = bins.first - reach, bins.last + reach
+    low, high = -reach, bins.span + reach
     shape = even(low, high, max(reach / 4, (high - low) / _MOST_KEYS))
     if period is not None:
         shape = on_circle(shape, period)
@@ -150,25 +147,24 @@ def _sorter(circle: bool) -> Callable:
     distances, cells = locator("even", circle)
 
     def sort(x, z, top, g):
-        """Return points, weights and indices in the order of the keys, the keys' starts, and the mass."""
-        copies, turn, keys = int(g[COPIES]), g[PERIOD] * g[INVERSE_PITCH], int(g[TRASH])
+        """Return points' distances from the first bin, weights and indices in the order of the keys, the
+
+        keys' starts, and the mass.
+        """
+        copies, turn, keys = int(g[COPIES]), g[PERIOD], int(g[TRASH])
         count = x.shape[0] * copies
-        u, v, w, cell = room(np.float64), room(np.float64), room(np.float64), room(np.int64)
+        d, v, w, cell = room(np.float64), room(np.float64), room(np.float64), room(np.int64)
         key, at, weight = np.empty(count, np.int64), np.empty(count), np.empty(count)
         starts = np.zeros(keys + OUTSIDE + 2, np.int64)
         mass, filled = 0.0, 0
         for start in range(0, x.shape[0], CHUNK):
             n = min(CHUNK, x.shape[0] - start)
             mass += weights_of(z[start : start + n], n, top, w)
-            distances(x[start : start + n], n, g, u)
+            distances(x[start : start + n], n, g, d)
             for copy in range(copies):
-                cells(u, n, copy * turn, g, 1, cell, v)
-                # On the line the point itself, which has no rounding.
-                if circle:
-                    points_at(u, n, copy * turn, g, at[filled:])
-                else:
-                    at[filled : filled + n] = x[start : start + n]
+                cells(d, n, copy * turn, g, 1, cell, v)
                 for j in range(n):
+                    at[filled + j] = d[j] + copy * turn
                     key[filled + j] = cell[j]
                     weight[filled + j] = w[j]
                     starts[cell[j] + 2] += 1
@@ -285,12 +281,12 @@ class WindowSums(Sums):
     order = None
     keeps = 0.0
 
-    def __init__(self, plan: WindowPlan, centers: Floats) -> None:
-        self.plan, self.centers = plan, np.ascontiguousarray(centers)
+    def __init__(self, plan: WindowPlan, first_bin: float, centers: Floats) -> None:
+        self.plan, self.centers = plan, centers
         self.log_scale = float(plan.family.log_scale[0])
         shape = plan.geometry
         self._most = int(max(_LEAST_POINTS, min(POINTS_PER_BLOCK, _PAIRS_PER_BLOCK / max(1.0, plan.pairs))))
-        self._g = shape.array()
+        self._g = shape.array(first_bin)
         if plan.looks:
             self._forward, self._adjoint = near_loops(plan.family.variant, shape.circle)
             self._bins = slice(plan.looks, plan.looks + plan.bins)
@@ -302,8 +298,8 @@ class WindowSums(Sums):
             return
         self._forward, self._adjoint = window_loops(plan.family.variant, shape.circle)
         self._bins, self._size = slice(0, plan.bins), plan.bins
-        below = np.floor((self.centers - plan.reach - shape.origin) / shape.pitch)
-        above = np.floor((self.centers + plan.reach - shape.origin) / shape.pitch)
+        below = np.floor(shape.places(self.centers - plan.reach))
+        above = np.floor(shape.places(self.centers + plan.reach))
         first = np.clip(below, 0, shape.columns - 1).astype(np.int64)
         last = np.clip(above, 0, shape.columns - 1).astype(np.int64)
         self._fixed = (self.centers, first, last, plan.family.parameters)

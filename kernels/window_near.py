@@ -14,7 +14,7 @@ from numba import types
 
 from .ahead import to_read
 from .arithmetic import SMALLEST, exp2
-from .cell_geometry import COPIES, INVERSE_PITCH, PERIOD, locator, points_at
+from .cell_geometry import COPIES, PERIOD, locator
 from .cell_points import finish
 from .families import FORMULAS, IMAGES, Variant
 from .families import PERIOD as FAMILY_PERIOD
@@ -87,12 +87,12 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
 
     @helper
     def add_lane(x, z, g, centers, looks, params, derived, state, density, widening):
-        u, v, w, cell = room(np.float64), room(np.float64), room(np.float64), room(np.int64)
+        d, v, w, cell = room(np.float64), room(np.float64), room(np.float64), room(np.int64)
         at, terms, place = room(np.float64), room(np.float64), room(np.float64)
         p = parameters_of(params, 0)
         period = p[FAMILY_PERIOD]
         count = int(p[IMAGES]) if images else 1
-        copies, turn = int(g[COPIES]), g[PERIOD] * g[INVERSE_PITCH]
+        copies, turn = int(g[COPIES]), g[PERIOD]
         for start in range(0, x.shape[0], CHUNK):
             n = min(CHUNK, x.shape[0] - start)
             xs, zs = x[start : start + n], z[start : start + n]
@@ -101,13 +101,11 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
             rescale(density, factor)
             rescale(widening, factor)
             weigh_seen(zs, state, w)
-            distances(xs, n, g, u)
+            distances(xs, n, g, d)
             for copy in range(copies):
-                cells(u, n, copy * turn, g, 1, cell, v)
-                if circle:
-                    points_at(u, n, copy * turn, g, at)
-                else:
-                    at[:n] = xs
+                cells(d, n, copy * turn, g, 1, cell, v)
+                for j in range(n):
+                    at[j] = d[j] + copy * turn
                 for number in range(looks):
                     # Few arrays to a loop, or it is not vectorised.
                     _look_up(centers, cell, number, n, x, z, start + CHUNK, place)
@@ -158,26 +156,24 @@ def _make_adjoint(variant: Variant, circle: bool) -> Callable:
 
     @helper
     def of_block(x, z, top, g, centers, looks, params, derived, weights, share, by_z, by_x):
-        u, v, w, cell = room(np.float64), room(np.float64), room(np.float64), room(np.int64)
+        d, v, w, cell = room(np.float64), room(np.float64), room(np.float64), room(np.int64)
         at, sums, slopes = room(np.float64), room(np.float64), room(np.float64)
         place, weight = room(np.float64), room(np.float64)
         p = parameters_of(params, 0)
         period = p[FAMILY_PERIOD]
         count, largest = int(p[IMAGES]) if images else 1, 0.0
-        copies, turn = int(g[COPIES]), g[PERIOD] * g[INVERSE_PITCH]
+        copies, turn = int(g[COPIES]), g[PERIOD]
         for start in range(0, x.shape[0], CHUNK):
             n = min(CHUNK, x.shape[0] - start)
             xs = x[start : start + n]
             weights_of(z[start : start + n], n, top, w)
-            distances(xs, n, g, u)
+            distances(xs, n, g, d)
             for j in range(n):
                 sums[j], slopes[j] = 0.0, 0.0
             for copy in range(copies):
-                cells(u, n, copy * turn, g, 1, cell, v)
-                if circle:
-                    points_at(u, n, copy * turn, g, at)
-                else:
-                    at[:n] = xs
+                cells(d, n, copy * turn, g, 1, cell, v)
+                for j in range(n):
+                    at[j] = d[j] + copy * turn
                 for number in range(looks):
                     _look_up(centers, cell, number, n, x, z, start + CHUNK, place)
                     for j in range(n):

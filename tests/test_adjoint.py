@@ -29,6 +29,10 @@ def mismatch(sums, row, centers, seed):
     return abs(density @ y + out["z"].sum()) / max(np.linalg.norm(density) * np.linalg.norm(y), 1e-300)
 
 
+def from_first(centers):
+    return centers.min(), centers - centers.min()
+
+
 @pytest.mark.parametrize(("method", "order"), WAYS)
 @pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
 def test_adjoint_is_the_transpose(kernel, period, method, order):
@@ -50,7 +54,7 @@ def test_equal_bins_see_what_each_sees_on_its_own(kernel, period, bandwidth):
     if made is None:
         return
     sums, row, centers = made
-    alone = CellSums(sums.plan._replace(stride=0), centers)
+    alone = CellSums(sums.plan._replace(stride=0), *from_first(centers))
     y = np.random.default_rng(2).uniform(0, 1, 700)
     found = []
     for way in (sums, alone):
@@ -66,7 +70,7 @@ def test_sorted_points_give_the_sums_of_points_in_any_order(kernel, period):
     x, z = random_problem(3, 5_000, (), period)
     options = {"bandwidth": 0.4, "kernel": kernel, "period": period, "bins": 50}
     sums, row, centers = make_sums(x, z, 1.0, 5.0, "cells", None, **options)
-    again = SortedSums(sums.plan, centers, x, 1)
+    again = SortedSums(sums.plan, *from_first(centers), x, 1)
     assert again.stored > 0
     assert mismatch(again, row, centers, 0) <= 1e-13
     y = np.random.default_rng(1).uniform(0, 1, 50)
