@@ -8,7 +8,7 @@ odd powers are summed apart, which halves the chain of dependent operations.
 
 import numpy as np
 
-from .jit import helper, plain
+from .jit import helper
 
 LOG2_E = 1.4426950408889634
 LN_2 = 0.6931471805599453
@@ -212,5 +212,3 @@ def order_key(x):
 def from_order_key(key):
     """Return the number that `order_key` maps to `key`."""
     return np.int64(key ^ ((key >> np.int64(63)) & np.int64(0x7FFFFFFFFFFFFFFF))).view(np.float64)
-
-

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .arithmetic import exp2
 from .cell_levels import MERGED, chebyshev
-from .families import FORMULAS, IMAGES, PERIOD, RowParameters, Variant, row_parameters
+from .families import FORMULAS, IMAGES, INVERSE_BANDWIDTH, PERIOD, RowParameters, Variant, row_parameters
 from .jit import lazily
 from .names import KNOTS
 from .pair_loops import READ, READ1, WRITE, distance_of, parameters_of, shift_of
@@ -50,8 +50,8 @@ def sampler(variant: Variant) -> Callable[[], Callable]:
                     e, f, f_d, f_h = formula(d, p)
                     values[0, j] += exp2(e) * f
                     if f > 0.0:
-                        values[1, j] += exp2(e) * f_d
-                        values[2, j] += exp2(e) * f_h
+                        values[1, j] += exp2(e) * f_d * p[INVERSE_BANDWIDTH]
+                        values[2, j] += exp2(e) * f_h * p[INVERSE_BANDWIDTH]
 
         return sample
 
@@ -141,7 +141,7 @@ def smooth_accuracy(
         return None
     if largest(high) > eps:
         for _ in range(14):
-            middle = math.sqrt(low * high)
+            middle = math.sqrt(low) * math.sqrt(high)
             low, high = (middle, high) if largest(middle) <= eps else (low, middle)
     else:
         low = high

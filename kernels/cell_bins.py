@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .arithmetic import SMALLEST, exp2
 from .cell_levels import CIRCULAR, MOST_RUNS, ORDER, cell_steps, cells_seen, node_positions
 from .cells import PRODUCT, CellPlan
-from .families import FORMULAS, IMAGES, PERIOD, Variant
+from .families import FORMULAS, IMAGES, INVERSE_BANDWIDTH, PERIOD, Variant
 from .jit import helper, lazily
 from .pair_loops import READ, READ1, WRITE1, distance_of, parameters_of, shift_of
 from .row_data import RowData
@@ -83,7 +83,8 @@ def _table(variant: Variant, by_h: bool, by_d: bool) -> Callable:
                     e, f, f_d, f_h = formula(distance(c, positions[begin + i], period, shift), p)
                     if by_h or by_d:
                         reached = (e > SMALLEST) & (f > 0.0)
-                        table[done + i] += exp2(e) * (f_h if by_h else f_d) if reached else 0.0
+                        slope = exp2(e) * (f_h if by_h else f_d) * p[INVERSE_BANDWIDTH]
+                        table[done + i] += slope if reached else 0.0
                     else:
                         table[done + i] += exp2(e) * f
             done += size

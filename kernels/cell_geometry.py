@@ -36,6 +36,7 @@ GROWN = _OCTAVES * _PARTS
 _SHIFT = 6755399441055744.0
 OUTSIDE = 8
 _OTHERS = OUTSIDE - 1
+_COUNTLESS = 2.0**62
 _LOW_BITS = np.int64(0xFFFFFFFF)
 _MANTISSA = np.int64((1 << (52 - _PART_BITS)) - 1)
 _ONE = np.int64(1023 << 52)
@@ -145,26 +146,31 @@ def around(span: float, period: float, width: float, multiple: int) -> Geometry:
 def on_circle(cells: Geometry, period: float) -> Geometry:
     """Return the same cells for points on a circle, of which they cover a part, or more than all."""
     length = cells.columns * cells.pitch
-    return cells._replace(circle=True, period=period, copies=max(1, math.ceil(length / period)))
+    return cells._replace(circle=True, period=period, copies=max(1, ceiling(length / period)))
 
 
 def on_knots(low: float, high: float, pitch: float, knots: tuple[float, ...]) -> Geometry:
     """Return cells that cover [low, high] with boundaries at a knot and any number of pitches from it."""
     places = sorted({0.0, *(_fraction(knot / pitch) for knot in knots)})
-    before = math.ceil(-low / pitch)
-    columns = before + math.ceil(high / pitch)
+    before = ceiling(-low / pitch)
+    columns = before + ceiling(high / pitch)
     kind = KNOTS if len(places) > 1 else EVEN
     return Geometry(kind, False, float(before), pitch, columns, len(places), tuple(places), 0.0, 1)
 
 
 def _fraction(value: float) -> float:
     """Return the fractional part, 0 where rounding alone keeps the value from an integer."""
-    part = value - math.floor(value)
+    part = value % 1.0 if math.isfinite(value) else 0.0
     return 0.0 if min(part, 1 - part) < 4e-16 * max(1.0, abs(value)) else part
 
 
+def ceiling(number: float) -> int:
+    """Return the least integer not below a number, or for those beyond all counts one beyond all counts."""
+    return math.ceil(min(number, _COUNTLESS))
+
+
 def _count(cells: float, multiple: int = 1) -> int:
-    return max(1, math.ceil(cells / multiple - 1e-9)) * multiple
+    return max(1, ceiling(cells / multiple - 1e-9)) * multiple
 
 
 @cache

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import cell_geometry as geometry
+from .arithmetic import LARGEST
 from .cell_accuracy import (
     DEGREE,
     ROUNDING,
@@ -25,7 +26,7 @@ from .cell_accuracy import (
     smooth_accuracy,
     value_beyond,
 )
-from .cell_geometry import Geometry
+from .cell_geometry import Geometry, ceiling
 from .cell_levels import MERGED, Levels, make_levels, see_between_knots, specification
 from .families import RowParameters, row_parameters
 from .names import CIRCLE_ONLY, COMPACT, KNOTS, ORDERS
@@ -132,8 +133,7 @@ def reach_of(kernel: str, family: RowParameters, h: float, period: float | None,
         return math.inf
     if kernel == "von_mises":
         assert period is not None
-        kappa = (period / (2 * math.pi * h)) ** 2
-        sine = math.sqrt(-math.log(small) / (2 * kappa))
+        sine = math.sqrt(-math.log(small) / 2) * (2 * math.pi * (h / period))
         return period / math.pi * math.asin(sine) if sine < 1 else math.inf
     reach = h * (math.sqrt(-2 * math.log(small)) if kernel == "gaussian" else 2 - math.log(small))
     return (
@@ -159,18 +159,19 @@ def _smooth(wanted: Wanted) -> CellPlan | None:
         assert period is not None
         circular = True
         if kernel == "cauchy":
-            levels = max(1, math.ceil(math.log(max(1.0, period / width / (4 * known.near)), MERGED)) + 1)
+            turn = min(max(1.0, period / width / (4 * known.near)), LARGEST)
+            levels = math.ceil(math.log(turn, MERGED)) + 1
         shape = geometry.around(bins.span, period, width, MERGED ** (levels - 1))
         if levels == 1:
             columns_near = shape.columns
     else:
         stride = math.floor(width / bins.spacing) if 0 < _LEAST_STRIDE * bins.spacing <= width else 0
         if stride:
-            columns_near = math.ceil(reach / (stride * bins.spacing))
+            columns_near = ceiling(reach / (stride * bins.spacing))
             shape = geometry.on_bins(bins.spacing, bins.number, stride, columns_near)
         else:
             shape = geometry.even(low, high, width)
-            columns_near = math.ceil(reach / shape.pitch)
+            columns_near = ceiling(reach / shape.pitch)
         if period is not None:
             shape = geometry.on_circle(shape, period)
     if shape.cells > _MOST_CELLS:
@@ -253,7 +254,7 @@ def _knotted(wanted: Wanted) -> CellPlan | None:
             family = row_parameters(kernel, np.array([h]), None)
     if widest == 0:
         return None
-    pitch /= max(1, math.ceil(pitch / widest * (1 - 1e-12)))
+    pitch /= max(1, ceiling(pitch / widest * (1 - 1e-12)))
     if whole:
         assert period is not None
         middle = 0.5 * bins.span
@@ -267,7 +268,7 @@ def _knotted(wanted: Wanted) -> CellPlan | None:
         return None
     wider = _MANY_LEVELS
     if math.isfinite(widest):
-        wider = 1 + math.floor(math.log(max(1.0, widest / pitch), MERGED) + 1e-9)
+        wider = 1 + math.floor(math.log(min(max(1.0, widest / pitch), LARGEST), MERGED) + 1e-9)
     merged = make_levels(shape, order, wider)
     spec = specification(shape, merged, order, 0, False)
     if kernel in COMPACT:
@@ -278,7 +279,7 @@ def _knotted(wanted: Wanted) -> CellPlan | None:
         peak = float(kernel_values(family, np.zeros(1))[0, 0])
         accuracy, beyond, relative = np.full(1, error * peak), 0.0, 0.0
     else:
-        columns = shape.columns if whole else math.ceil(reach / pitch)
+        columns = shape.columns if whole else ceiling(reach / pitch)
         low, high = (-columns, 0), (columns, 0)
         accuracy, relative = np.full(1, ROUNDING), eps
         beyond = value_beyond(family, reach, h, derivatives)
@@ -313,7 +314,7 @@ def _widest_between_knots(kernel: str, order: int, eps: float, derivatives: bool
 
 def _boundary(shape: Geometry, pitches: float) -> tuple[int, int]:
     """Return the boundary so many pitches from a bin as whole pitches and part of the next."""
-    whole = math.floor(pitches)
+    whole = -ceiling(-pitches)
     if pitches - whole > 1 - 4e-16 * max(1.0, abs(pitches)):
         whole += 1
     part = int(np.argmin(np.abs(np.array(shape.breaks) - (pitches - whole))))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _REAL_KINDS = "fiub"
+_SMALLEST_NORMAL = float(np.finfo(np.float64).tiny)
 _COMPUTE_DTYPES = (np.dtype(np.float64), np.dtype(np.float32))
 
 
@@ -96,12 +97,13 @@ def integer(name: str, value: Any) -> int:
 
 
 def positive(name: str, value: float | NDArray[np.float64]) -> None:
-    """Raise if `value` is not positive everywhere."""
-    if isinstance(value, float):
-        if not value > 0:
-            raise ValueError(f"{name} must be positive, got {value}")
-    else:
-        require(name, value, value > 0, "must be positive")
+    """Raise if `value` is not positive everywhere, or so small that its inverse is beyond any float."""
+    if isinstance(value, float) and value >= _SMALLEST_NORMAL:
+        return
+    numbers = np.asarray(value)
+    require(name, numbers, np.asarray(numbers > 0), "must be positive")
+    rule = f"must be at least {_SMALLEST_NORMAL}, the smallest normal number"
+    require(name, numbers, np.asarray(numbers >= _SMALLEST_NORMAL), rule)
 
 
 def tolerance(value: Any) -> float:

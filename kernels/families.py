@@ -2,9 +2,10 @@
 
 A formula takes a distance d and a row's parameters p, and returns (e, f, f_d, f_h) with
 
-    K_h(d) = C 2^e f,   dK_h/dd = C 2^e f_d,   dK_h/dh = C 2^e f_h
+    K_h(d) = C 2^e f,   h dK_h/dd = C 2^e f_d,   h dK_h/dh = C 2^e f_h
 
-where log C is the row's `log_scale`. Keeping the exponent e apart lets the same formula serve sums
+where log C is the row's `log_scale`. Derivatives are by d and h in bandwidths, for sums of them to stay in
+range; who sums them divides by h. Keeping the exponent e apart lets the same formula serve sums
 of densities and sums of logarithms: 2^e may underflow, e does not, and f stays near 1 except at the
 edge of a compact kernel.
 
@@ -37,7 +38,7 @@ INVERSE_PERIOD = 1
 _BANDWIDTH = 2  # on the line
 RATE_OF_SINE = 2  # on the circle: that of d, for the sine of the half angle in its place
 _RATE = 3  # v^2 or |v| is the exponent in powers of two, v = rate d
-_FIRST, _SECOND = 4, 5  # on the circle, a formula's own
+_FIRST, _SECOND, _THIRD = 4, 5, 6  # on the circle, a formula's own
 _SERIES = 2  # Fourier: coefficients of K, then of dK/dh
 _TERMS = 8  # of the Fourier series
 PERIOD = 20
@@ -55,96 +56,14 @@ _FOURIER_FROM = 0.25
 @helper
 def gaussian(d, p):
     u, v = d * p[0], d * p[3]
-    return -v * v, 1.0, -u * p[0], (u * u - 1.0) * p[0]
+    return -v * v, 1.0, -u, u * u - 1.0
 
 
 @helper
 def laplace(d, p):
     u = abs(d) * p[0]
     sign = 1.0 if d > 0.0 else (-1.0 if d < 0.0 else 0.0)
-    return -abs(d) * p[3], 1.0, -sign * p[0], (u - 1.0) * p[0]
-
-
-@helper
-def logistic(d, p):
-    u = abs(d) * p[0]
-    e = -abs(d) * p[3]
-    tail = exp2(e)
-    f = 1.0 / ((1.0 + tail) * (1.0 + tail))
-    slope = f * (1.0 - tail) / (1.0 + tail)
-    return e, f, -math.copysign(slope, d) * p[0], (u * slope - f) * p[0]
-
-
-@helper
-def cauchy(d, p):
-    u = d * p[0]
-    f = 1.0 / (1.0 + u * u)
-    return 0.0, f, -2.0 * u * f * f * p[0], (1.0 - 2.0 * f) * f * p[0]
-
-
-@helper
-def boxcar(d, p):
-    # |d| <= h is exact where d * (1/h) may round to the other side of 1.
-    f = 1.0 if abs(d) <= p[2] else 0.0
-    return 0.0, f, 0.0, -f * p[0]
-
-
-@helper
-def _to_edge(d, p):
-    """Return 1 - |d|/h; the difference is exact near the edge, where it decides K."""
-    return (p[2] - abs(d)) * p[0]
-
-
-@helper
-def triangular(d, p):
-    u, v = abs(d) * p[0], _to_edge(d, p)
-    inside = 1.0 if v > 0.0 else 0.0
-    sign = 1.0 if d > 0.0 else (-1.0 if d < 0.0 else 0.0)
-    return 0.0, v if v > 0.0 else 0.0, -sign * inside * p[0], (u - v) * inside * p[0]
-
-
-@helper
-def _square_to_edge(d, p):
-    """Return 1 - (d/h)^2 inside [-h, h] and 0 outside."""
-    v = _to_edge(d, p) * (1.0 + abs(d) * p[0])
-    return v if v > 0.0 else 0.0
-
-
-@helper
-def epanechnikov(d, p):
-    u, v = d * p[0], _square_to_edge(d, p)
-    inside = 1.0 if v > 0.0 else 0.0
-    return 0.0, v, -2.0 * u * inside * p[0], (2.0 * u * u - v) * inside * p[0]
-
-
-@helper
-def biweight(d, p):
-    u, v = d * p[0], _square_to_edge(d, p)
-    return 0.0, v * v, -4.0 * u * v * p[0], (4.0 * u * u - v) * v * p[0]
-
-
-@helper
-def triweight(d, p):
-    u, v = d * p[0], _square_to_edge(d, p)
-    return 0.0, v * v * v, -6.0 * u * v * v * p[0], (6.0 * u * u - v) * v * v * p[0]
-
-
-@helper
-def tricube(d, p):
-    u = d * p[0]
-    a = abs(u)
-    v = _to_edge(d, p) * (1.0 + a + a * a)
-    v = v if v > 0.0 else 0.0
-    return 0.0, v * v * v, -9.0 * u * a * v * v * p[0], (9.0 * a * a * a - v) * v * v * p[0]
-
-
-@helper
-def cosine(d, p):
-    u, edge = abs(d) * p[0], _to_edge(d, p)
-    inside = 1.0 if edge > 0.0 else 0.0
-    f = sin_half_pi(edge if edge > 0.0 else 0.0)
-    slope = 0.5 * math.pi * sin_half_pi(u if u < 1.0 else 1.0) * inside
-    return 0.0, f, -math.copysign(slope, d) * p[0], (u * slope - f * inside) * p[0]
+    return -abs(d) * p[3], 1.0, -sign, u - 1.0
 
 
 @helper
@@ -165,14 +84,96 @@ def _one_minus_exp(y):
 
 
 @helper
+def logistic(d, p):
+    u = abs(d) * p[0]
+    e = -abs(d) * p[3]
+    tail = exp2(e)
+    f = 1.0 / ((1.0 + tail) * (1.0 + tail))
+    slope = f * _one_minus_exp(u) / (1.0 + tail)
+    return e, f, -math.copysign(slope, d), u * slope - f
+
+
+@helper
+def cauchy(d, p):
+    u = d * p[0]
+    f = 1.0 / (1.0 + u * u)
+    return 0.0, f, -2.0 * u * f * f, (1.0 - 2.0 * f) * f
+
+
+@helper
+def boxcar(d, p):
+    # |d| <= h is exact where d * (1/h) may round to the other side of 1.
+    f = 1.0 if abs(d) <= p[2] else 0.0
+    return 0.0, f, 0.0, -f
+
+
+@helper
+def _to_edge(d, p):
+    """Return 1 - |d|/h; the difference is exact near the edge, where it decides K."""
+    return (p[2] - abs(d)) * p[0]
+
+
+@helper
+def triangular(d, p):
+    u, v = abs(d) * p[0], _to_edge(d, p)
+    inside = 1.0 if v > 0.0 else 0.0
+    sign = 1.0 if d > 0.0 else (-1.0 if d < 0.0 else 0.0)
+    return 0.0, v if v > 0.0 else 0.0, -sign * inside, (u - v) * inside
+
+
+@helper
+def _square_to_edge(d, p):
+    """Return 1 - (d/h)^2 inside [-h, h] and 0 outside."""
+    v = _to_edge(d, p) * (1.0 + abs(d) * p[0])
+    return v if v > 0.0 else 0.0
+
+
+@helper
+def epanechnikov(d, p):
+    u, v = d * p[0], _square_to_edge(d, p)
+    inside = 1.0 if v > 0.0 else 0.0
+    return 0.0, v, -2.0 * u * inside, (2.0 * u * u - v) * inside
+
+
+@helper
+def biweight(d, p):
+    u, v = d * p[0], _square_to_edge(d, p)
+    return 0.0, v * v, -4.0 * u * v, (4.0 * u * u - v) * v
+
+
+@helper
+def triweight(d, p):
+    u, v = d * p[0], _square_to_edge(d, p)
+    return 0.0, v * v * v, -6.0 * u * v * v, (6.0 * u * u - v) * v * v
+
+
+@helper
+def tricube(d, p):
+    u = d * p[0]
+    a = abs(u)
+    v = _to_edge(d, p) * (1.0 + a + a * a)
+    v = v if v > 0.0 else 0.0
+    return 0.0, v * v * v, -9.0 * u * a * v * v, (9.0 * a * a * a - v) * v * v
+
+
+@helper
+def cosine(d, p):
+    u, edge = abs(d) * p[0], _to_edge(d, p)
+    inside = 1.0 if edge > 0.0 else 0.0
+    f = sin_half_pi(edge if edge > 0.0 else 0.0)
+    slope = 0.5 * math.pi * sin_half_pi(u if u < 1.0 else 1.0) * inside
+    return 0.0, f, -math.copysign(slope, d), u * slope - f * inside
+
+
+@helper
 def laplace_circle(d, p):
     # K = exp(-|d|/h) (1 + ratio), ratio the other way round over the near one; w = (P/2 - |d|)/h.
     # p: 1/h, 1/P, -, log2(e)/h, T / tanh T - 1 with T = P/(2h)
     beyond = (p[20] - 2.0 * abs(d)) * p[0]
     ratio, less = exp2(-beyond * LOG2_E), _one_minus_exp(beyond)
     sign = 1.0 if d > 0.0 else (-1.0 if d < 0.0 else 0.0)
-    f_h = ((1.0 + ratio) * p[4] - 0.5 * beyond * less) * p[0]
-    return -abs(d) * p[3], 1.0 + ratio, -sign * less * p[0], f_h
+    f_h = (1.0 + ratio) * p[4] - 0.5 * beyond * less
+    return -abs(d) * p[3], 1.0 + ratio, -sign * less, f_h
 
 
 @helper
@@ -184,11 +185,11 @@ def _cosine_of_half(d, p):
 @helper
 def cauchy_circle(d, p):
     # With y = pi h/P and the chord (P/pi) sin(pi d/P) in place of d: u = chord y / (h sinh y).
-    # p: 1/h, 1/P, rate of the sine, y / (h sinh y), 2y / sinh 2y, y / tanh y
+    # p: 1/h, 1/P, rate of the sine, y / (h sinh y), 2y / sinh 2y, y / tanh y, y / sinh y
     u = chord(d, p[1]) * p[3]
     f = 1.0 / (1.0 + u * u)
-    f_d = -2.0 * u * f * f * _cosine_of_half(d, p) * p[3]
-    return 0.0, f, f_d, f * (2.0 * u * u * f * p[5] - p[4]) * p[0]
+    f_d = -2.0 * u * f * f * _cosine_of_half(d, p) * p[6]
+    return 0.0, f, f_d, f * (2.0 * u * u * f * p[5] - p[4])
 
 
 @helper
@@ -196,12 +197,12 @@ def von_mises(d, p):
     # The gaussian of the chord. p: 1/h, 1/P, rate of the sine, rate, 2 kappa (1 - I1(kappa)/I0(kappa))
     along = chord(d, p[1])
     u, v = along * p[0], along * p[3]
-    return -v * v, 1.0, -u * _cosine_of_half(d, p) * p[0], (u * u - p[4]) * p[0]
+    return -v * v, 1.0, -u * _cosine_of_half(d, p), u * u - p[4]
 
 
 @helper
 def fourier(d, p):
-    # p: 1/h, 1/P, then K and dK/dh as polynomials in cos(2 pi d/P), lowest power first
+    # p: 1/h, 1/P, then K and h dK/dh as polynomials in cos(2 pi d/P), lowest power first
     sin = sin_half_pi(2.0 * d * p[1])
     cos = _cosine_of_half(d, p)
     c = 1.0 - 2.0 * sin * sin
@@ -230,7 +231,7 @@ def fourier(d, p):
     slope = slope * c + f
     f = f * c + p[2]
     f_h = f_h * c + p[11]
-    return 0.0, f, -4.0 * math.pi * p[1] * sin * cos * slope, f_h
+    return 0.0, f, -4.0 * math.pi * min(p[1] / p[0], LARGEST) * sin * cos * slope, f_h
 
 
 # From |u| = 2^400 on u^2 may overflow: then u is taken 2^-600 times, and 2^-1200 goes into e.
@@ -245,7 +246,7 @@ def _cauchy_at_any_distance(d, p):
     f = 1.0 / ((0.0 if far else 1.0) + v * v)
     score = -2.0 * v * f * (_NEARER if far else 1.0)
     square = 0.0 if far else f
-    return (_EXPONENT if far else 0.0), f, score * f * p[0], (1.0 - 2.0 * square) * f * p[0]
+    return (_EXPONENT if far else 0.0), f, score * f, (1.0 - 2.0 * square) * f
 
 
 # Rises: e at distance `far` less e at `near`, from far - near, whose digits are all there. At most 0 from
@@ -425,7 +426,8 @@ def _laplace_parameters(p: Floats, h: Floats, period: float) -> tuple[str, Float
 def _cauchy_parameters(p: Floats, h: Floats, period: float) -> tuple[str, Floats]:
     y = np.maximum(math.pi * (h / period), SMALLEST_NORMAL)
     bounded = np.minimum(y, 350.0)  # beyond, the kernel is 1/P to rounding
-    p[:, _RATE] = bounded / np.sinh(bounded) / h
+    p[:, _THIRD] = bounded / np.sinh(bounded)
+    p[:, _RATE] = p[:, _THIRD] / h
     p[:, RATE_OF_SINE] = p[:, _RATE] * (period / math.pi)
     p[:, _FIRST], p[:, _SECOND] = 2 * bounded / np.sinh(2 * bounded), bounded / np.tanh(bounded)
     # C = 1/(P tanh y), which for small y is that of the line.
@@ -486,15 +488,17 @@ def _logistic_transform(w: Floats) -> tuple[Floats, Floats]:
     return value, value * (1 / y - 1 / np.tanh(y)) * math.pi
 
 
+_NOTHING_LEFT = 1e4  # of any transform from here on
 # Fourier transform of K at w = 2 pi n h/P and its derivative.
 _TRANSFORM = {"gaussian": _gaussian_transform, "logistic": _logistic_transform}
 
 
 def _fourier_parameters(kernel: str, p: Floats, h: Floats, period: float) -> None:
-    """Write 1 + 2 sum_n F(2 pi n h/P) cos(2 pi n d/P), and its h-derivative, in powers of the cosine."""
+    """Write 1 + 2 sum_n F(2 pi n h/P) cos(2 pi n d/P), and h its h-derivative, in powers of the cosine."""
     omega = 2 * math.pi / period * np.arange(1, _TERMS + 1)
-    value, slope = _TRANSFORM[kernel](omega * h[:, np.newaxis])
-    by_h = slope * omega
+    at = np.minimum(omega * h[:, np.newaxis], _NOTHING_LEFT)
+    value, slope = _TRANSFORM[kernel](at)
+    by_h = slope * at
     powers = np.zeros((_TERMS + 1, _TERMS + 1))
     for n in range(_TERMS + 1):
         powers[n, : n + 1] = np.polynomial.chebyshev.cheb2poly([0] * n + [1])

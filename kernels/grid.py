@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cell_accuracy import kernel_values
+from .cell_geometry import ceiling
 from .cells import Bins
 from .families import RowParameters, row_parameters
 from .grid_points import grid_passes, placing, shares
@@ -111,9 +112,9 @@ def plan_grid(
         total = span + 2 * reach
         widest = max(widest, total / MOST_POINTS)
         spacing, through = _spacing(total, widest, bins)
-        before = math.ceil(reach / spacing) + margin
+        before = ceiling(reach / spacing) + margin
         whole = False
-        count = 2 * before + math.ceil(span / spacing)
+        count = 2 * before + ceiling(span / spacing)
         # Sums wrap around the transform onto grid points out of every bin's reach, if there is a reach.
         length = _fft_length(count + order + (count - 2 * before if linear else 0))
     else:
@@ -140,19 +141,21 @@ def _spacing(total: float, widest: float, bins: Bins) -> tuple[float, bool]:
     if bins.span == 0:
         return widest, True
     if bins.spacing > 0:
-        parts = min(_parts(bins.spacing, widest), math.floor(bins.spacing * MOST_POINTS / total))
+        parts = min(
+            _parts(bins.spacing, widest), math.floor(min(bins.spacing * MOST_POINTS / total, MOST_POINTS))
+        )
         if parts > 0 and parts * total / bins.spacing <= max(_FINER * total / widest, _FEW):
             return bins.spacing / parts, True
     return widest, False
 
 
 def _parts(spacing: float, widest: float) -> int:
-    return max(1, math.ceil(spacing / widest * (1 - 1e-12)))
+    return max(1, ceiling(spacing / widest * (1 - 1e-12)))
 
 
 def _around(period: float, widest: float, bins: Bins) -> tuple[int, bool]:
     """Return the number of grid points around the circle, and whether centers are grid points."""
-    fewest = max(_FEWEST_AROUND, math.ceil(period / widest))
+    fewest = max(_FEWEST_AROUND, ceiling(period / widest))
     free = _fft_length(fewest)
     if bins.span == 0:
         return free, True

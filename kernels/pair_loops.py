@@ -20,7 +20,16 @@ import numpy as np
 from numba import types
 
 from .arithmetic import LARGEST, LN_2, LOG2_E, SMALLEST, exp2, from_order_key, order_key
-from .families import FORMULAS, IMAGES, PARAMETERS, PERIOD, Variant, log_formula_of, rise_of
+from .families import (
+    FORMULAS,
+    IMAGES,
+    INVERSE_BANDWIDTH,
+    PARAMETERS,
+    PERIOD,
+    Variant,
+    log_formula_of,
+    rise_of,
+)
 from .jit import helper, lazily, loop
 
 LINEAR_FLOOR = 1e-200
@@ -380,10 +389,10 @@ def _make_full_adjoint(variant: Variant) -> Callable:
                             sums[j] -= k * f
                             slopes[j] += k * f_d if reached else 0.0
                             widening += wb[j] * (k * f_h) if reached else 0.0
-                        by_h[r] -= widening
+                        by_h[r] -= widening * p[INVERSE_BANDWIDTH]
                 for j in range(min(CHUNK, x.shape[1] - start)):
                     by_z[r, start + j] = wb[j] * sums[j]
-                    by_x[r, start + j] = wb[j] * slopes[j]
+                    by_x[r, start + j] = wb[j] * slopes[j] * p[INVERSE_BANDWIDTH]
 
     return full_adjoint
 
@@ -532,10 +541,10 @@ def _make_log_adjoint(variant: Variant) -> Callable:
                             sums[j] += k * f if reached else 0.0
                             slopes[j] += k * f_d if reached else 0.0
                             widening += k * f_h if reached else 0.0
-                        by_h[r] -= widening
+                        by_h[r] -= widening * p[INVERSE_BANDWIDTH]
                 for j in range(min(CHUNK, x.shape[1] - start)):
                     by_z[r, start + j] -= sums[j]
-                    by_x[r, start + j] += slopes[j]
+                    by_x[r, start + j] += slopes[j] * p[INVERSE_BANDWIDTH]
 
     return log_adjoint
 

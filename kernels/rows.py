@@ -146,7 +146,8 @@ def _first(problem: RowProblem, rtol: float, gradients: dict[str, NDArray[Any]] 
 
     What a point gives and takes then nearly cancels: to about the square of the interval over h.
     """
-    left = (problem.span / problem.h) ** 2
+    left = problem.span / problem.h
+    left *= left  # which may overflow, where a power would raise
     tolerance = rtol
     while gradients is not None and 0 < 10 * left * rtol < tolerance and tolerance > _LEAST:
         tolerance /= 100

@@ -283,7 +283,7 @@ def _make_adjoint(variant: Variant) -> Callable:
         by_x,
         by_h,
     ):
-        """by_z, by_x (nodes,) += share times what `forward` sums and the same of dK/dd; by_h of dK/dh."""
+        """by_z, by_x (nodes,) += share times what `forward` sums and the same of h dK/dd; by_h of h dK/dh."""
         p = parameters_of(params, 0)
         period = p[PERIOD]
         count = int(p[IMAGES]) if images else 1

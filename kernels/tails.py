@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .arithmetic import LARGEST
 from .cell_levels import chebyshev
-from .families import IMAGES, RowParameters
+from .families import IMAGES, INVERSE_BANDWIDTH, RowParameters
 from .names import COMPACT, KNOTS
 from .products import times
 from .row_data import RowData
@@ -275,10 +275,11 @@ class Tail:
             loop(*self._nodes(part), *reference, by_z[index], by_x[index], by_h[index])
 
         self._row.each(len(parts), some)
-        for name, values, sign in (("z", by_z.sum(axis=0), -1.0), ("x", by_x.sum(axis=0), 1.0)):
+        inverse_h = float(self._family.parameters[0, INVERSE_BANDWIDTH])
+        for name, values, factor in (("z", by_z.sum(axis=0), -1.0), ("x", by_x.sum(axis=0), inverse_h)):
             if name in out:
-                self._add(sign * values, out[name])
-        return -float(by_h.sum())
+                self._add(factor * values, out[name])
+        return -float(by_h.sum()) * inverse_h
 
     def _add(self, values: Floats, out: NDArray[Any]) -> None:
         listed = self._listed if self._index is None else self._index[self._listed]

@@ -6,7 +6,6 @@ are neighbours; what lies beyond the reach is never looked at.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
@@ -24,12 +23,13 @@ from .cell_geometry import (
     TRASH,
     Geometry,
     around,
+    ceiling,
     even,
     locator,
     on_circle,
 )
 from .cells import Bins, reach_of
-from .families import FORMULAS, IMAGES, RowParameters, Variant, row_parameters
+from .families import FORMULAS, IMAGES, INVERSE_BANDWIDTH, RowParameters, Variant, row_parameters
 from .families import PERIOD as FAMILY_PERIOD
 from .jit import helper, lazily
 from .lanes import MASS, REFERENCE, Lanes, look, look_at_points, rescale, start_lane, weights_of
@@ -103,7 +103,7 @@ def plan_window(kernel: str, h: float, period: float | None, bins: Bins, rtol: f
         return WindowPlan(family, shape, period, 0.0, bins.number, 0)
     beyond = 0.0 if kernel in COMPACT else value_beyond(family, reach, h, True)
     # As many as fit into the reach, which ends short of the next by more than places round.
-    looks = math.floor(2 * reach / bins.spacing * (1 + 1e-6)) + 1 if bins.spacing > 0 else 0
+    looks = ceiling(2 * reach / bins.spacing * (1 + 1e-6)) if bins.spacing > 0 else 0
     if 0 < looks <= _MOST_LOOKS and (period is None or (looks + 1) * bins.spacing < period / 2):
         columns = bins.number + looks + 1
         near = Geometry("even", False, looks / 2 + 1, bins.spacing, columns, 1, (0.0,), 0.0, 1)
@@ -225,7 +225,7 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
                         total += weights[j] * exp2(e) * f
             density[m] += total
             if derived:
-                widening[m] += wider
+                widening[m] += wider * p[INVERSE_BANDWIDTH]
 
     return forward
 
@@ -267,7 +267,7 @@ def _make_adjoint(variant: Variant, circle: bool) -> Callable:
             by_z[index[j]] += weights[j] * (share / copies - sums[j])
         if derived:
             for j in range(points.shape[0]):
-                by_x[index[j]] += weights[j] * slopes[j]
+                by_x[index[j]] += weights[j] * slopes[j] * p[INVERSE_BANDWIDTH]
         for j in range(by_z.shape[0]):
             largest = max(largest, abs(by_z[j]))
         return largest

@@ -16,7 +16,7 @@ from .ahead import to_read
 from .arithmetic import SMALLEST, exp2
 from .cell_geometry import COPIES, PERIOD, locator
 from .cell_points import finish
-from .families import FORMULAS, IMAGES, Variant
+from .families import FORMULAS, IMAGES, INVERSE_BANDWIDTH, Variant
 from .families import PERIOD as FAMILY_PERIOD
 from .jit import helper, lazily
 from .lanes import look, look_at_points, rescale, start_lane, weigh_seen, weights_of
@@ -129,7 +129,7 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
                             reached = (e > SMALLEST) & (f > 0.0)
                             terms[j] += w[j] * exp2(e) * f_h if reached else 0.0
                     for j in range(n):
-                        widening[np.uint64(cell[j] + number)] += terms[j]
+                        widening[np.uint64(cell[j] + number)] += terms[j] * p[INVERSE_BANDWIDTH]
 
     def forward(x, z, ends, g, centers, looks, params, derived, states, sums, counter, most):
         """sums (lanes, 2 bins) += densities and widenings from the points that look at a bin.
@@ -191,7 +191,7 @@ def _make_adjoint(variant: Variant, circle: bool) -> Callable:
                             slopes[j] += weight[j] * exp2(e) * f_d if reached else 0.0
             largest = max(largest, finish(w, sums, share, -1.0, by_z[start : start + n]))
             if derived:
-                finish(w, slopes, 0.0, 1.0, by_x[start : start + n])
+                finish(w, slopes, 0.0, p[INVERSE_BANDWIDTH], by_x[start : start + n])
         return largest
 
     def adjoint(
