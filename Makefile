@@ -10,7 +10,7 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: bench test loops check asv-quick clean
+.PHONY: bench test loops campaign check asv-quick clean
 
 bench: $(VENV)/bench.done
 	$(BIN)/kdexent bench $(ARGS)
@@ -22,6 +22,11 @@ test: $(VENV)/test.done
 loops: $(VENV)/test.done
 	$(BIN)/python tests/coverage_of_loops.py 95
 	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -n auto tests/test_every_loop.py tests/test_tails.py tests/test_inputs.py
+
+# Random problems with nasty structure against exact answers: SECONDS=3600 for an hour, ARGS="--seed 7" for one of them.
+SECONDS ?= 600
+campaign: $(VENV)/test.done
+	$(BIN)/python tests/campaign.py --seconds $(SECONDS) $(ARGS)
 
 # Types are checked on the installed package: the folders only get its name when they are built.
 check: $(VENV)/dev.done
