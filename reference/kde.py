@@ -4,7 +4,8 @@
     r_im = S_i K_h(c_m - x_i) / q_m,  dL/dz_i = S_i - sum_m p_m r_im
     dL/dx_i = sum_m p_m r_im K_h'/K_h,  dL/dh = -sum_im p_m r_im (dK_h/dh)/K_h
 
-All pairs of bins and points, in the log domain, a bounded number of pairs at a time.
+All pairs of bins and points, a bounded number of them at a time. Each bin has a reference point, the one with
+the largest S_j K_h(c_m - x_j) but for a little, and shares come from ratios of kernel values to that one's.
 """
 
 from __future__ import annotations
@@ -16,24 +17,40 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kdexent import checks
-from kdexent.problem import Problem, check_wrt, density_problem, loss_problem
+from kdexent.problem import Problem, Rows, check_wrt, density_problem, loss_problem
 
-from .families import LogKernel, image_count, log_kernel
-
-Floats = NDArray[np.float64]
+from .families import Floats, Kernel
+from .wrapped import make_kernel
 
 _PAIRS = 2**17  # evaluated at a time; one row of one bin where that is more
+# Formulas are written for results that over- and underflow.
+_QUIETLY = np.errstate(all="ignore")
+_REFERENCES = 30  # each makes the largest term known to a share of eps of what the one before did
+
+
+class _Distances(NamedTuple):
+    """|c_m - x_j|, the near way round on a circle, as sums of two floats; and the signs of c_m - x_j."""
+
+    near: Floats
+    rest: Floats
+    sign: Floats
+
+    def take(self, index: NDArray[np.intp]) -> _Distances:
+        return _Distances(*(np.take_along_axis(part, index, axis=-1) for part in self))
 
 
 class _Chunk(NamedTuple):
-    """log S_j K_h(c_m - x_j) for some rows and bins and all points, (r, m, N)."""
+    """For some rows and bins and all points: log q_m (r, m), and the share of each point in it (r, m, N)."""
 
     rows: slice
     bins: slice
-    log_terms: Floats
-    kernel: LogKernel
+    log_q: Floats
+    share: Floats
+    distances: _Distances
+    kernel: Kernel
 
 
+@_QUIETLY
 def loss(
     x: ArrayLike,
     z: ArrayLike,
@@ -60,11 +77,11 @@ def loss(
     losses = np.zeros(problem.rows)
     masses = _all_rows(problem.masses.block(0, problem.rows), problem.rows)
     for chunk in _chunks(problem):
-        log_q, _ = _normalise(chunk.log_terms)
-        losses[chunk.rows] -= _sum_where(masses[chunk.rows, chunk.bins], log_q)
+        losses[chunk.rows] -= _sum_where(masses[chunk.rows, chunk.bins], chunk.log_q)
     return _shaped(losses, problem)
 
 
+@_QUIETLY
 def loss_and_grad(
     x: ArrayLike,
     z: ArrayLike,
@@ -98,15 +115,17 @@ def loss_and_grad(
     for chunk in _chunks(problem):
         rows = chunk.rows
         p = masses[rows, chunk.bins]
-        log_q, r = _normalise(chunk.log_terms)
-        losses[rows] -= _sum_where(p, log_q)
-        covered[rows] += (p * np.isfinite(log_q)).sum(axis=-1)
-        r *= p[..., np.newaxis]
+        losses[rows] -= _sum_where(p, chunk.log_q)
+        r = p[..., np.newaxis] * chunk.share
+        covered[rows] += (p * chunk.share.any(axis=-1)).sum(axis=-1)
         by_z[rows] -= r.sum(axis=1)
         if names != ("z",):
-            by_distance, by_bandwidth = chunk.kernel.slopes()
-            by_x[rows] += (r * by_distance).sum(axis=1)
-            by_h[rows] -= (r * by_bandwidth).sum(axis=(1, 2))
+            by_distance, by_bandwidth = chunk.kernel.slopes(chunk.distances.near)
+            by_x[rows] += _sum_where(r, chunk.distances.sign * by_distance, axis=1)
+            by_h[rows] -= _sum_where(r, by_bandwidth, axis=(1, 2))
+    unit = _unit(problem)
+    small = np.minimum(_block(problem.bandwidth, slice(0, R)) * unit, 1)
+    by_x, by_h = by_x * unit / small[:, np.newaxis], by_h * unit / small
     if "z" in names:
         for rows in _row_chunks(R, N):
             by_z[rows] += covered[rows, np.newaxis] * np.exp(_log_softmax(problem, rows))
@@ -115,6 +134,7 @@ def loss_and_grad(
     return _shaped(losses, problem), results[0] if isinstance(wrt, str) else results
 
 
+@_QUIETLY
 def log_density(
     x: ArrayLike,
     z: ArrayLike,
@@ -136,7 +156,7 @@ def log_density(
     _require_data(x, z)
     log_q = np.empty((problem.rows, problem.bins))
     for chunk in _chunks(problem):
-        log_q[chunk.rows, chunk.bins], _ = _normalise(chunk.log_terms)
+        log_q[chunk.rows, chunk.bins] = chunk.log_q
     return _shaped(log_q, problem)
 
 
@@ -150,56 +170,100 @@ def _row_chunks(rows: int, pairs_per_row: int) -> Iterator[slice]:
         yield slice(start, min(start + step, rows))
 
 
+def _unit(problem: Problem) -> float:
+    """Return a factor for lengths: then sums of a few do not overflow, and parts of a period are floats."""
+    h, period = problem.bandwidth.values, problem.period
+    lengths = (h, problem.x.values, problem.centers.values) if period is None else (np.array(period),)
+    largest = max(np.abs(length).max(initial=0) for length in lengths)
+    if largest > 2.0**1000 and h.min(initial=1) > 2.0**-1000:
+        return 2.0**-8
+    return 2.0**60 if largest < 2.0**-900 and h.max(initial=1) < 2.0**900 else 1.0
+
+
+def _block(part: Rows, rows: slice) -> Floats:
+    """Return an argument for some of the rows."""
+    return _all_rows(part.block(rows.start, rows.stop).astype(np.float64), rows.stop - rows.start)
+
+
 def _chunks(problem: Problem) -> Iterator[_Chunk]:
-    """Yield the log terms of every pair, some rows and bins at a time."""
-    N, M, period = problem.points, problem.bins, problem.period
-    images = 1
-    if period is not None:
-        widest = float(problem.bandwidth.values.max(initial=0))
-        images = min(64, 2 * image_count(problem.kernel, widest, period) + 1)
-    for rows in _row_chunks(problem.rows, N * M * images):
-        log_S = _log_softmax(problem, rows)
-        x = problem.x.block(rows.start, rows.stop).astype(np.float64)
-        h = _all_rows(problem.bandwidth.block(rows.start, rows.stop), len(log_S))
-        centers = problem.centers.block(rows.start, rows.stop)
-        if period is not None:
-            x, centers = _near_origin(x, period), _near_origin(centers, period)
-        step = max(1, _PAIRS // (len(log_S) * N * images))
+    """Yield the shares of every pair, some rows and bins at a time."""
+    N, M, unit = problem.points, problem.bins, _unit(problem)
+    period = None if problem.period is None else problem.period * unit
+    for rows in _row_chunks(problem.rows, N * M):
+        count, log_S, z = rows.stop - rows.start, _log_softmax(problem, rows), _block(problem.z, rows)
+        places = (_near_origin(_block(part, rows), problem.period) for part in (problem.x, problem.centers))
+        x, centers = (place * unit for place in places)
+        h = _block(problem.bandwidth, rows)[:, np.newaxis, np.newaxis] * unit
+        kernel = make_kernel(problem.kernel, h, period)
+        step = max(1, _PAIRS // (count * N))
         for start in range(0, M, step):
             bins = slice(start, min(start + step, M))
-            d = centers[:, bins, np.newaxis] - x[:, np.newaxis, :]
-            d = np.broadcast_to(d, (len(log_S), *d.shape[1:]))
-            kernel = log_kernel(problem.kernel, d, h[:, np.newaxis, np.newaxis], period)
-            yield _Chunk(rows, bins, log_S[:, np.newaxis, :] + kernel.value, kernel)
+            distances = _distances(centers[:, bins, np.newaxis], x[:, np.newaxis, :], period)
+            log_q, share = _shares(log_S[:, np.newaxis, :], z[:, np.newaxis, :], distances, kernel)
+            yield _Chunk(rows, bins, log_q + np.log(unit), share, distances, kernel)
 
 
-def _near_origin(angles: Floats, period: float) -> Floats:
-    """Move angles many turns away back, exactly, so that their differences keep their digits."""
-    return np.where(np.abs(angles) > 16 * period, np.fmod(angles, period), angles)
+def _distances(c: Floats, x: Floats, period: float | None) -> _Distances:
+    d, rest = _exact_sum(c, -x)
+    if period is not None:
+        d, rest = _exact_sum(np.where(2 * np.abs(d) > period, d - np.copysign(period, d), d), rest)
+    return _Distances(np.abs(d), np.where(d < 0, -rest, rest), np.sign(d))
+
+
+def _near_origin(angles: Floats, period: float | None) -> Floats:
+    """Return angles less whole turns, exactly."""
+    if period is None:
+        return angles
+    angles = np.fmod(angles, period)
+    return np.where(2 * np.abs(angles) > period, angles - np.copysign(period, angles), angles)
+
+
+def _exact_sum(a: Floats, b: Floats) -> tuple[Floats, Floats]:
+    """Return the rounded sum, and what rounding took off (Knuth's TwoSum)."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
+
+
+def _shares(log_S: Floats, z: Floats, distances: _Distances, kernel: Kernel) -> tuple[Floats, Floats]:
+    """Return log q (r, m), and each point's share of q (r, m, N): zero where q is."""
+    near, rest, _ = distances
+    masked = z == -np.inf
+    log_S, z = np.broadcast_to(log_S, near.shape), np.broadcast_to(z, near.shape)
+
+    def relative_to(top: NDArray[np.intp]) -> Floats:
+        """Return log [S_j K_h(c_m - x_j)] less that of the reference points."""
+        reference = distances.take(top)
+        gap = (near - reference.near) + (rest - reference.rest)
+        ratio = kernel.log_ratio(near, reference.near, gap)
+        terms = np.where(masked, -np.inf, (z - np.take_along_axis(z, top, axis=-1)) + ratio)
+        return np.where(np.isnan(terms), -np.inf, terms)
+
+    top = np.where(masked, np.inf, near).argmin(axis=-1)[..., np.newaxis]
+    terms = relative_to(top)
+    for _ in range(_REFERENCES):
+        best = terms.argmax(axis=-1)[..., np.newaxis]
+        above = np.take_along_axis(terms, best, axis=-1) > 1
+        if not above.any():
+            break
+        top = np.where(above, best, top)
+        terms = relative_to(top)
+    share = np.exp(np.minimum(terms, 1))
+    total = share.sum(axis=-1, keepdims=True)
+    log_top = np.take_along_axis(log_S, top, axis=-1) + kernel.log_value(distances.take(top).near)
+    np.divide(share, total, out=share, where=total > 0)
+    return (log_top + np.log(total))[..., 0], share
 
 
 def _log_softmax(problem: Problem, rows: slice) -> Floats:
     z = problem.z.block(rows.start, rows.stop).astype(np.float64)
-    top = z.max(axis=-1, keepdims=True)
-    log_S = z - top - np.log(np.exp(z - top).sum(axis=-1, keepdims=True))
-    return _all_rows(log_S, rows.stop - rows.start)
+    z = z - z.max(axis=-1, keepdims=True)
+    return _all_rows(z - np.log(np.exp(z).sum(axis=-1, keepdims=True)), rows.stop - rows.start)
 
 
-def _normalise(log_terms: Floats) -> tuple[Floats, Floats]:
-    """Return the log of the sum over points, and each point's share of it (zero where the sum is)."""
-    top = log_terms.max(axis=-1, keepdims=True)
-    top[~np.isfinite(top)] = 0
-    share = np.exp(log_terms - top)
-    total = share.sum(axis=-1, keepdims=True)
-    with np.errstate(divide="ignore"):
-        log_sum = (top + np.log(total))[..., 0]
-    np.divide(share, total, out=share, where=total > 0)
-    return log_sum, share
-
-
-def _sum_where(p: Floats, log_q: Floats) -> Floats:
-    """Return sum_m p_m log q_m with 0 log 0 = 0."""
-    return np.where(p > 0, p * np.where(p > 0, log_q, 0), 0).sum(axis=-1)
+def _sum_where(p: Floats, values: Floats, axis: Any = -1) -> Floats:
+    """Return the sum of p times values with 0 times anything = 0."""
+    return np.where(p > 0, p * np.where(p > 0, values, 0), 0).sum(axis=axis)
 
 
 def _all_rows(values: Floats, rows: int) -> Floats:

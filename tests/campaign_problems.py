@@ -33,7 +33,8 @@ class Case:
 
 
 def _size(rng):
-    points = int(10 ** rng.choice([rng.uniform(0, 1), rng.uniform(0.5, 2.5), rng.uniform(2, 3.5), 4.3]))
+    sizes = [rng.uniform(0, 1), rng.uniform(0.5, 2.5), rng.uniform(2, 3.5), 4.3]
+    points = int(10 ** rng.choice(sizes, p=[0.2, 0.4, 0.3, 0.1]))
     bins = int(10 ** rng.choice([0, rng.uniform(0, 1.2), rng.uniform(1, 2.5)]))
     return points, max(1, min(bins, int(_MOST_PAIRS / points)))
 

@@ -126,7 +126,7 @@ class _Density:
 
     def _line(self, a):
         u = a / self.h
-        if self.kernel in COMPACT and u > 1:
+        if self.kernel in COMPACT and (u > 1 or (u == 1 and self.kernel != "boxcar")):
             return mp.mpf(0), mp.mpf(0), mp.mpf(0)
         value, slope = KERNELS[self.kernel](u)
         h = self.h

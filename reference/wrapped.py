@@ -1,0 +1,294 @@
+"""Kernels on a circle of period P: closed forms, the Fourier series, or the images near enough to matter.
+
+Distances are those of the near way round, 0 <= a <= P/2. The chord (P/pi) sin(pi a/P) takes the place of
+the distance in two families: von_mises is the gaussian of it, and the wrapped cauchy again a cauchy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.polynomial import Polynomial
+
+from kdexent.names import CIRCLE_ONLY, COMPACT
+
+from .families import (
+    LINE,
+    PROFILES,
+    Floats,
+    Kernel,
+    compact,
+    half_difference_of_squares,
+    in_bandwidths,
+    log_cauchy_ratio,
+)
+
+_NEGLIGIBLE = 39  # exp(-39) is below the rounding of 1
+
+
+def make_kernel(kernel: str, h: Floats, period: float | None) -> Kernel:
+    """Return a kernel with bandwidths (R, 1, 1), on the line or on the circle."""
+    if period is None:
+        return LINE[kernel](h)
+    if kernel in CIRCLE:
+        return CIRCLE[kernel](h, period)
+    # From here on images are many, and a wide kernel is nearly constant.
+    is_wide = (h >= (4 if kernel in COMPACT else 1 / 2) * period).ravel()
+    wide = _wide_compact if kernel in COMPACT else _fourier_series
+    narrow = _near_compact if kernel in COMPACT else _near_images
+    if is_wide.all():
+        return wide(kernel, h, period)
+    if not is_wide.any():
+        return narrow(kernel, h, period)
+    return _rows_apart(is_wide, wide(kernel, h[is_wide], period), narrow(kernel, h[~is_wide], period))
+
+
+def _rows_apart(first: np.ndarray, one: Kernel, other: Kernel) -> Kernel:
+    """Return the kernel that is `one` in the rows that come first and `other` in the rest."""
+
+    def together(name: str, *distances: Floats) -> Floats:
+        distances = np.broadcast_arrays(*distances)
+        values = np.empty((2, *distances[0].shape))
+        values[:, first] = getattr(one, name)(*(a[first] for a in distances))
+        values[:, ~first] = getattr(other, name)(*(a[~first] for a in distances))
+        return values
+
+    return Kernel(
+        lambda a: together("log_value", a)[0],
+        lambda a, b, gap: together("log_ratio", a, b, gap)[0],
+        lambda a: tuple(together("slopes", a)),
+    )
+
+
+def _near_compact(kernel: str, h: Floats, period: float) -> Kernel:
+    return compact(PROFILES[kernel], h, period * np.arange(int(h.max() / period + 1 / 2) + 1))
+
+
+def _near_images(kernel: str, h: Floats, period: float) -> Kernel:
+    """Return log K of the nearest image, plus the logarithm of the sum over all relative to it."""
+    line, ratio = LINE[kernel](h), float(h.max() / period)
+    # The k-th image is at least (|k| - 1/2) P away, the nearest at most P/2.
+    squares = kernel == "gaussian"
+    reach = int(1 / 2 + np.sqrt(1 / 4 + 2 * _NEGLIGIBLE * ratio**2) if squares else 1 + _NEGLIGIBLE * ratio)
+
+    def images(a: Floats) -> list[tuple[int, Floats, Floats]]:
+        """Return for each image which way it moves with a, its distance, and K there relative to K(a)."""
+        found = [(1, a, np.ones_like(a))]
+        for shift in period * np.arange(1, reach + 1):
+            found.append((1, a + shift, np.exp(line.log_ratio(a + shift, a, np.full_like(a, shift)))))
+            found.append((-1, shift - a, np.exp(line.log_ratio(shift - a, a, shift - 2 * a))))
+        return found
+
+    def log_sum(a: Floats) -> Floats:
+        return np.log(sum(share for _, _, share in images(a)))
+
+    def slopes(a: Floats) -> tuple[Floats, Floats]:
+        total, by_a, by_h = np.zeros_like(a), np.zeros_like(a), np.zeros_like(a)
+        for way, distance, share in images(a):
+            slope, widening = line.slopes(distance)
+            total += share
+            by_a += np.where(share > 0, share * way * slope, 0)
+            by_h += np.where(share > 0, share * widening, 0)
+        return by_a / total, by_h / total
+
+    return Kernel(
+        lambda a: line.log_value(a) + log_sum(a),
+        lambda a, b, gap: line.log_ratio(a, b, gap) + (log_sum(a) - log_sum(b)),
+        slopes,
+    )
+
+
+def _gaussian_transform(w: Floats) -> tuple[Floats, Floats]:
+    value = np.exp(-w * w / 2)
+    return value, -w * value
+
+
+def _logistic_transform(w: Floats) -> tuple[Floats, Floats]:
+    # Past y = 700 the transform is below 1e-300 and sinh about to overflow.
+    y = np.minimum(np.pi * w, 700)
+    value = y / np.sinh(y)
+    return value, value * (1 / y - 1 / np.tanh(y)) * np.pi
+
+
+# The Fourier transform of K at w = 2 pi n h/P, with its derivative by w.
+FOURIER = {"gaussian": _gaussian_transform, "logistic": _logistic_transform}
+
+
+def _fourier_series(kernel: str, h: Floats, period: float) -> Kernel:
+    """Return log of (1 + 2 sum_n F(2 pi n h/P) cos(2 pi n d/P)) / P, for h >= P/2 (Poisson summation)."""
+    n = np.arange(1, 6).reshape(-1, 1, 1, 1)
+    w = 2 * np.pi * n * np.minimum(h / period, 1e3)  # beyond, all F are 0
+    coefficient, slope = FOURIER[kernel](w)
+
+    def angle(a: Floats) -> Floats:
+        return 2 * np.pi * n * (a / period)
+
+    def value(a: Floats) -> Floats:
+        return 1 + 2 * (coefficient * np.cos(angle(a))).sum(axis=0)
+
+    def slopes(a: Floats) -> tuple[Floats, Floats]:
+        by_a = -2 * (coefficient * w * np.sin(angle(a))).sum(axis=0)
+        by_h = 2 * (slope * w * np.cos(angle(a))).sum(axis=0)
+        below = value(a) * np.maximum(h, 1)
+        return by_a / below, by_h / below
+
+    return Kernel(
+        lambda a: np.log(value(a)) - np.log(period),
+        lambda a, b, gap: np.log(value(a) / value(b)),
+        slopes,
+    )
+
+
+def _laplace_on_circle(h: Floats, period: float) -> Kernel:
+    """Return log of (exp(-a/h) + exp(-(P-a)/h)) / (2h (1 - exp(-P/h)))."""
+    turn = np.clip(period / h, 1e-300, 800)
+    log_norm = np.log(2) + np.log(np.minimum(h, period)) + np.log(-np.expm1(-turn) / np.minimum(turn, 1))
+
+    def far(a: Floats) -> Floats:
+        """Return the way round the far side, relative to the near one."""
+        return np.exp(-(period - 2 * a) / h)
+
+    def slopes(a: Floats) -> tuple[Floats, Floats]:
+        ratio, wide = far(a), np.maximum(h, 1)
+        u = in_bandwidths((a + (period - a) * ratio) / (1 + ratio), h)
+        # At a = 0 the slopes of both sides cancel; so they do at P/2.
+        score = -np.sign(a) * np.tanh((period - 2 * a) / h / 2)
+        return score / wide, (u - 1 + turn * np.exp(-turn) / -np.expm1(-turn)) / wide
+
+    return Kernel(
+        lambda a: -a / h + np.log1p(far(a)) - log_norm,
+        lambda a, b, gap: -gap / h + (np.log1p(far(a)) - np.log1p(far(b))),
+        slopes,
+    )
+
+
+def _chord(a: Floats, period: float) -> Floats:
+    """Return (P/pi) sin(pi a/P)."""
+    return a * np.sinc(a / period)
+
+
+def _cosine(a: Floats, period: float) -> Floats:
+    """Return cos(pi a/P), which is the derivative of the chord."""
+    return np.sin(np.pi / 2 * ((period - 2 * a) / period))
+
+
+def _cauchy_on_circle(h: Floats, period: float) -> Kernel:
+    """Return log of sinh(s) / (P (cosh(s) - cos(2 pi a/P))), s = 2 pi h/P.
+
+    That is the cauchy kernel of bandwidth (P/pi) tanh(s/2) at the distance chord / cosh(s/2).
+    """
+    half = np.clip(np.pi * (h / period), 1e-300, 350)  # s/2; beyond, the kernel is 1/P to rounding
+    t, sech = np.tanh(half), 1 / np.cosh(half)
+    bandwidth = np.maximum(np.where(half < 1, h * (t / half), period / np.pi * t), 5e-324)
+    log_norm = np.where(half < 1, np.log(np.pi) + np.log(h) + np.log(t / half), np.log(period) + np.log(t))
+
+    def reduced(a: Floats) -> Floats:
+        return _chord(a, period) * sech
+
+    def slopes(a: Floats) -> tuple[Floats, Floats]:
+        far, wide = np.hypot(bandwidth, reduced(a)), np.maximum(h, 1)
+        chord, cos = _chord(a, period) / far, _cosine(a, period)
+        tall = bandwidth / far
+        score = -2 * chord * sech**2 * (half / t) * tall * cos
+        return score / wide, half / t * sech**2 * (chord**2 - (tall * cos) ** 2) / wide
+
+    return Kernel(
+        lambda a: log_cauchy_ratio(reduced(a), 0, bandwidth) - log_norm,
+        lambda a, b, gap: log_cauchy_ratio(reduced(a), reduced(b), bandwidth),
+        slopes,
+    )
+
+
+def _von_mises(h: Floats, period: float) -> Kernel:
+    """Return log of exp(kappa cos(2 pi a/P)) / (P I0(kappa)), kappa = (P / (2 pi h))^2.
+
+    That is exp(-v^2/2) up to a constant, v = chord/h, whose integral is had by the trapezoidal rule: it
+    converges exponentially for a function that is periodic or has decayed to nothing at the end.
+    """
+    at = np.linspace(0, 1 / 2, 201).reshape(-1, 1, 1, 1)
+    share = np.minimum(1, 80 * (h / period))  # of the circle on which there is anything
+    v = at * np.minimum(period / h, 80) * np.sinc(at * share)
+    log_width = np.log(np.minimum(period, 80 * h))
+    density = np.exp(-v * v / 2)
+    density[[0, -1]] /= 2
+    log_norm = log_width + np.log(density.sum(axis=0) / 200)
+    mean_square = (density * v * v).sum(axis=0) / density.sum(axis=0)
+
+    def log_ratio(a: Floats, b: Floats, gap: Floats) -> Floats:
+        # sin^2 a - sin^2 b = sin(a - b) sin(a + b)
+        around = np.minimum(a + b, (period / 2 - a) + (period / 2 - b))
+        return -half_difference_of_squares(_chord(gap, period), _chord(around, period), h)
+
+    def slopes(a: Floats) -> tuple[Floats, Floats]:
+        v, wide = in_bandwidths(_chord(a, period), h), np.maximum(h, 1)
+        return -v * _cosine(a, period) / wide, v * (v / wide) - mean_square / wide
+
+    return Kernel(lambda a: -((_chord(a, period) / h) ** 2) / 2 - log_norm, log_ratio, slopes)
+
+
+CIRCLE: dict[str, Callable[[Floats, float], Kernel]] = {
+    "laplace": _laplace_on_circle,
+    "cauchy": _cauchy_on_circle,
+    "von_mises": _von_mises,
+}
+assert CIRCLE.keys() >= CIRCLE_ONLY
+
+_DERIVATIVES = 14  # (h/P >= 4)^-14 times the cosine's is below rounding, polynomials have at most 9
+
+
+def _in_powers(kernel: str) -> Polynomial:
+    """Return K(u), 0 <= u <= 1, as a polynomial."""
+    profile, u = PROFILES[kernel], Polynomial([0, 1])
+    if kernel == "cosine":
+        terms = np.cumprod([1, *(-((np.pi / 2) ** 2) / ((2 * k - 1) * 2 * k) for k in range(1, 16))])
+        return profile.scale * Polynomial(np.ravel(np.column_stack([terms, np.zeros_like(terms)])))
+    base = {"boxcar": 1 + 0 * u, "triangular": 1 - u, "tricube": 1 - u**3}.get(kernel, 1 - u**2)
+    return profile.scale * base**profile.power
+
+
+def _wide_compact(kernel: str, h: Floats, period: float) -> Kernel:
+    """Return log of 1/P times one plus what the kernel's knots add (Euler and Maclaurin's formula).
+
+    The sum of K over points a step of D = P/h apart differs from its integral by the sum over knots y and
+    over jumps J_j in the j-th derivative there of -J_j D^(j+1) B_(j+1)(t) / (j+1)!, where y + t D is the next
+    point after y and B are the Bernoulli polynomials: all of it, for a polynomial.
+    """
+    step, rest = period / h, np.fmod(h, period)
+    bernoulli = [Polynomial([1.0])]  # divided by (j+1)!: each integrates the one before, and to 0
+    for _ in range(_DERIVATIVES + 1):
+        integral = bernoulli[-1].integ()
+        bernoulli.append(integral - integral.integ()(1.0))
+    shape = _in_powers(kernel)
+    jumps = []
+    for j in range(_DERIVATIVES):
+        at_0, at_1 = shape.deriv(j)(0.0) if j else shape(0.0), shape.deriv(j)(1.0) if j else shape(1.0)
+        by_knot = ((1, -at_1), (-1, (-1) ** j * at_1), (0, (1 - (-1) ** j) * at_0))
+        jumps += [(j, y, jump) for y, jump in by_knot if abs(jump) > 1e-12]
+
+    def deviation(a: Floats) -> Floats:
+        if kernel == "boxcar":  # counted, so that both edges are in reach
+            counted = (a <= rest).astype(float) + (period - a <= rest)
+            return (counted / 2 - rest / period) * step
+        return -sum(jump * step ** (j + 1) * bernoulli[j + 1](_turn(a, y)) for j, y, jump in jumps)
+
+    def _turn(a: Floats, y: int) -> Floats:
+        return np.mod((a - y * rest) / period, 1)
+
+    def slopes(a: Floats) -> tuple[Floats, Floats]:
+        by_a, by_h, wide = np.zeros_like(a), np.zeros_like(a), np.maximum(h, 1)
+        if kernel == "boxcar":
+            return by_a, by_h - 1 / wide
+        for j, y, jump in jumps:
+            t = _turn(a, y)
+            slope = jump * step**j * bernoulli[j](t)
+            by_a -= slope
+            by_h += (j + 1) * jump * step ** (j + 1) * bernoulli[j + 1](t) + y * slope
+        below = (1 + deviation(a)) * wide
+        return by_a / below, by_h / below
+
+    return Kernel(
+        lambda a: np.log1p(deviation(a)) - np.log(period),
+        lambda a, b, gap: np.log1p(deviation(a)) - np.log1p(deviation(b)),
+        slopes,
+    )

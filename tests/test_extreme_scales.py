@@ -1,0 +1,211 @@
+"""Bandwidths, periods and distances as small and as large as floats are: right values, or infinite ones."""
+
+import warnings
+
+import numpy as np
+import oracle
+import pytest
+from problems import IDS, KERNELS_AND_DOMAINS, SMOOTH, random_problem
+from ways import WRT, assert_agrees, exactly, solve
+
+import kdexent
+from kdexent import reference
+from kdexent.names import CIRCLE_ONLY
+
+WAYS = ["reference"]
+DENSITIES = {"reference": reference.log_density}
+ALL_WAYS = pytest.mark.parametrize("way", WAYS)
+ALL = pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
+DENSITY = pytest.mark.parametrize("log_density", DENSITIES.values(), ids=DENSITIES)
+
+LOG_K0 = {  # log K(0)
+    "gaussian": -np.log(2 * np.pi) / 2,
+    "laplace": -np.log(2),
+    "logistic": -np.log(4),
+    "cauchy": -np.log(np.pi),
+    "boxcar": -np.log(2),
+    "triangular": 0.0,
+    "epanechnikov": np.log(3 / 4),
+    "biweight": np.log(15 / 16),
+    "triweight": np.log(35 / 32),
+    "tricube": np.log(70 / 81),
+    "cosine": np.log(np.pi / 4),
+    "von_mises": -np.log(2 * np.pi) / 2,
+}
+# Subnormal ones among them.
+LENGTHS = [5e-324, 1e-310, 1e-300, 1e-155, 1e-10, 1.0, 1e10, 1e155, 1e300]
+
+
+@ALL_WAYS
+@pytest.mark.parametrize("power", [-1000, -530, -300, 60, 500, 900])
+@ALL
+def test_change_of_units(kernel, period, power, way):
+    # Everything times s: L + log s, the same gradient by z, and those by lengths divided by s.
+    x, z = random_problem(0, 30)
+    options = {"bandwidth": 0.5, "kernel": kernel, "bins": 8, "period": period}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = solve(way, x, z, 1.0, 5.0, **options)
+        if found is None:
+            return
+        s = 2.0**power
+        scaled = {**options, "bandwidth": 0.5 * s, "period": None if period is None else period * s}
+        loss, gradients = solve(way, x * s, z, s, 5.0 * s, **scaled)
+    assert loss == pytest.approx(found[0] + power * np.log(2), rel=1e-14, abs=1e-14)
+    for name, gradient, before in zip(WRT, gradients, found[1], strict=True):
+        after = gradient if name == "z" else np.ldexp(gradient, power)
+        np.testing.assert_allclose(after, before, rtol=0, atol=1e-13 * max(1, np.abs(before).max()))
+
+
+@DENSITY
+@pytest.mark.parametrize("bandwidth", [5e-324, 1e-310, 2e-308, 1e-200, 1e-155])
+@ALL
+def test_density_at_the_point_itself(kernel, period, bandwidth, log_density):
+    log_q = log_density([0.0], [0.0], [0.0], bandwidth=bandwidth, kernel=kernel, period=period)
+    assert log_q[0] == pytest.approx(LOG_K0[kernel] - np.log(bandwidth), rel=1e-14)
+
+
+@DENSITY
+@pytest.mark.parametrize("period", LENGTHS)
+@pytest.mark.parametrize("kernel", kdexent.KERNELS)
+def test_density_of_kernels_that_are_wide_or_narrow_on_their_circle(kernel, period, log_density):
+    for bandwidth in LENGTHS:
+        if 1e-4 < bandwidth / period < 1e4:
+            continue
+        options = {"bandwidth": bandwidth, "kernel": kernel, "period": period}
+        log_q = log_density([0.0], [0.0], [0.0, period / 4, period / 2], **options)
+        if bandwidth > period:  # uniform, up to the share of a boxcar's last image
+            np.testing.assert_allclose(
+                log_q, -np.log(period), rtol=1e-14, atol=2 * period / bandwidth + 1e-14
+            )
+        else:
+            assert log_q[0] == pytest.approx(LOG_K0[kernel] - np.log(bandwidth), rel=1e-14, abs=1e-14)
+
+
+@ALL_WAYS
+@pytest.mark.parametrize("period", LENGTHS[1:])
+@pytest.mark.parametrize("bandwidth", LENGTHS[1:])
+@pytest.mark.parametrize("kernel", kdexent.KERNELS)
+def test_circles_of_any_size(kernel, bandwidth, period, way):
+    # Lengths in proportion to the smaller one.
+    unit = min(bandwidth, period / 4)
+    x, z = np.array([0.1, 0.3, 0.45]) * unit, np.array([0.0, 1.0, 0.5])
+    options = {"bandwidth": bandwidth, "kernel": kernel, "bins": 2, "period": period}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = solve(way, x, z, -unit, unit, **options)
+    if found is not None:
+        assert_agrees(found, exactly(x, z, -unit, unit, **options), z, bandwidth)
+
+
+@ALL_WAYS
+@pytest.mark.parametrize("bandwidth", [1e-310, 1e-150, 1.0, 1e100])
+@pytest.mark.parametrize("away", [1e155, 1e160, 1e250, 1e300, 1.5e308])
+@pytest.mark.parametrize("kernel", [k for k in SMOOTH if k not in CIRCLE_ONLY])
+def test_distances_whose_square_is_no_float(kernel, away, bandwidth, way):
+    x, z = np.array([away, 1.1 * away, away]), np.array([0.0, 0.5, 1.0])
+    options = {"bandwidth": bandwidth, "kernel": kernel, "bins": 4}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = solve(way, x, z, -1.0, 1.0, **options)
+    if found is not None:
+        assert_agrees(found, exactly(x, z, -1.0, 1.0, **options), z, bandwidth)
+
+
+@ALL_WAYS
+@pytest.mark.parametrize("kernel", [k for k in SMOOTH if k not in CIRCLE_ONLY])
+def test_far_bandwidths_wide_enough_for_their_distance(kernel, way):
+    # u is moderate though no square of a length is a float.
+    for scale in (1e-300, 1e-160, 1e160, 1e300):
+        x, z = np.array([0.5, 3.0, 7.0]) * scale, np.array([0.0, 0.5, 1.0])
+        options = {"bandwidth": scale, "kernel": kernel, "bins": 4}
+        found = solve(way, x, z, -scale, scale, **options)
+        if found is not None:
+            assert_agrees(found, exactly(x, z, -scale, scale, **options), z, scale)
+
+
+@ALL_WAYS
+@ALL
+def test_the_longest_distances_there_are(kernel, period, way):
+    x, z = np.array([1.7e308, -1.7e308, 8e307]), np.array([0.0, 3.0, 1.0])
+    period = None if period is None else 1.7e308
+    for bandwidth in (1e-300, 1.0, 1e300, 1.75e308):
+        for a, b in ((0.0, 1.0), (-1.7e308, -1.6e308), (1e307, 8e307)):
+            options = {"bandwidth": bandwidth, "kernel": kernel, "bins": 2, "period": period}
+            found = solve(way, x, z, a, b, **options)
+            if found is not None:
+                assert_agrees(found, exactly(x, z, a, b, **options), z, bandwidth)
+
+
+@ALL_WAYS
+@pytest.mark.parametrize(
+    ("x", "options", "expected", "gradient"),
+    [
+        ([0, 0], {"kernel": "von_mises", "period": 1e160}, 1.0751885332046727, [0.0, 0.0]),
+        ([0, 0.5], {"kernel": "cauchy", "period": 1e155}, 1.474861352665488, None),
+        ([0, 0.5], {"kernel": "cauchy", "period": 1e160}, 1.474861352665488, None),
+        ([0, 0.5], {"kernel": "cauchy"}, 1.474861352665488, None),
+    ],
+)
+def test_values_at_hand(x, options, expected, gradient, way):
+    x, z = np.array(x, float), np.array([0.0, 1.0])
+    loss, gradients = solve(way, x, z, -1.0, 1.0, bandwidth=1.0, bins=4, **options)
+    assert loss == pytest.approx(expected, rel=1e-14)
+    if gradient is not None:
+        np.testing.assert_allclose(gradients[0], gradient, rtol=0, atol=1e-15)
+
+
+@ALL_WAYS
+def test_two_points_beyond_the_square_root_of_floats(way):
+    z, options = np.zeros(2), {"bandwidth": 1.0, "bins": 4}
+    loss, gradients = solve(way, np.array([1e155, 1.1e155]), z, -1.0, 1.0, kernel="cauchy", **options)
+    share = 1 / (1 + 1.1**-2)  # q is proportional to 1/x^2
+    assert loss == pytest.approx(715.0368837386425, rel=1e-14)
+    np.testing.assert_allclose(gradients[0], [0.5 - share, share - 0.5], rtol=1e-12)
+    loss, gradients = solve(way, np.array([1e160, 1.1e160]), z, -1.0, 1.0, **options)
+    assert loss == np.inf
+    np.testing.assert_array_equal(gradients[0], [-0.5, 0.5])
+
+
+@DENSITY
+def test_concentrations_that_are_no_float(log_density):
+    log_q = log_density([0], [0], [0], bandwidth=1e-155, kernel="von_mises", period=2 * np.pi)
+    assert log_q[0] == pytest.approx(355.9817508808724, rel=1e-15)
+
+
+@ALL_WAYS
+def test_logits_as_far_apart_as_floats_are(way):
+    # The point far below owns the bin that it alone reaches; the loss is beyond all floats.
+    x, z = np.array([0.0, 5.0]), np.array([1.7e308, -1.7e308])
+    found = solve(way, x, z, 4.5, 5.5, bandwidth=1.0, kernel="epanechnikov", bins=2)
+    if found is not None:
+        assert found[0] == np.inf
+        np.testing.assert_array_equal(found[1][0], [1.0, -1.0])
+
+
+@pytest.mark.parametrize("function", ["loss", "loss_and_grad", "log_density"])
+def test_the_reference_keeps_floating_point_errors_to_itself(function):
+    where = ([1e200],) if function == "log_density" else (0, 1)
+    with np.errstate(all="raise"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for kernel in kdexent.KERNELS:
+            options = {"bandwidth": 1e-160, "kernel": kernel, "period": 1e160}
+            getattr(reference, function)([0.0, 800.0], [0.0, -900.0], *where, **options)
+
+
+@pytest.mark.parametrize("bandwidth", [0.9, 1.7, 400.0])
+@ALL
+def test_the_oracle_agrees_with_differences(kernel, period, bandwidth):
+    x, z, centers, masses = [0.3, 1.1], [0.2, -0.4], [0.5, 0.9], [0.25, 0.75]
+
+    def slope(first, h):
+        up, down = (
+            oracle.solve([x[0] + s * first, x[1]], z, centers, masses, bandwidth + s * h, kernel, period)
+            for s in (1, -1)
+        )
+        return (up.loss - down.loss) / 2
+
+    answer, step = oracle.solve(x, z, centers, masses, bandwidth, kernel, period), 2.0**-30
+    assert abs(slope(step, 0) / step - answer.by_x[0]) < 1e-12
+    if kernel != "boxcar" or period is None:  # where it jumps as images come in reach
+        assert abs(slope(0, step) / step - answer.by_h) < 1e-12

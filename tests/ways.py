@@ -1,0 +1,104 @@
+"""Every way there is to compute one row's loss and gradients, and how an answer compares with 40 digits."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import mpmath as mp
+import numpy as np
+import oracle
+
+import kdexent
+from kdexent import reference
+from kdexent.problem import loss_problem
+
+WRT = ("z", "x", "bandwidth")
+EPS = np.finfo(float).eps
+
+
+def _called(method):
+    def way(x, z, a, b, **options):
+        return kdexent.loss_and_grad(x, z, a, b, wrt=WRT, method=method, **options)
+
+    return way
+
+
+def _planned(method):
+    def way(x, z, a, b, **options):
+        return kdexent.Plan(x, a, b, method=method, **options).loss_and_grad(z, wrt=WRT)
+
+    return way
+
+
+def _as_a_row_of_three(x, z, a, b, **options):
+    """Return the middle row of a batch: the others have their logits the other way round."""
+    rows = np.stack([z[::-1], z, z[::-1]])
+    loss, gradients = kdexent.loss_and_grad(x, rows, a, b, wrt=WRT, **options)
+    return loss[1], tuple(gradient[1] for gradient in gradients)
+
+
+def _reference(x, z, a, b, **options):
+    return reference.loss_and_grad(x, z, a, b, wrt=WRT, **options)
+
+
+WAYS = {
+    "reference": _reference,
+    **{method: _called(method) for method in ("direct", "window", "cells", "auto")},
+    "planned cells": _planned("cells"),
+    "plan": _planned("auto"),
+    "batch": _as_a_row_of_three,
+}
+
+
+def solve(way, x, z, a, b, **options):
+    """Return the loss and the gradients by z, x and h; None where a method says that it does not apply."""
+    try:
+        return WAYS[way](x, z, a, b, **options)
+    except ValueError as error:
+        if str(error).startswith("method"):
+            return None
+        raise
+
+
+def exactly(x, z, a, b, **options):
+    """Return the oracle's answer for a row, at the bins' centres as they are in float64."""
+    return _exactly(tuple(x.tolist()), tuple(z.tolist()), a, b, tuple(sorted(options.items())))
+
+
+@lru_cache(maxsize=2_000)  # every way is compared with the same
+def _exactly(x, z, a, b, options):
+    about = {"kernel": "gaussian", "rule": "midpoint", "target": None, "period": None, **dict(options)}
+    names = ("bandwidth", "kernel", "bins", "rule", "target", "period")
+    problem = loss_problem(x, z, a, b, *(about[name] for name in names))
+    centers, masses = problem.centers.values[0], problem.masses.values[0]
+    return oracle.solve(x, z, centers, masses, about["bandwidth"], about["kernel"], about["period"])
+
+
+def assert_agrees(found, exact, z, bandwidth, rtol=1e-12, loss_rtol=2e-14, names=WRT):
+    """Assert that found (loss, gradients) are right to rtol of the largest, and 100 eps of S, S/h and S/h.
+
+    A number beyond all floats has to be infinite, with its sign.
+    """
+    loss, gradients = found
+    if abs(exact.loss) > _LARGEST:
+        assert loss == np.inf
+    else:
+        error = abs(mp.mpf(float(loss)) - exact.loss)
+        assert error <= loss_rtol * max(1, abs(exact.loss)), f"loss: error {mp.nstr(error, 3)}"
+    weights = np.exp(z - np.max(z))
+    slack = 100 * EPS * weights.max() / weights.sum()
+    for name, gradient in zip(WRT, gradients, strict=True):
+        if name not in names:
+            continue
+        unit = mp.mpf(1) if name == "z" else mp.mpf(float(bandwidth))
+        expected = [v * unit for v in np.atleast_1d(np.array(exact.gradients[name], dtype=object))]
+        allowed = rtol * max(abs(v) for v in expected) + slack
+        for value, right in zip(np.atleast_1d(gradient), expected, strict=True):
+            if abs(right / unit) > _LARGEST:
+                assert value == (np.inf if right > 0 else -np.inf), f"d/d{name}: {value}"
+                continue
+            error = abs(mp.mpf(float(value)) * unit - right)
+            assert error <= allowed, f"d/d{name}: error {mp.nstr(error, 3)}, allowed {mp.nstr(allowed, 3)}"
+
+
+_LARGEST = mp.mpf(float(np.finfo(float).max))
