@@ -133,7 +133,10 @@ def reach_of(kernel: str, family: RowParameters, h: float, period: float | None,
         return math.inf
     if kernel == "von_mises":
         assert period is not None
-        sine = math.sqrt(-math.log(small) / 2) * (2 * math.pi * (h / period))
+        chord = math.sqrt(-2 * math.log(small)) * h
+        sine = math.pi * (chord / period)
+        if sine < 1e-8:
+            return chord
         return period / math.pi * math.asin(sine) if sine < 1 else math.inf
     reach = h * (math.sqrt(-2 * math.log(small)) if kernel == "gaussian" else 2 - math.log(small))
     return (
@@ -158,9 +161,10 @@ def _smooth(wanted: Wanted) -> CellPlan | None:
     elif math.isinf(reach):
         assert period is not None
         circular = True
+        if not period / width <= _MOST_CELLS:
+            return None
         if kernel == "cauchy":
-            turn = min(max(1.0, period / width / (4 * known.near)), LARGEST)
-            levels = math.ceil(math.log(turn, MERGED)) + 1
+            levels = math.ceil(math.log(max(1.0, period / width / (4 * known.near)), MERGED)) + 1
         shape = geometry.around(bins.span, period, width, MERGED ** (levels - 1))
         if levels == 1:
             columns_near = shape.columns
