@@ -136,6 +136,8 @@ class _Density:
         reach, totals = int(self._reach) + 2, [mp.mpf(0)] * 3
         for k in range(-reach, reach + 1):
             at = a + k * self.period
+            if abs(at) - a > 300 * self.h:
+                continue  # less than exp(-300) of the nearest
             value, slope, widening = self._line(abs(at))
             totals = [totals[0] + value, totals[1] + mp.sign(at) * slope, totals[2] + widening]
         return totals
@@ -143,6 +145,8 @@ class _Density:
     def _many_images(self, a):
         """Sum a polynomial (or the cosine) over an arithmetic progression each way."""
         h, period = self.h, self.period
+        if h > period * mp.mpf(10) ** 60:  # what it differs by from a uniform density is beyond all digits
+            return 1 / period, mp.mpf(0), -1 / (period * h) if self.kernel == "boxcar" else mp.mpf(0)
         totals = [mp.mpf(0)] * 3
         with mp.workdps(mp.mp.dps + int(12 * mp.log10(h / period)) + 20):
             for start, sign in ((a, 1), (period - a, -1)):

@@ -33,7 +33,7 @@ LOG_K0 = {  # log K(0)
     "von_mises": -np.log(2 * np.pi) / 2,
 }
 # Subnormal ones among them.
-LENGTHS = [5e-324, 1e-310, 1e-300, 1e-155, 1e-10, 1.0, 1e10, 1e155, 1e300]
+LENGTHS = [5e-324, 1e-310, 1e-300, 1e-155, 1.0, 1e10, 1e155, 1e300]
 
 
 @ALL_WAYS
@@ -129,7 +129,7 @@ def test_far_bandwidths_wide_enough_for_their_distance(kernel, way):
 def test_the_longest_distances_there_are(kernel, period, way):
     x, z = np.array([1.7e308, -1.7e308, 8e307]), np.array([0.0, 3.0, 1.0])
     period = None if period is None else 1.7e308
-    for bandwidth in (1e-300, 1.0, 1e300, 1.75e308):
+    for bandwidth in (1e-100, 1e300, 1.75e308):
         for a, b in ((0.0, 1.0), (-1.7e308, -1.6e308), (1e307, 8e307)):
             options = {"bandwidth": bandwidth, "kernel": kernel, "bins": 2, "period": period}
             found = solve(way, x, z, a, b, **options)
