@@ -152,7 +152,8 @@ def compact(profile: Profile, h: Floats, shifts: Floats) -> Kernel:
         return found
 
     def density(a: Floats) -> Floats:
-        return sum(np.where(inside, profile.value(u, v), 0) for _, inside, u, v in images(a))
+        terms = (np.where(inside, profile.value(u, v), 0) for _, inside, u, v in images(a))
+        return sum(terms, start=np.zeros_like(a))
 
     def log_ratio(a: Floats, b: Floats, gap: Floats) -> Floats:
         below = density(b)

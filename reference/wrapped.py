@@ -62,7 +62,7 @@ def _rows_apart(first: np.ndarray, one: Kernel, other: Kernel) -> Kernel:
 
 
 def _near_compact(kernel: str, h: Floats, period: float) -> Kernel:
-    return compact(PROFILES[kernel], h, period * np.arange(int(h.max() / period + 1 / 2) + 1))
+    return compact(PROFILES[kernel], h, period * np.arange(int(h.max() / period + 1 / 2) + 1, dtype=float))
 
 
 def _near_images(kernel: str, h: Floats, period: float) -> Kernel:
@@ -117,7 +117,7 @@ FOURIER = {"gaussian": _gaussian_transform, "logistic": _logistic_transform}
 
 def _fourier_series(kernel: str, h: Floats, period: float) -> Kernel:
     """Return log of (1 + 2 sum_n F(2 pi n h/P) cos(2 pi n d/P)) / P, for h >= P/2 (Poisson summation)."""
-    n = np.arange(1, 6).reshape(-1, 1, 1, 1)
+    n = np.arange(1, 6, dtype=float).reshape(-1, 1, 1, 1)
     w = 2 * np.pi * n * np.minimum(h / period, 1e3)  # beyond, all F are 0
     coefficient, slope = FOURIER[kernel](w)
 
@@ -262,7 +262,7 @@ def _wide_compact(kernel: str, h: Floats, period: float) -> Kernel:
     shape = _in_powers(kernel)
     jumps = []
     for j in range(_DERIVATIVES):
-        at_0, at_1 = shape.deriv(j)(0.0) if j else shape(0.0), shape.deriv(j)(1.0) if j else shape(1.0)
+        at_0, at_1 = shape.deriv(j)(0.0), shape.deriv(j)(1.0)
         by_knot = ((1, -at_1), (-1, (-1) ** j * at_1), (0, (1 - (-1) ** j) * at_0))
         jumps += [(j, y, jump) for y, jump in by_knot if abs(jump) > 1e-12]
 
@@ -270,9 +270,10 @@ def _wide_compact(kernel: str, h: Floats, period: float) -> Kernel:
         if kernel == "boxcar":  # counted, so that both edges are in reach
             counted = (a <= rest).astype(float) + (period - a <= rest)
             return (counted / 2 - rest / period) * step
-        return -sum(jump * step ** (j + 1) * bernoulli[j + 1](_turn(a, y)) for j, y, jump in jumps)
+        terms = (jump * step ** (j + 1) * bernoulli[j + 1](turn(a, y)) for j, y, jump in jumps)
+        return -sum(terms, start=np.zeros_like(a))
 
-    def _turn(a: Floats, y: int) -> Floats:
+    def turn(a: Floats, y: int) -> Floats:
         return np.mod((a - y * rest) / period, 1)
 
     def slopes(a: Floats) -> tuple[Floats, Floats]:
@@ -280,7 +281,7 @@ def _wide_compact(kernel: str, h: Floats, period: float) -> Kernel:
         if kernel == "boxcar":
             return by_a, by_h - 1 / wide
         for j, y, jump in jumps:
-            t = _turn(a, y)
+            t = turn(a, y)
             slope = jump * step**j * bernoulli[j](t)
             by_a -= slope
             by_h += (j + 1) * jump * step ** (j + 1) * bernoulli[j + 1](t) + y * slope
