@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .arithmetic import LARGEST, LOG2_E, SMALLEST_NORMAL, chord, exp2, sin_half_pi
+from .arithmetic import LARGEST, LN_2, LOG2_E, SMALLEST_NORMAL, chord, exp2, sin_half_pi
 from .jit import helper
 from .names import COMPACT
 
@@ -249,19 +249,19 @@ def _cauchy_at_any_distance(d, p):
     return (_EXPONENT if far else 0.0), f, score * f, (1.0 - 2.0 * square) * f
 
 
-# Rises: e at distance `far` less e at `near`, from far - near, whose digits are all there. At most 0 from
-# the nearest point on.
+# Rises: the logarithm of 2^e at distance `far` less that at `near`, from far - near, whose digits are all
+# there, and without a factor that rounds: logits may cancel it. At most 0 from the nearest point on.
 
 
 @helper
 def _rise_of_square(near, far, more, p):
     # Past any float the sum counts as the largest one, for 0 times it to be 0.
-    return -(more * p[3]) * min((near + far) * p[3], LARGEST)
+    return -0.5 * (more * p[0]) * min((near + far) * p[0], LARGEST)
 
 
 @helper
 def _rise_of_distance(near, far, more, p):
-    return -more * p[3]
+    return -more * p[0]
 
 
 @helper
@@ -269,7 +269,7 @@ def _rise_of_chord(near, far, more, p):
     # sin^2 a - sin^2 b = sin(a - b) sin(a + b), and a + b is counted from half a turn where that is nearer.
     together, left = near + far, 2.0 * (0.5 * p[20] - near) - more
     across = chord(together if together < left else left, p[1])
-    return -(chord(more, p[1]) * p[3]) * min(across * p[3], LARGEST)
+    return -0.5 * (chord(more, p[1]) * p[0]) * min(across * p[0], LARGEST)
 
 
 _RISES = {
@@ -321,7 +321,7 @@ def log_formula_of(name: str) -> Callable:
 
 @cache
 def rise_of(name: str) -> Callable:
-    """Return the helper for the difference of a formula's e at two distances, to some ulp of itself.
+    """Return the helper for the difference of log 2^e at two distances, to some ulp of itself.
 
     It takes both distances, at least 0 and finite, the second less the first, and the row's parameters.
     """
@@ -333,7 +333,7 @@ def rise_of(name: str) -> Callable:
     def rise(near, far, more, p):
         e, _, _, _ = formula(far, p)
         before, _, _, _ = formula(near, p)
-        return e - before
+        return (e - before) * LN_2
 
     return rise
 

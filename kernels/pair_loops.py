@@ -427,7 +427,7 @@ def _make_highest(variant: Variant) -> Callable:
     distance, images = distance_of(variant), variant.images
 
     def highest(x, z, top, centers, params, row_start, bins, near, peak, at, logit):
-        """Write the distance `at` and `logit` of the point that adds most to a bin, if more than 2^peak.
+        """Write the distance `at` and `logit` of the point that adds most to a bin, if more than exp(peak).
 
         peak (bins,) is relative to a point of the largest logit, top (R,), at the distance `near` (bins,).
         """
@@ -449,7 +449,7 @@ def _make_highest(variant: Variant) -> Callable:
                             d = distance(c, xb[j], period, shift)
                             far = distance_between(d)
                             _, f, _, _ = formula(d, p)
-                            e = (zb[j] - top[r]) * LOG2_E + rise(closest, far, far - closest, p)
+                            e = (zb[j] - top[r]) + rise(closest, far, far - closest, p)
                             exponents[j] = e if f > 0.0 else -np.inf
                         key = order_key(peak[b])
                         for j in range(n):
@@ -498,7 +498,7 @@ def _make_log_forward(variant: Variant) -> Callable:
                             d = distance(c, xb[j], period, shift)
                             far = distance_between(d)
                             _, f, _, _ = formula(d, p)
-                            t = (zb[j] - high) * LOG2_E + rise(near, far, far - near, p)
+                            t = ((zb[j] - high) + rise(near, far, far - near, p)) * LOG2_E
                             added += exp2(t) * f if f > 0.0 else 0.0
                     total[b] += added
 
@@ -535,7 +535,7 @@ def _make_log_adjoint(variant: Variant) -> Callable:
                             d = distance(c, xb[j], period, shift)
                             far = distance_between(d)
                             _, f, f_d, f_h = formula(d, p)
-                            t = (zb[j] - high) * LOG2_E + rise(near, far, far - near, p)
+                            t = ((zb[j] - high) + rise(near, far, far - near, p)) * LOG2_E
                             reached = (t > SMALLEST) & (f > 0.0)
                             k = weight * exp2(t)
                             sums[j] += k * f if reached else 0.0

@@ -203,7 +203,7 @@ def bound_helpers(variant: Variant) -> tuple[Callable, Callable]:
     @helper
     def log2_ratio(near, far, p):
         _, f, _, _ = formula(far, p)
-        e = rise(near, far, far - near, p)
+        e = rise(near, far, far - near, p) * LOG2_E
         return e + (np.log2(f) if f != 1.0 else 0.0) if f > 0.0 else -np.inf
 
     @helper

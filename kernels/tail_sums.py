@@ -213,7 +213,7 @@ def _make_forward(variant: Variant) -> Callable:
                     for j in range(n):
                         d, far, more = apart(c, anchor[begin + j], offset[begin + j], closest, period, shift)
                         _, f, _, _ = formula(d, p)
-                        e = (logit[begin + j] - top) * LOG2_E + rise(closest, far, more, p)
+                        e = (logit[begin + j] - top) + rise(closest, far, more, p)
                         terms[j] = e if f > 0.0 else -np.inf
                     key = order_key(best)
                     for j in range(n):
@@ -239,7 +239,7 @@ def _make_forward(variant: Variant) -> Callable:
                         for j in range(n):
                             d, far, more = apart(c, anchor[begin + j], offset[begin + j], near, period, shift)
                             _, f, _, _ = formula(d, p)
-                            t = (logit[begin + j] - mine) * LOG2_E + rise(near, far, more, p)
+                            t = ((logit[begin + j] - mine) + rise(near, far, more, p)) * LOG2_E
                             terms[j] = weight[begin + j] * exp2(t) * f if f > 0.0 else 0.0
                         added += sum_of(terms, n)
             e, _, _, _ = formula(near, p)
@@ -302,7 +302,7 @@ def _make_adjoint(variant: Variant) -> Callable:
                     for j in range(n):
                         d, far, more = apart(c, anchor[begin + j], offset[begin + j], near, period, shift)
                         _, f, f_d, f_h = formula(d, p)
-                        t = (logit[begin + j] - mine) * LOG2_E + rise(near, far, more, p)
+                        t = ((logit[begin + j] - mine) + rise(near, far, more, p)) * LOG2_E
                         reached = (t > SMALLEST) & (f > 0.0)
                         k = share[m] * exp2(t)
                         by_z[begin + j] += k * f if reached else 0.0

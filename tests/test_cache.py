@@ -190,9 +190,10 @@ def test_cached_code_and_new_code_do_not_mix(tmp_path):
                 cells = cells._replace(kind="knots", parts=2, breaks=(0.0, 0.25))
             sums, states = np.zeros((1, (cells.cells + OUTSIDE) * 3)), np.zeros((1, 8))
             x, z, ends = np.array([0.1, 1.35, 12.6, 3.9]), np.zeros(4), np.array([0, 4])
-            point_passes(3, kind, False).moments()(x, z, ends, cells.array(0.0), states, sums, new_counter(), 1)
+            g = cells.array(0.0)
+            point_passes(3, kind, False).moments()(x, z, ends, g, states, sums, new_counter(), 1)
             by, powers = np.empty(4), np.arange(1.0, sums.size + 1)
-            fixed = cells.array(0.0), powers, 0.0, 1.0, by, np.empty(1), new_counter(), 1
+            fixed = g, powers, 0.0, 1.0, by, np.empty(1), new_counter(), 1
             point_passes(3, kind, False).values()(x, z, 4, 0.0, *fixed)
             print(sums.tolist(), by.tolist())
     """

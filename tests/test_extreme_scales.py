@@ -7,8 +7,8 @@ import numpy as np
 import oracle
 import pytest
 from problems import IDS, KERNELS_AND_DOMAINS, SMOOTH, random_problem
+from ways import PROMISE, WRT, assert_agrees, exactly, solve
 from ways import WAYS as WAYS_OF
-from ways import WRT, assert_agrees, exactly, solve
 
 import kdexent
 from kdexent import reference
@@ -109,7 +109,7 @@ def test_circles_of_any_size(kernel, bandwidth, period, way):
         warnings.simplefilter("error")
         found = solve(way, x, z, -unit, unit, **options)
     if found is not None:
-        assert_agrees(found, exactly(x, z, -unit, unit, **options), z, bandwidth)
+        assert_agrees(found, exactly(x, z, -unit, unit, **options), z, bandwidth, *PROMISE[way])
 
 
 @ALL_WAYS
@@ -123,7 +123,7 @@ def test_distances_whose_square_is_no_float(kernel, away, bandwidth, way):
         warnings.simplefilter("error")
         found = solve(way, x, z, -1.0, 1.0, **options)
     if found is not None:
-        assert_agrees(found, exactly(x, z, -1.0, 1.0, **options), z, bandwidth)
+        assert_agrees(found, exactly(x, z, -1.0, 1.0, **options), z, bandwidth, *PROMISE[way])
 
 
 @ALL_WAYS
@@ -135,7 +135,7 @@ def test_far_bandwidths_wide_enough_for_their_distance(kernel, way):
         options = {"bandwidth": scale, "kernel": kernel, "bins": 4}
         found = solve(way, x, z, -scale, scale, **options)
         if found is not None:
-            assert_agrees(found, exactly(x, z, -scale, scale, **options), z, scale)
+            assert_agrees(found, exactly(x, z, -scale, scale, **options), z, scale, *PROMISE[way])
 
 
 @ALL_WAYS
@@ -148,7 +148,7 @@ def test_the_longest_distances_there_are(kernel, period, way):
             options = {"bandwidth": bandwidth, "kernel": kernel, "bins": 2, "period": period}
             found = solve(way, x, z, a, b, **options)
             if found is not None:
-                assert_agrees(found, exactly(x, z, a, b, **options), z, bandwidth)
+                assert_agrees(found, exactly(x, z, a, b, **options), z, bandwidth, *PROMISE[way])
 
 
 @ALL_WAYS
