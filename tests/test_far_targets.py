@@ -97,9 +97,7 @@ def test_points_near_the_edge_of_a_compact_kernel(kernel, circle, margin, way):
     options = {"bandwidth": h, "kernel": kernel, "bins": 1, "period": 2.0**23 if circle else None}
     found = solve(way, x, z, center - 0.5, center + 0.5, **options)
     if found is not None:
-        assert_agrees(
-            found, exactly(x, z, center - 0.5, center + 0.5, **options), z, h, RTOL[way], LOSS_RTOL[way]
-        )
+        assert_agrees(found, exactly(x, z, center - 0.5, center + 0.5, **options), z, h, *PROMISE[way])
 
 
 @ALL_WAYS
