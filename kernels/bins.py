@@ -9,9 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import checks
+from .gauss import gauss_legendre
+from .memory import memory_bytes
 from .names import RULES
 
 Floats = NDArray[np.float64]
+
+_BYTES_PER_BIN = 40  # at least: its centre and mass, as given and for this call, and its density
+_SURELY_FIT = 2**20
 
 
 class Bins(NamedTuple):
@@ -35,8 +40,7 @@ class Bins(NamedTuple):
 @lru_cache(maxsize=64)
 def _unit_bins(count: int, rule: str) -> Bins:
     if rule == "gauss":
-        nodes, weights = np.polynomial.legendre.leggauss(count)
-        nodes, masses = (nodes + 1) / 2, weights / weights.sum()
+        nodes, masses = gauss_legendre(count)
     else:
         nodes, masses = (np.arange(count) + 0.5) / count, np.full(count, 1 / count)
     for array in (nodes, masses):
@@ -48,15 +52,39 @@ def make_bins(bins: Any, rule: Any, a: float | Floats, b: float | Floats) -> Bin
     """Return the bins that the arguments `bins` and `rule` describe on [a, b]."""
     if not isinstance(rule, str) or rule not in RULES:
         checks.one_of("rule", rule, RULES)
-    if type(bins) is not int and np.ndim(bins) > 0:
-        return _edge_bins(bins, rule, a, b)
+    if type(bins) is not int:
+        given = checks.rectangular("bins", bins)
+        if given.ndim > 0:
+            return _edge_bins(given, rule, a, b)
     count = checks.integer("bins", bins)
     if count < 1:
-        raise ValueError(f"bins must be at least 1, got {count}")
-    return _unit_bins(count, rule)
+        raise ValueError(f"bins must be at least 1, got {checks.shown(count)}")
+    if count > _SURELY_FIT or not (isinstance(a, float) and isinstance(b, float)):
+        require_room("bins", count, np.broadcast(a, b).size)
+    try:
+        return _unit_bins(count, rule)
+    except MemoryError:  # of which this process may have less than the machine has
+        raise ValueError(f"bins must be fewer than {count}, for which there is no memory") from None
 
 
-def _edge_bins(bins: Any, rule: str, a: float | Floats, b: float | Floats) -> Bins:
+def require_room(name: str, count: int, rows: int = 1) -> None:
+    """Raise unless so many bins, with centres of their own in each row, fit into memory."""
+    most = most_bins(rows)
+    if count > most:
+        each = "" if rows <= 1 else f" in each of {rows} rows"
+        raise ValueError(
+            f"{name} must be at most {most}{each}, as many as {memory_bytes() / 1e9:.3g} GB of memory hold, "
+            f"got {checks.shown(count)}"
+        )
+
+
+def most_bins(rows: int = 1) -> int:
+    """Return how many bins, with centres of their own in each row, fit into memory."""
+    return memory_bytes() // (_BYTES_PER_BIN + 8 * max(0, rows - 1))
+
+
+def _edge_bins(bins: NDArray[Any], rule: str, a: float | Floats, b: float | Floats) -> Bins:
+    require_room("bins", bins.size)
     edges = checks.real_array("bins", bins).astype(np.float64)
     if edges.ndim != 1 or edges.size < 2:
         raise ValueError(
@@ -76,9 +104,10 @@ def _edge_bins(bins: Any, rule: str, a: float | Floats, b: float | Floats) -> Bi
 
 def target_masses(target: Any, count: int) -> Floats:
     """Return the target as masses (..., M) with sum 1 in each row."""
-    masses = checks.real_array("target", target).astype(np.float64)
+    masses = checks.real_array("target", target)
     if masses.ndim == 0 or masses.shape[-1] != count:
         raise ValueError(f"target must have shape (..., {count}), one mass for each bin, got {masses.shape}")
+    masses = masses.astype(np.float64)
     checks.require("target", masses, np.isfinite(masses) & (masses >= 0), "must be finite and not negative")
     # Dividing by the largest mass first keeps the sum from overflowing.
     largest = masses.max(axis=-1, keepdims=True)

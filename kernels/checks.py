@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable
+from contextlib import suppress
+from itertools import combinations
 from typing import Any, NoReturn
 
 import numpy as np
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 
 _REAL_KINDS = "fiub"
 _SMALLEST_NORMAL = float(np.finfo(np.float64).tiny)
+_MOST_WORK: Any = 10_000  # of telling whether arrays share memory: some 0.1 ms
 _COMPUTE_DTYPES = (np.dtype(np.float64), np.dtype(np.float32))
 
 
@@ -23,27 +26,82 @@ def real_array(name: str, value: Any) -> NDArray[Any]:
         return array
     if dtype.kind not in _REAL_KINDS:
         raise TypeError(f"{name} must hold real numbers, got dtype {dtype}")
-    return array.astype(np.float32 if dtype == np.float32 else np.float64)
+    try:
+        return array.astype(np.float32 if dtype == np.float32 else np.float64)
+    except MemoryError:
+        raise ValueError(f"{name} of shape {array.shape} does not fit into memory as float64") from None
 
 
 def rectangular(name: str, value: Any) -> NDArray[Any]:
     """Return `value` as an array of whatever dtype it has."""
     if type(value) is np.ndarray:
         return value
+    _require_unmasked(name, value)
     try:
-        return np.asarray(value)
+        array = np.asanyarray(value)
     except ValueError as error:
         raise ValueError(f"{name} must be a rectangular array of real numbers: {error}") from None
+    except MemoryError:
+        raise
+    except Exception as error:  # such as tensors have, of whatever kind their library chose
+        raise TypeError(f"{name} cannot be read as an array of real numbers: {error}") from error
+    _require_unmasked(name, array)
+    return np.asarray(array)
+
+
+def logits_array(name: str, value: Any) -> NDArray[Any]:
+    """Return logits as `real_array` does, -inf where they are masked: what is masked cannot be."""
+    return real_array(name, value if type(value) is np.ndarray else _filled(value))
+
+
+def _is_masked(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and hasattr(value, "mask")
+
+
+def _holds_masked(value: Any) -> bool:
+    """Return whether a value, or anything in its lists, has a mask, which arrays made of it would lose."""
+    if not isinstance(value, (list, tuple)):
+        return _is_masked(value)
+    pending, seen = [value], {id(value)}
+    for items in pending:
+        if not any(issubclass(kind, (np.ndarray, list, tuple)) for kind in set(map(type, items))):
+            continue
+        for item in items:
+            if _is_masked(item):
+                return True
+            if isinstance(item, (list, tuple)) and id(item) not in seen:
+                seen.add(id(item))
+                pending.append(item)
+    return False
+
+
+def _require_unmasked(name: str, value: Any) -> None:
+    if _holds_masked(value):
+        raise TypeError(f"{name} must not be masked: only logits may be, and count as -inf where they are")
+
+
+def _filled(value: Any) -> Any:
+    """Return logits with -inf where they are masked."""
+    if isinstance(value, (list, tuple)):
+        return [_filled(item) for item in value] if _holds_masked(value) else value
+    if not _is_masked(value):
+        return value
+    if value.dtype.kind in "iub":
+        value = value.astype(np.float64)
+    return value.filled(-np.inf) if value.dtype.kind == "f" else np.asarray(value)
 
 
 def real_parameter(name: str, value: Any) -> float | NDArray[np.float64]:
-    """Return a scalar or an array of finite real numbers, one for each row, in float64."""
+    """Return a scalar or an array of finite real numbers, one for each row, in float64; no booleans."""
     if type(value) is float or type(value) is int:
         number = _to_float(name, value)
         if not math.isfinite(number):
             raise ValueError(f"{name} must be finite, got {number}")
         return number
-    array = real_array(name, value)
+    array = rectangular(name, value)
+    if array.dtype == np.bool_:
+        raise TypeError(f"{name} must hold real numbers, got {value!r}")
+    array = real_array(name, array)
     if array.ndim == 0:
         return real_parameter(name, float(array))
     array = array.astype(np.float64, copy=False)
@@ -55,7 +113,15 @@ def _to_float(name: str, value: Any) -> float:
     try:
         return float(value)
     except OverflowError:
-        raise ValueError(f"{name} must be finite, got {value}") from None
+        raise ValueError(f"{name} must be finite, got {shown(value)}") from None
+
+
+def shown(number: int) -> str:
+    """Return an integer's digits, where Python gives them."""
+    try:
+        return str(number)
+    except ValueError:
+        return f"an integer of {number.bit_length()} bits"
 
 
 def require(name: str, array: NDArray[Any], good: Any, rule: str) -> None:
@@ -88,12 +154,11 @@ def integer(name: str, value: Any) -> int:
     """Return an integer; a bool or a float is not one."""
     if type(value) is int:
         return value
-    if isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer, got {value!r}") from None
+    _require_unmasked(name, value)
+    if not isinstance(value, bool) and not str(getattr(value, "dtype", "")).endswith("bool"):
+        with suppress(Exception):  # of whatever kind a tensor's library chose
+            return operator.index(value)
+    raise TypeError(f"{name} must be an integer, got {value!r}")
 
 
 def positive(name: str, value: float | NDArray[np.float64]) -> None:
@@ -162,16 +227,43 @@ def broadcast_rows(shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
 
 
 def output(name: str, value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return `value` if it is a writeable array of the given shape and dtype."""
-    if not isinstance(value, np.ndarray):
-        raise TypeError(f"{name} must be a NumPy array, got {type(value).__name__}")
+    """Return `value` if it is a writeable array of the given shape and dtype, without a mask."""
+    if not isinstance(value, np.ndarray) or _is_masked(value):
+        raise TypeError(f"{name} must be a NumPy array without a mask, got {type(value).__name__}")
     if value.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {value.shape}")
     if value.dtype != dtype:
         raise TypeError(f"{name} must have dtype {dtype}, got {value.dtype}")
     if not value.flags.writeable:
         raise ValueError(f"{name} must be writeable, got a read-only array")
+    if not value.flags.c_contiguous and _overlaps_itself(value):
+        raise ValueError(f"{name} must have a place of its own for each number, got strides {value.strides}")
     return value
+
+
+def _overlaps_itself(array: NDArray[Any]) -> bool:
+    """Return whether entries may share memory: an axis steps less far than those within it reach."""
+    reach = array.itemsize
+    for step, count in sorted((abs(step), n) for step, n in zip(array.strides, array.shape, strict=True)):
+        if count > 1 and step < reach:
+            return array.size > 0
+        reach += step * (count - 1)
+    return False
+
+
+def apart(outputs: dict[str, NDArray[Any]]) -> None:
+    """Raise if two outputs share memory."""
+    for (first, one), (second, other) in combinations(outputs.items(), 2):
+        if share_memory(one, other):
+            raise ValueError(f"{second} must not share memory with {first}")
+
+
+def share_memory(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Return whether two arrays share memory, or that is hard to say."""
+    try:
+        return np.shares_memory(one, other, max_work=_MOST_WORK)
+    except np.exceptions.TooHardError:
+        return True
 
 
 def axis_of(name: str, array: NDArray[Any], axis: Any) -> int:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import checks
+from .bins import most_bins, require_room
 from .choice import Measured
 from .choice_bench import Bench, Way
 from .choice_strategies import Step, timed, untimed
@@ -19,7 +20,7 @@ __all__ = ["Quadrature", "bin_counts_of", "bin_ways", "measure_bins"]
 
 _FEWEST = 8
 _DOUBLINGS = range(-3, 3)
-# NumPy's Gauss nodes are those of a dense matrix: seconds beyond that, and gigabytes soon after.
+# With more, Gauss's rule is exact to rounding, or kinks leave it no better than midpoints, mostly.
 _MOST_GAUSS = 512
 _AIM = 1e-14
 _ROUNDING = 1e-13  # no error below it is one of quadrature
@@ -40,13 +41,15 @@ def bin_counts_of(bin_counts: Any, count: int) -> list[int]:
     """Return the numbers of bins to measure, `count` among them."""
     if bin_counts is None:
         given = [max(_FEWEST, round(count * 2.0**k)) for k in _DOUBLINGS]
+        given = [number for number in given if number <= most_bins()]
     else:
-        if np.ndim(bin_counts) != 1:
+        if checks.rectangular("bin_counts", bin_counts).ndim != 1:
             raise ValueError(f"bin_counts must be a sequence of integers, got {bin_counts!r}")
         given = [checks.integer("bin_counts", number) for number in bin_counts]
         for index, number in enumerate(given):
             if number < 1:
                 raise ValueError(f"bin_counts must be at least 1, got bin_counts[{index}] = {number}")
+            require_room(f"bin_counts[{index}]", number)
     return sorted({count, *given})
 
 

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import checks
-from .bins import make_bins, target_masses
+from .bins import make_bins, require_room, target_masses
+from .memory import memory_bytes
 from .names import CIRCLE_ONLY, KERNELS, METHODS, ORDERS, WRT
 
 Floats = NDArray[np.float64]
@@ -84,6 +85,11 @@ class Problem:
         return replace(self, frame=None, centers=centers, masses=Rows(self.masses.values[:, columns]))
 
     @property
+    def read(self) -> tuple[Rows, ...]:
+        """All that is read while results are written, some of it in the caller's memory."""
+        return self.x, self.z, self.bandwidth, self.centers, self.masses
+
+    @property
     def bins(self) -> int:
         return self.centers.values.shape[1]
 
@@ -102,7 +108,7 @@ def _spread(values: NDArray[Any], shape: tuple[int, ...], tail: int) -> Rows:
 
 def _data(x: Any, z: Any) -> tuple[NDArray[Any], NDArray[Any]]:
     x = checks.real_array("x", x)
-    z = checks.real_array("z", z)
+    z = checks.logits_array("z", z)
     for name, array in (("x", x), ("z", z)):
         if array.ndim == 0 or array.shape[-1] == 0:
             raise ValueError(f"{name} must have at least one point, got shape {array.shape}")
@@ -188,9 +194,12 @@ def loss_problem(
     frame = _frame(a, b, bandwidth, kernel, bins, rule, target, period)
     shapes = {"x": x.shape[:-1], "z": z.shape[:-1], **frame.shapes}
     shape = checks.broadcast_rows(shapes) if any(shapes.values()) else ()
+    rows = math.prod(shape)
+    if 8 * rows > memory_bytes():
+        raise ValueError(f"x, z, a, b and bandwidth must make fewer rows than {rows}, more than memory holds")
     return Problem(
         shape,
-        math.prod(shape),
+        rows,
         x.shape[-1],
         _spread(x, shape, 1),
         _spread(z, shape, 1),
@@ -222,6 +231,7 @@ def _frame(
     a: Any, b: Any, bandwidth: Any, kernel: Any, bins: Any, rule: Any, target: Any, period: Any
 ) -> _Frame:
     scalars = type(a) in _SCALARS and type(b) in _SCALARS and type(bandwidth) in _SCALARS
+    scalars = scalars and (period is None or type(period) in _SCALARS)  # True is not 1
     if scalars and type(bins) is int and bins <= _CACHED_BINS and target is None:
         # Calls in a loop mostly repeat these arguments; TypeError is for what cannot be hashed.
         with suppress(TypeError):
@@ -271,9 +281,11 @@ def density_problem(x: Any, z: Any, points: Any, bandwidth: Any, kernel: Any, pe
     at = checks.real_array("points", points)
     if at.ndim == 0:
         raise ValueError("points must have shape (..., M), got a scalar")
+    require_room("points", at.size)
     checks.require("points", at, np.isfinite(at), "must be finite")
     shapes = {"x": x.shape[:-1], "z": z.shape[:-1], "points": at.shape[:-1], "bandwidth": np.shape(h)}
     shape = checks.broadcast_rows(shapes)
+    require_room("points", at.shape[-1], math.prod(shape))
     centers = at.astype(np.float64, copy=False)
     if period is not None:
         centers = np.fmod(centers, period)
