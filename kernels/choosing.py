@@ -12,6 +12,7 @@ from .choice import Asked, Choice
 from .choice_bench import Bench
 from .choice_bins import bin_counts_of, bin_ways, measure_bins
 from .choice_strategies import candidates, measure_strategies
+from .float_errors import no_float_errors
 from .names import METHODS
 from .problem import loss_problem
 from .stopwatch import TURNS
@@ -20,6 +21,7 @@ from .threads import thread_count
 __all__ = ["choose"]
 
 
+@no_float_errors
 def choose(
     x: ArrayLike,
     z: ArrayLike,
@@ -97,7 +99,7 @@ def choose(
     """
     tolerance, names = checks.tolerance(rtol), _methods(methods)
     thread_count(n_threads)
-    x, z = checks.real_array("x", x), checks.real_array("z", z)
+    x, z = checks.real_array("x", x), checks.logits_array("z", z)
     problem = loss_problem(x, z, a, b, bandwidth, kernel, bins, rule, target, period)
     if problem.rows == 0:
         raise ValueError(f"x, z, a, b and bandwidth must have at least one row, got shape {problem.shape}")

@@ -10,12 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import checks
 from .distributions import common_shape, masses
+from .float_errors import no_float_errors
 from .mass_rows import CHUNK, CROSS, ENTROPY, RELATIVE, mass_rows
 from .problem import FLOAT32, FLOAT64
 from .row_units import each_unit, rows_of_a_unit
 from .tiles import contiguous
 
 
+@no_float_errors
 def entropy(p: ArrayLike, axis: int = -1) -> Any:
     """Return the entropy H(P) = -sum p log p along an axis, with 0 log 0 = 0.
 
@@ -51,6 +53,7 @@ def entropy(p: ArrayLike, axis: int = -1) -> Any:
     return _sums(ENTROPY, axis, {"p": p})
 
 
+@no_float_errors
 def cross_entropy(p: ArrayLike, q: ArrayLike, axis: int = -1) -> Any:
     """Return the cross-entropy H(P, Q) = -sum p log q along an axis, with 0 log 0 = 0.
 
@@ -84,6 +87,7 @@ def cross_entropy(p: ArrayLike, q: ArrayLike, axis: int = -1) -> Any:
     return _sums(CROSS, axis, {"p": p, "q": q})
 
 
+@no_float_errors
 def kl_divergence(p: ArrayLike, q: ArrayLike, axis: int = -1) -> Any:
     """Return the relative entropy KL(P || Q) = sum p log(p / q) along an axis, with 0 log 0 = 0.
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import checks
 from .evaluate import evaluate, evaluate_density
+from .float_errors import no_float_errors
 from .problem import FLOAT64, Problem, Request, check_method, check_wrt, density_problem, loss_problem
 from .scan import BadData
 from .threads import thread_count
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .evaluate_rows import Prepared
 
 
+@no_float_errors
 def loss(
     x: ArrayLike,
     z: ArrayLike,
@@ -49,7 +51,8 @@ def loss(
         Data points, in any unit of length; finite. Leading dimensions are rows, each a problem of
         its own, and broadcast with those of every other argument.
     z : array_like, shape (..., N)
-        Logits, no unit. A logit of -inf masks its point.
+        Logits, no unit. A logit of -inf masks its point, and so does the mask of a masked array, which
+        no other argument may be.
     a, b : array_like, shape (...)
         Ends of the target interval, a < b, in the unit of x.
     bandwidth : array_like, shape (...)
@@ -57,7 +60,7 @@ def loss(
     kernel : str
         One of `kdexent.KERNELS`. ``"von_mises"`` needs a period.
     bins : int or array_like, shape (M + 1,)
-        Number M of equal bins of [a, b], or increasing edges from a to b.
+        Number M of equal bins of [a, b], or increasing edges from a to b; as many as memory holds.
     rule : {"midpoint", "gauss"}
         Where the bins' centres are: in the middle, or at the M Gauss-Legendre nodes of [a, b].
     target : array_like, shape (..., M), optional
@@ -91,7 +94,8 @@ def loss(
     ValueError
         Naming the argument and the first index at fault, for a value or shape that is no problem.
     TypeError
-        Naming the argument, for one that is complex or not numeric.
+        Naming the argument, for one that is complex, not numeric, masked (but for z), or cannot be
+        read as an array.
 
     See Also
     --------
@@ -116,6 +120,7 @@ def loss(
     return loss_of(problem, x, z, request, threads)
 
 
+@no_float_errors
 def loss_and_grad(
     x: ArrayLike,
     z: ArrayLike,
@@ -150,7 +155,9 @@ def loss_and_grad(
         What to differentiate by.
     out : ndarray or tuple of ndarray, optional
         Where to write the gradient, or the gradients in the order of `wrt`: arrays of the shape and
-        dtype that would be returned. Fresh memory costs as much as the computing at large N.
+        dtype that would be returned, which share no memory with each other but may with any other
+        argument. What they hold after an exception is unspecified. Fresh memory costs as much as the
+        computing at large N.
 
     Returns
     -------
@@ -164,7 +171,7 @@ def loss_and_grad(
     Raises
     ------
     ValueError, TypeError
-        As from `loss`, and for an `out` of the wrong shape or dtype.
+        As from `loss`, and for an `out` of the wrong shape or dtype, or whose arrays share memory.
 
     Notes
     -----
@@ -184,6 +191,7 @@ def loss_and_grad(
     return loss_and_grad_of(problem, x, z, request, threads, wrt, out)
 
 
+@no_float_errors
 def log_density(
     x: ArrayLike,
     z: ArrayLike,
@@ -257,13 +265,13 @@ def loss_and_grad_of(
     """Return the loss and gradients of a checked problem, whose x and z are those that the caller gave."""
     names = check_wrt(wrt)
     if out is None and wrt == "z":
-        by_z = np.empty((problem.rows, problem.points), problem.dtype)
+        by_z = _new((problem.rows, problem.points), problem.dtype)
         losses = _evaluated(problem, x, z, request, {"z": by_z}, threads, prepared)
         return _shaped(losses, problem), by_z.reshape((*problem.shape, problem.points)) if len(
             problem.shape
         ) != 1 else by_z
     given = _outputs(out, names, isinstance(wrt, str), problem)
-    arrays = {name: _flat_output(array, (x, z), problem) for name, array in given.items()}
+    arrays = {name: _flat_output(array, problem, out is None) for name, array in given.items()}
     losses = _evaluated(problem, x, z, request, arrays, threads, prepared)
     for name, array in arrays.items():
         if not np.may_share_memory(array, given[name]):
@@ -308,12 +316,12 @@ def _evaluated(
 def _look_if_no_row_does(problem: Problem, x: ArrayLike, z: ArrayLike) -> None:
     """Raise for bad data of a call without rows, in which no pass over rows finds it."""
     if problem.rows == 0:
-        checks.require_data(checks.real_array("x", x), checks.real_array("z", z))
+        checks.require_data(checks.real_array("x", x), checks.logits_array("z", z))
 
 
 def _data_error(x: ArrayLike, z: ArrayLike) -> Exception:
     try:
-        checks.require_data(checks.real_array("x", x), checks.real_array("z", z))
+        checks.require_data(checks.real_array("x", x), checks.logits_array("z", z))
     except ValueError as error:
         return error
     return RuntimeError("x or z changed during the call")
@@ -323,23 +331,34 @@ def _outputs(out: Any, names: tuple[str, ...], alone: bool, problem: Problem) ->
     """Return the arrays to hand back, by name: the caller's or new ones."""
     shapes = {name: problem.shape + (() if name == "bandwidth" else (problem.points,)) for name in names}
     if out is None:
-        return {name: np.empty(shape, problem.dtype) for name, shape in shapes.items()}
+        return {name: _new(shape, problem.dtype) for name, shape in shapes.items()}
     if alone:
         return {names[0]: checks.output("out", out, shapes[names[0]], problem.dtype)}
     if not isinstance(out, tuple) or len(out) != len(names):
         raise TypeError(f"out must be a tuple of {len(names)} arrays for wrt={names!r}")
-    return {
+    given = {
         name: checks.output(f"out[{i}]", array, shapes[name], problem.dtype)
         for i, (name, array) in enumerate(zip(names, out, strict=True))
     }
+    checks.apart({f"out[{i}]": array for i, array in enumerate(given.values())})
+    return given
 
 
-def _flat_output(array: NDArray[Any], inputs: tuple[ArrayLike, ...], problem: Problem) -> NDArray[Any]:
+def _new(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    try:
+        return np.empty(shape, dtype)
+    except (MemoryError, ValueError):  # the latter for more than can be addressed
+        raise ValueError(f"x and z make a gradient of shape {shape}, for which there is no memory") from None
+
+
+def _flat_output(array: NDArray[Any], problem: Problem, new: bool) -> NDArray[Any]:
     """Return the rows (R, N) or (R,) of an output: a view, or a new array where a view would not do."""
     shape = (problem.rows, *array.shape[len(problem.shape) :])
-    overlaps = any(isinstance(given, np.ndarray) and np.may_share_memory(array, given) for given in inputs)
+    # What the arguments became, not what they were: a tensor's array is a view of its memory.
+    overlaps = not new and any(np.may_share_memory(array, read.values) for read in problem.read)
     if overlaps or not (array.flags.c_contiguous or len(problem.shape) <= 1):
         return np.empty(shape, array.dtype)
+    array = np.asarray(array)  # a matrix has no rows of one dimension
     return array.reshape(shape) if array.shape != shape else array
 
 

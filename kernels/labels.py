@@ -95,8 +95,15 @@ def require_logits(logits: NDArray[Any], per_row: bool) -> None:
         checks.require("logits", logits[..., 0], possible, "must have one above -inf in every row")
 
 
+def overwritten() -> ValueError:
+    """Return the error for bad logits that a gradient was written over: which ones they were is lost."""
+    return ValueError(
+        "logits must be finite or -inf, and not all -inf in a row; out took the place of some that are not"
+    )
+
+
 def _logits(logits: Any) -> tuple[NDArray[Any], tuple[int, ...]]:
-    z = checks.real_array("logits", logits)
+    z = checks.logits_array("logits", logits)
     if z.ndim == 0 or z.shape[-1] == 0:
         raise ValueError(f"logits must have shape (..., C) with at least one class, got {z.shape}")
     return z.reshape(math.prod(z.shape[:-1]), z.shape[-1]), z.shape[:-1]

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import checks
 from .class_rows import CLASSES, cross_entropy_rows
+from .float_errors import no_float_errors
 from .linear_samples import LinearSamples, linear_samples, require_finite_scores, scores_of
 from .problem import FLOAT64
 from .row_powers import room_for
@@ -19,6 +20,7 @@ from .row_units import each_unit, rows_of_a_unit
 _SCORES, _FEATURES = 2**18, 2**20
 
 
+@no_float_errors
 def linear_softmax_loss(
     W: ArrayLike, X: Any, labels: ArrayLike, *, l2: float = 0.0, reduction: str = "mean"
 ) -> Any:
@@ -66,6 +68,7 @@ def linear_softmax_loss(
     return _evaluate(linear_samples(W, X, labels, l2, reduction), None)
 
 
+@no_float_errors
 def linear_softmax_loss_and_grad(
     W: ArrayLike, X: Any, labels: ArrayLike, *, l2: float = 0.0, reduction: str = "mean", out: Any = None
 ) -> tuple[Any, NDArray[Any]]:
@@ -78,7 +81,8 @@ def linear_softmax_loss_and_grad(
     W, X, labels, l2, reduction
         As in `linear_softmax_loss`.
     out : ndarray, shape (C, D), optional
-        Where to write the gradient, in the dtype that would be returned.
+        Where to write the gradient, in the dtype that would be returned; it may share memory with any
+        argument. What it holds after an exception is unspecified.
 
     Returns
     -------

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import checks
 from .evaluate_rows import Prepared
+from .float_errors import no_float_errors
 from .kde import density_of, loss_and_grad_of, loss_of
 from .problem import FLOAT32, FLOAT64, check_method, loss_problem
 from .threads import thread_count
@@ -65,6 +66,7 @@ class Plan:
     True
     """
 
+    @no_float_errors
     def __init__(
         self,
         x: ArrayLike,
@@ -108,10 +110,12 @@ class Plan:
         """Memory that the plan keeps beside x."""
         return self._prepared.stored
 
+    @no_float_errors
     def loss(self, z: ArrayLike) -> Any:
         """Return the cross-entropy for logits of shape (..., N); see `kdexent.loss`."""
         return loss_of(self._problem(z), self._x, z, self._request, self._threads, self._prepared)
 
+    @no_float_errors
     def loss_and_grad(
         self, z: ArrayLike, *, wrt: str | tuple[str, ...] = "z", out: Any = None
     ) -> tuple[Any, Any]:
@@ -119,12 +123,13 @@ class Plan:
         problem = self._problem(z)
         return loss_and_grad_of(problem, self._x, z, self._request, self._threads, wrt, out, self._prepared)
 
+    @no_float_errors
     def log_density(self, z: ArrayLike) -> NDArray[Any]:
         """Return log q at the bin centers, shape (..., M), for logits of shape (..., N)."""
         return density_of(self._problem(z), self._x, z, self._request, self._threads, self._prepared)
 
     def _problem(self, z: ArrayLike) -> Any:
-        logits = checks.real_array("z", z)
+        logits = checks.logits_array("z", z)
         if logits.ndim == 0 or logits.shape[-1] != self._points:
             raise ValueError(
                 f"z must have one logit for each of the plan's {self._points} points, got {logits.shape}"

@@ -61,16 +61,18 @@ class RowsOut:
     """An array (..., C) as rows (N, C) that compiled code can write: a view of it, or rows to store in it.
 
     No view where it shares memory with `others` that are read, or with the rows read if these are not the
-    same.
+    same. A `new` array shares none.
     """
 
-    def __init__(self, array: NDArray[Any], read: NDArray[Any], *others: NDArray[Any]) -> None:
+    def __init__(self, array: NDArray[Any], new: bool, read: NDArray[Any], *others: NDArray[Any]) -> None:
         self._array = array
-        self._is_view = is_contiguous(array, array.dtype) and not any(
-            np.may_share_memory(array, other) for other in others
-        )
-        if self._is_view and np.may_share_memory(array, read):
-            self._is_view = array.ctypes.data == read.ctypes.data and is_contiguous(read, array.dtype)
+        array = np.asarray(array)
+        self._is_view, self.overwrites = is_contiguous(array, array.dtype), False
+        if self._is_view and not new:
+            self._is_view = not any(np.may_share_memory(array, other) for other in others)
+            if self._is_view and np.may_share_memory(array, read):
+                self._is_view = array.ctypes.data == read.ctypes.data and is_contiguous(read, array.dtype)
+                self.overwrites = self._is_view  # the rows that are read
         self.rows = array.reshape(read.shape) if self._is_view else np.empty(read.shape, array.dtype)
 
     def store(self) -> None:

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .float_errors import no_float_errors
 from .label_rows import sigmoid_rows
-from .labels import Samples, out_for, require_logits, share_of_a_label, sigmoid_samples
+from .labels import Samples, out_for, overwritten, require_logits, share_of_a_label, sigmoid_samples
 from .row_units import RowsOut, each_part, rows_of_a_unit
 from .tiles import contiguous
 
 
+@no_float_errors
 def sigmoid_cross_entropy(
     logits: ArrayLike,
     labels: ArrayLike,
@@ -64,9 +66,10 @@ def sigmoid_cross_entropy(
     0.693147
     """
     samples = sigmoid_samples(logits, labels, sample_weight, label_smoothing, ignore_index, reduction)
-    return _evaluate(samples, None)
+    return _evaluate(samples, None, True)
 
 
+@no_float_errors
 def sigmoid_cross_entropy_and_grad(
     logits: ArrayLike,
     labels: ArrayLike,
@@ -86,8 +89,8 @@ def sigmoid_cross_entropy_and_grad(
     logits, labels, sample_weight, label_smoothing, ignore_index, reduction
         As in `sigmoid_cross_entropy`.
     out : ndarray, shape (..., C), optional
-        Where to write the gradient, in the dtype that would be returned. What it holds after an
-        exception is undefined.
+        Where to write the gradient, in the dtype that would be returned; it may share memory with any
+        argument. What it holds after an exception is unspecified.
 
     Returns
     -------
@@ -113,16 +116,16 @@ def sigmoid_cross_entropy_and_grad(
     """
     samples = sigmoid_samples(logits, labels, sample_weight, label_smoothing, ignore_index, reduction)
     gradient = out_for(samples, out)
-    return _evaluate(samples, gradient), gradient
+    return _evaluate(samples, gradient, out is None), gradient
 
 
-def _evaluate(samples: Samples, gradient: NDArray[Any] | None) -> Any:
-    """Return the loss, and write the gradient."""
+def _evaluate(samples: Samples, gradient: NDArray[Any] | None, new: bool) -> Any:
+    """Return the loss, and write the gradient, into a new array or the caller's."""
     z, dtype, weights = samples.logits, samples.dtype, samples.weights
     count, classes = z.shape
     labels, scale = contiguous(samples.labels, dtype), share_of_a_label(samples)
     losses = np.empty((count if samples.reduction == "none" else 0, classes))
-    by = None if gradient is None else RowsOut(gradient, z, labels)
+    by = None if gradient is None else RowsOut(gradient, new, z, labels, weights)
     run = sigmoid_rows(dtype, by is not None)()
     size, nothing = rows_of_a_unit(count, classes), np.empty((0, classes), dtype)
     sums, bad = np.zeros(-(-count // size)), np.zeros(-(-count // size), np.int64)
@@ -135,6 +138,8 @@ def _evaluate(samples: Samples, gradient: NDArray[Any] | None) -> Any:
 
     each_part(z, size, some)
     if bad.any():
+        if by is not None and by.overwrites:
+            raise overwritten()
         require_logits(z, per_row=False)
     if by is not None:
         by.store()

@@ -9,9 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import checks
 from .class_rows import CLASSES, PROBABILITIES, cross_entropy_rows, softmax_rows
+from .float_errors import no_float_errors
 from .labels import (
     Samples,
     out_for,
+    overwritten,
     require_classes,
     require_logits,
     require_probabilities,
@@ -23,6 +25,7 @@ from .row_units import RowsOut, each_part, rows_of_a_unit
 from .tiles import contiguous
 
 
+@no_float_errors
 def softmax(z: ArrayLike, axis: int = -1) -> NDArray[Any]:
     """Return exp(z) / sum exp(z) along an axis.
 
@@ -58,6 +61,7 @@ def softmax(z: ArrayLike, axis: int = -1) -> NDArray[Any]:
     return _softmax(z, axis, False)
 
 
+@no_float_errors
 def log_softmax(z: ArrayLike, axis: int = -1) -> NDArray[Any]:
     """Return z - log sum exp(z) along an axis.
 
@@ -90,7 +94,7 @@ def log_softmax(z: ArrayLike, axis: int = -1) -> NDArray[Any]:
 
 
 def _softmax(z: ArrayLike, axis: int, logarithm: bool) -> NDArray[Any]:
-    logits = checks.real_array("z", z)
+    logits = checks.logits_array("z", z)
     index = checks.axis_of("z", logits, axis)
     last = np.moveaxis(logits, index, -1)
     rows, result = last.reshape(-1, last.shape[-1]), np.empty(last.shape, logits.dtype)
@@ -109,6 +113,7 @@ def _softmax(z: ArrayLike, axis: int, logarithm: bool) -> NDArray[Any]:
     return np.moveaxis(result, -1, index)
 
 
+@no_float_errors
 def softmax_cross_entropy(
     logits: ArrayLike,
     labels: ArrayLike,
@@ -164,9 +169,10 @@ def softmax_cross_entropy(
     0.410038
     """
     about = sample_weight, label_smoothing, ignore_index, reduction
-    return _evaluate(softmax_samples(logits, labels, *about, check_classes=False), None)
+    return _evaluate(softmax_samples(logits, labels, *about, check_classes=False), None, True)
 
 
+@no_float_errors
 def softmax_cross_entropy_and_grad(
     logits: ArrayLike,
     labels: ArrayLike,
@@ -186,8 +192,8 @@ def softmax_cross_entropy_and_grad(
     logits, labels, sample_weight, label_smoothing, ignore_index, reduction
         As in `softmax_cross_entropy`.
     out : ndarray, shape (..., C), optional
-        Where to write the gradient, in the dtype that would be returned. What it holds after an
-        exception is undefined.
+        Where to write the gradient, in the dtype that would be returned; it may share memory with any
+        argument. What it holds after an exception is unspecified.
 
     Returns
     -------
@@ -214,11 +220,11 @@ def softmax_cross_entropy_and_grad(
     about = sample_weight, label_smoothing, ignore_index, reduction
     samples = softmax_samples(logits, labels, *about, check_classes=False)
     gradient = out_for(samples, out)
-    return _evaluate(samples, gradient), gradient
+    return _evaluate(samples, gradient, out is None), gradient
 
 
-def _evaluate(samples: Samples, gradient: NDArray[Any] | None) -> Any:
-    """Return the loss, and write the gradient."""
+def _evaluate(samples: Samples, gradient: NDArray[Any] | None, new: bool) -> Any:
+    """Return the loss, and write the gradient, into a new array or the caller's."""
     z, dtype, weights = samples.logits, samples.dtype, samples.weights
     count, classes = z.shape
     by_class = samples.labels.ndim == 1
@@ -228,7 +234,7 @@ def _evaluate(samples: Samples, gradient: NDArray[Any] | None) -> Any:
     least = -1 if samples.ignores else 0
     scale = share_of_a_sample(samples)
     losses = np.empty(count if samples.reduction == "none" else 0)
-    by = None if gradient is None else RowsOut(gradient, z, labels)
+    by = None if gradient is None else RowsOut(gradient, new, z, labels, samples.given, weights)
     run = cross_entropy_rows(dtype, CLASSES if by_class else PROBABILITIES, by is not None)()
     size, room, nothing = rows_of_a_unit(count, classes), room_for(classes), np.empty((0, classes), dtype)
     sums, bad = np.zeros(-(-count // size)), np.zeros(-(-count // size), np.int64)
@@ -243,9 +249,12 @@ def _evaluate(samples: Samples, gradient: NDArray[Any] | None) -> Any:
     if any(bad.tolist()):
         if by_class and not samples.ignores:
             require_classes(samples.given, classes)
-        require_logits(z, per_row=True)
+        if by is None or not by.overwrites:
+            require_logits(z, per_row=True)
         if not by_class:
             require_probabilities(samples.labels)
+        if by is not None and by.overwrites:
+            raise overwritten()
     if by is not None:
         by.store()
     if samples.reduction == "none":

@@ -21,6 +21,7 @@ from queue import SimpleQueue
 from typing import Any
 
 import numba
+import numpy as np
 from numba.np.ufunc import parallel
 
 from . import checks
@@ -216,6 +217,7 @@ def _offer(job: _Job, wanted: int, n_threads: int) -> None:
 
 
 def _help(jobs: SimpleQueue[tuple[_Job, int]]) -> None:
+    np.seterr(all="ignore")  # in this thread, as callers do in theirs
     seat = Seat()
     while True:
         job, n_threads = jobs.get()

@@ -6,6 +6,7 @@ from typing import Any
 
 from . import checks
 from .finish import finish
+from .float_errors import no_float_errors
 from .names import AUTO, KERNELS, METHODS, WRT
 from .pair_loops import pair_loops
 from .problem import FLOAT32, FLOAT64, check_wrt
@@ -16,6 +17,7 @@ from .warming_methods import fast_functions, variants
 _DOMAINS = ("line", "circle")
 
 
+@no_float_errors
 def warmup(
     kernel: Any = None,
     *,

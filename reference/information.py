@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kdexent.distributions import common_shape, masses
+from kdexent.float_errors import no_float_errors
 from kdexent.problem import FLOAT32, FLOAT64
 
 
+@no_float_errors
 def entropy(p: ArrayLike, axis: int = -1) -> Any:
     """Return H(P); see `kdexent.entropy`.
 
@@ -29,6 +31,7 @@ def entropy(p: ArrayLike, axis: int = -1) -> Any:
     return _sum(-_times_log(rows, rows), dtype)
 
 
+@no_float_errors
 def cross_entropy(p: ArrayLike, q: ArrayLike, axis: int = -1) -> Any:
     """Return H(P, Q); see `kdexent.cross_entropy`.
 
@@ -42,6 +45,7 @@ def cross_entropy(p: ArrayLike, q: ArrayLike, axis: int = -1) -> Any:
     return _sum(-_times_log(rows, others), dtype)
 
 
+@no_float_errors
 def kl_divergence(p: ArrayLike, q: ArrayLike, axis: int = -1) -> Any:
     """Return KL(P || Q); see `kdexent.kl_divergence`.
 

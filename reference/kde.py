@@ -17,14 +17,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kdexent import checks
+from kdexent.float_errors import no_float_errors
 from kdexent.problem import Problem, Rows, check_wrt, density_problem, loss_problem
 
 from .families import Floats, Kernel
 from .wrapped import make_kernel
 
 _PAIRS = 2**17  # evaluated at a time; one row of one bin where that is more
-# Formulas are written for results that over- and underflow.
-_QUIETLY = np.errstate(all="ignore")
 _REFERENCES = 30  # each makes the largest term known to a share of eps of what the one before did
 
 
@@ -50,7 +49,7 @@ class _Chunk(NamedTuple):
     kernel: Kernel
 
 
-@_QUIETLY
+@no_float_errors
 def loss(
     x: ArrayLike,
     z: ArrayLike,
@@ -81,7 +80,7 @@ def loss(
     return _shaped(losses, problem)
 
 
-@_QUIETLY
+@no_float_errors
 def loss_and_grad(
     x: ArrayLike,
     z: ArrayLike,
@@ -134,7 +133,7 @@ def loss_and_grad(
     return _shaped(losses, problem), results[0] if isinstance(wrt, str) else results
 
 
-@_QUIETLY
+@no_float_errors
 def log_density(
     x: ArrayLike,
     z: ArrayLike,
@@ -161,7 +160,7 @@ def log_density(
 
 
 def _require_data(x: ArrayLike, z: ArrayLike) -> None:
-    checks.require_data(checks.real_array("x", x), checks.real_array("z", z))
+    checks.require_data(checks.real_array("x", x), checks.logits_array("z", z))
 
 
 def _row_chunks(rows: int, pairs_per_row: int) -> Iterator[slice]:

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kdexent.float_errors import no_float_errors
 from kdexent.linear_samples import LinearSamples, linear_samples, require_finite_scores, scores_of
 
 from .softmax_loss import log_softmax
 
 
+@no_float_errors
 def linear_softmax_loss(
     W: ArrayLike, X: Any, labels: ArrayLike, *, l2: float = 0.0, reduction: str = "mean"
 ) -> Any:
@@ -31,6 +33,7 @@ def linear_softmax_loss(
     return _loss(samples, _log_p(samples))
 
 
+@no_float_errors
 def linear_softmax_loss_and_grad(
     W: ArrayLike, X: Any, labels: ArrayLike, *, l2: float = 0.0, reduction: str = "mean"
 ) -> tuple[Any, NDArray[Any]]:

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kdexent.float_errors import no_float_errors
 from kdexent.labels import Samples, require_logits, sigmoid_samples
 
 from .softmax_loss import shaped
 
 
+@no_float_errors
 def sigmoid_cross_entropy(
     logits: ArrayLike,
     labels: ArrayLike,
@@ -40,6 +42,7 @@ def sigmoid_cross_entropy(
     return _reduced(samples, losses, weights)
 
 
+@no_float_errors
 def sigmoid_cross_entropy_and_grad(
     logits: ArrayLike,
     labels: ArrayLike,

@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kdexent import checks
+from kdexent.float_errors import no_float_errors
 from kdexent.labels import Samples, require_logits, require_probabilities, softmax_samples
 
 
+@no_float_errors
 def log_softmax(z: ArrayLike, axis: int = -1) -> NDArray[Any]:
     """Return the logarithm of softmax; see `kdexent.log_softmax`.
 
@@ -26,7 +28,7 @@ def log_softmax(z: ArrayLike, axis: int = -1) -> NDArray[Any]:
     >>> reference.log_softmax([0.0, 0.0]).round(6)
     array([-0.693147, -0.693147])
     """
-    logits = checks.real_array("z", z)
+    logits = checks.logits_array("z", z)
     axis = checks.axis_of("z", logits, axis)
     checks.require("z", logits, ~np.isnan(logits) & (logits != np.inf), "must be finite or -inf")
     top = logits.max(axis=axis, keepdims=True)
@@ -35,6 +37,7 @@ def log_softmax(z: ArrayLike, axis: int = -1) -> NDArray[Any]:
     return (exact - np.log(np.exp(exact).sum(axis=axis, keepdims=True))).astype(logits.dtype)
 
 
+@no_float_errors
 def softmax(z: ArrayLike, axis: int = -1) -> NDArray[Any]:
     """Return exp(z) / sum exp(z) along an axis; see `kdexent.softmax`.
 
@@ -44,10 +47,11 @@ def softmax(z: ArrayLike, axis: int = -1) -> NDArray[Any]:
     >>> reference.softmax([0.0, 0.0])
     array([0.5, 0.5])
     """
-    logits = checks.real_array("z", z)
+    logits = checks.logits_array("z", z)
     return np.exp(log_softmax(logits.astype(np.float64), axis)).astype(logits.dtype)
 
 
+@no_float_errors
 def softmax_cross_entropy(
     logits: ArrayLike,
     labels: ArrayLike,
@@ -71,6 +75,7 @@ def softmax_cross_entropy(
     return reduced(samples, losses, weights)
 
 
+@no_float_errors
 def softmax_cross_entropy_and_grad(
     logits: ArrayLike,
     labels: ArrayLike,
