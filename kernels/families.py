@@ -374,12 +374,6 @@ def takes_series(kernel: str, h: Floats, period: float | None) -> NDArray[np.boo
 
 def row_parameters(kernel: str, h: Floats, period: float | None) -> RowParameters:
     """Return the formula for rows with bandwidths (S,) which all take the series, or none of them."""
-    # What is out of any float's range is bounded, or of no consequence: a rate for loops not taken.
-    with np.errstate(over="ignore", under="ignore"):
-        return _row_parameters(kernel, h, period)
-
-
-def _row_parameters(kernel: str, h: Floats, period: float | None) -> RowParameters:
     p = np.zeros((h.shape[0], PARAMETERS))
     p[:, INVERSE_BANDWIDTH], p[:, _BANDWIDTH] = 1 / h, h
     p[:, _RATE] = (math.sqrt(LOG2_E / 2) if kernel in _SQUARES else LOG2_E) / h
