@@ -26,6 +26,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from . import checks
 from .arithmetic import LARGEST, LN_2, LOG2_E, SMALLEST_NORMAL, chord, exp2, sin_half_pi
 from .jit import helper
 from .names import COMPACT
@@ -47,6 +48,7 @@ PARAMETERS = 22
 
 # exp(-39) is below the rounding of 1.
 _NEGLIGIBLE = 39.0
+_MOST_IMAGES = 2.0**21
 # From this sqrt(kappa) on exp(-kappa) I0(kappa) is 1 / sqrt(2 pi kappa), for the square of any float.
 _GAUSSIAN_FROM = 1e100
 # From this h/P on the Fourier series of gaussian and logistic needs at most _TERMS terms.
@@ -167,12 +169,15 @@ def cosine(d, p):
 
 @helper
 def laplace_circle(d, p):
-    # K = exp(-|d|/h) (1 + ratio), ratio the other way round over the near one; w = (P/2 - |d|)/h.
-    # p: 1/h, 1/P, -, log2(e)/h, T / tanh T - 1 with T = P/(2h)
+    # K = exp(-|d|/h) (1 + ratio), ratio the other way round over the near one. Where the circle is short the
+    # parts of dK/dh nearly cancel, with T = P/(2h) and w = T - |d|/h: T / tanh T - 1 - w tanh w is theirs.
+    # p: 1/h, 1/P, -, log2(e)/h, T / tanh T - 1 for T < 1, else less T, and 0 or 1
     beyond = (p[20] - 2.0 * abs(d)) * p[0]
     ratio, less = exp2(-beyond * LOG2_E), _one_minus_exp(beyond)
     sign = 1.0 if d > 0.0 else (-1.0 if d < 0.0 else 0.0)
-    f_h = (1.0 + ratio) * p[4] - 0.5 * beyond * less
+    short = (1.0 + ratio) * p[4] - 0.5 * beyond * less
+    long = (1.0 + ratio) * (abs(d) * p[0] + p[4]) + beyond * ratio
+    f_h = short if p[5] == 0.0 else long
     return -abs(d) * p[3], 1.0 + ratio, -sign * less, f_h
 
 
@@ -386,7 +391,10 @@ def row_parameters(kernel: str, h: Floats, period: float | None) -> RowParameter
     if takes_series(kernel, h, period).any():
         _fourier_parameters(kernel, p, h, period)
         return RowParameters(Variant("fourier", circle=True), p, np.full(h.shape, -math.log(period)))
-    p[:, IMAGES] = _image_count(kernel, h / period)
+    images = _image_count(kernel, h / period)
+    rule = f"must be at most 2^20 periods for kernel {kernel!r}, whose images are summed"
+    checks.require("bandwidth", h, images <= _MOST_IMAGES, rule)
+    p[:, IMAGES] = images
     variant = Variant(kernel, circle=True, images=True)
     return RowParameters(variant, p, math.log(_NORM[kernel]) - np.log(h))
 
@@ -409,12 +417,16 @@ def _image_count(kernel: str, ratio: Floats) -> Floats:
 
 def _laplace_parameters(p: Floats, h: Floats, period: float) -> tuple[str, Floats]:
     half = np.minimum(0.5 * (period / h), LARGEST)
-    s = np.minimum(half, 0.5) ** 2
+    bounded = np.clip(half, 0.1, 350.0)
+    s = np.minimum(half, 0.1) ** 2
     series = 1 / 4725 - s * (2 / 93555 - s * (1382 / 638512875))
     series = s * (1 / 3 - s * (1 / 45 - s * (2 / 945 - s * series)))
-    p[:, _FIRST] = np.where(half < 0.1, series, half / np.tanh(half) - 1)
+    p[:, _SECOND] = half >= 1
+    p[:, _FIRST] = np.where(half < 0.1, series, bounded / np.tanh(bounded) - 1)
+    p[:, _FIRST] = np.where(half < 1, p[:, _FIRST], 2 * bounded / np.expm1(2 * bounded) - 1)
     # 2h (1 - exp(-P/h)), which is 2P where h is far beyond P.
-    return "laplace_circle", -np.log(2 * np.where(half < 1e-300, period, -np.expm1(-2 * half) * h))
+    whole = np.where(half < SMALLEST_NORMAL, period, -np.expm1(-2 * half) * h)
+    return "laplace_circle", -math.log(2) - np.log(whole)
 
 
 def _cauchy_parameters(p: Floats, h: Floats, period: float) -> tuple[str, Floats]:
