@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import checks
-from .distributions import common_shape, masses
+from .distributions import common_shape, in_range, masses
 from .float_errors import no_float_errors
 from .mass_rows import CHUNK, CROSS, ENTROPY, RELATIVE, mass_rows
 from .problem import FLOAT32, FLOAT64
@@ -134,7 +134,29 @@ def _sums(kind: str, axis: int, given: dict[str, ArrayLike]) -> Any:
     if bad.any():
         for name, array in arrays.items():
             masses(name, array)
-    return sums.sum(axis=1).reshape(lead).astype(dtype)[()]
+    if sums.shape[1] == 1:
+        result = sums[:, 0]
+        finite = not bad.any()
+    else:
+        with np.errstate(over="ignore", invalid="ignore"):
+            result = sums.sum(axis=1)
+        finite = bool(np.isfinite(result).all())
+    if not finite:
+        _mend(kind, rows[0], rows[-1], result)
+    return result.reshape(lead).astype(dtype)[()]
+
+
+def _mend(kind: str, p: NDArray[Any], q: NDArray[Any], sums: NDArray[np.float64]) -> None:
+    """Compute sums (N,) again where terms overflowed: they may be finite, or have another sign."""
+    for row in np.flatnonzero(~np.isfinite(sums)):
+        scaled, unit = in_range(p[row if len(p) > 1 else 0])
+        counts = scaled > 0
+        logs = np.log(scaled[counts] / unit)
+        others = q[row if len(q) > 1 else 0][counts].astype(np.float64)
+        with np.errstate(divide="ignore", over="ignore"):
+            if kind != ENTROPY:
+                logs = (logs if kind == RELATIVE else 0.0) - np.log(others)
+            sums[row] = (scaled[counts] * (-logs if kind == ENTROPY else logs)).sum() / unit[0]
 
 
 def _rows(array: NDArray[Any], shape: tuple[int, ...], index: int, dtype: np.dtype) -> NDArray[Any]:

@@ -63,7 +63,7 @@ def mass_rows(kind: str, dtype: np.dtype) -> Callable[[], Callable]:
         def sums_of(p, q, size, sums, bad, counter, most):
             """sums (N, chunks) = those of the chunks of rows, in up to `most` units of `size` chunks.
 
-            p and q (N, K), or (1, K) for all rows alike; bad (units,) = how many entries are.
+            p and q (N, K), or (1, K) for all rows alike; bad (units,) = how many entries and sums are.
             """
             chunks = sums.shape[1]
             count = sums.shape[0] * chunks
@@ -77,8 +77,9 @@ def mass_rows(kind: str, dtype: np.dtype) -> Callable[[], Callable]:
                     first, last = chunk * CHUNK, min((chunk + 1) * CHUNK, p.shape[1])
                     of_p = p[row if p.shape[0] > 1 else 0, first:last]
                     of_q = q[row if q.shape[0] > 1 else 0, first:last]
-                    sums[row, chunk], more = some(of_p, of_q)
-                    bad[unit] += more
+                    total, more = some(of_p, of_q)
+                    sums[row, chunk] = total
+                    bad[unit] += more + (0 if abs(total) < np.inf else 1)
                 unit_done(counter)
 
         return sums_of

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kdexent.distributions import common_shape, masses
+from kdexent.distributions import common_shape, in_range, masses
 from kdexent.float_errors import no_float_errors
 from kdexent.problem import FLOAT32, FLOAT64
 
@@ -28,7 +28,7 @@ def entropy(p: ArrayLike, axis: int = -1) -> Any:
     0.693147
     """
     (rows,), dtype = _rows(axis, p=masses("p", p))
-    return _sum(-_times_log(rows, rows), dtype)
+    return _sum(rows, -_log(rows), dtype)
 
 
 @no_float_errors
@@ -42,7 +42,7 @@ def cross_entropy(p: ArrayLike, q: ArrayLike, axis: int = -1) -> Any:
     0.693147
     """
     (rows, others), dtype = _rows(axis, p=masses("p", p), q=masses("q", q))
-    return _sum(-_times_log(rows, others), dtype)
+    return _sum(rows, -_log(others), dtype)
 
 
 @no_float_errors
@@ -57,9 +57,9 @@ def kl_divergence(p: ArrayLike, q: ArrayLike, axis: int = -1) -> Any:
     """
     (rows, others), dtype = _rows(axis, p=masses("p", p), q=masses("q", q))
     rows, others = rows.astype(np.float64), others.astype(np.float64)
-    with np.errstate(divide="ignore", over="ignore"):
+    with np.errstate(divide="ignore"):
         logs = np.log(rows, out=np.zeros(rows.shape), where=rows > 0) - np.log(others)
-        return _sum(np.multiply(rows, logs, out=np.zeros(rows.shape), where=rows > 0), dtype)
+    return _sum(rows, logs, dtype)
 
 
 def _rows(axis: int, **arrays: NDArray[Any]) -> tuple[list[NDArray[Any]], np.dtype[Any]]:
@@ -70,13 +70,14 @@ def _rows(axis: int, **arrays: NDArray[Any]) -> tuple[list[NDArray[Any]], np.dty
     return rows, FLOAT32 if single else FLOAT64
 
 
-def _times_log(p: NDArray[Any], q: NDArray[Any]) -> NDArray[np.float64]:
-    """Return p log q, 0 where p is 0."""
-    p, q = p.astype(np.float64), q.astype(np.float64)
+def _log(q: NDArray[Any]) -> NDArray[np.float64]:
     with np.errstate(divide="ignore"):
-        logs = np.log(q, out=np.zeros(q.shape), where=p > 0)
-    return p * logs
+        return np.log(q.astype(np.float64))
 
 
-def _sum(terms: NDArray[np.float64], dtype: np.dtype[Any]) -> Any:
-    return terms.sum(axis=-1).astype(dtype)[()]
+def _sum(p: NDArray[Any], logs: NDArray[np.float64], dtype: np.dtype[Any]) -> Any:
+    """Return the sums of p times logarithms, 0 where p is 0; scaled so that no product overflows alone."""
+    masses, units = in_range(p)
+    products = np.multiply(masses, logs, out=np.zeros(masses.shape), where=masses > 0)
+    with np.errstate(over="ignore"):
+        return (products.sum(axis=-1) / units[..., 0]).astype(dtype)[()]

@@ -227,13 +227,12 @@ def test_small_divergences(implementation):
     [
         ((4,), (3, 4), -1),
         ((3, 4), (4,), -1),
-        ((4,), (3, 4), 0),
-        ((1, 4), (3, 1), 0),
-        ((3, 1), (1, 4), -1),
-        ((2, 1, 4), (3, 4), 1),
-        ((2, 1, 4), (3, 4), -3),
-        ((), (4,), 0),
-        ((1,), (4,), 0),
+        ((3, 4), (3, 1), 0),
+        ((3, 1, 4), (1, 2, 4), -1),
+        ((2, 1, 4), (1, 4), 1),
+        ((2, 3, 4), (2, 1, 4), -3),
+        ((1,), (1,), 0),
+        ((5, 1), (1,), -1),
         ((0, 4), (4,), -1),
         ((4,), (5, 0, 4), -1),
     ],
@@ -247,6 +246,58 @@ def test_broadcasting(implementation, name, of_p, of_q, axis):
         terms = terms + scipy.special.entr(wide[0])
     actual = getattr(implementation, name)(p, q, axis=axis)
     assert_close((actual,), (terms.sum(axis=axis),), np.float64)
+
+
+@OF_TWO
+@pytest.mark.parametrize(
+    ("of_p", "of_q", "axis", "shorter"),
+    [
+        ((3,), (1,), -1, "q"),
+        ((1,), (3,), 0, "p"),
+        ((), (4,), 0, "p"),
+        ((4,), (), -1, "q"),
+        ((2, 3), (2, 1), -1, "q"),
+        ((1, 4), (3, 4), 0, "p"),
+        ((4,), (3, 4), 0, "p"),
+        ((2, 1, 4), (3, 4), 1, "p"),
+        ((2, 1, 4), (3, 4), -3, "q"),
+        ((5, 1), (4,), -1, "p"),
+        ((0, 4), (0, 1), -1, "q"),
+    ],
+)
+def test_no_mass_stands_for_several(implementation, name, of_p, of_q, axis, shorter):
+    p, q = np.full(of_p, 0.25), np.full(of_q, 0.25)
+    with pytest.raises(ValueError, match=rf"^{shorter} must have \d masses along the axis"):
+        getattr(implementation, name)(p, q, axis=axis)
+
+
+# Sums of which some terms, or some partial sums, overflow.
+OVERFLOWING = [
+    ([1e308, 1e308], [1e-300, 1e300]),
+    ([1e308, 1e308], [1e-300, 2e300]),
+    ([1e308] * 10_000, [1e-300] * 5_000 + [1e300] * 5_000),
+    ([3e307] * 10_000, [0.5] * 5_000 + [2.0] * 5_000),
+    ([1.7e308, *[6e307] * 4], [1.6e308, *[1.7e308] * 4]),
+    ([1e308, 1e-308], [0.5, 0.5]),
+    ([1e308, 1.0], [1e-300, 0.5]),
+    ([1e308, 1.0], [1e308, 0.0]),
+]
+
+
+@pytest.mark.parametrize("case", range(len(OVERFLOWING)))
+def test_what_overflows_in_part_may_be_finite(implementation, case):
+    p, q = OVERFLOWING[case]
+    with mpmath.workdps(40):
+        pairs = [(mpmath.mpf(m), mpmath.mpf(n)) for m, n in zip(p, q, strict=True)]
+        of_p = -mpmath.fsum(m * mpmath.log(m) for m, _ in pairs)
+        of_both = mpmath.inf if 0.0 in q else -mpmath.fsum(m * mpmath.log(n) for m, n in pairs)
+        expected = [float(of_p), float(of_both), float(of_both - of_p)]
+    scale = 2e-13 * sum(m / 1e300 for m in p)
+    for actual, exact in zip(calls(implementation, p, q), expected, strict=True):
+        assert actual == pytest.approx(exact, rel=1e-13, abs=scale * 1e300)
+    rows = [p, np.full(len(p), 0.5)]
+    for actual, exact in zip(calls(implementation, rows, q), expected, strict=True):
+        assert actual[0] == pytest.approx(exact, rel=1e-13, abs=scale * 1e300)
 
 
 @pytest.mark.parametrize("shape", [(30, 7), (3, 4, 70), (9_000, 5)], ids=str)
