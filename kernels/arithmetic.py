@@ -13,6 +13,8 @@ from .jit import helper
 LOG2_E = 1.4426950408889634
 LN_2 = 0.6931471805599453
 TWO_OVER_PI = 0.6366197723675814
+# ln 2 in two parts, of which the first has zeros enough at its end to be multiplied exactly.
+LN_2_HIGH, LN_2_LOW = 0.6931471803691238, 1.9082149292705877e-10
 SHIFT = 6755399441055744.0  # 1.5 * 2^52
 _SHIFT_SINGLE = np.float32(12582912.0)  # 1.5 * 2^23
 # Powers that would be subnormal are 0: arithmetic on subnormal numbers is several times slower.
@@ -63,10 +65,8 @@ OF_EIGHTHS = (
 
 
 @helper
-def exp2(x):
-    """Return 2^x to about 1 ulp for x < 1024, and 0 for x <= -1022."""
-    shifted = x + SHIFT
-    r = x - (shifted - SHIFT)
+def _power(shifted, r):
+    """Return 2^(k + r), k the integer in the low bits of a shifted number."""
     q = r * r
     odd, even = ODD[0], EVEN[0]
     odd, even = odd * q + ODD[1], even * q + EVEN[1]
@@ -76,8 +76,24 @@ def exp2(x):
     odd, even = odd * q + ODD[5], even * q + EVEN[5]
     p = odd * r + even
     exponent = np.float64(shifted).view(np.int64) << np.int64(52)
-    power = np.int64(np.float64(p).view(np.int64) + exponent).view(np.float64)
-    return power if x > SMALLEST else 0.0
+    return np.int64(np.float64(p).view(np.int64) + exponent).view(np.float64)
+
+
+@helper
+def exp2(x):
+    """Return 2^x to about 1 ulp for x < 1024, and 0 for x <= -1022."""
+    shifted = x + SHIFT
+    return _power(shifted, x - (shifted - SHIFT)) if x > SMALLEST else 0.0
+
+
+@helper
+def exact_exp(x):
+    """Return e^x to about 1 ulp for x <= 0, where log2 e x would have to round, and 0 for x <= -708.4."""
+    finite = x if x > SMALLEST else SMALLEST
+    shifted = finite * LOG2_E + SHIFT
+    k = shifted - SHIFT
+    rest = (finite - k * LN_2_HIGH) - k * LN_2_LOW
+    return _power(shifted, rest * LOG2_E) if x > SMALLEST / LOG2_E else 0.0
 
 
 @helper
@@ -115,8 +131,6 @@ ATANH = (
 )
 ROOT_HALF_BITS = np.int64(0x3FE6A09E667F3BCD)
 SHIFT_BITS = np.int64(0x4338000000000000)
-# ln 2 in two parts, of which the first has zeros enough at its end to be multiplied exactly.
-LN_2_HIGH, LN_2_LOW = 0.6931471803691238, 1.9082149292705877e-10
 SMALLEST_NORMAL, _UP, _UP_BITS = 2.2250738585072014e-308, 18014398509481984.0, 54.0  # 2^54
 
 
@@ -168,6 +182,13 @@ def log_of_1_and(x):
     """Return log(1 + x) to about 2 ulp, for 0 <= x <= 1."""
     t = x / (2.0 + x)
     return t + t + _rest_of_log(t)
+
+
+@helper
+def log_of_1_plus(x):
+    """Return log(1 + x) to about 3 ulp, for x >= 0."""
+    total = 1.0 + x
+    return log_ratio(total, 1.0) + (x - (total - 1.0)) / total
 
 
 @helper

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import cache
 
@@ -10,16 +9,19 @@ import numpy as np
 from numba import types
 
 from . import row_types
+from .arithmetic import log_of_1_plus
 from .jit import helper, lazily, loop
-from .labels import SUM_SLACK
+from .labels import SUM_TOLERANCE
 from .pair_loops import READ1, READ_INTS, WRITE1
-from .problem import FLOAT64
-from .row_losses import above, class_losses, logs_of, sum_of_class_losses
-from .row_powers import copy, rows_together, weighing
+from .row_losses import above, bad_totals, class_losses, logs_of, sum_of_class_losses
+from .row_powers import beside_the_largest, copy, rows_together, weighing
 from .units import COUNTER, take_unit, unit_done, wait_for_others
 
 # What labels may be.
 CLASSES, PROBABILITIES = "classes", "probabilities"
+
+# Totals below it have one exponential that is 1, and what else there is may be lost beside that.
+_CERTAIN = 1.5
 
 _COUNTS = types.Array(types.int64, 1, "C")
 
@@ -37,7 +39,7 @@ def softmax_rows(dtype: np.dtype, logarithm: bool) -> Callable[[], Callable]:
     data, written = row_types.read(dtype), row_types.written(dtype)
 
     def make() -> Callable:
-        weigh, write = weighing(dtype == FLOAT64, False)
+        weigh, write = weighing(False)
 
         def rows_of(logits, size, out, bad, room, counter, most):
             """Write up to `most` units of `size` rows; bad (units,) = 0 if no entry is bad."""
@@ -55,9 +57,8 @@ def softmax_rows(dtype: np.dtype, logarithm: bool) -> Callable[[], Callable]:
                 end = min((unit + 1) * size, logits.shape[0])
                 for first in range(unit * size, end, group):
                     n = min(group, end - first)
-                    bad[unit] += weigh(
-                        flat, classes, first, n, end, w, tops, totals, written, unlabelled, nothing
-                    )
+                    weigh(flat, classes, first, n, end, w, tops, totals, written, unlabelled, nothing)
+                    bad[unit] += bad_totals(n, totals)
                     logs_of(n, totals, logs, inverses)
                     if logarithm:
                         for r in range(n):
@@ -102,8 +103,8 @@ def cross_entropy_rows(dtype: np.dtype, labels: str, gradient: bool) -> Callable
 def _make_units(labels: str, gradient: bool, dtype: np.dtype) -> Callable:
     labelled = labels == CLASSES
     make_rows, numbers_of = (_make_classes, _some_of) if labelled else (_make_probabilities, _none_of)
-    weigh, write = weighing(dtype == FLOAT64, labelled)
-    some_rows = make_rows(gradient, SUM_SLACK[dtype], write)
+    weigh, write = weighing(labelled)
+    some_rows = make_rows(gradient, write)
 
     def rows_of(
         logits, labels, least, weights, smoothing, scale, size, sums, bad, losses, out, room, counter, most
@@ -130,7 +131,7 @@ def _make_units(labels: str, gradient: bool, dtype: np.dtype) -> Callable:
                 n = min(group, end - first)
                 mine = numbers_of(labels, unlabelled, first, n)
                 bad[unit] += _strangers(mine, least, classes)
-                bad[unit] += weigh(flat, classes, first, n, end, w, tops, totals, written, mine, own)
+                weigh(flat, classes, first, n, end, w, tops, totals, written, mine, own)
                 # Arguments of their own: a tuple of arrays would count references to each.
                 more, loss = some_rows(
                     flat,
@@ -188,7 +189,7 @@ def _mean_above(zs, top):
     return mean / zs.shape[0]
 
 
-def _make_classes(gradient: bool, slack: float, write: Callable) -> Callable:
+def _make_classes(gradient: bool, write: Callable) -> Callable:
     @helper
     def some_rows(
         flat,
@@ -212,16 +213,14 @@ def _make_classes(gradient: bool, slack: float, write: Callable) -> Callable:
         out,
     ):
         even, end = smoothing / classes, first + n
-        if smoothing == 0.0 and weights.shape[0] == 1 and losses.shape[0] == 0:
-            added = sum_of_class_losses(
-                mine, totals, tops, own, means, weights[0], scale, factors, less, shares
-            )
+        if smoothing == 0.0 and weights.shape[0] == 1 and weights[0] == 1.0 and losses.shape[0] == 0:
+            added = sum_of_class_losses(mine, totals, tops, own, means, scale, factors, less, shares)
         else:
             for r in range(n):
                 shares[r] = weights[first + r if weights.shape[0] > 1 else 0]
                 if smoothing > 0.0:
                     row = slice((first + r) * classes, (first + r + 1) * classes)
-                    means[r] = _mean_above(flat[row], tops[r])
+                    means[r] = _mean_above(flat[row], max(tops[r], own[r]))
             added = class_losses(
                 mine, totals, tops, own, means, smoothing, scale, even, factors, less, shares
             )
@@ -229,12 +228,12 @@ def _make_classes(gradient: bool, slack: float, write: Callable) -> Callable:
             copy(own[:n], losses[first:end])
         if gradient:
             write(w, n, classes, factors, less, out, first * classes, mine, shares)
-        return 0, added
+        return 1 if np.isnan(added) else 0, added
 
     return some_rows
 
 
-def _make_probabilities(gradient: bool, slack: float, write: Callable) -> Callable:
+def _make_probabilities(gradient: bool, write: Callable) -> Callable:
     @loop
     def mass_of(p):
         total, bad = 0.0, 0
@@ -282,29 +281,38 @@ def _make_probabilities(gradient: bool, slack: float, write: Callable) -> Callab
     ):
         logs, inverses = own, factors  # which are not needed before
         logs_of(n, totals, logs, inverses)
-        added, bad, even = 0.0, 0, smoothing / classes
-        tolerance = slack * math.sqrt(np.float64(classes))
+        added, bad, even = 0.0, bad_totals(n, totals), smoothing / classes
         for r in range(n):
             i, begin = first + r, (first + r) * classes
-            p = labels[i]
+            p, zs = labels[i], flat[begin : begin + classes]
             weight = weights[i if weights.shape[0] > 1 else 0]
             mass, more = mass_of(p)
-            bad += more + (0 if abs(mass - 1.0) <= tolerance else 1)
+            bad += more + (0 if abs(mass - 1.0) <= SUM_TOLERANCE else 1)
+            whole = (1.0 - smoothing) * mass + smoothing
+            if totals[r] < _CERTAIN:
+                rest = beside_the_largest(w, r, classes, tops.shape[0])[1]
+                logs[r] = log_of_1_plus(rest)
             loss = 0.0
             if weight > 0.0:
-                whole = (1.0 - smoothing) * mass + smoothing
-                inner = products_with(p, flat[begin : begin + classes], tops[r], smoothing, even)
+                inner = products_with(p, zs, tops[r], smoothing, even)
                 loss = weight * (whole * logs[r] - inner)
             added += loss
             if losses.shape[0] > 0:
                 losses[i] = loss
-            factors[r], less[r] = weight * scale * inverses[r], weight * scale * even
+            share = weight * scale
+            factors[r], less[r] = share * inverses[r] * whole, share * even
+            means[r] = whole
         if gradient:
             write(w, n, classes, factors, less, out, first * classes, mine, shares)
             for r in range(n):
                 i, begin = first + r, (first + r) * classes
                 share = weights[i if weights.shape[0] > 1 else 0] * scale
-                subtract(labels[i], share, smoothing, out[begin : begin + classes])
+                p, by, whole = labels[i], out[begin : begin + classes], means[r]
+                subtract(p, share, smoothing, by)
+                if totals[r] < _CERTAIN:  # p_c - t_c would cancel
+                    c, rest = beside_the_largest(w, r, classes, tops.shape[0])
+                    target = (1.0 - smoothing) * np.float64(p[c]) + even
+                    by[c] = share * ((whole - target) - whole * rest / (1.0 + rest))
         return bad, added
 
     return some_rows

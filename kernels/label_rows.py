@@ -9,18 +9,23 @@ import numpy as np
 from numba import types
 
 from . import row_types
-from .arithmetic import LOG2_E, exp2, log_of_1_and
+from .arithmetic import exact_exp, log_of_1_and
 from .jit import helper, lazily, loop
 from .pair_loops import READ1, WRITE, WRITE1
 from .units import COUNTER, take_unit, unit_done, wait_for_others
 
 
 @helper
+def _against(z, y, smoothing):
+    """Return the part of a target that a logit speaks against: 1 - t from 0 on, and t below."""
+    return (1.0 - smoothing) * (1.0 - y if z >= 0.0 else y) + 0.5 * smoothing
+
+
+@helper
 def _loss_of(z, y, weight, smoothing):
     """Return the loss of one label, and 1 where its logit is bad."""
-    t = (1.0 - smoothing) * y + 0.5 * smoothing
-    linear = t * z if t != 0.0 else 0.0
-    loss = (z if z > 0.0 else 0.0) - linear + log_of_1_and(exp2(-abs(z) * LOG2_E))
+    against = _against(z, y, smoothing)
+    loss = (against * abs(z) if against != 0.0 else 0.0) + log_of_1_and(exact_exp(-abs(z)))
     return weight * loss if (y >= 0.0) & (weight > 0.0) else 0.0, 0 if z < np.inf else 1
 
 
@@ -50,10 +55,9 @@ def _losses_of(zs, ys, weight, smoothing, losses):
 def _slopes_of(zs, ys, share, smoothing, by):
     for c in range(zs.shape[0]):
         z, y = np.float64(zs[c]), np.float64(ys[c])
-        t = (1.0 - smoothing) * y + 0.5 * smoothing
-        low = exp2(-abs(z) * LOG2_E)
-        slope = (1.0 if z >= 0.0 else low) / (1.0 + low) - t
-        by[c] = share * slope if y >= 0.0 else 0.0
+        low = exact_exp(-abs(z))
+        slope = _against(z, y, smoothing) - low / (1.0 + low)  # of |z|: no 1 that hides the rest
+        by[c] = share * (slope if z >= 0.0 else -slope) if y >= 0.0 else 0.0
 
 
 @cache

@@ -15,8 +15,11 @@ Floats = NDArray[np.float64]
 REDUCTIONS = ("mean", "sum", "none")
 _ALL_ALIKE = np.ones(1)
 _ALL_ALIKE.flags.writeable = False
-# How far from 1 a row of probabilities may sum, for what rounding them costs.
-SUM_SLACK = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-4}
+# How far from 1 the sum of a row of probabilities may be: what rounding up to some 10,000 of them to float16
+# costs, whatever dtype they have now.
+SUM_TOLERANCE = 1e-3
+# Powers of two between which the largest weight neither overflows in sums nor makes small losses underflow.
+_LEAST_POWER, _MOST_POWER = 1, 300
 
 
 class Samples(NamedTuple):
@@ -133,8 +136,8 @@ def require_probabilities(p: NDArray[Any]) -> None:
     """Raise unless rows hold probabilities that sum to 1."""
     checks.require("labels", p, (p >= 0) & np.isfinite(p), "must be finite and not negative")
     total = p.sum(axis=-1, dtype=np.float64)
-    off = np.abs(total - 1) <= SUM_SLACK[p.dtype] * max(1, p.shape[-1]) ** 0.5
-    checks.require("the sum of labels", total, np.asarray(off), "must be 1 in every row")
+    near = np.abs(total - 1) <= SUM_TOLERANCE
+    checks.require("the sum of labels", total, np.asarray(near), "must be 1 in every row")
 
 
 def _weights(sample_weight: Any, shape: tuple[int, ...]) -> Floats:
@@ -173,30 +176,30 @@ def out_for(samples: Samples, out: Any) -> NDArray[Any]:
     return np.empty(shape, samples.dtype) if out is None else checks.output("out", out, shape, samples.dtype)
 
 
-def share_of_a_sample(samples: Samples) -> float:
-    """Return by how much a unit of weight counts: 1, or its share in all weights for the mean.
+def moderate(weights: Floats) -> Floats:
+    """Return weights times a power of two, which no mean depends on and that keeps their sums in range."""
+    largest = float(weights.max(initial=0.0))
+    power = math.frexp(largest)[1]
+    if largest == 0 or _LEAST_POWER <= power <= _MOST_POWER:
+        return weights
+    shift = (_LEAST_POWER if power < _LEAST_POWER else _MOST_POWER) - power
+    with np.errstate(under="ignore"):
+        scaled = np.ldexp(weights, shift)
+    return np.where(weights > 0, np.maximum(scaled, np.nextafter(0.0, 1.0)), 0.0)
 
-    Where nothing counts the mean is 0.
+
+def weights_and_share(samples: Samples, counts: NDArray[Any] | int) -> tuple[Floats, float]:
+    """Return weights, and by how much a unit of weight counts: 1, or its share in all weights for the mean.
+
+    counts is how many losses of each sample count, (N,), or of all samples alike. Where nothing counts the
+    mean is 0.
     """
-    if samples.reduction != "mean":
-        return 1.0
     weights = samples.weights
-    if samples.ignores:
-        counts = samples.labels >= 0
-        weights = np.broadcast_to(weights, counts.shape)[counts]
-        total = float(weights.sum())
-    else:
-        total = float(len(samples.logits) * weights[0] if len(weights) == 1 else weights.sum())
-    return 1 / total if total > 0 else 0.0
-
-
-def share_of_a_label(samples: Samples) -> float:
-    """Return by how much a unit of weight counts, as `share_of_a_sample`, where every label counts alone."""
     if samples.reduction != "mean":
-        return 1.0
-    weights, rows = samples.weights, len(samples.labels)
-    if samples.ignores:
-        total = float(((samples.labels >= 0).sum(axis=1) * weights).sum())
+        return weights, 1.0
+    if weights is _ALL_ALIKE:
+        total = float(counts * len(samples.logits) if isinstance(counts, int) else counts.sum())
     else:
-        total = float(weights.sum()) * samples.classes * (rows if len(weights) == 1 else 1)
-    return 1 / total if total > 0 else 0.0
+        weights = moderate(weights if isinstance(counts, int) else np.where(counts > 0, weights, 0.0))
+        total = float((weights * counts).sum())
+    return weights, 1 / total if total > 0 else 0.0

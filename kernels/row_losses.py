@@ -8,16 +8,19 @@ the same.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .arithmetic import log_ratio
+from .arithmetic import exact_exp, log_of_1_plus, log_ratio
 from .jit import GENERATES, helper, loop
 from .pair_loops import LANES, sum_of
 from .vector_math import VectorMath
+
+_TOGETHER = 4  # registers whose numbers are computed side by side
 
 
 @helper
@@ -32,18 +35,62 @@ def _logs_from(first, n, totals, logs, inverses):
         logs[r], inverses[r] = log_ratio(totals[r], 1.0), 1.0 / totals[r]
 
 
+@loop
+def bad_totals(n, totals):
+    """Return how many of n totals are of bad rows: not finite, or of nothing."""
+    bad = 0
+    for r in range(n):
+        bad += 0 if (totals[r] > 0.0) & (totals[r] < np.inf) else 1
+    return bad
+
+
+@helper
+def _lost(x, y, difference):
+    """Return x - y less the difference that was rounded."""
+    back = difference - x
+    return (x - (difference - back)) - (y + back)
+
+
+@helper
+def _beside(others, top, own):
+    """Return what a row's loss and gradient are made of, from its own logit and what the others come to.
+
+    These are max(d, 0), d = top - own; e^min(d/2, 0), of which the square makes powers relative to the larger
+    of the two; the others' total, once times this; and all of what comes beside a 1, relative to the larger.
+    """
+    d = top - own
+    if d > 0.0:
+        return d, 1.0, others, (others - 1.0) + exact_exp(-d)
+    half = exact_exp(0.5 * d)
+    once = others * half
+    if half > 0.0:
+        once += once * _lost(top, own, d)
+    return 0.0, half, once, once * half
+
+
 @helper
 def _losses_from(first, labels, totals, tops, own, means, smoothing, scale, even, factors, less, shares):
-    n = labels.shape[0]
+    n, bad = labels.shape[0], 0
     for r in range(first, n):
-        log_total = log_ratio(totals[r], 1.0)
-        loss = (1.0 - smoothing) * (log_total - above(own[r], tops[r])) if smoothing < 1.0 else 0.0
-        loss += smoothing * (log_total - means[r])
+        below, half, once, rest = _beside(totals[r], tops[r], own[r])
+        good = (own[r] < np.inf) & (1.0 + rest > 0.0)
+        bad += 0 if good else 1
+        log_total = log_of_1_plus(rest) if good else np.nan
         weight = shares[r] if labels[r] >= 0 else 0.0
-        own[r] = weight * loss if weight > 0.0 else 0.0
+        loss = 0.0
+        if weight > 0.0:
+            if smoothing < 1.0:
+                # A product that is normal may have a factor that is not.
+                tiny = (below == 0.0) & (1.0 + rest == 1.0)
+                of_class = weight * half * once if tiny else weight * (below + log_total)
+                loss += (1.0 - smoothing) * of_class
+            loss += weight * (smoothing * (log_total - means[r]))
+        own[r] = loss
         share = weight * scale
-        factors[r], less[r], shares[r] = share / totals[r], share * even, share * (1.0 - smoothing)
-    return sum_of(own[first:n], n - first)
+        inverse = share * half / (1.0 + rest)
+        factors[r], less[r] = inverse * half, share * even
+        shares[r] = share * (smoothing - even) - inverse * once
+    return sum_of(own[first:n], n - first) if bad == 0 else np.nan
 
 
 @intrinsic
@@ -52,7 +99,7 @@ def _logs_in_registers(typing, n, totals, logs, inverses):
         code = VectorMath(context, builder, signature, arguments)
         with code.indices(code.integer(0), arguments[0], LANES) as r:
             total = code.load(code.element(1, r), LANES)
-            code.store(code.log(total), code.element(2, r))
+            code.store(code.logs([total])[0], code.element(2, r))
             code.store(code.quotient(code.all_lanes(1.0), total), code.element(3, r))
         return context.get_dummy_value()
 
@@ -66,23 +113,37 @@ def _losses_in_registers(
     def generate(context, builder, signature, arguments):
         code = VectorMath(context, builder, signature, arguments)
         smoothing, scale, even = (code.all_lanes(arguments[i]) for i in (6, 7, 8))
-        nothing, rest = code.all_lanes(0.0), code.minus(code.all_lanes(1.0), smoothing)
-        some = code.above(rest, nothing)
+        nothing, one = code.all_lanes(0.0), code.all_lanes(1.0)
+        unsmoothed = code.minus(one, smoothing)
+        some, besides = code.above(unsmoothed, nothing), code.minus(smoothing, even)
         added = cgutils.alloca_once_value(builder, nothing)
-        with code.indices(code.integer(0), arguments[0], LANES) as r:
-            total, top, own, mean, weight = (code.load(code.element(i, r), LANES) for i in (2, 3, 4, 5, 11))
-            log_total = code.log(total)
-            of_class = code.times(rest, code.minus(log_total, code.minus(own, top)))
-            of_all = code.times(smoothing, code.minus(log_total, mean))
-            loss = code.plus(code.either(some, of_class, nothing), of_all)
-            weight = code.either(code.not_negative(code.integers(1, r)), weight, nothing)
-            loss = code.either(code.above(weight, nothing), code.times(weight, loss), nothing)
-            share = code.times(weight, scale)
-            code.store(loss, code.element(4, r))
-            code.store(code.quotient(share, total), code.element(9, r))
-            code.store(code.times(share, even), code.element(10, r))
-            code.store(code.times(share, rest), code.element(11, r))
-            builder.store(code.plus(builder.load(added), loss), added)
+
+        def part(size, first):
+            rows = _rows(code, size, first)
+            each = _beside_in_registers(code, rows)
+            totals = [code.plus(one, beside.rest) for beside in each]
+            inverses = [code.quotient(one, total) for total in totals]
+            logs = code.logs_of_1_and([beside.rest for beside in each], inverses)
+            for r, beside, total, inverse, log_total in zip(rows, each, totals, inverses, logs, strict=True):
+                mean, weight = (code.load(code.element(i, r), LANES) for i in (5, 11))
+                weight = code.either(code.not_negative(code.integers(1, r)), weight, nothing)
+                of_class = code.times(weight, code.plus(beside.below, log_total))
+                tiny = code.times(code.times(weight, beside.half), beside.once)
+                of_class = code.either(code.above(code.plus(beside.below, total), one), of_class, tiny)
+                of_class = code.either(some, code.times(unsmoothed, of_class), nothing)
+                of_all = code.times(weight, code.times(smoothing, code.minus(log_total, mean)))
+                loss = code.either(code.above(weight, nothing), code.plus(of_class, of_all), nothing)
+                share = code.times(weight, scale)
+                factor = code.times(code.times(share, beside.half), inverse)
+                slope = code.minus(code.times(share, besides), code.times(factor, beside.once))
+                code.store(loss, code.element(4, r))
+                code.store(code.times(factor, beside.half), code.element(9, r))
+                code.store(code.times(share, even), code.element(10, r))
+                code.store(slope, code.element(11, r))
+                loss = _or_nan_if_bad(code, loss, beside.own, total)
+                builder.store(code.plus(builder.load(added), loss), added)
+
+        code.parts(code.registers(arguments[0]), _TOGETHER, part)
         return code.sum_of_lanes(builder.load(added))
 
     arrays = labels, totals, tops, own, means
@@ -90,29 +151,76 @@ def _losses_in_registers(
 
 
 @intrinsic
-def _sum_in_registers(typing, n, labels, totals, tops, own, weight, scale, factors, less, shares):
+def _sum_in_registers(typing, n, labels, totals, tops, own, scale, factors, less, shares):
     def generate(context, builder, signature, arguments):
         code = VectorMath(context, builder, signature, arguments)
-        weight, nothing = code.all_lanes(arguments[5]), code.all_lanes(0.0)
-        share = code.times(weight, code.all_lanes(arguments[6]))
-        product = cgutils.alloca_once_value(builder, code.all_lanes(1.0))
+        scale, nothing, one = code.all_lanes(arguments[5]), code.all_lanes(0.0), code.all_lanes(1.0)
+        product = cgutils.alloca_once_value(builder, nothing)  # less 1
         added = cgutils.alloca_once_value(builder, nothing)
-        with code.indices(code.integer(0), arguments[0], LANES) as r:
-            total, top, own = (code.load(code.element(i, r), LANES) for i in (2, 3, 4))
-            counts = code.not_negative(code.integers(1, r))
-            factor = code.either(counts, total, code.all_lanes(1.0))
-            below = code.either(counts, code.minus(own, top), nothing)
-            mine = code.either(counts, share, nothing)
-            builder.store(code.times(builder.load(product), factor), product)
-            builder.store(code.minus(builder.load(added), below), added)
-            code.store(code.quotient(mine, total), code.element(7, r))
-            code.store(nothing, code.element(8, r))
-            code.store(mine, code.element(9, r))
-        losses = code.plus(code.log(builder.load(product)), builder.load(added))
-        losses = code.either(code.above(weight, nothing), code.times(weight, losses), nothing)
-        return code.sum_of_lanes(losses)
 
-    return types.float64(n, labels, totals, tops, own, weight, scale, factors, less, shares), generate
+        def part(size, first):
+            rows = _rows(code, size, first)
+            for r, beside in zip(rows, _beside_in_registers(code, rows), strict=True):
+                counts, total = code.not_negative(code.integers(1, r)), code.plus(one, beside.rest)
+                share = code.times(code.either(counts, scale, nothing), beside.half)
+                factor = code.quotient(share, total)
+                code.store(code.times(factor, beside.half), code.element(6, r))
+                code.store(nothing, code.element(7, r))
+                code.store(code.minus(nothing, code.times(factor, beside.once)), code.element(8, r))
+                rest, so_far = code.either(counts, beside.rest, nothing), builder.load(product)
+                more = code.times(rest, code.plus(one, so_far))
+                builder.store(code.plus(more, so_far), product)
+                below = code.either(counts, beside.below, nothing)
+                below = _or_nan_if_bad(code, below, beside.own, total)
+                builder.store(code.plus(builder.load(added), below), added)
+
+        code.parts(code.registers(arguments[0]), _TOGETHER, part)
+        product = builder.load(product)
+        inverse = code.quotient(one, code.plus(one, product))
+        logs = code.logs_of_1_and([product], [inverse])[0]
+        return code.sum_of_lanes(code.plus(logs, builder.load(added)))
+
+    return types.float64(n, labels, totals, tops, own, scale, factors, less, shares), generate
+
+
+def _rows(code: VectorMath, size: int, first: Any) -> list[Any]:
+    """Return the first rows of some registers."""
+    return [code.entry(first, k) for k in range(size)]
+
+
+class _Beside(NamedTuple):
+    """What `_beside` returns, and the own logits."""
+
+    below: Any
+    half: Any
+    once: Any
+    rest: Any
+    own: Any
+
+
+def _beside_in_registers(code: VectorMath, rows: list[Any]) -> list[_Beside]:
+    """Return what `_beside` does, of arrays of totals, tops and own logits."""
+    nothing, one, halves = code.all_lanes(0.0), code.all_lanes(1.0), code.all_lanes(0.5)
+    given = [[code.load(code.element(i, r), LANES) for i in (2, 3, 4)] for r in rows]
+    above = [code.minus(top, own) for _, top, own in given]
+    nearer = [code.times(halves, code.negative(code.magnitude(d))) for d in above]
+    found = []
+    for (others, top, own), d, half in zip(given, above, code.exact_powers_of_e(nearer), strict=True):
+        behind, back = code.above(d, nothing), code.minus(d, top)
+        lost = code.minus(code.minus(top, code.minus(d, back)), code.plus(own, back))
+        lost = code.either(code.above(half, nothing), lost, nothing)
+        near = code.times(code.plus(others, code.times(others, lost)), half)
+        far = code.plus(code.minus(others, one), code.times(half, half))
+        below, rest = code.either(behind, d, nothing), code.either(behind, far, code.times(near, half))
+        once = code.either(behind, others, near)
+        found.append(_Beside(below, code.either(behind, one, half), once, rest, own))
+    return found
+
+
+def _or_nan_if_bad(code: VectorMath, x: Any, own: Any, total: Any) -> Any:
+    """Return x, or NaN where a row is bad: a logit is NaN or +inf, or nothing counts."""
+    x = code.either(code.above(code.all_lanes(np.inf), own), x, code.all_lanes(np.nan))
+    return code.either(code.above(total, code.all_lanes(0.0)), x, code.all_lanes(np.nan))
 
 
 # Called without the typing context that they are written with.
@@ -139,12 +247,13 @@ def logs_of(n, totals, logs, inverses):
 
 @helper
 def class_losses(labels, totals, tops, own, means, smoothing, scale, even, factors, less, shares):
-    """Return the sum of weighted losses of rows, and write them and what makes the gradient.
+    """Return the sum of weighted losses of rows, NaN if one is bad; write them and what makes the gradient.
 
-    own_r is the logit of row r's class and becomes its loss, shares_r its weight and becomes its target's
-    part in the gradient, which is factors_r times the exponentials, less less_r for every class. means_r is
-    the mean of logits above the top, or 0 without smoothing, and a row whose label is negative does not
-    count.
+    totals_r is the sum of the exponentials of row r's logits but its class's, relative to tops_r. own_r is
+    the logit of its class and becomes its loss. The gradient is factors_r times the exponentials, less
+    less_r; shares_r is its weight, and becomes its class's entry of the gradient, which all others make up.
+    means_r is the mean of logits above the largest, or 0 without smoothing, and a row whose label is negative
+    does not count.
     """
     n, added = labels.shape[0], 0.0
     whole = _in_registers(n)
@@ -161,18 +270,19 @@ def class_losses(labels, totals, tops, own, means, smoothing, scale, even, facto
 
 
 @helper
-def sum_of_class_losses(labels, totals, tops, own, means, weight, scale, factors, less, shares):
-    """Return what `class_losses` does, and write the same but losses, where all weigh the same, not smoothed.
+def sum_of_class_losses(labels, totals, tops, own, means, scale, factors, less, shares):
+    """Return what `class_losses` does, and write the same but losses, where all weigh 1, not smoothed.
 
     One logarithm of the product of many totals, of which each is at most the number of classes C: as there
-    are at most 2^13 / C rows, eight side by side, products stay below 2^542.
+    are at most 2^13 / C rows, eight side by side, products stay below 2^542. It is kept less 1, which is all
+    that there is of it where all rows are certain.
     """
     n, added = labels.shape[0], 0.0
     whole = _in_registers(n)
     if whole > 0:
-        added += _first_sum(whole, labels, totals, tops, own, weight, scale, factors, less, shares)
+        added += _first_sum(whole, labels, totals, tops, own, scale, factors, less, shares)
     if whole < n:
         for r in range(whole, n):
-            shares[r] = weight
+            shares[r] = 1.0
         added += _losses_from(whole, labels, totals, tops, own, means, 0.0, scale, 0.0, factors, less, shares)
     return added

@@ -1,5 +1,8 @@
 """Rows of logits as exponentials relative to the largest of each, and back to rows.
 
+A row's own logit, that of its label, is left out of both: where it is by far the largest, what the others
+come to is all that loss and gradient are made of, and would be lost beside its 1.
+
 Short rows are computed side by side, so that vector registers hold one class of several rows; long rows
 one after another, while memory is asked for what the next ones need.
 """
@@ -11,11 +14,10 @@ from functools import cache
 
 import numpy as np
 
-from .arithmetic import LOG2_E, exp2
 from .jit import helper, loop
 from .pair_loops import LANES
-from .powers import powers_of_columns, powers_of_row, top_of_numbers
-from .short_rows import passes
+from .powers import of_rows, powers_of_columns
+from .short_rows import LOWEST, passes
 
 _CHUNK = 2**13  # numbers that stay in the second cache with what they are computed from
 _SHORT = 48  # classes of rows that are computed side by side, one class after another
@@ -38,31 +40,26 @@ def rows_together(classes):
 
 
 @loop
+def beside_the_largest(w, r, classes, together):
+    """Return the class of row r whose exponential is 1, the only one, and what the others come to.
+
+    It is one of rows that were weighed, of which `together` are short ones side by side.
+    """
+    short = classes <= _SHORT
+    first, step = np.uint64(r if short else r * classes), np.uint64(together if short else 1)
+    largest, total = 0, 0.0
+    for c in range(classes):
+        power = w[first + np.uint64(c) * step]
+        largest = largest if power < 1.0 else c
+        total += power if power < 1.0 else 0.0
+    return largest, total
+
+
+@loop
 def copy(zs, w):
     """Write numbers in float64."""
     for c in range(zs.shape[0]):
         w[c] = np.float64(zs[c])
-
-
-@helper
-def _top_of(zs):
-    """Return the largest logit of a row, or +inf if one is NaN."""
-    whole = zs.shape[0] // LANES * LANES
-    top = top_of_numbers(zs, whole)
-    for c in range(whole, zs.shape[0]):
-        top = max(top, zs[c] if zs[c] < np.inf else np.inf)
-    return top
-
-
-@helper
-def _one_row(zs, top, w, out):
-    """Write exp(z - top) of a row; return its sum. `out` is where it goes in the end, or empty."""
-    whole = zs.shape[0] // LANES * LANES
-    total = powers_of_row(zs, top, w, whole, out)
-    for c in range(whole, zs.shape[0]):
-        w[c] = exp2((zs[c] - top) * LOG2_E)
-        total += w[c]
-    return total
 
 
 @loop
@@ -72,55 +69,58 @@ def _write_row(w, factor, less, out):
 
 
 @cache
-def weighing(double: bool, labelled: bool) -> tuple[Callable, Callable]:
-    """Return what weighs some rows and what writes them: in float64 or not, with labels or not."""
+def weighing(labelled: bool) -> tuple[Callable, Callable]:
+    """Return what weighs some rows and what writes them, with labels or without."""
     columns, rows_of_columns = passes(labelled)
+    top_of, powers_of = of_rows(labelled)
 
     @helper
     def weigh(flat, classes, first, n, last, w, tops, totals, written, labels, own):
-        """Write exp(z - top) of some rows to w, their tops, totals and the logits of their labels.
+        """Write exp(z - top) of some rows to w but for labels, whose logits go to `own`; and tops and totals.
 
-        Returns 0 unless an entry may be bad. Row r's class c is at w[c R + r], R the length of tops, where
-        rows are short, and at w[r C + c] otherwise. Of short rows whole vector registers: what the last lack
-        comes to something, which nobody reads. Rows up to `last` are this thread's next ones.
+        Row r's class c is at w[c R + r], R the length of tops, where rows are short: class 0 in its label's
+        place, if it has one, and nothing in its own. It is at w[r C + c] otherwise: 0 for its label. Of short
+        rows whole vector registers: what the last lack comes to something, which nobody reads. Rows up to
+        `last` are this thread's next ones. Totals of bad rows are not finite, or own logits are.
         """
-        begin, bad = first * classes, 0
+        begin = first * classes
         if classes <= _SHORT:
             stride, end = tops.shape[0], (n + LANES - 1) // LANES * LANES
-            seen = columns(flat[begin : begin + n * classes], n, classes, w, stride, tops, labels, own)
-            bad += 0 if seen < np.inf else 1
+            columns(flat[begin : begin + n * classes], n, classes, w, stride, tops, labels, own)
+            skipped = 1 if labelled else 0
             powers_of_columns(
-                w, stride, classes, tops, totals, end, flat, written, begin + n * classes, last * classes - 1
+                w[skipped * stride :],
+                stride,
+                classes - skipped,
+                tops,
+                totals,
+                end,
+                flat,
+                written,
+                begin + n * classes,
+                last * classes - 1,
             )
         else:
             for r in range(n):
-                span = slice(begin + r * classes, begin + (r + 1) * classes)
-                row, mine, out = flat[span], w[r * classes : (r + 1) * classes], written[span]
-                if double:
-                    tops[r] = _top_of(row)
-                    totals[r] = _one_row(row, tops[r], mine, out)
-                else:
-                    copy(row, mine)
-                    tops[r] = _top_of(mine)
-                    totals[r] = _one_row(mine, tops[r], mine, mine[:0])
-                bad += 0 if abs(tops[r]) < np.inf else 1
-            if labelled:
-                for r in range(n):
-                    own[r] = flat[begin + r * classes + min(max(labels[r], np.int64(0)), classes - 1)]
-        return bad
+                span, but = slice(begin + r * classes, begin + (r + 1) * classes), np.int64(-1)
+                if labelled:
+                    but = labels[r]
+                    own[r] = np.float64(flat[begin + r * classes + but]) if 0 <= but < classes else -np.inf
+                row, mine = flat[span], w[r * classes : (r + 1) * classes]
+                tops[r] = max(top_of(row, but), LOWEST)
+                totals[r] = powers_of(row, tops[r], mine, but, written[span])
 
     @helper
-    def write(w, n, classes, factors, less, out, begin, labels, shares):
-        """out = w factor - less, by row, and less the row's share where its label is."""
+    def write(w, n, classes, factors, less, out, begin, labels, own):
+        """out = w factor - less, by row, and `own` for its label. What `own` holds then is undefined."""
         if classes <= _SHORT:
             mine = out[begin : begin + n * classes]
-            rows_of_columns(w, n, classes, factors.shape[0], factors, less, mine, labels, shares)
+            rows_of_columns(w, n, classes, factors.shape[0], factors, less, mine, labels, own)
             return
         for r in range(n):
             row = r * classes
             _write_row(w[row : row + classes], factors[r], less[r], out[begin + row : begin + row + classes])
             if labelled and (labels[r] >= 0) & (labels[r] < classes):
-                at = row + labels[r]
-                out[begin + at] = w[at] * factors[r] - (less[r] + shares[r])
+                out[begin + row + labels[r]] = own[r]
 
     return weigh, write

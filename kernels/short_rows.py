@@ -7,6 +7,8 @@ vector code is generated, and for what is left over, plain loops do the same.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numba import types
@@ -17,6 +19,8 @@ from .jit import GENERATES, helper, loop
 from .pair_loops import LANES
 from .vector_code import VectorCode
 
+# That -inf is relative to where there is nothing else.
+LOWEST = float(-np.finfo(np.float64).max)
 # Terms of eight rows that are turned at once; halves of registers are put together where they are read.
 _SIZE = 4
 
@@ -27,38 +31,22 @@ _SIZE = 4
 def _take_column(zs, c, classes, first, w, tops, labels, own):
     step, at = np.uint64(classes), np.uint64(c)
     for r in range(first, w.shape[0]):
-        z = np.float64(zs[np.uint64(r) * step + at])
-        w[r] = z
-        tops[r] = z if z > tops[r] else tops[r]
+        w[r] = np.float64(zs[np.uint64(r) * step + at])
     for r in range(first, labels.shape[0]):
-        own[r] = w[r] if labels[r] == c else own[r]
+        if (labels[r] == c) | (c == 0):
+            w[r], own[r] = own[r], w[r]
+    for r in range(first, w.shape[0]):
+        tops[r] = w[r] if w[r] > tops[r] else tops[r]
 
 
 @loop
-def _give_column(w, c, classes, first, factors, less, out, labels, shares):
+def _give_column(w, c, classes, first, factors, less, out, labels, own):
     step, at = np.uint64(classes), np.uint64(c)
     for r in range(first, w.shape[0]):
-        out[np.uint64(r) * step + at] = w[r] * factors[r] - less[r]
-    for r in range(first, labels.shape[0]):
-        if labels[r] == c:
-            out[np.uint64(r) * step + at] = w[r] * factors[r] - (less[r] + shares[r])
-
-
-@loop
-def _sum_of(zs):
-    total = 0.0
-    for i in range(zs.shape[0]):
-        total += np.float64(zs[i])
-    return total
-
-
-@loop
-def _none_of(tops, first, n):
-    """Return 0, or NaN if a top is infinite."""
-    none = 0.0
-    for r in range(first, n):
-        none += 0.0 if abs(tops[r]) < np.inf else np.nan
-    return none
+        value = w[r] * factors[r] - less[r]
+        if labels.shape[0] > 0 and (labels[r] == c) | (c == 0):
+            value, own[r] = own[r], value
+        out[np.uint64(r) * step + at] = value
 
 
 def _take(labelled: bool) -> Callable:
@@ -69,12 +57,10 @@ def _take(labelled: bool) -> Callable:
         def generate(context, builder, signature, arguments):
             code = VectorCode(context, builder, signature, arguments)
             n, classes, stride = arguments[1], arguments[2], arguments[4]
-            seen = cgutils.alloca_once_value(builder, code.all_lanes(0.0))
-            lowest = cgutils.alloca_once_value(builder, code.all_lanes(0.0))
             top, mine = (cgutils.alloca_once(builder, code.vector) for _ in range(2))
             with code.indices(code.integer(0), n, LANES) as r:
-                builder.store(code.all_lanes(-np.inf), top)
-                builder.store(code.all_lanes(0.0), mine)
+                builder.store(code.all_lanes(LOWEST), top)
+                builder.store(code.all_lanes(LOWEST), mine)
                 label = code.integers(6, r) if labelled else None
                 first = builder.mul(r, classes)
 
@@ -85,31 +71,28 @@ def _take(labelled: bool) -> Callable:
                     ]
                     columns = code.gathered([code.numbers(0, start, size) for start in starts])
                     for k, column in enumerate(columns):
-                        at = builder.add(c, code.integer(k))
-                        code.store(column, code.element(3, builder.add(builder.mul(at, stride), r)))
-                        builder.store(code.larger(column, builder.load(top)), top)
+                        at, others = builder.add(c, code.integer(k)), column
                         if labelled:
-                            here = code.equal(label, at)
+                            here = _here(code, label, c, k)
+                            others = code.either(here, builder.load(mine), column)
                             builder.store(code.either(here, column, builder.load(mine)), mine)
-                    builder.store(code.plus(builder.load(seen), code.total(columns)), seen)
+                        code.store(others, code.element(3, builder.add(builder.mul(at, stride), r)))
+                        builder.store(code.larger(others, builder.load(top)), top)
 
                 code.parts(classes, _SIZE, part)
                 code.store(builder.load(top), code.element(5, r))
-                builder.store(code.smaller(builder.load(top), builder.load(lowest)), lowest)
                 if labelled:
                     code.store(builder.load(mine), code.element(7, r))
-            # The lowest top less itself is NaN for a row of nothing but -inf.
-            none = code.minus(builder.load(lowest), builder.load(lowest))
-            return code.sum_of_lanes(code.plus(builder.load(seen), none))
+            return context.get_dummy_value()
 
-        return types.float64(zs, n, classes, w, stride, tops, labels, own), generate
+        return types.void(zs, n, classes, w, stride, tops, labels, own), generate
 
     return take
 
 
 def _give(labelled: bool) -> Callable:
     @intrinsic
-    def give(typing, w, n, classes, stride, factors, less, out, labels, shares):
+    def give(typing, w, n, classes, stride, factors, less, out, labels, own):
         """Do for n rows, a multiple of eight, what `rows` does."""
 
         def generate(context, builder, signature, arguments):
@@ -118,74 +101,91 @@ def _give(labelled: bool) -> Callable:
             with code.indices(code.integer(0), n, LANES) as r:
                 factor, minus = (code.load(code.element(array, r), LANES) for array in (4, 5))
                 if labelled:
-                    label, share = code.integers(7, r), code.load(code.element(8, r), LANES)
-                    both = code.plus(minus, share)
+                    label, mine = code.integers(7, r), code.load(code.element(8, r), LANES)
+                    own = cgutils.alloca_once(builder, code.vector)
+                    builder.store(mine, own)
                 first = builder.mul(r, classes)
 
                 def part(size, c):
                     columns = []
-                    for k in range(size):
+                    for k in reversed(range(size)):
                         at = builder.add(c, code.integer(k))
                         power = code.load(code.element(0, builder.add(builder.mul(at, stride), r)), LANES)
-                        taken = code.either(code.equal(label, at), both, minus) if labelled else minus
-                        columns.append(code.minus(code.times(power, factor), taken))
-                    for lane, row in enumerate(code.transposed(columns)):
+                        column = code.minus(code.times(power, factor), minus)
+                        if labelled:
+                            here, other = _here(code, label, c, k), column
+                            column = code.either(here, builder.load(own), other)
+                            builder.store(code.either(here, other, builder.load(own)), own)
+                        columns.append(column)
+                    for lane, row in enumerate(code.transposed(columns[::-1])):
                         start = builder.add(first, builder.mul(code.integer(lane), classes))
                         code.put_numbers(row, 6, builder.add(start, c))
 
-                code.parts(classes, _SIZE, part)
+                code.parts(classes, _SIZE, part, backwards=True)
             return context.get_dummy_value()
 
-        return types.void(w, n, classes, stride, factors, less, out, labels, shares), generate
+        return types.void(w, n, classes, stride, factors, less, out, labels, own), generate
 
     return give
 
 
+def _here(code: VectorCode, label: Any, c: Any, k: int) -> Any:
+    """Return where class c + k changes places: where it is the label, and everywhere for class 0."""
+    here = code.equal(label, code.sum(c, code.integer(k)))
+    return here if k > 0 else code.or_all(here, code.same(c, code.integer(0)))
+
+
 def _in_registers(labelled: bool) -> tuple[Callable, Callable]:
     take, give = _take(labelled), _give(labelled)
+    first_of = _first_of(labelled)
 
     @helper
     def columns(zs, n, classes, w, stride, tops, labels, own):
         whole = n // LANES * LANES
-        seen = take(zs, whole, classes, w, stride, tops, labels, own)
+        take(zs, whole, classes, w, stride, tops, labels, own)
         if whole < n:
-            _first_of(tops, own, whole)
+            first_of(tops, own, whole)
             for c in range(classes):
                 _take_column(zs, c, classes, whole, w[c * stride : c * stride + n], tops, labels, own)
-            seen += _sum_of(zs[whole * classes : n * classes]) + _none_of(tops, whole, n)
-        return seen
 
     @helper
-    def rows(w, n, classes, stride, factors, less, out, labels, shares):
+    def rows(w, n, classes, stride, factors, less, out, labels, own):
         whole = n // LANES * LANES
-        give(w, whole, classes, stride, factors, less, out, labels, shares)
+        give(w, whole, classes, stride, factors, less, out, labels, own)
         if whole < n:
-            for c in range(classes):
+            for c in range(classes - 1, -1, -1):
                 column = w[c * stride : c * stride + n]
-                _give_column(column, c, classes, whole, factors, less, out, labels, shares)
+                _give_column(column, c, classes, whole, factors, less, out, labels, own)
 
     return columns, rows
 
 
-@helper
-def _first_of(tops, own, first):
-    for r in range(first, tops.shape[0]):
-        tops[r], own[r] = -np.inf, 0.0
+@cache
+def _first_of(labelled: bool) -> Callable:
+    @helper
+    def first_of(tops, own, first):
+        for r in range(first, tops.shape[0]):
+            tops[r] = LOWEST
+            if labelled:
+                own[r] = LOWEST
+
+    return first_of
 
 
-def _one_by_one() -> tuple[Callable, Callable]:
+def _one_by_one(labelled: bool) -> tuple[Callable, Callable]:
+    first_of = _first_of(labelled)
+
     @helper
     def columns(zs, n, classes, w, stride, tops, labels, own):
-        _first_of(tops, own, 0)
+        first_of(tops, own, 0)
         for c in range(classes):
             _take_column(zs, c, classes, 0, w[c * stride : c * stride + n], tops, labels, own)
-        return _sum_of(zs[: n * classes]) + _none_of(tops, 0, n)
 
     @helper
-    def rows(w, n, classes, stride, factors, less, out, labels, shares):
-        for c in range(classes):
+    def rows(w, n, classes, stride, factors, less, out, labels, own):
+        for c in range(classes - 1, -1, -1):
             column = w[c * stride : c * stride + n]
-            _give_column(column, c, classes, 0, factors, less, out, labels, shares)
+            _give_column(column, c, classes, 0, factors, less, out, labels, own)
 
     return columns, rows
 
@@ -193,11 +193,12 @@ def _one_by_one() -> tuple[Callable, Callable]:
 def passes(labelled: bool) -> tuple[Callable, Callable]:
     """Return two functions for compiled code, for rows of which each has a label or not.
 
-    columns(zs, n, classes, w, stride, tops, labels, own): w[c stride + r] = zs[r classes + c], tops_r the
-    largest of row r, own_r the one of its label. Returns a number that is NaN or +inf if one of zs
-    is, or all of a row are -inf.
-    rows(w, n, classes, stride, factors, less, out, labels, shares): out[r classes + c] = w[c stride + r]
-    factors_r - less_r, and less shares_r for the row's label c.
-    Without labels, `labels` is empty and `own` and `shares` are not used.
+    columns(zs, n, classes, w, stride, tops, labels, own): w[c stride + r] = zs[r classes + c], and tops_r the
+    largest that is not NaN. own_r is the row's label's, whose place class 0 takes, and class 0's own place is
+    not used; it is class 0's where the label is no class.
+    rows(w, n, classes, stride, factors, less, out, labels, own): out[r classes + c] = w[c stride + r]
+    factors_r - less_r, and own_r for the row's label, in whose place class 0 is. What `own` holds then is
+    undefined.
+    Without labels, `labels` is empty and `own` is not used.
     """
-    return _in_registers(labelled) if GENERATES else _one_by_one()
+    return _in_registers(labelled) if GENERATES else _one_by_one(labelled)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .float_errors import no_float_errors
 from .label_rows import sigmoid_rows
-from .labels import Samples, out_for, overwritten, require_logits, share_of_a_label, sigmoid_samples
+from .labels import Samples, out_for, overwritten, require_logits, sigmoid_samples, weights_and_share
 from .row_units import RowsOut, each_part, rows_of_a_unit
 from .tiles import contiguous
 
@@ -121,9 +121,11 @@ def sigmoid_cross_entropy_and_grad(
 
 def _evaluate(samples: Samples, gradient: NDArray[Any] | None, new: bool) -> Any:
     """Return the loss, and write the gradient, into a new array or the caller's."""
-    z, dtype, weights = samples.logits, samples.dtype, samples.weights
+    z, dtype = samples.logits, samples.dtype
     count, classes = z.shape
-    labels, scale = contiguous(samples.labels, dtype), share_of_a_label(samples)
+    labels = contiguous(samples.labels, dtype)
+    counts = (samples.labels >= 0).sum(axis=1) if samples.ignores else classes
+    weights, scale = weights_and_share(samples, counts)
     losses = np.empty((count if samples.reduction == "none" else 0, classes))
     by = None if gradient is None else RowsOut(gradient, new, z, labels, weights)
     run = sigmoid_rows(dtype, by is not None)()

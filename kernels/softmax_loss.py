@@ -17,8 +17,8 @@ from .labels import (
     require_classes,
     require_logits,
     require_probabilities,
-    share_of_a_sample,
     softmax_samples,
+    weights_and_share,
 )
 from .row_powers import room_for
 from .row_units import RowsOut, each_part, rows_of_a_unit
@@ -133,7 +133,8 @@ def softmax_cross_entropy(
     logits : array_like, shape (..., C)
         Logits of C classes; -inf for a class that cannot be.
     labels : array_like, shape (...) of integers or (..., C) of real numbers
-        Each sample's class, 0 .. C - 1, or probabilities, which sum to 1.
+        Each sample's class, 0 .. C - 1, or probabilities, which sum to 1 within 0.001, whatever their dtype:
+        they may have been rounded to float16.
     sample_weight : array_like, shape (...), optional
         Weights of samples, finite and not negative; 1 unless given.
     label_smoothing : float, default 0
@@ -159,7 +160,9 @@ def softmax_cross_entropy(
 
     Notes
     -----
-    O(N C) time, reading the logits once; beside the arguments some 100 kilobytes for each
+    Certain samples keep their digits: where p of the class is nearly 1 the loss is log(1 + r), r what the
+    other classes come to beside it, and is good to some rounding however small. O(N C) time, reading the
+    logits once; beside the arguments some 100 kilobytes for each
     thread, or a row.
 
     Examples
@@ -185,7 +188,8 @@ def softmax_cross_entropy_and_grad(
 ) -> tuple[Any, NDArray[Any]]:
     """Return the cross-entropy of labels with the softmax of logits, and its gradient by the logits.
 
-    dL/dz_nc = w_n (p_nc - t_nc), over the sum of weights for the mean.
+    dL/dz_nc = w_n (p_nc - t_nc), over the sum of weights for the mean; where rounded probabilities do not
+    quite sum to 1, p_nc counts sum_k t_nk times.
 
     Parameters
     ----------
@@ -225,14 +229,14 @@ def softmax_cross_entropy_and_grad(
 
 def _evaluate(samples: Samples, gradient: NDArray[Any] | None, new: bool) -> Any:
     """Return the loss, and write the gradient, into a new array or the caller's."""
-    z, dtype, weights = samples.logits, samples.dtype, samples.weights
+    z, dtype = samples.logits, samples.dtype
     count, classes = z.shape
     by_class = samples.labels.ndim == 1
     if not by_class and samples.labels.dtype != dtype:
-        require_probabilities(samples.labels)  # to the precision that they were given in
+        require_probabilities(samples.labels)  # as they were given, not rounded
     labels = samples.labels if by_class else contiguous(samples.labels, dtype)
     least = -1 if samples.ignores else 0
-    scale = share_of_a_sample(samples)
+    weights, scale = weights_and_share(samples, samples.labels >= 0 if samples.ignores else 1)
     losses = np.empty(count if samples.reduction == "none" else 0)
     by = None if gradient is None else RowsOut(gradient, new, z, labels, samples.given, weights)
     run = cross_entropy_rows(dtype, CLASSES if by_class else PROBABILITIES, by is not None)()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,11 +11,12 @@ from numba.core import cgutils
 
 from .jit import EXACT
 from .pair_loops import LANES
+from .vector_indices import Indices
 
 FACTOR = 4  # orders below it are multiplied with its multiples
 _FLAGS = tuple(sorted(EXACT))
 _DOUBLE, _INT, _LONG = ir.DoubleType(), ir.IntType(32), ir.IntType(64)
-_DOUBLE_BYTES = 8
+_DOUBLE_BYTES, _LINE_BYTES = 8, 64
 
 
 def powers_of_two(count: int) -> list[tuple[int, int]]:
@@ -28,7 +29,7 @@ def powers_of_two(count: int) -> list[tuple[int, int]]:
     return parts
 
 
-class VectorCode:
+class VectorCode(Indices):
     """Vector instructions on the arrays that an intrinsic takes."""
 
     vector = ir.VectorType(_DOUBLE, LANES)
@@ -92,6 +93,16 @@ class VectorCode:
     def _bytes_of(self, argument: int) -> int:
         return self._types[argument].dtype.bitwidth // 8
 
+    def lanes_from(self, i: Any, first: Any) -> Any:
+        """Return which of eight numbers from `first` on have an index from i on."""
+        longs = ir.VectorType(_LONG, LANES)
+        left = self._all_indices(self._builder.sub(i, first))
+        return self._builder.icmp_signed(">=", ir.Constant(longs, list(range(LANES))), left)
+
+    def numbers_of_a_line(self, argument: int) -> int:
+        """Return how many numbers of an array a cache line holds."""
+        return _LINE_BYTES // self._bytes_of(argument)
+
     def integers(self, argument: int, index: Any) -> Any:
         """Return eight integers from an array's element on."""
         kind = ir.VectorType(_LONG, LANES)
@@ -117,17 +128,15 @@ class VectorCode:
     def _declared(self, name: str, kind: Any) -> Any:
         return self._builder.module.globals.get(name) or ir.Function(self._builder.module, kind, name)
 
-    def sum(self, i: Any, j: Any) -> Any:
-        """Return the sum of two indices."""
-        return self._builder.add(i, j)
-
-    def lesser(self, i: Any, j: Any) -> Any:
-        """Return the lesser of two indices."""
-        return self.either(self._builder.icmp_signed("<", i, j), i, j)
-
-    def integer(self, value: int) -> Any:
-        """Return a constant index."""
-        return ir.Constant(_LONG, value)
+    def without(self, x: Any, i: Any, first: Any, value: float) -> Any:
+        """Return eight numbers from `first` on, with another value for the one of index i, if it is one."""
+        kept, lane = cgutils.alloca_once_value(self._builder, x), self._builder.sub(i, first)
+        within = self._builder.icmp_unsigned("<", lane, self.integer(LANES))
+        with self._builder.if_then(within, likely=False):
+            longs = ir.VectorType(_LONG, LANES)
+            here = self.equal(ir.Constant(longs, list(range(LANES))), lane)
+            self._builder.store(self.either(here, self.all_lanes(value), x), kept)
+        return self._builder.load(kept)
 
     def all_lanes(self, value: Any) -> Any:
         """Return a vector of one number, a constant or computed."""
@@ -135,27 +144,6 @@ class VectorCode:
             return ir.Constant(self.vector, [value] * LANES)
         vector = self._builder.insert_element(self._nothing, value, ir.Constant(_INT, 0))
         return self.chosen(vector, vector, [0] * LANES)
-
-    @contextmanager
-    def indices(self, begin: Any, end: Any, step: int) -> Iterator[Any]:
-        """Loop over indices."""
-        with cgutils.for_range_slice(self._builder, begin, end, self.integer(step), intp=_LONG, inc=True) as (
-            index,
-            _,
-        ):
-            yield index
-
-    def parts(self, count: Any, most: int, part: Callable[[int, Any], None]) -> None:
-        """Cover 0 .. count - 1 by part(size, first), with `most`, a power of two, as often as possible."""
-        done = self._builder.and_(count, self.integer(-most))
-        with self.indices(self.integer(0), done, most) as first:
-            part(most, first)
-        size = most // 2
-        while size:
-            left = self._builder.and_(count, self.integer(size))
-            with self._builder.if_then(self._builder.icmp_signed("!=", left, self.integer(0))):
-                part(size, done)
-            size, done = size // 2, self.sum(done, left)
 
     def times(self, x: Any, y: Any) -> Any:
         """Return x y."""
@@ -252,16 +240,16 @@ class VectorCode:
         """Return where x > y."""
         return self._builder.fcmp_ordered(">", x, y)
 
-    def or_if_nan(self, x: Any, value: float) -> Any:
-        """Return x, and a number where it is NaN."""
-        return self._builder.select(self._builder.fcmp_unordered("uno", x, x), self.all_lanes(value), x)
+    def above_or_nan(self, x: Any, y: Any) -> Any:
+        """Return where x > y or one of them is NaN."""
+        return self._builder.fcmp_unordered(">", x, y)
 
     def negative(self, x: Any) -> Any:
         """Return -x."""
         return self._builder.fneg(x)
 
     def larger(self, x: Any, y: Any) -> Any:
-        """Return the larger of x and y, which are not NaN."""
+        """Return the larger of x and y, or y where one is NaN."""
         return self.either(self.above(x, y), x, y)
 
     def smaller(self, x: Any, y: Any) -> Any:
@@ -280,6 +268,12 @@ class VectorCode:
         nothing = ir.Constant(ir.VectorType(_LONG, LANES), ir.Undefined)
         one = self._builder.insert_element(nothing, index, ir.Constant(_INT, 0))
         return self.chosen(one, one, [0] * LANES)
+
+    def or_all(self, condition: Any, all_of_them: Any) -> Any:
+        """Return where a condition holds, or everywhere if another does."""
+        kind = ir.VectorType(ir.IntType(1), LANES)
+        one = self._builder.insert_element(ir.Constant(kind, ir.Undefined), all_of_them, ir.Constant(_INT, 0))
+        return self._builder.or_(condition, self.chosen(one, one, [0] * LANES))
 
     def either(self, condition: Any, x: Any, y: Any) -> Any:
         """Return x where a condition holds and y elsewhere."""

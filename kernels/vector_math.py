@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,41 +27,68 @@ from .vector_code import VectorCode
 
 _LONGS = ir.VectorType(ir.IntType(64), LANES)
 
+_Parted = Callable[[list[Any], int], tuple[list[Any], list[Any]]]
+
 
 class VectorMath(VectorCode):
     """Vector code with elementary functions."""
 
-    def powers_of_e(self, numbers: list[Any]) -> list[Any]:
-        """Return e^x of vectors, side by side; 0 where that would be subnormal, and for NaN."""
-        powers = self._by_table(numbers) if self._looks_up else self._by_polynomials(numbers)
-        least = self.all_lanes(SMALLEST / LOG2_E)
+    def powers_of_e(self, numbers: list[Any], keep_nan: bool = False) -> list[Any]:
+        """Return e^x of vectors, side by side; 0 where that would be subnormal, and for NaN unless kept."""
+        return self._powers_of(numbers, self._parted, keep_nan)
+
+    def power_of_e(self, x: Any, keep_nan: bool = False) -> Any:
+        """Return e^x."""
+        return self.powers_of_e([x], keep_nan)[0]
+
+    def exact_powers_of_e(self, numbers: list[Any]) -> list[Any]:
+        """Return e^x to the last bits, however far x lies below 0, where log2 e x would have to round."""
+        return self._powers_of(numbers, self._parted_exactly, False)
+
+    def _powers_of(self, numbers: list[Any], parted: _Parted, keep_nan: bool) -> list[Any]:
+        powers = (self._by_table if self._looks_up else self._by_polynomials)(numbers, parted)
+        least, nothing = self.all_lanes(SMALLEST / LOG2_E), self.all_lanes(0.0)
+        above = self.above_or_nan if keep_nan else self.above
         return [
-            self.either(self.above(x, least), power, self.all_lanes(0.0))
-            for x, power in zip(numbers, powers, strict=True)
+            self.either(above(x, least), power, nothing) for x, power in zip(numbers, powers, strict=True)
         ]
 
-    def power_of_e(self, x: Any) -> Any:
-        """Return e^x."""
-        return self.powers_of_e([x])[0]
+    def logs_of_1_and(self, numbers: list[Any], inverses: list[Any]) -> list[Any]:
+        """Return log(1 + x) to some ulp for x >= 0, of which 1 / (1 + x) is known."""
+        one = self.all_lanes(1.0)
+        totals = [self.plus(one, x) for x in numbers]
+        lost = [self.minus(x, self.minus(total, one)) for x, total in zip(numbers, totals, strict=True)]
+        return [
+            self.plus(log, self.times(part, inverse))
+            for log, part, inverse in zip(self.logs(totals), lost, inverses, strict=True)
+        ]
 
-    def log(self, x: Any) -> Any:
+    def logs(self, numbers: list[Any]) -> list[Any]:
         """Return log x as `arithmetic.log_ratio` computes log(x / 1), for positive normal numbers."""
-        b, one = self._builder, self.all_lanes(1.0)
-        shift = ir.Constant(_LONGS, [52] * LANES)
+        one = self.all_lanes(1.0)
+        parts = [self._exponent_and_rest(x) for x in numbers]
+        ratios = [self.quotient(self.minus(m, one), self.plus(m, one)) for _, m in parts]
+        squares = [self.times(t, t) for t in ratios]
+        rests = self.polynomials([self.all_lanes(factor) for factor in reversed(ATANH)], squares)
+        logs = []
+        for (k, _), t, s, p in zip(parts, ratios, squares, rests, strict=True):
+            both = self.plus(t, t)
+            low = self.plus(self.times(self.times(both, s), p), self.times(k, self.all_lanes(LN_2_LOW)))
+            logs.append(self.plus(self.times(k, self.all_lanes(LN_2_HIGH)), self.plus(both, low)))
+        return logs
+
+    def _exponent_and_rest(self, x: Any) -> tuple[Any, Any]:
+        """Return k and m in [sqrt 1/2, sqrt 2) with x = 2^k m."""
+        b, shift = self._builder, ir.Constant(_LONGS, [52] * LANES)
         bits = b.bitcast(x, _LONGS)
         exponent = b.ashr(b.sub(bits, ir.Constant(_LONGS, [int(ROOT_HALF_BITS)] * LANES)), shift)
         m = b.bitcast(b.sub(bits, b.shl(exponent, shift)), self.vector)
         shifted = b.bitcast(b.add(exponent, ir.Constant(_LONGS, [int(SHIFT_BITS)] * LANES)), self.vector)
-        k = self.minus(shifted, self.all_lanes(SHIFT))
-        t = self.quotient(self.minus(m, one), self.plus(m, one))
-        s, both = self.times(t, t), self.plus(t, t)
-        p = self.polynomials([self.all_lanes(factor) for factor in reversed(ATANH)], [s])[0]
-        low = self.plus(self.times(self.times(both, s), p), self.times(k, self.all_lanes(LN_2_LOW)))
-        return self.plus(self.times(k, self.all_lanes(LN_2_HIGH)), self.plus(both, low))
+        return self.minus(shifted, self.all_lanes(SHIFT)), m
 
-    def _by_polynomials(self, numbers: list[Any]) -> list[Any]:
+    def _by_polynomials(self, numbers: list[Any], parted: _Parted) -> list[Any]:
         """Return e^x as `arithmetic.exp2` computes powers of two."""
-        shifted, rests = self._parted(numbers, LOG2_E)
+        shifted, rests = parted(numbers, 1)
         squares = [self.times(r, r) for r in rests]
         odd, even = (
             self.polynomials([self.all_lanes(factor) for factor in reversed(factors)], squares)
@@ -71,9 +99,9 @@ class VectorMath(VectorCode):
             for each, r, by_odd, by_even in zip(shifted, rests, odd, even, strict=True)
         ]
 
-    def _by_table(self, numbers: list[Any]) -> list[Any]:
+    def _by_table(self, numbers: list[Any], parted: _Parted) -> list[Any]:
         """Return e^x = 2^(k/8) 2^(r/8): the low bits of k choose a factor, and the polynomial is short."""
-        shifted, rests = self._parted(numbers, 8 * LOG2_E)
+        shifted, rests = parted(numbers, 8)
         factors = [self._scaled(self._looked_up(each), each, 49) for each in shifted]
         sums = self.polynomials([self.all_lanes(factor) for factor in reversed(OF_EIGHTHS)], rests)
         return [
@@ -90,15 +118,26 @@ class VectorMath(VectorCode):
             self._builder.call(choose, [ir.Constant(_LONGS, bits), places]), self.vector
         )
 
-    def _parted(self, numbers: list[Any], rate: float) -> tuple[list[Any], list[Any]]:
-        """Return integers next to rate x, shifted into the low bits, and what is left of rate x."""
-        factor, shift = self.all_lanes(rate), self.all_lanes(SHIFT)
+    def _parted(self, numbers: list[Any], steps: int) -> tuple[list[Any], list[Any]]:
+        """Return integers next to steps log2(e^x), shifted into the low bits, and what is left of these."""
+        factor, shift = self.all_lanes(steps * LOG2_E), self.all_lanes(SHIFT)
         shifted = [self.product_and_sum(x, factor, shift) for x in numbers]
         wholes = [self.minus(each, shift) for each in shifted]
         return shifted, [
             self.product_and_sum(x, factor, self.negative(whole))
             for x, whole in zip(numbers, wholes, strict=True)
         ]
+
+    def _parted_exactly(self, numbers: list[Any], steps: int) -> tuple[list[Any], list[Any]]:
+        """Return what `_parted` does, where what is left is of x, less multiples of ln 2 in two parts."""
+        factor, shift = self.all_lanes(steps * LOG2_E), self.all_lanes(SHIFT)
+        shifted = [self.product_and_sum(x, factor, shift) for x in numbers]
+        rests = []
+        for x, each in zip(numbers, shifted, strict=True):
+            whole = self.minus(each, shift)
+            high, low = (self.times(whole, self.all_lanes(part / steps)) for part in (LN_2_HIGH, LN_2_LOW))
+            rests.append(self.times(self.minus(self.minus(x, high), low), factor))
+        return shifted, rests
 
     def _scaled(self, x: Any, shifted: Any, places: int) -> Any:
         """Return x with the bits of a shifted integer, moved up so many places, added to its own."""

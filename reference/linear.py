@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from kdexent.float_errors import no_float_errors
 from kdexent.linear_samples import LinearSamples, linear_samples, require_finite_scores, scores_of
 
-from .softmax_loss import log_softmax
+from .softmax_loss import log_softmax, slopes
 
 
 @no_float_errors
@@ -48,7 +48,8 @@ def linear_softmax_loss_and_grad(
     """
     samples = linear_samples(W, X, labels, l2, reduction)
     log_p = _log_p(samples)
-    errors = np.exp(log_p) - (samples.labels[:, np.newaxis] == np.arange(len(samples.W)))
+    chosen = samples.labels[:, np.newaxis] == np.arange(len(samples.W))
+    errors = slopes(log_p, chosen.astype(np.float64))
     by_features = (samples.X.T.astype(np.float64) @ errors).T
     gradient = samples.share * by_features + samples.l2 * samples.W.astype(np.float64)
     return _loss(samples, log_p), gradient.astype(samples.dtype)

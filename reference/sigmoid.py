@@ -1,7 +1,10 @@
 """The cross-entropy of labels that exclude nothing, each with a logit of its own.
 
     p = 1 / (1 + exp(-z)),  t = (1 - eps) y + eps / 2
-    l = -t log p - (1 - t) log(1 - p) = max(z, 0) - t z + log(1 + exp(-|z|)),  dl/dz = p - t
+    l = -t log p - (1 - t) log(1 - p) = a |z| + log(1 + exp(-|z|))
+    dl/dz = p - t = +-(a - 1 / (1 + exp(|z|)))
+
+with a = 1 - t where z >= 0, and t and the lower sign where z < 0: what z speaks against.
 
 The mean is over all labels that count, a label's weight being that of its sample.
 """
@@ -14,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kdexent.float_errors import no_float_errors
-from kdexent.labels import Samples, require_logits, sigmoid_samples
+from kdexent.labels import Samples, moderate, require_logits, sigmoid_samples
 
 from .softmax_loss import shaped
 
@@ -71,11 +74,11 @@ def _parts(samples: Samples) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     require_logits(samples.logits, per_row=False)
     z, y = samples.logits.astype(np.float64), samples.labels.astype(np.float64)
     weights = np.where(y >= 0, samples.weights[:, np.newaxis], 0.0)
-    t = (1 - samples.smoothing) * y + samples.smoothing / 2
+    against = (1 - samples.smoothing) * np.where(z >= 0, 1 - y, y) + samples.smoothing / 2
     low = np.exp(-np.abs(z))
-    linear = np.multiply(t, z, out=np.zeros(z.shape), where=t != 0)
-    losses = np.maximum(z, 0) - linear + np.log1p(low)
-    return losses, np.where(z >= 0, 1, low) / (1 + low) - t, weights
+    linear = np.multiply(against, np.abs(z), out=np.zeros(z.shape), where=against != 0)
+    slopes = np.where(z >= 0, 1, -1) * (against - low / (1 + low))
+    return linear + np.log1p(low), slopes, moderate(weights) if samples.reduction == "mean" else weights
 
 
 def _share(samples: Samples, weights: NDArray[Any]) -> float:

@@ -1,9 +1,11 @@
 """Softmax, and the cross-entropy of classes with it.
 
     p_c = exp(z_c) / sum_k exp(z_k),  t = (1 - eps) label + eps / C  (label: one-hot, or probabilities)
-    l = -sum_c t_c log p_c,  dl/dz_c = p_c - t_c
+    l = -sum_c t_c log p_c,  dl/dz_c = p_c sum_k t_k - t_c
 
-The mean over samples is sum_n w_n l_n / sum_n w_n, and a sample that is ignored has weight 0.
+With r = sum_(c not m) exp(z_c - z_m) beside the largest logit z_m, log p_c = z_c - z_m - log(1 + r): all that
+is left of log p_m where r is small. The mean over samples is sum_n w_n l_n / sum_n w_n, and a sample that is
+ignored has weight 0.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kdexent import checks
 from kdexent.float_errors import no_float_errors
-from kdexent.labels import Samples, require_logits, require_probabilities, softmax_samples
+from kdexent.labels import Samples, moderate, require_logits, require_probabilities, softmax_samples
 
 
 @no_float_errors
@@ -33,8 +35,30 @@ def log_softmax(z: ArrayLike, axis: int = -1) -> NDArray[Any]:
     checks.require("z", logits, ~np.isnan(logits) & (logits != np.inf), "must be finite or -inf")
     top = logits.max(axis=axis, keepdims=True)
     checks.require("z", top, top > -np.inf, "must have one above -inf in every row")
-    exact = logits.astype(np.float64) - top
-    return (exact - np.log(np.exp(exact).sum(axis=axis, keepdims=True))).astype(logits.dtype)
+    exact = logits.astype(np.float64)
+    with np.errstate(over="ignore", under="ignore"):
+        return (exact - top - np.log1p(_beside_the_largest(exact, top, axis))).astype(logits.dtype)
+
+
+def _beside_the_largest(z: NDArray[Any], top: NDArray[Any], axis: int) -> NDArray[Any]:
+    """Return sum_c exp(z_c - top) over all but the largest, to the last digits however small it is."""
+    others = z.copy()
+    np.put_along_axis(others, z.argmax(axis=axis, keepdims=True), -np.inf, axis)
+    second = np.maximum(others.max(axis=axis, keepdims=True), np.finfo(np.float64).min)
+    beside_second = np.exp(others - second).sum(axis=axis, keepdims=True)
+    difference, lost = _exact_difference(second, top)
+    # Twice the root of what may be subnormal.
+    half = np.exp(difference / 2)
+    return beside_second * half * (half + half * lost)
+
+
+def _exact_difference(x: Any, y: Any) -> tuple[Any, Any]:
+    """Return x - y rounded, and what rounding lost."""
+    difference = x - y
+    back = difference - x
+    with np.errstate(invalid="ignore"):
+        lost = (x - (difference - back)) - (y + back)
+    return difference, np.where(np.isfinite(lost), lost, 0)
 
 
 @no_float_errors
@@ -97,7 +121,8 @@ def softmax_cross_entropy_and_grad(
     targets, weights, log_p = _parts(samples)
     losses = -products(targets, log_p).sum(axis=1)
     scale = weights * share_of_a_sample(samples, weights)
-    gradient = (np.exp(log_p) - targets) * scale[:, np.newaxis]
+    whole = targets.sum(axis=1, keepdims=True)
+    gradient = (slopes(log_p, targets) + np.exp(log_p) * (whole - 1)) * scale[:, np.newaxis]
     return reduced(samples, losses, weights), shaped(samples, gradient)
 
 
@@ -113,7 +138,12 @@ def _parts(samples: Samples) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         require_probabilities(targets)
     targets = (1 - samples.smoothing) * targets.astype(np.float64) + samples.smoothing / classes
     log_p = log_softmax(samples.logits.astype(np.float64)) if count else np.zeros((0, classes))
-    return targets, weights, log_p
+    return targets, moderate(weights) if samples.reduction == "mean" else weights, log_p
+
+
+def slopes(log_p: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
+    """Return p - t; as (p - 1) + (1 - t) where both are near 1."""
+    return np.where(targets > 0.5, np.expm1(log_p) + (1 - targets), np.exp(log_p) - targets)
 
 
 def shaped(samples: Samples, gradient: NDArray[Any]) -> NDArray[Any]:

@@ -97,51 +97,60 @@ def test_tables_start_rows_at_cache_lines(count):
 def test_short_rows_become_columns_and_rows_again(rows, classes, labelled, dtype):
     rng, stride = np.random.default_rng(classes), -(-rows // 8) * 8
     zs, labels = rng.normal(size=(rows, classes)).astype(dtype), rng.integers(-1, classes, rows)
-    factors, less, shares = rng.normal(size=(3, stride))
+    factors, less, slopes = rng.normal(size=(3, stride))
     columns, write = short_rows.passes(labelled)
 
     @numba.njit
-    def both(zs, rows, classes, stride, w, tops, labels, own, factors, less, shares, out):
-        write_to = out.reshape(out.size)
-        seen = columns(zs.reshape(zs.size), rows, classes, w, stride, tops, labels, own)
-        write(w, rows, classes, stride, factors, less, write_to, labels, shares)
-        return seen
+    def both(zs, rows, classes, stride, w, tops, labels, own, factors, less, slopes, out):
+        columns(zs.reshape(zs.size), rows, classes, w, stride, tops, labels, own)
+        write(w, rows, classes, stride, factors, less, out.reshape(out.size), labels, slopes)
 
     w, tops, own, out = np.zeros((classes, stride)), np.empty(stride), np.empty(stride), np.empty_like(zs)
-    about = w.ravel(), tops, labels if labelled else labels[:0], own, factors, less, shares, out
-    assert np.isfinite(both(zs, rows, classes, stride, *about))
-    np.testing.assert_array_equal(w[:, :rows], zs.T)
-    np.testing.assert_array_equal(tops[:rows], zs.max(axis=1))
-    expected = zs.astype(np.float64) * factors[:rows, np.newaxis] - less[:rows, np.newaxis]
+    about = labels if labelled else labels[:0], own, factors, less, slopes.copy(), out
+    both(zs, rows, classes, stride, w.ravel(), tops, *about)
+    found, expected = w[:, :rows], zs.astype(np.float64).T.copy()
+    written = zs.astype(np.float64) * factors[:rows, np.newaxis] - less[:rows, np.newaxis]
     if labelled:
-        counts = labels >= 0
-        np.testing.assert_array_equal(own[:rows][counts], zs[counts, labels[counts]])
-        expected[counts, labels[counts]] -= shares[:rows][counts]
-    np.testing.assert_allclose(out, expected, rtol=1e-14 if dtype == np.float64 else 6e-8, atol=1e-15)
-    for bad in (np.nan, np.inf, -np.inf):
-        for row in (0, rows - 1):
-            wrong = zs.copy()
-            wrong[row] = bad
-            assert not both(wrong, rows, classes, stride, *about) < np.inf
-    if classes > 1:
-        zs[:, 0] = -np.inf
-        assert both(zs, rows, classes, stride, *about) < np.inf
+        # Class 0 is where the label was, and nothing where class 0 was.
+        each, mine = np.arange(rows), np.maximum(labels, 0)
+        np.testing.assert_array_equal(own[:rows], zs[each, mine])
+        expected[mine, each] = zs[:, 0]
+        expected, found = expected[1:], found[1:]
+        written[each, mine] = slopes[:rows]
+        if classes == 1:
+            expected = np.full((1, rows), short_rows.LOWEST)
+    np.testing.assert_array_equal(found, expected if classes > 1 or not labelled else found)
+    np.testing.assert_array_equal(tops[:rows], expected.max(axis=0))
+    counts = slice(None) if not labelled else labels >= 0
+    np.testing.assert_allclose(
+        out[counts], written[counts], rtol=1e-14 if dtype == np.float64 else 6e-8, atol=1e-15
+    )
 
 
-def test_exponentials_of_whole_registers():
-    zs = np.random.default_rng(0).normal(size=64) * 50
+@pytest.mark.parametrize("labelled", [False, True])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("count", [8, 9, 15, 16, 61])
+def test_exponentials_of_a_row(count, dtype, labelled):
+    zs = (np.random.default_rng(0).normal(size=count) * 50).astype(dtype)
+    top_of, powers_of = powers.of_rows(labelled)
 
     @numba.njit
-    def all_of_them(zs, top, w):
-        return powers.top_of_numbers(zs, 64), powers.powers_of_row(zs, top, w, 64, w)
+    def both(zs, top, w, but, out):
+        return top_of(zs, but), powers_of(zs, top, w, but, out)
 
-    w = np.empty(64)
-    largest, total = all_of_them(zs, 3.0, w)
-    assert largest == zs.max()
-    np.testing.assert_allclose(w, np.exp(zs - 3), rtol=1e-13)
-    np.testing.assert_allclose(total, w.sum(), rtol=1e-14)
-    for bad in (np.nan, np.inf):
-        assert all_of_them(np.append(zs[1:], bad), 0.0, w)[0] == np.inf
+    for but in (-1, 0, count // 2, count - 1):
+        counts = (np.arange(count) != but) | (not labelled)
+        w = np.empty(count)
+        largest, total = both(zs, 3.0, w, but, np.empty_like(zs))
+        assert largest == zs[counts].max()
+        np.testing.assert_allclose(w[counts], np.exp(zs[counts].astype(float) - 3), rtol=1e-13)
+        assert not w[~counts].any()
+        np.testing.assert_allclose(total, w.sum(), rtol=1e-14)
+        wrong = zs.copy()
+        wrong[(but + 1) % count] = np.nan
+        largest, total = both(wrong, 0.0, w, but, np.empty_like(zs))
+        assert largest == np.delete(zs, [(but + 1) % count, *([but] if labelled and but >= 0 else [])]).max()
+        assert np.isnan(total)
 
 
 @pytest.mark.parametrize("classes", [1, 2, 3, 4, 7, 13])
@@ -167,9 +176,11 @@ POWERS = """
     import mpmath, numba, numpy as np
     from kdexent import powers
 
+    row = powers.of_rows(False)[1]
+
     @numba.njit
     def powers_of(x, w):
-        return powers.powers_of_row(x, 0.0, w, x.shape[0], w)
+        return row(x, 0.0, w, -1, w)
 
     x = -(np.random.default_rng(0).uniform(0, 1, 4_096) ** 3) * 745
     w = np.empty_like(x)
@@ -205,47 +216,91 @@ def test_exponentials_are_good_to_the_last_bits(machine, tmp_path):
     assert int(run(code, NUMBA_CACHE_DIR=str(tmp_path), **settings)) > 3_000
 
 
+CERTAIN = """
+    import mpmath, numpy as np
+    from kdexent import sigmoid_cross_entropy, softmax_cross_entropy_and_grad
+
+    for classes in (2, 7, 51):
+        z = np.random.default_rng(classes).normal(size=(43, classes)) * 3
+        z[:, 1] = np.linspace(20, 700, 43)
+        with mpmath.workdps(400):
+            rows = [[mpmath.mpf(v) for v in row] for row in z]
+            beside = [mpmath.fsum(mpmath.exp(v - row[1]) for v in row) - 1 for row in rows]
+            losses = np.array([float(mpmath.log1p(r)) for r in beside])
+            slopes = np.array([float(r / (1 + r)) for r in beside])
+        found, gradient = softmax_cross_entropy_and_grad(z, np.ones(43, int), reduction="none")
+        np.testing.assert_allclose(found, losses, rtol=2e-15, atol=0)
+        np.testing.assert_allclose(-gradient[:, 1], slopes, rtol=2e-15, atol=0)
+    alone = sigmoid_cross_entropy(z[:, 1:2], np.ones((43, 1)), reduction="none")[:, 0]
+    with mpmath.workdps(40):
+        expected = [float(mpmath.log1p(mpmath.exp(-mpmath.mpf(v)))) for v in z[:, 1]]
+    np.testing.assert_allclose(alone, expected, rtol=2e-15, atol=0)
+    print("right")
+"""
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_certain_rows_keep_their_digits_on_any_machine(machine, tmp_path):
+    settings, needed = MACHINES[machine]
+    if not all(FEATURES.get(feature) for feature in needed):
+        pytest.skip(f"code for {machine} does not run on this machine")
+    assert run(CERTAIN, NUMBA_CACHE_DIR=str(tmp_path), **settings).strip() == "right"
+
+
 @pytest.mark.parametrize("rows", [5, 8, 40, 43])
 @pytest.mark.parametrize("smoothing", [0.0, 0.25, 1.0])
 def test_losses_of_rows(rows, smoothing):
     rng, classes, scale = np.random.default_rng(rows), 6, 0.125
     z, labels = rng.normal(size=(rows, classes)), rng.integers(-1, classes, rows)
     weights = rng.uniform(0, 2, rows) * (rng.random(rows) < 0.8)
-    tops, counts = z.max(axis=1), labels >= 0
-    totals, means = np.exp(z - tops[:, np.newaxis]).sum(axis=1), (z - tops[:, np.newaxis]).mean(axis=1)
-    own = np.where(counts, z[np.arange(rows), labels], 0.0)
-    logs = np.log(totals)
-    losses = (1 - smoothing) * (logs - own + tops) + smoothing * (logs - means)
+    z[:, 0] += rng.choice([0, 50, 600], rows)
+    counts, each = labels >= 0, np.arange(rows)
+    mine = np.where(counts, labels, 0)
+    own, others = z[each, mine], np.where(np.arange(classes) == mine[:, np.newaxis], -np.inf, z)
+    tops = others.max(axis=1)
+    totals = np.exp(others - tops[:, np.newaxis]).sum(axis=1)
+    means = (z - z.max(axis=1)[:, np.newaxis]).mean(axis=1)
+    logs = np.log1p(np.exp(others - own[:, np.newaxis]).sum(axis=1))
+    behind = np.maximum(tops - own, 0)
+    losses = (1 - smoothing) * logs + smoothing * (logs - behind - means)
+    p = np.exp(z - own[:, np.newaxis] - logs[:, np.newaxis])
+    beside = np.where(np.arange(classes) == mine[:, np.newaxis], 0, p).sum(axis=1)
 
     @numba.njit
-    def each(labels, totals, tops, own, means, smoothing, factors, less, shares):
+    def each_loss(labels, totals, tops, own, means, smoothing, factors, less, shares):
         even = smoothing / classes
         return row_losses.class_losses(
             labels, totals, tops, own, means, smoothing, scale, even, factors, less, shares
         )
 
     @numba.njit
-    def all_alike(labels, totals, tops, own, means, weight, factors, less, shares):
-        return row_losses.sum_of_class_losses(
-            labels, totals, tops, own, means, weight, scale, factors, less, shares
-        )
+    def all_alike(labels, totals, tops, own, means, factors, less, shares):
+        return row_losses.sum_of_class_losses(labels, totals, tops, own, means, scale, factors, less, shares)
 
     def assert_written(factors, less, shares, weights, smoothing):
         share = scale * np.where(counts, weights, 0)
-        np.testing.assert_allclose(factors, share / totals, rtol=1e-15)
+        np.testing.assert_allclose(factors, share * np.exp(tops - own - logs), rtol=1e-12)
         np.testing.assert_allclose(less, share * smoothing / classes, rtol=1e-15)
-        np.testing.assert_allclose(shares, share * (1 - smoothing), rtol=1e-15)
+        slopes = share * (smoothing - smoothing / classes - beside)
+        np.testing.assert_allclose(shares, slopes, rtol=1e-12, atol=1e-16)
 
     factors, less, shares = np.empty(rows), np.empty(rows), weights.copy()
     found = own.copy()
-    total = each(labels, totals, tops, found, means, smoothing, factors, less, shares)
-    np.testing.assert_allclose(found, np.where(counts, weights, 0) * losses, rtol=1e-14, atol=1e-15)
+    total = each_loss(labels, totals, tops, found, means, smoothing, factors, less, shares)
+    np.testing.assert_allclose(found, np.where(counts, weights, 0) * losses, rtol=1e-12)
     np.testing.assert_allclose(total, found.sum(), rtol=1e-14)
     assert_written(factors, less, shares, weights, smoothing)
     if smoothing == 0:
-        total = all_alike(labels, totals, tops, own, means, 1.5, factors, less, shares)
-        np.testing.assert_allclose(total, 1.5 * losses[counts].sum(), rtol=1e-14)
-        assert_written(factors, less, shares, np.full(rows, 1.5), 0.0)
+        total = all_alike(labels, totals, tops, own.copy(), means, factors, less, shares)
+        np.testing.assert_allclose(total, losses[counts].sum(), rtol=1e-14)
+        assert_written(factors, less, shares, np.ones(rows), 0.0)
+    for row in (0, rows - 1):
+        for wrong in ("own", "total"):
+            others, mine = totals.copy(), own.copy()
+            (mine if wrong == "own" else others)[row] = np.nan
+            assert np.isnan(all_alike(labels, others, tops, mine.copy(), means, factors, less, shares))
+            shares[:] = weights
+            assert np.isnan(each_loss(labels, others, tops, mine, means, smoothing, factors, less, shares))
 
 
 def test_logarithms():
