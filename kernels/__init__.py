@@ -3,8 +3,9 @@
 Names are resolved on first use, so that importing kdexent imports no compiler and compiles nothing.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from .undisturbed import load
 
 if TYPE_CHECKING:
     from . import reference
@@ -68,10 +69,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "reference":
-        return import_module(".reference", __name__)
+        return load(".reference")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name], __name__), name)
+    value = getattr(load(_HOME[name]), name)
     globals()[name] = value
     return value
 

@@ -25,6 +25,7 @@ from .rows import Sums
 from .shortcuts import NONE, best_way
 from .sorted_points import sorts
 from .sorted_sums import SortedSums
+from .undisturbed import load
 from .window import WindowSums, plan_window
 from .window import why_not as why_not_window
 
@@ -97,10 +98,9 @@ def sums_for(
     if name == "window":
         about = (shape.kernel, shape.h, shape.period, shape.bins)
         return SumsFor(lambda rtol: WindowSums(plan_window(*about, rtol), first_bin, centers), False)
-    from .grid import GridSums, plan_grid  # noqa: PLC0415  # the only user of FFTs
-
-    grid = plan_grid(shape.kernel, shape.h, shape.period, shape.bins, shape.points, request.order)
-    return SumsFor(lambda rtol: GridSums(grid, first_bin, centers), True)
+    grids = load(".grid")  # the only user of FFTs
+    grid = grids.plan_grid(shape.kernel, shape.h, shape.period, shape.bins, shape.points, request.order)
+    return SumsFor(lambda rtol: grids.GridSums(grid, first_bin, centers), True)
 
 
 def _plan_cells(shape: RowShape, order: int | None, rtol: float, keep: bool) -> CellPlan:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from numpy.polynomial.chebyshev import cheb2poly
 from numpy.typing import NDArray
 
 from .cell_geometry import GROWN, Geometry
@@ -73,7 +74,7 @@ def chebyshev(order: int) -> tuple[Floats, Floats, Floats]:
     weights[:, 0] /= 2
     powers = np.zeros((order, order))
     for k in range(order):
-        powers[k, : k + 1] = np.polynomial.chebyshev.cheb2poly([0] * k + [1])
+        powers[k, : k + 1] = cheb2poly([0] * k + [1])
     return nodes, weights, powers
 
 

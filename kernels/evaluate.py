@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from .all_pairs import evaluate_pairs, pair_densities
 from .names import AUTO
 from .problem import Problem, Request
+from .undisturbed import load
 
 if TYPE_CHECKING:
     from .evaluate_rows import Prepared
@@ -37,9 +39,8 @@ def evaluate(
     """Return the losses (R,), and write the gradients asked for: z, x (R, N) and bandwidth (R,)."""
     if takes_all_pairs(problem, request):
         return evaluate_pairs(problem, gradients, n_threads)
-    from .evaluate_rows import evaluate_rows  # noqa: PLC0415  # a small first call does without it
-
-    return evaluate_rows(problem, request, gradients, n_threads, prepared)
+    losses: Floats = _of_rows().evaluate_rows(problem, request, gradients, n_threads, prepared)
+    return losses
 
 
 def evaluate_density(
@@ -48,6 +49,9 @@ def evaluate_density(
     """Return log q (R, M) at the problem's centers."""
     if takes_all_pairs(problem, request):
         return pair_densities(problem, n_threads)
-    from .evaluate_rows import row_densities  # noqa: PLC0415  # a small first call does without it
+    log_q: Floats = _of_rows().row_densities(problem, request, n_threads, prepared)
+    return log_q
 
-    return row_densities(problem, request, n_threads, prepared)
+
+def _of_rows() -> ModuleType:
+    return load(".evaluate_rows")  # which a small first call does without

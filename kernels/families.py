@@ -172,7 +172,8 @@ def laplace_circle(d, p):
     # K = exp(-|d|/h) (1 + ratio), ratio the other way round over the near one. Where the circle is short the
     # parts of dK/dh nearly cancel, with T = P/(2h) and w = T - |d|/h: T / tanh T - 1 - w tanh w is theirs.
     # p: 1/h, 1/P, -, log2(e)/h, T / tanh T - 1 for T < 1, else less T, and 0 or 1
-    beyond = (p[20] - 2.0 * abs(d)) * p[0]
+    # How much farther it is the other way round; from 1e5 on that is nothing.
+    beyond = min((p[20] - 2.0 * abs(d)) * p[0], 1e5)
     ratio, less = exp2(-beyond * LOG2_E), _one_minus_exp(beyond)
     sign = 1.0 if d > 0.0 else (-1.0 if d < 0.0 else 0.0)
     short = (1.0 + ratio) * p[4] - 0.5 * beyond * less

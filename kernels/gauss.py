@@ -14,6 +14,7 @@ so that the k-th node from the end is at s(t_k) = j_k, the k-th zero of J_0, and
 from __future__ import annotations
 
 import numpy as np
+from numpy.polynomial.legendre import leggauss
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -28,7 +29,7 @@ _MCMAHON = (1.0, -124 / 3, 120928 / 15, -401743168 / 105, 1071187749376 / 315)
 def gauss_legendre(count: int) -> tuple[Floats, Floats]:
     """Return the nodes of a Gauss-Legendre rule in [0, 1], increasing, and their weights, of sum 1."""
     if count <= _MOST_DENSE:
-        nodes, weights = np.polynomial.legendre.leggauss(count)
+        nodes, weights = leggauss(count)
         return (nodes + 1) / 2, weights / weights.sum()
     nodes, weights = np.empty(count), np.empty(count)
     half = -(-count // 2)  # the others mirror them

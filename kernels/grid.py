@@ -27,6 +27,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.fft import irfft, rfft
 from numpy.typing import NDArray
 
 from .cell_accuracy import kernel_values
@@ -243,7 +244,7 @@ class GridSums(Sums):
                 ring[0] = 0
                 if length % 2 == 0:
                     ring[length // 2] = 0
-            spectrum = np.fft.rfft(ring)
+            spectrum = rfft(ring)
             part = spectrum.imag if which == _SLOPE else spectrum.real
             self._transforms[which] = np.ascontiguousarray(part)
         return self._transforms[which]
@@ -282,7 +283,7 @@ class GridSums(Sums):
     def forward(self, row: RowData, derivatives: bool) -> Forward:
         """Return the sums over all points."""
         on_grid, outside, mass = self.masses(row)
-        spectrum = np.fft.rfft(on_grid)
+        spectrum = rfft(on_grid)
         density = self._read(spectrum * self._transform(_VALUE))
         widening = self._read(spectrum * self._transform(_WIDENING)) if derivatives else None
         error = np.full(len(density), self._rounding(on_grid))
@@ -291,7 +292,7 @@ class GridSums(Sums):
         return Forward(density, error, mass, widening)
 
     def _read(self, spectrum: NDArray[np.complex128]) -> Floats:
-        on_grid = np.fft.irfft(spectrum, self.plan.length)
+        on_grid = irfft(spectrum, self.plan.length)
         return (on_grid[self._read_from] * self._read_shares).sum(axis=1)
 
     def _rounding(self, on_grid: Floats) -> float:
@@ -304,10 +305,10 @@ class GridSums(Sums):
         """Return sum_m weights_m K (or dK/dd) / C at each slot, the transpose of `forward`."""
         plan = self.plan
         placed = (weights[:, np.newaxis] * self._read_shares).ravel()
-        spectrum = np.fft.rfft(np.bincount(self._read_from.ravel(), placed, minlength=plan.length))
+        spectrum = rfft(np.bincount(self._read_from.ravel(), placed, minlength=plan.length))
         spectrum *= self._transform(which) * (-1j if which == _SLOPE else 1)
         slots = np.zeros(plan.slots + plan.order)
-        slots[: plan.slots] = np.fft.irfft(spectrum, plan.length)[self._ring]
+        slots[: plan.slots] = irfft(spectrum, plan.length)[self._ring]
         return slots
 
     def adjoint(

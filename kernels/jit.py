@@ -8,7 +8,6 @@ away.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
@@ -80,15 +79,6 @@ def _specialise(function: Callable, signature: Any, name: str) -> Callable:
     dispatcher.compile(signature)
     dispatcher.disable_compile()
     return dispatcher
-
-
-# A forked child has one thread, and would wait for ever for a compilation that another one began.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=global_compiler_lock.acquire,
-        after_in_parent=global_compiler_lock.release,
-        after_in_child=global_compiler_lock.release,
-    )
 
 
 def lazily(make: Callable[[], Callable], signature: Any, name: str) -> Callable[[], Callable]:

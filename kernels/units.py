@@ -85,13 +85,8 @@ def _natively(operation: Callable) -> Callable:
 
 
 def _plainly(operation: Callable) -> Callable:
-    from threading import Lock  # noqa: PLC0415  # only where functions are plain Python
-
-    one_at_a_time = Lock()
-
     def at(address):
-        with one_at_a_time:
-            return operation(ctypes.c_int64.from_address(int(address)))
+        return operation(ctypes.c_int64.from_address(int(address)))
 
     return at
 
@@ -101,7 +96,8 @@ def _add_one(number: Any) -> int:
     return int(number.value) - 1
 
 
-# number += 1 as one operation, which returns what it was; and the number as it is now.
+# number += 1 as one operation, which returns what it was; and the number as it is now. In plain Python it is
+# no such operation, and threads share no units.
 if NATIVE:
     _one = ir.Constant(ir.IntType(64), 1)
     _add = _natively(lambda builder, at: builder.atomic_rmw("add", at, _one, "seq_cst"))

@@ -188,13 +188,20 @@ def test_inside_a_dask_worker():
 
 
 def test_inside_a_compilation(tmp_path):
-    # Such as that of a user's overload, which may want a number from here.
+    # Such as that of a user's overload, which may want a number from here. No other thread can compile then,
+    # as helpers would have to whose blocks find bins in the tails.
     out = run(
         """
-        import numba, kdexent
+        import numba, numpy as np, kdexent
+        from kdexent import threads
         from numba.extending import overload
 
+        threads.available = lambda: 2
+        threads._most_helpers = lambda: 1
+        x, z = np.random.default_rng(0).normal(size=(2, 100_000))
+
         def of_one_point():
+            kdexent.loss_and_grad(x, z, 20, 21, bandwidth=0.2, bins=64, method="direct", n_threads=2)
             return kdexent.loss([0.3], [0.0], -0.1, 0.1, bandwidth=0.2, bins=8)
 
         @overload(of_one_point)

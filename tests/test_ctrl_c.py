@@ -1,13 +1,12 @@
 """Ctrl-C ends a call soon, at whatever step it comes, and leaves nothing that later calls would feel."""
 
-import dis
 import itertools
 import sys
 import threading
 import time
-from functools import cache
 
 import pytest
+from moments import Moments
 from processes import run
 
 from kdexent import threads, units
@@ -91,36 +90,8 @@ def test_ctrl_c_while_compiling(tmp_path):
     assert out == "True False True"
 
 
-class Press:
-    """A trace function: Ctrl-C at the first moment not in `pressed` at which the code of threads can hear it.
-
-    Python listens where a function begins, after calls, and where a loop goes back.
-    """
-
-    _BEFORE = ("RESUME", "CALL", "JUMP_BACKWARD")
-
-    def __init__(self, pressed):
-        self._pressed, self._last = pressed, {}
-        self.moment = None
-
-    def __call__(self, frame, event, _argument):
-        if frame.f_code.co_filename != threads.__file__:
-            return None
-        frame.f_trace_opcodes = True
-        if event == "opcode":
-            last = self._last.get(frame, "RESUME")
-            self._last[frame] = opcodes(frame.f_code)[frame.f_lasti]
-            moment = frame.f_code.co_name, frame.f_lineno, frame.f_lasti
-            if last.startswith(self._BEFORE) and moment not in self._pressed:
-                self.moment = moment
-                self._pressed.add(moment)
-                raise KeyboardInterrupt
-        return self
-
-
-@cache
-def opcodes(code):
-    return {step.offset: step.opname for step in dis.get_instructions(code)}
+def press():
+    raise KeyboardInterrupt
 
 
 class Work:
@@ -164,19 +135,19 @@ WAYS = {
 def test_ctrl_c_at_any_step(one_helper, way):
     traced, pressed, finished = sys.gettrace(), set(), 0
     while finished < 20:  # which steps a call takes is a matter of time
-        work, press = Work(6), Press(pressed)
+        work, presses = Work(6), Moments(pressed, {threads.__file__}, press)
         try:
-            sys.settrace(press)
+            sys.settrace(presses)
             WAYS[way](work)
         except KeyboardInterrupt:
-            assert press.moment
+            assert presses.moment
         else:
-            assert press.moment is None, f"{press.moment}: Ctrl-C is lost"
+            assert presses.moment is None, f"{presses.moment}: Ctrl-C is lost"
             finished += 1
         finally:
             sys.settrace(traced)
-        assert work.now == 0, f"{press.moment}: somebody is at work still"
-        assert not threads._at_work, f"{press.moment}: somebody counts as at work still"
+        assert work.now == 0, f"{presses.moment}: somebody is at work still"
+        assert not threads._at_work, f"{presses.moment}: somebody counts as at work still"
     assert {"_share", "_enter", "_offer", "do", "close", "_leave"} <= {name for name, *_ in pressed}
 
 
