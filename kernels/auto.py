@@ -62,10 +62,13 @@ class SumsFor:
     def __init__(self, make: Callable[[float], Sums], outright: bool) -> None:
         self._make, self.outright = make, outright
         self._made: dict[float, Sums] = {}
+        self.grown: Callable[[], None] | None = None  # is told when there are more
 
     def __call__(self, rtol: float) -> Sums:
         if rtol not in self._made:
             self._made[rtol] = self._make(rtol)
+            if self.grown is not None:
+                self.grown()
         return self._made[rtol]
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from . import checks
 from .gauss import gauss_legendre
+from .kept import kept
 from .memory import memory_bytes
 from .names import RULES
 
@@ -37,7 +37,7 @@ class Bins(NamedTuple):
         return centers
 
 
-@lru_cache(maxsize=64)
+@kept(64)
 def _unit_bins(count: int, rule: str) -> Bins:
     if rule == "gauss":
         nodes, masses = gauss_legendre(count)

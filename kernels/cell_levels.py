@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .cell_geometry import GROWN, Geometry
 from .jit import helper
+from .kept import kept
 from .products import add_multiple
 
 Floats = NDArray[np.float64]
@@ -78,7 +79,7 @@ def chebyshev(order: int) -> tuple[Floats, Floats, Floats]:
     return nodes, weights, powers
 
 
-@lru_cache(maxsize=8)
+@kept(8)
 def node_positions(geometry: Geometry, sizes: tuple[int, ...], starts: tuple[int, ...], order: int) -> Floats:
     """Return how far from the first bin the nodes of all levels lie on the line, cell by cell."""
     nodes = chebyshev(order)[0]

@@ -29,6 +29,7 @@ from .cell_accuracy import (
 from .cell_geometry import Geometry, ceiling
 from .cell_levels import MERGED, Levels, make_levels, see_between_knots, specification
 from .families import RowParameters, row_parameters
+from .kept import kept
 from .names import CIRCLE_ONLY, COMPACT, KNOTS, ORDERS
 from .sorted_points import block_points, sorts
 
@@ -96,7 +97,7 @@ def why_not(kernel: str, equal_bins: bool, bins: int) -> str | None:
     return None
 
 
-@lru_cache(maxsize=128)
+@kept(128)
 def plan_cells(
     kernel: str,
     h: float,

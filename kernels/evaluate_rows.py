@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from .auto import RowShape, SumsFor, chosen, sums_for
 from .cells import Bins
 from .evaluate import takes_all_pairs
 from .families import row_parameters
+from .kept import Store
 from .names import AUTO
 from .problem import Problem, Request
 from .row_data import RowData
@@ -21,9 +21,8 @@ from .rows import RowProblem, evaluate_row, log_densities
 Floats = NDArray[np.float64]
 
 # Rows of one call's arguments, kept for the next call with these. Short rows have better use for memory.
-_MOST_KEPT = 32
+_shared = Store(32)
 _UNSHARED = 2**12
-_kept: dict[tuple[Any, ...], Row] = {}
 
 
 def evaluate_rows(
@@ -109,13 +108,12 @@ def _row(problem: Problem, r: int, request: Request, derivatives: bool) -> Row:
     if problem.frame is None or problem.points <= _UNSHARED:
         return _make_row(problem, r, request, derivatives)
     key = problem.frame, problem.points, request, derivatives
-    found = _kept.get(key)
+    found: Row | None = _shared.get(key)
     if found is None:
         found = _make_row(problem, r, request, derivatives)
-        while len(_kept) >= _MOST_KEPT:
-            with suppress(KeyError, StopIteration, RuntimeError):  # another thread was there before
-                del _kept[next(iter(_kept))]
-        _kept[key] = found
+        if found.sums is not None:
+            found.sums.grown = lambda: _shared.weigh(key)
+        _shared.put(key, found)
     return found
 
 

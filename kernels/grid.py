@@ -228,6 +228,11 @@ class GridSums(Sums):
         slots = self.plan.slots + self.order
         return 8 * (slots * (lane_count(points, slots) + 3) + 8 * self.plan.length + 8 * len(self._read_from))
 
+    @property
+    def to_come(self) -> int:
+        """The bytes of transforms that have not been asked for yet."""
+        return (3 - len(self._transforms)) * 8 * (self.plan.length // 2 + 1)
+
     def _transform(self, which: int) -> Floats:
         """Return the transform of K, dK/dd or dK/dh on the grid: real, but imaginary for dK/dd.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from . import checks
 from .bins import make_bins, require_room, target_masses
+from .kept import kept
 from .memory import memory_bytes
 from .names import CIRCLE_ONLY, KERNELS, METHODS, ORDERS, WRT
 
@@ -266,7 +266,12 @@ def _make_frame(
     return _Frame(kernel, period, np.asarray(h), centers, masses, described.equal, shapes)
 
 
-@lru_cache(maxsize=256)
+def _bytes_of(frame: _Frame) -> int:
+    assert isinstance(frame.centers, Rows) and isinstance(frame.masses, Rows)
+    return 2**11 + frame.centers.values.nbytes + frame.masses.values.nbytes
+
+
+@kept(256, _bytes_of)
 def _cached_frame(*key: Any) -> _Frame:
     a, b, bandwidth, kernel, bins, rule, period = key
     return _make_frame(a, b, bandwidth, kernel, bins, rule, None, period)._replace(key=key)
