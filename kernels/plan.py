@@ -11,7 +11,7 @@ from . import checks
 from .evaluate_rows import Prepared
 from .float_errors import no_float_errors
 from .kde import density_of, loss_and_grad_of, loss_of
-from .problem import FLOAT32, FLOAT64, check_method, loss_problem
+from .problem import FLOAT32, FLOAT64, Request, check_method, in_frame, loss_problem, make_frame
 from .threads import thread_count
 
 __all__ = ["Plan"]
@@ -26,10 +26,13 @@ class Plan:
     Parameters
     ----------
     x : array_like, shape (..., N)
-        Data points, in any unit of length; finite. They are copied into the plan where a method
-        keeps them, and must not change while it is used.
+        Data points, in any unit of length; finite.
     a, b, bandwidth, kernel, bins, rule, target, period, method, order, rtol, n_threads
-        As in `kdexent.loss`.
+        As in `kdexent.loss`. Later changes of arrays among them do not matter.
+    copy : bool, default True
+        Whether the plan keeps x in memory of its own, so that later changes do not matter. With False
+        it reads x where that lies, and x must not change while the plan is used: what calls return
+        afterwards is unspecified.
 
     Attributes
     ----------
@@ -43,7 +46,7 @@ class Plan:
     workspace_bytes : int
         Memory that a call takes beside its arguments, its results and what the plan keeps.
     stored_bytes : int
-        Memory that the plan keeps beside x.
+        Memory that the plan keeps: its copy of x, and the points sorted by cell.
 
     Raises
     ------
@@ -52,9 +55,12 @@ class Plan:
 
     Notes
     -----
-    Making a plan takes O(N + M) time and, for ``"cells"``, 18 bytes a point of memory; a call takes
-    O(N P + M) time, P the order, some 0.6 of the time of `kdexent.loss_and_grad`. The first call may
-    still compile.
+    Making a plan takes O(N + M) time and memory: x once more, if it is copied, and for ``"cells"`` 18
+    bytes a point. A call takes O(N P + M) time, P the order, some 0.6 of the time of
+    `kdexent.loss_and_grad`. The first call may still compile.
+
+    Plans can be used by several threads at once, copied and pickled. A pickle holds the arguments, and
+    the plan is made from them anew: it gives the same bits on the same machine and version.
 
     Examples
     --------
@@ -83,22 +89,62 @@ class Plan:
         order: int | None = None,
         rtol: float = 1e-9,
         n_threads: int | None = None,
+        copy: bool = True,
     ) -> None:
-        self._request = check_method(method, order, rtol)
-        self._threads = thread_count(n_threads)
-        self._x = checks.real_array("x", x)
-        self._frame = (a, b, bandwidth, kernel, bins, rule, target, period)
-        zeros = np.zeros(self._x.shape[-1:], self._x.dtype)
-        problem = loss_problem(self._x, zeros, *self._frame)
-        checks.require("x", self._x, np.isfinite(self._x), "must be finite")
+        if not isinstance(copy, (bool, np.bool_)):
+            raise TypeError(f"copy must be True or False, got {copy!r}")
+        points = checks.real_array("x", x)
+        about = (a, b, bandwidth, kernel, bins, rule, target, period)
+        zeros = np.zeros(points.shape[-1:], points.dtype)
+        loss_problem(points, zeros, *about)  # which may raise, before anything is copied
+        self._prepare(
+            points.copy() if copy else points,
+            tuple(map(_frozen, about)),
+            check_method(method, order, rtol),
+            n_threads,
+            bool(copy),
+        )
+
+    def _prepare(
+        self, x: NDArray[Any], about: tuple[Any, ...], request: Request, n_threads: int | None, copied: bool
+    ) -> None:
+        """Do what needs no logits, with arguments that nobody changes."""
+        self._x, self._about, self._request, self._copied = x, about, request, copied
+        self._asked_threads, self._threads = n_threads, thread_count(n_threads)
+        self._frame = make_frame(*about)
+        problem = in_frame(x, np.zeros(x.shape[-1:], x.dtype), self._frame)
+        checks.require("x", x, np.isfinite(x), "must be finite")
         self._shape, self._points, self._dtype = problem.shape, problem.points, problem.dtype
         self._bins, self._kernel, self._rows = problem.bins, problem.kernel, problem.rows
         centers = problem.centers.block(0, problem.rows)
         self.bin_centers = np.broadcast_to(centers, (problem.rows, problem.bins)).reshape(
             (*problem.shape, problem.bins)
         )
-        self._prepared = Prepared(problem, self._request, self._threads)
+        self._prepared = Prepared(problem, request, self._threads)
         self.method, self.order = self._prepared.method, self._prepared.order
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the arguments: what is made of them may be compiled, or larger."""
+        return {
+            "x": self._x,
+            "about": self._about,
+            "request": tuple(self._request),
+            "n_threads": self._asked_threads,
+            "copied": self._copied,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        x, about = state["x"], state["about"]
+        # Who unpickles may lend memory, such as a file that processes share.
+        own = x if x.flags.owndata or not state["copied"] else x.copy()
+        changed = {"x": own, "about": tuple(map(_frozen, about)), "request": Request(*state["request"])}
+        self._prepare(**{**state, **changed})
+
+    def __copy__(self) -> Plan:
+        """Return a plan that shares what this one keeps, which never changes."""
+        other = type(self).__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        return other
 
     @property
     def workspace_bytes(self) -> int:
@@ -107,8 +153,8 @@ class Plan:
 
     @property
     def stored_bytes(self) -> int:
-        """Memory that the plan keeps beside x."""
-        return self._prepared.stored
+        """Memory that the plan keeps: its copy of x, and the points sorted by cell."""
+        return self._prepared.stored + (self._x.nbytes if self._copied else 0)
 
     @no_float_errors
     def loss(self, z: ArrayLike) -> Any:
@@ -134,7 +180,7 @@ class Plan:
             raise ValueError(
                 f"z must have one logit for each of the plan's {self._points} points, got {logits.shape}"
             )
-        return loss_problem(self._x, logits, *self._frame)
+        return in_frame(self._x, logits, self._frame)
 
     def __repr__(self) -> str:
         shape = "x".join(map(str, (*self._shape, self._points)))
@@ -145,3 +191,12 @@ class Plan:
             f"method {self.method}{order}, rtol {self._request.rtol:g}, {numbers}, "
             f"{self.stored_bytes / 1e6:.3g} MB kept, {self.workspace_bytes / 1e6:.3g} MB workspace>"
         )
+
+
+def _frozen(value: Any) -> Any:
+    """Return an argument that has been checked, in memory of its own if it can change."""
+    if value is None or isinstance(value, (str, int, float, np.generic)):
+        return value
+    array = np.array(value)
+    array.flags.writeable = False
+    return array

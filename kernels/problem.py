@@ -191,7 +191,11 @@ def loss_problem(
 ) -> Problem:
     """Check and broadcast the arguments of `loss` and `loss_and_grad`."""
     x, z = _data(x, z)
-    frame = _frame(a, b, bandwidth, kernel, bins, rule, target, period)
+    return in_frame(x, z, make_frame(a, b, bandwidth, kernel, bins, rule, target, period))
+
+
+def in_frame(x: NDArray[Any], z: NDArray[Any], frame: Frame) -> Problem:
+    """Return the problem of checked data and the arguments beside them."""
     shapes = {"x": x.shape[:-1], "z": z.shape[:-1], **frame.shapes}
     shape = checks.broadcast_rows(shapes) if any(shapes.values()) else ()
     rows = math.prod(shape)
@@ -214,7 +218,7 @@ def loss_problem(
     )
 
 
-class _Frame(NamedTuple):
+class Frame(NamedTuple):
     """The arguments beside the data, checked, and the shapes of their rows: none (Rows) or some."""
 
     kernel: str
@@ -227,25 +231,26 @@ class _Frame(NamedTuple):
     key: tuple[Any, ...] | None = None
 
 
-def _frame(
+def make_frame(
     a: Any, b: Any, bandwidth: Any, kernel: Any, bins: Any, rule: Any, target: Any, period: Any
-) -> _Frame:
+) -> Frame:
+    """Check the arguments beside the data."""
     scalars = type(a) in _SCALARS and type(b) in _SCALARS and type(bandwidth) in _SCALARS
     scalars = scalars and (period is None or type(period) in _SCALARS)  # True is not 1
     if scalars and type(bins) is int and bins <= _CACHED_BINS and target is None:
         # Calls in a loop mostly repeat these arguments; TypeError is for what cannot be hashed.
         with suppress(TypeError):
             return _cached_frame(a, b, bandwidth, kernel, bins, rule, period)
-    return _make_frame(a, b, bandwidth, kernel, bins, rule, target, period)
+    return _new_frame(a, b, bandwidth, kernel, bins, rule, target, period)
 
 
 _SCALARS = (float, int, np.float64)
 _CACHED_BINS = 4096
 
 
-def _make_frame(
+def _new_frame(
     a: Any, b: Any, bandwidth: Any, kernel: Any, bins: Any, rule: Any, target: Any, period: Any
-) -> _Frame:
+) -> Frame:
     period = checks.period_length(period)
     kernel = _kernel(kernel, period)
     h = _bandwidth(bandwidth)
@@ -262,19 +267,19 @@ def _make_frame(
     centers = described.centers_in(a, b)
     if not any(shapes.values()):
         one = (_spread(np.asarray(h), (), 0), _spread(centers, (), 1), _spread(masses, (), 1))
-        return _Frame(kernel, period, *one, described.equal, {})
-    return _Frame(kernel, period, np.asarray(h), centers, masses, described.equal, shapes)
+        return Frame(kernel, period, *one, described.equal, {})
+    return Frame(kernel, period, np.asarray(h), centers, masses, described.equal, shapes)
 
 
-def _bytes_of(frame: _Frame) -> int:
+def _bytes_of(frame: Frame) -> int:
     assert isinstance(frame.centers, Rows) and isinstance(frame.masses, Rows)
     return 2**11 + frame.centers.values.nbytes + frame.masses.values.nbytes
 
 
 @kept(256, _bytes_of)
-def _cached_frame(*key: Any) -> _Frame:
+def _cached_frame(*key: Any) -> Frame:
     a, b, bandwidth, kernel, bins, rule, period = key
-    return _make_frame(a, b, bandwidth, kernel, bins, rule, None, period)._replace(key=key)
+    return _new_frame(a, b, bandwidth, kernel, bins, rule, None, period)._replace(key=key)
 
 
 def density_problem(x: Any, z: Any, points: Any, bandwidth: Any, kernel: Any, period: Any) -> Problem:
