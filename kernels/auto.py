@@ -134,9 +134,12 @@ def chosen(shape: RowShape, request: Request) -> str:
         if reason is not None:
             others = [name for name in METHODS if reasons.get(name) is None]
             unavailable("method", request.method, reason, others)
+    if request.method == "grid" or request.order is not None:
         return request.method
-    if request.rtol < _LEAST:
+    if request.rtol < PER_EPS * _LEAST:
         return "direct"
+    if request.method != AUTO:
+        return request.method
     costs = {"direct": direct_cost(shape)}
     if costs["direct"] < _OVERHEAD:
         return "direct"

@@ -13,10 +13,9 @@ from .cells import Bins
 from .evaluate import takes_all_pairs
 from .families import row_parameters
 from .kept import Store
-from .names import AUTO
 from .problem import Problem, Request
 from .row_data import RowData
-from .rows import RowProblem, evaluate_row, log_densities
+from .rows import RowProblem, evaluate_row, keeps, log_densities
 
 Floats = NDArray[np.float64]
 
@@ -50,7 +49,7 @@ def evaluate_rows(
             }
         row = _row_data(problem, r, n_threads, gradients is not None and set(gradients) != {"bandwidth"})
         losses[r], kept = evaluate_row(found.problem, found.sums, row, request.rtol, out)
-        if not kept and request.method == AUTO:
+        if not kept:
             slowly.append(r)
     if slowly:
         rows = np.array(slowly)
@@ -79,15 +78,11 @@ def row_densities(problem: Problem, request: Request, n_threads: int, prepared: 
     for r in range(problem.rows):
         find = _row if prepared is None else prepared.row
         found = find(problem, r, request, False)
-        if found.sums is None:
+        sums = None if found.sums is None else found.sums(request.rtol)
+        if sums is None or not (found.sums.outright or keeps(sums, request.rtol)):
             log_q[r] = pair_densities(problem.take(np.array([r])), n_threads)[0]
         else:
-            log_q[r] = log_densities(
-                found.problem,
-                _row_data(problem, r, n_threads),
-                found.sums(request.rtol),
-                request.rtol,
-            )
+            log_q[r] = log_densities(found.problem, _row_data(problem, r, n_threads), sums, request.rtol)
     return log_q
 
 

@@ -97,6 +97,11 @@ class RowProblem(NamedTuple):
         return Tail(row, *about, self.centers[bins], rtol)
 
 
+def keeps(sums: Sums, rtol: float) -> bool:
+    """Return whether sums made for a tolerance keep it."""
+    return sums.keeps <= rtol * (1 + 1e-9)
+
+
 def log_densities(problem: RowProblem, row: RowData, sums: Sums, rtol: float) -> Floats:
     """Return log q at the centers."""
     tolerance = max(rtol, sums.keeps)
@@ -125,13 +130,15 @@ def evaluate_row(
 ) -> tuple[float, bool]:
     """Return the loss and whether rtol is kept; write the gradients: z, x (N,) and bandwidth (1,).
 
-    `sums_for` returns the sums for a tolerance. Tolerances tried are rtol times powers of 1/100, and
-    do not depend on calls before.
+    `sums_for` returns the sums for a tolerance; where these cannot keep rtol nothing is computed. Tolerances
+    tried are rtol times powers of 1/100, and do not depend on calls before.
     """
     if sums_for.outright:
         sums = sums_for(rtol)
         return _attempt(problem, row, sums, max(rtol, sums.keeps), rtol, gradients)[0], True
     tolerance = _first(problem, rtol, gradients)
+    if not keeps(sums_for(rtol), rtol):
+        return math.nan, False
     while True:
         loss, excess = _attempt(problem, row, sums_for(tolerance), tolerance, rtol, gradients)
         if excess <= 1 or tolerance <= _LEAST:
