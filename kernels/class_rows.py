@@ -130,7 +130,6 @@ def _make_units(labels: str, gradient: bool, dtype: np.dtype) -> Callable:
             for first in range(unit * size, end, group):
                 n = min(group, end - first)
                 mine = numbers_of(labels, unlabelled, first, n)
-                bad[unit] += _strangers(mine, least, classes)
                 weigh(flat, classes, first, n, end, w, tops, totals, written, mine, own)
                 # Arguments of their own: a tuple of arrays would count references to each.
                 more, loss = some_rows(
@@ -138,6 +137,7 @@ def _make_units(labels: str, gradient: bool, dtype: np.dtype) -> Callable:
                     classes,
                     labels,
                     mine,
+                    least,
                     weights,
                     smoothing,
                     scale,
@@ -172,15 +172,6 @@ def _none_of(labels, unlabelled, first, n):
 
 
 @loop
-def _strangers(labels, least, classes):
-    """Return how many labels are no classes, nor from `least` on."""
-    bad = 0
-    for r in range(labels.shape[0]):
-        bad += 0 if (labels[r] >= least) & (labels[r] < classes) else 1
-    return bad
-
-
-@loop
 def _mean_above(zs, top):
     """Return the mean of a row's logits relative to its top."""
     mean = 0.0
@@ -196,6 +187,7 @@ def _make_classes(gradient: bool, write: Callable) -> Callable:
         classes,
         labels,
         mine,
+        least,
         weights,
         smoothing,
         scale,
@@ -212,9 +204,11 @@ def _make_classes(gradient: bool, write: Callable) -> Callable:
         losses,
         out,
     ):
-        even, end = smoothing / classes, first + n
+        end = first + n
         if smoothing == 0.0 and weights.shape[0] == 1 and weights[0] == 1.0 and losses.shape[0] == 0:
-            added = sum_of_class_losses(mine, totals, tops, own, means, scale, factors, less, shares)
+            added = sum_of_class_losses(
+                mine, least, classes, totals, tops, own, means, scale, factors, less, shares
+            )
         else:
             for r in range(n):
                 shares[r] = weights[first + r if weights.shape[0] > 1 else 0]
@@ -222,7 +216,7 @@ def _make_classes(gradient: bool, write: Callable) -> Callable:
                     row = slice((first + r) * classes, (first + r + 1) * classes)
                     means[r] = _mean_above(flat[row], max(tops[r], own[r]))
             added = class_losses(
-                mine, totals, tops, own, means, smoothing, scale, even, factors, less, shares
+                mine, least, classes, totals, tops, own, means, smoothing, scale, factors, less, shares
             )
         if losses.shape[0] > 0:
             copy(own[:n], losses[first:end])
@@ -263,6 +257,7 @@ def _make_probabilities(gradient: bool, write: Callable) -> Callable:
         classes,
         labels,
         mine,
+        least,
         weights,
         smoothing,
         scale,

@@ -200,6 +200,7 @@ def weights_and_share(samples: Samples, counts: NDArray[Any] | int) -> tuple[Flo
     if weights is _ALL_ALIKE:
         total = float(counts * len(samples.logits) if isinstance(counts, int) else counts.sum())
     else:
-        weights = moderate(weights if isinstance(counts, int) else np.where(counts > 0, weights, 0.0))
-        total = float((weights * counts).sum())
+        alike = isinstance(counts, int)
+        weights = moderate(weights if alike else np.where(counts > 0, weights, 0.0))
+        total = float(weights.sum() * counts if alike else (weights * counts).sum())
     return weights, 1 / total if total > 0 else 0.0

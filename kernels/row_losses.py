@@ -69,11 +69,13 @@ def _beside(others, top, own):
 
 
 @helper
-def _losses_from(first, labels, totals, tops, own, means, smoothing, scale, even, factors, less, shares):
-    n, bad = labels.shape[0], 0
+def _losses_from(
+    first, labels, least, classes, totals, tops, own, means, smoothing, scale, factors, less, shares
+):
+    n, bad, even = labels.shape[0], 0, smoothing / classes
     for r in range(first, n):
         below, half, once, rest = _beside(totals[r], tops[r], own[r])
-        good = (own[r] < np.inf) & (1.0 + rest > 0.0)
+        good = (own[r] < np.inf) & (1.0 + rest > 0.0) & (labels[r] >= least) & (labels[r] < classes)
         bad += 0 if good else 1
         log_total = log_of_1_plus(rest) if good else np.nan
         weight = shares[r] if labels[r] >= 0 else 0.0
@@ -108,11 +110,12 @@ def _logs_in_registers(typing, n, totals, logs, inverses):
 
 @intrinsic
 def _losses_in_registers(
-    typing, n, labels, totals, tops, own, means, smoothing, scale, even, factors, less, shares
+    typing, n, labels, least, classes, totals, tops, own, means, smoothing, scale, factors, less, shares
 ):
     def generate(context, builder, signature, arguments):
         code = VectorMath(context, builder, signature, arguments)
-        smoothing, scale, even = (code.all_lanes(arguments[i]) for i in (6, 7, 8))
+        smoothing, scale = (code.all_lanes(arguments[i]) for i in (8, 9))
+        even = code.quotient(smoothing, code.all_lanes(code.number(arguments[3])))
         nothing, one = code.all_lanes(0.0), code.all_lanes(1.0)
         unsmoothed = code.minus(one, smoothing)
         some, besides = code.above(unsmoothed, nothing), code.minus(smoothing, even)
@@ -125,8 +128,8 @@ def _losses_in_registers(
             inverses = [code.quotient(one, total) for total in totals]
             logs = code.logs_of_1_and([beside.rest for beside in each], inverses)
             for r, beside, total, inverse, log_total in zip(rows, each, totals, inverses, logs, strict=True):
-                mean, weight = (code.load(code.element(i, r), LANES) for i in (5, 11))
-                weight = code.either(code.not_negative(code.integers(1, r)), weight, nothing)
+                mean, weight = (code.load(code.element(i, r), LANES) for i in (7, 12))
+                weight = code.either(code.not_negative(beside.label), weight, nothing)
                 of_class = code.times(weight, code.plus(beside.below, log_total))
                 tiny = code.times(code.times(weight, beside.half), beside.once)
                 of_class = code.either(code.above(code.plus(beside.below, total), one), of_class, tiny)
@@ -136,42 +139,42 @@ def _losses_in_registers(
                 share = code.times(weight, scale)
                 factor = code.times(code.times(share, beside.half), inverse)
                 slope = code.minus(code.times(share, besides), code.times(factor, beside.once))
-                code.store(loss, code.element(4, r))
-                code.store(code.times(factor, beside.half), code.element(9, r))
-                code.store(code.times(share, even), code.element(10, r))
-                code.store(slope, code.element(11, r))
-                loss = _or_nan_if_bad(code, loss, beside.own, total)
+                code.store(loss, code.element(6, r))
+                code.store(code.times(factor, beside.half), code.element(10, r))
+                code.store(code.times(share, even), code.element(11, r))
+                code.store(slope, code.element(12, r))
+                loss = _or_nan_if_bad(code, loss, beside, total)
                 builder.store(code.plus(builder.load(added), loss), added)
 
         code.parts(code.registers(arguments[0]), _TOGETHER, part)
         return code.sum_of_lanes(builder.load(added))
 
-    arrays = labels, totals, tops, own, means
-    return types.float64(n, *arrays, smoothing, scale, even, factors, less, shares), generate
+    about = labels, least, classes, totals, tops, own, means
+    return types.float64(n, *about, smoothing, scale, factors, less, shares), generate
 
 
 @intrinsic
-def _sum_in_registers(typing, n, labels, totals, tops, own, scale, factors, less, shares):
+def _sum_in_registers(typing, n, labels, least, classes, totals, tops, own, scale, factors, less, shares):
     def generate(context, builder, signature, arguments):
         code = VectorMath(context, builder, signature, arguments)
-        scale, nothing, one = code.all_lanes(arguments[5]), code.all_lanes(0.0), code.all_lanes(1.0)
+        scale, nothing, one = code.all_lanes(arguments[7]), code.all_lanes(0.0), code.all_lanes(1.0)
         product = cgutils.alloca_once_value(builder, nothing)  # less 1
         added = cgutils.alloca_once_value(builder, nothing)
 
         def part(size, first):
             rows = _rows(code, size, first)
             for r, beside in zip(rows, _beside_in_registers(code, rows), strict=True):
-                counts, total = code.not_negative(code.integers(1, r)), code.plus(one, beside.rest)
+                counts, total = code.not_negative(beside.label), code.plus(one, beside.rest)
                 share = code.times(code.either(counts, scale, nothing), beside.half)
                 factor = code.quotient(share, total)
-                code.store(code.times(factor, beside.half), code.element(6, r))
-                code.store(nothing, code.element(7, r))
-                code.store(code.minus(nothing, code.times(factor, beside.once)), code.element(8, r))
+                code.store(code.times(factor, beside.half), code.element(8, r))
+                code.store(nothing, code.element(9, r))
+                code.store(code.minus(nothing, code.times(factor, beside.once)), code.element(10, r))
                 rest, so_far = code.either(counts, beside.rest, nothing), builder.load(product)
                 more = code.times(rest, code.plus(one, so_far))
                 builder.store(code.plus(more, so_far), product)
                 below = code.either(counts, beside.below, nothing)
-                below = _or_nan_if_bad(code, below, beside.own, total)
+                below = _or_nan_if_bad(code, below, beside, total)
                 builder.store(code.plus(builder.load(added), below), added)
 
         code.parts(code.registers(arguments[0]), _TOGETHER, part)
@@ -180,7 +183,8 @@ def _sum_in_registers(typing, n, labels, totals, tops, own, scale, factors, less
         logs = code.logs_of_1_and([product], [inverse])[0]
         return code.sum_of_lanes(code.plus(logs, builder.load(added)))
 
-    return types.float64(n, labels, totals, tops, own, scale, factors, less, shares), generate
+    about = n, labels, least, classes, totals, tops, own
+    return types.float64(*about, scale, factors, less, shares), generate
 
 
 def _rows(code: VectorMath, size: int, first: Any) -> list[Any]:
@@ -189,23 +193,26 @@ def _rows(code: VectorMath, size: int, first: Any) -> list[Any]:
 
 
 class _Beside(NamedTuple):
-    """What `_beside` returns, and the own logits."""
+    """What `_beside` returns, the own logits, and labels, with those that are none."""
 
     below: Any
     half: Any
     once: Any
     rest: Any
     own: Any
+    label: Any
+    known: Any
 
 
 def _beside_in_registers(code: VectorMath, rows: list[Any]) -> list[_Beside]:
-    """Return what `_beside` does, of arrays of totals, tops and own logits."""
+    """Return what `_beside` does, of the arguments from `labels` to `own`."""
     nothing, one, halves = code.all_lanes(0.0), code.all_lanes(1.0), code.all_lanes(0.5)
-    given = [[code.load(code.element(i, r), LANES) for i in (2, 3, 4)] for r in rows]
+    given = [[code.load(code.element(i, r), LANES) for i in (4, 5, 6)] for r in rows]
     above = [code.minus(top, own) for _, top, own in given]
     nearer = [code.times(halves, code.negative(code.magnitude(d))) for d in above]
+    powers = code.exact_powers_of_e(nearer)
     found = []
-    for (others, top, own), d, half in zip(given, above, code.exact_powers_of_e(nearer), strict=True):
+    for r, (others, top, own), d, half in zip(rows, given, above, powers, strict=True):
         behind, back = code.above(d, nothing), code.minus(d, top)
         lost = code.minus(code.minus(top, code.minus(d, back)), code.plus(own, back))
         lost = code.either(code.above(half, nothing), lost, nothing)
@@ -213,14 +220,21 @@ def _beside_in_registers(code: VectorMath, rows: list[Any]) -> list[_Beside]:
         far = code.plus(code.minus(others, one), code.times(half, half))
         below, rest = code.either(behind, d, nothing), code.either(behind, far, code.times(near, half))
         once = code.either(behind, others, near)
-        found.append(_Beside(below, code.either(behind, one, half), once, rest, own))
+        label = code.integers(1, r)
+        known = code.within(label, code.argument(2), code.argument(3))
+        found.append(_Beside(below, code.either(behind, one, half), once, rest, own, label, known))
     return found
 
 
-def _or_nan_if_bad(code: VectorMath, x: Any, own: Any, total: Any) -> Any:
-    """Return x, or NaN where a row is bad: a logit is NaN or +inf, or nothing counts."""
-    x = code.either(code.above(code.all_lanes(np.inf), own), x, code.all_lanes(np.nan))
-    return code.either(code.above(total, code.all_lanes(0.0)), x, code.all_lanes(np.nan))
+def _or_nan_if_bad(code: VectorMath, x: Any, beside: _Beside, total: Any) -> Any:
+    """Return x, or NaN where a row is bad: a logit is NaN or +inf, nothing counts, or its label is none."""
+    for good in (
+        beside.known,
+        code.above(code.all_lanes(np.inf), beside.own),
+        code.above(total, code.all_lanes(0.0)),
+    ):
+        x = code.either(good, x, code.all_lanes(np.nan))
+    return x
 
 
 # Called without the typing context that they are written with.
@@ -246,31 +260,31 @@ def logs_of(n, totals, logs, inverses):
 
 
 @helper
-def class_losses(labels, totals, tops, own, means, smoothing, scale, even, factors, less, shares):
+def class_losses(labels, least, classes, totals, tops, own, means, smoothing, scale, factors, less, shares):
     """Return the sum of weighted losses of rows, NaN if one is bad; write them and what makes the gradient.
 
-    totals_r is the sum of the exponentials of row r's logits but its class's, relative to tops_r. own_r is
-    the logit of its class and becomes its loss. The gradient is factors_r times the exponentials, less
-    less_r; shares_r is its weight, and becomes its class's entry of the gradient, which all others make up.
-    means_r is the mean of logits above the largest, or 0 without smoothing, and a row whose label is negative
-    does not count.
+    Labels are from `least` on, less than `classes`. totals_r is the sum of the exponentials of row r's logits
+    but its class's, relative to tops_r. own_r is the logit of its class and becomes its loss. The gradient is
+    factors_r times the exponentials, less less_r; shares_r is its weight, and becomes its class's entry of
+    the gradient, which all others make up. means_r is the mean of logits above the largest, or 0 without
+    smoothing, and a row whose label is negative does not count.
     """
     n, added = labels.shape[0], 0.0
     whole = _in_registers(n)
     # Arguments of their own: a tuple of arrays would count references to each.
     if whole > 0:
         added += _first_losses(
-            whole, labels, totals, tops, own, means, smoothing, scale, even, factors, less, shares
+            whole, labels, least, classes, totals, tops, own, means, smoothing, scale, factors, less, shares
         )
     if whole < n:
         added += _losses_from(
-            whole, labels, totals, tops, own, means, smoothing, scale, even, factors, less, shares
+            whole, labels, least, classes, totals, tops, own, means, smoothing, scale, factors, less, shares
         )
     return added
 
 
 @helper
-def sum_of_class_losses(labels, totals, tops, own, means, scale, factors, less, shares):
+def sum_of_class_losses(labels, least, classes, totals, tops, own, means, scale, factors, less, shares):
     """Return what `class_losses` does, and write the same but losses, where all weigh 1, not smoothed.
 
     One logarithm of the product of many totals, of which each is at most the number of classes C: as there
@@ -280,9 +294,11 @@ def sum_of_class_losses(labels, totals, tops, own, means, scale, factors, less, 
     n, added = labels.shape[0], 0.0
     whole = _in_registers(n)
     if whole > 0:
-        added += _first_sum(whole, labels, totals, tops, own, scale, factors, less, shares)
+        added += _first_sum(whole, labels, least, classes, totals, tops, own, scale, factors, less, shares)
     if whole < n:
         for r in range(whole, n):
             shares[r] = 1.0
-        added += _losses_from(whole, labels, totals, tops, own, means, 0.0, scale, 0.0, factors, less, shares)
+        added += _losses_from(
+            whole, labels, least, classes, totals, tops, own, means, 0.0, scale, factors, less, shares
+        )
     return added

@@ -260,6 +260,19 @@ class VectorCode(Indices):
         """Return which of eight integers are 0 or more."""
         return self._builder.icmp_signed(">=", integers, ir.Constant(integers.type, [0] * LANES))
 
+    def within(self, integers: Any, first: Any, end: Any) -> Any:
+        """Return which of eight integers are from `first` on, less than `end`."""
+        above = self._builder.sub(integers, self._all_indices(first))
+        return self._builder.icmp_unsigned("<", above, self._all_indices(self._builder.sub(end, first)))
+
+    def number(self, i: Any) -> Any:
+        """Return an index as a number."""
+        return self._builder.sitofp(i, _DOUBLE)
+
+    def argument(self, i: int) -> Any:
+        """Return an argument of the intrinsic."""
+        return self._arguments[i]
+
     def equal(self, integers: Any, index: Any) -> Any:
         """Return which of eight integers are an index."""
         return self._builder.icmp_signed("==", integers, self._all_indices(index))

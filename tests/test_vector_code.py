@@ -268,14 +268,15 @@ def test_losses_of_rows(rows, smoothing):
 
     @numba.njit
     def each_loss(labels, totals, tops, own, means, smoothing, factors, less, shares):
-        even = smoothing / classes
         return row_losses.class_losses(
-            labels, totals, tops, own, means, smoothing, scale, even, factors, less, shares
+            labels, -1, classes, totals, tops, own, means, smoothing, scale, factors, less, shares
         )
 
     @numba.njit
     def all_alike(labels, totals, tops, own, means, factors, less, shares):
-        return row_losses.sum_of_class_losses(labels, totals, tops, own, means, scale, factors, less, shares)
+        return row_losses.sum_of_class_losses(
+            labels, -1, classes, totals, tops, own, means, scale, factors, less, shares
+        )
 
     def assert_written(factors, less, shares, weights, smoothing):
         share = scale * np.where(counts, weights, 0)
@@ -295,12 +296,18 @@ def test_losses_of_rows(rows, smoothing):
         np.testing.assert_allclose(total, losses[counts].sum(), rtol=1e-14)
         assert_written(factors, less, shares, np.ones(rows), 0.0)
     for row in (0, rows - 1):
-        for wrong in ("own", "total"):
-            others, mine = totals.copy(), own.copy()
-            (mine if wrong == "own" else others)[row] = np.nan
-            assert np.isnan(all_alike(labels, others, tops, mine.copy(), means, factors, less, shares))
+        for wrong, value in (
+            ("own", np.nan),
+            ("own", np.inf),
+            ("total", np.nan),
+            ("label", -2),
+            ("label", 6),
+        ):
+            others, mine, about = totals.copy(), own.copy(), labels.copy()
+            {"own": mine, "total": others, "label": about}[wrong][row] = value
+            assert np.isnan(all_alike(about, others, tops, mine.copy(), means, factors, less, shares))
             shares[:] = weights
-            assert np.isnan(each_loss(labels, others, tops, mine, means, smoothing, factors, less, shares))
+            assert np.isnan(each_loss(about, others, tops, mine, means, smoothing, factors, less, shares))
 
 
 def test_logarithms():
