@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core.caching import FunctionCache
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.runtime import rtsys
 
+from .entries import Entries
 from .undisturbed import undisturbed
 
 # Products and sums may fuse; nothing else moves, so the rounding tricks of `arithmetic` hold.
@@ -118,11 +119,7 @@ class _PackageCache(FunctionCache):
     def __init__(self, function: Callable, name: str) -> None:
         super().__init__(function)
         self._kdexent_name = name
-        self._cache_file = IndexDataCacheFile(
-            cache_path=self._cache_path,
-            filename_base=f"kdexent.{name}",
-            source_stamp=_package_stamp(),
-        )
+        self._cache_file: Any = Entries(self._cache_path, f"kdexent.{name}", _package_stamp())
 
     def load_overload(self, signature: Any, target_context: Any) -> Any:
         """Return the compiled function if it is on disk.
@@ -131,10 +128,16 @@ class _PackageCache(FunctionCache):
         runtime alone, and on a miss the compiler loads the rest itself.
         """
         rtsys.initialize(target_context)
-        with self._guard_against_spurious_io_errors():
+        with suppress(Exception):  # compiling does without the entry, whatever is wrong with it
             return self._load_overload(signature, target_context)
+        return None
+
+    def save_overload(self, signature: Any, data: Any) -> None:
+        """Keep a compiled function for later processes, if there is room."""
+        with suppress(OSError):
+            self._save_overload(signature, data)
 
     def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
         # Options of Numba's that make other code of the same source.
-        options = str(_config.BOUNDSCHECK), str(_config.OPT)
+        options = str(_config.BOUNDSCHECK), str(_config.OPT), str(_config.USING_SVML)
         return signature, codegen.magic_tuple(), self._kdexent_name, *options
