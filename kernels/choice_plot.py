@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .choice_words import problem, strategy
@@ -60,7 +62,10 @@ def draw(choice: Choice, path: str | os.PathLike[str]) -> None:
     for row in choice.strategies:
         _draw_point(axis, row, row is choice.best)
     _draw_labels(figure, axis, choice)
-    figure.savefig(path, dpi=150)
+    # A full disk in the middle of a picture has other names than OSError in some formats.
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=150, format=Path(path).suffix[1:].lower() or None)
+    Path(path).write_bytes(picture.getvalue())
 
 
 def _height(row: Measured) -> float:

@@ -2,23 +2,35 @@
 
 import sys
 
+from .streams import NOT_WRITTEN, Unwritten, complain, guarded
+
 __all__ = ["main"]
 
 _EXTRA = ("typer", "rich")
 
 
 def main() -> None:
-    """Run the console command; its exit status is 0, 1 (a case disagrees) or 2 (it could not run)."""
+    """Run the console command.
+
+    Its exit status is 0, 1 (a case disagrees), 2 (it could not run) or 74 (results were not written).
+    """
+    with guarded():
+        try:
+            if sys.stdout is None:
+                raise Unwritten("it is closed")
+            try:
+                _run()
+            finally:
+                sys.stdout.flush()
+        except Unwritten as error:
+            sys.exit(complain(f"cannot write to the standard output: {error}", NOT_WRITTEN))
+
+
+def _run() -> None:
     try:
         from .app import app  # noqa: PLC0415  # tells what to install where typer is missing
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in _EXTRA:
             raise
-        print(f'kdexent: {error.name} is missing; pip install "kdexent[bench]"', file=sys.stderr)
-        sys.exit(2)
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a micro sign should show a question mark, not a traceback.
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="replace")
+        sys.exit(complain(f'{error.name} is missing; pip install "kdexent[bench]"'))
     app(prog_name="kdexent")

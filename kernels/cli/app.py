@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
+from .streams import complain
 
 app = typer.Typer(
     help="Cross-entropy of a target distribution and a softmax-weighted kernel density estimate.",
@@ -20,7 +20,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"kdexent {__version__}")
+        print(f"kdexent {__version__}")
         raise typer.Exit
 
 
@@ -60,13 +60,12 @@ def bench(
 ) -> None:
     """Time the fast kernels and methods beside the NumPy reference, and check that they agree.
 
-    The exit status is 1 if any result disagrees.
+    The exit status is 1 if any result disagrees, and 74 if the figures could not be written.
     """
     if not no_plot and not list_cases and find_spec("matplotlib") is None:
-        typer.echo(
-            'kdexent: the plot needs matplotlib; pip install "kdexent[bench]", or use --no-plot', err=True
+        raise typer.Exit(
+            complain('the plot needs matplotlib; pip install "kdexent[bench]", or use --no-plot')
         )
-        raise typer.Exit(2)
     from . import run  # noqa: PLC0415  # --help stays fast
 
     if list_cases:
@@ -74,7 +73,6 @@ def bench(
     else:
         settings = run.Settings(quick, filter, threads, repeat, json, None if no_plot else plot)
         status = run.bench(settings)
-    sys.stdout.flush()
     raise typer.Exit(status)
 
 
@@ -133,13 +131,11 @@ def choose(
 ) -> None:
     """Measure every strategy on your own data, and say which to use."""
     if plot is not None and find_spec("matplotlib") is None:
-        typer.echo('kdexent: the plot needs matplotlib; pip install "kdexent[bench]"', err=True)
-        raise typer.Exit(2)
+        raise typer.Exit(complain('the plot needs matplotlib; pip install "kdexent[bench]"'))
     from . import choosing  # noqa: PLC0415  # --help stays fast
 
     request = choosing.Request(
         file, x, z, start, end, bandwidth, kernel, bins, rule, period, rtol, plot, threads
     )
     status = choosing.choose_for(request)
-    sys.stdout.flush()
     raise typer.Exit(status)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +21,8 @@ from ..choice_words import call, problem
 from ..choosing import choose
 from .columns import Columns, Unreadable, read
 from .defaults import interval, silverman
-from .terminal import complain, console
+from .streams import NOT_WRITTEN, complain
+from .terminal import console
 
 __all__ = ["Request", "choose_for"]
 
@@ -63,12 +66,16 @@ def choose_for(request: Request) -> int:
         choice = _measured(request, columns, frame)
     except (Unreadable, ValueError, TypeError) as error:
         return complain(error)
-    _show(choice, request, columns, frame, console())
+    failure = None
     if request.plot is not None:
         try:
             choice.plot(request.plot)
         except OSError as error:
-            return complain(f"cannot write there: {error}")
+            failure = f"cannot write {request.plot}: {error.strerror or error}"
+    _show(choice, request, columns, frame, console())
+    if failure is not None:
+        return complain(failure, NOT_WRITTEN)
+    if request.plot is not None:
         console().print(Text(f"Written: {request.plot}"))
     return 0
 
@@ -109,19 +116,24 @@ def _frame(request: Request, columns: Columns) -> Frame:
     return Frame(a, b, bandwidth, assumed)
 
 
+@contextmanager
+def _progress(terminal: Console) -> Iterator[Callable[[int, int, str], None] | None]:
+    """Show a bar, and give the function that moves it; None where there is no terminal."""
+    if not terminal.is_terminal:
+        yield None
+        return
+    bar = (BarColumn(30), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    # Drawn between measurements only: a thread that redraws would compete with what is timed.
+    with Progress(*bar, console=terminal, transient=True, auto_refresh=False) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda done, total, text: progress.update(
+            task, completed=done, total=total, description=text, refresh=True
+        )
+
+
 def _measured(request: Request, columns: Columns, frame: Frame) -> Choice:
     """Measure, with a progress bar on a terminal."""
-    bar = (BarColumn(30), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    terminal = console(stderr=True)
-    # Drawn between measurements only: a thread that redraws would compete with what is timed.
-    with Progress(
-        *bar, console=terminal, transient=True, auto_refresh=False, disable=not terminal.is_terminal
-    ) as progress:
-        task = progress.add_task("", total=None)
-
-        def report(done: int, total: int, text: str) -> None:
-            progress.update(task, completed=done, total=total, description=text, refresh=True)
-
+    with _progress(console(stderr=True)) as report:
         return choose(
             columns.x,
             columns.z,

@@ -19,8 +19,9 @@ from .limits import measure_limits
 from .machine import describe
 from .measure import FULL, QUICK, Row, measure
 from .record import Outcome, as_json
+from .streams import NOT_WRITTEN, complain
 from .table import show, show_cases
-from .terminal import complain, console
+from .terminal import console
 
 __all__ = ["Settings", "bench", "list_cases"]
 
@@ -69,6 +70,24 @@ def _tracked(cases: list[Entry], screen: Console) -> Iterator[Entry]:
             progress.advance(task)
 
 
+def _write(outcome: Outcome, json: Path, plot: Path | None) -> str | None:
+    """Write the files that were asked for; return why one could not be written."""
+    failures = []
+    if json != _STDOUT:
+        try:
+            json.write_text(as_json(outcome) + "\n", encoding="utf-8")
+        except OSError as error:
+            failures.append(f"{json}: {error.strerror or error}")
+    if plot is not None:
+        from .plot import draw  # noqa: PLC0415  # matplotlib is slow to import
+
+        try:
+            draw(outcome, plot)
+        except OSError as error:
+            failures.append(f"{plot}: {error.strerror or error}")
+    return "cannot write " + ", nor ".join(failures) if failures else None
+
+
 def bench(settings: Settings) -> int:
     """Measure, print, and write what was asked for; return the exit status."""
     cases = selected(everything(settings.quick), settings.filter)
@@ -106,19 +125,13 @@ def bench(settings: Settings) -> int:
         rows=rows,
         classifiers=classifiers,
     )
+    # Files first: a standard output that is full must not lose them, nor they the table.
+    failure = _write(outcome, settings.json, plot)
     show(outcome, screen)
-
-    try:
-        if settings.json == _STDOUT:
-            print(as_json(outcome))
-        else:
-            settings.json.write_text(as_json(outcome) + "\n", encoding="utf-8")
-        if plot is not None:
-            from .plot import draw  # noqa: PLC0415  # matplotlib is slow to import
-
-            draw(outcome, plot)
-    except OSError as error:
-        return complain(f"cannot write there: {error}")
+    if settings.json == _STDOUT:
+        print(as_json(outcome))
+    if failure is not None:
+        return complain(failure, NOT_WRITTEN)
     if files:
         screen.print(Text("Written: " + ", ".join(map(str, files))))
     screen.print(

@@ -1,13 +1,12 @@
-"""Where a command prints its results, its progress and its complaints."""
+"""Where a command prints its results and its progress."""
 
 from __future__ import annotations
 
 import os
-import sys
 
 from rich.console import Console
 
-__all__ = ["complain", "console"]
+__all__ = ["console"]
 
 _PLAIN_WIDTH = 120
 
@@ -19,9 +18,3 @@ def console(stderr: bool = False) -> Console:
         # A file or a pipe has no width, and the usual guess of 80 would leave columns out.
         found.width = _PLAIN_WIDTH
     return found
-
-
-def complain(message: object) -> int:
-    """Print a complaint in one line; return the exit status that goes with it."""
-    print(f"kdexent: {' '.join(str(message).split())}", file=sys.stderr)
-    return 2

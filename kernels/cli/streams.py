@@ -1,0 +1,72 @@
+"""Standard streams that may be full, or that nobody reads any more."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from typing import Any, TextIO
+
+__all__ = ["NOT_WRITTEN", "Unwritten", "complain", "guarded"]
+
+# The exit status of a command whose results could not be written: EX_IOERR, which not every platform names.
+NOT_WRITTEN = 74
+
+
+class Unwritten(Exception):
+    """The standard output takes nothing more; no OSError, to which libraries have their own answers."""
+
+
+class _Guarded:
+    """A stream that goes `nowhere` once it cannot be written to; `failed` is told why."""
+
+    def __init__(self, stream: Any, nowhere: TextIO, failed: Callable[[OSError], None]) -> None:
+        self._stream = stream
+        self._nowhere = nowhere
+        self._failed = failed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        self._attempt(lambda: self._stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._attempt(self._stream.flush)
+
+    def _attempt(self, action: Callable[[], Any]) -> None:
+        try:
+            action()
+        except OSError as error:
+            # Python writes what is left in the stream at its end, and would complain then.
+            os.dup2(self._nowhere.fileno(), self._stream.fileno())
+            self._failed(error)
+
+
+def _unwritten(error: OSError) -> None:
+    raise Unwritten(error.strerror or error)
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """A context in which a bad standard output raises Unwritten, and a bad standard error nothing."""
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        # print(file=None) would write to the standard output.
+        streams = sys.stdout, sys.stderr or nowhere
+        for stream in streams:
+            # A terminal that cannot show a micro sign should show a question mark, not a traceback.
+            reconfigure = getattr(stream, "reconfigure", None)
+            if reconfigure is not None:
+                reconfigure(errors="replace")
+        results: Any = sys.stdout and _Guarded(sys.stdout, nowhere, _unwritten)
+        complaints: Any = _Guarded(streams[1], nowhere, lambda error: None)
+        with redirect_stdout(results), redirect_stderr(complaints):
+            yield
+
+
+def complain(message: object, status: int = 2) -> int:
+    """Print a complaint in one line; return the exit status that goes with it."""
+    print(f"kdexent: {' '.join(str(message).split())}", file=sys.stderr)
+    return status
