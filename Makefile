@@ -4,13 +4,18 @@
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))" >/dev/null 2>&1 && echo $$p && break; done)
 VENV := .venv
+LOWEST := $(VENV)/lowest
 ifeq ($(OS),Windows_NT)
-BIN := $(VENV)/Scripts
+SCRIPTS := Scripts
 else
-BIN := $(VENV)/bin
+SCRIPTS := bin
+# One process that is forked for each of hundreds of cells, where a new one would import the compiler; Windows has no forks.
+LAUNCH := --launch-method forkserver
 endif
+BIN := $(VENV)/$(SCRIPTS)
 
 .PHONY: bench test loops campaign check asv-quick clean
+.PHONY: bench test loops lowest check asv-quick clean
 
 bench: $(VENV)/bench.done
 	$(BIN)/kdexent bench $(ARGS)
@@ -27,6 +32,16 @@ loops: $(VENV)/test.done
 SECONDS ?= 600
 campaign: $(VENV)/test.done
 	$(BIN)/python tests/campaign.py --seconds $(SECONDS) $(ARGS)
+# The lowest versions that pyproject.toml claims, of every extra, with what each of them is there for.
+lowest: export NUMBA_CACHE_DIR := $(CURDIR)/$(LOWEST)/cache
+lowest: $(LOWEST)/installed.done
+	$(LOWEST)/$(SCRIPTS)/python -m pytest -n auto $(addprefix tests/test_,$(addsuffix .py,$(SHORT))) $(ARGS)
+	$(LOWEST)/$(SCRIPTS)/kdexent bench --quick --json bench-results/lowest.json --plot bench-results/lowest.png
+	$(LOWEST)/$(SCRIPTS)/ruff check .
+	$(LOWEST)/$(SCRIPTS)/asv check --environment existing
+
+SHORT := autodiff bad_cache callers_at_once choose closed_forms compiled_code examples full_output information \
+	linear sigmoid softmax starting vector_code
 
 # Types are checked on the installed package: the folders only get its name when they are built.
 check: $(VENV)/dev.done
@@ -39,7 +54,7 @@ check: $(VENV)/dev.done
 asv-quick: $(VENV)/dev.done
 	$(BIN)/asv machine --yes
 	$(BIN)/asv check --environment existing
-	$(BIN)/asv run --quick --show-stderr "HEAD^!"
+	$(BIN)/asv run $(LAUNCH) --quick --show-stderr "HEAD^!"
 
 $(VENV)/%.done: pyproject.toml | $(VENV)/created.done
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
@@ -48,6 +63,14 @@ $(VENV)/%.done: pyproject.toml | $(VENV)/created.done
 $(VENV)/created.done:
 	@test -n "$(PYTHON)" || (echo "Python 3.11 or newer with venv is needed; name it with make PYTHON=..." && exit 1)
 	$(PYTHON) -m venv $(VENV)
+	@echo > $@
+
+# Python 3.11 has wheels of all of them.
+$(LOWEST)/installed.done: pyproject.toml tests/lowest.py | $(VENV)/created.done
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/$(SCRIPTS)/python tests/lowest.py > $(LOWEST)/requirements.txt
+	$(LOWEST)/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check --requirement $(LOWEST)/requirements.txt
+	$(LOWEST)/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@echo > $@
 
 clean:

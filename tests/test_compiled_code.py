@@ -66,15 +66,15 @@ def sums_that_depend_on_addresses(code):
         # These ask about two chunks of their own, from the first number to the last: they never overlap.
         if "gaussian_runs13_make_forward" in name and "power" in name:
             continue
-        blocks = dict(re.findall(r"^([\w.$]+):[^\n]*\n(.*?)(?=^[\w.$]+:|\Z)", body, re.S | re.M))
+        blocks = dict(re.findall(r"^([-\w.$]+):[^\n]*\n(.*?)(?=^[-\w.$]+:|\Z)", body, re.S | re.M))
         for check in filter(lambda block: block.startswith("vector.memcheck"), blocks):
-            targets = re.findall(r"label %([\w.$]+)", blocks[check])
+            targets = re.findall(r"label %([-\w.$]+)", blocks[check])
             seen, left = set(), targets[1:]
             while left:
                 block = left.pop()
                 if block not in seen and re.match(r"vec(tor)?\.|middle\.block", block):
                     seen.add(block)
-                    left += re.findall(r"label %([\w.$]+)", blocks[block])
+                    left += re.findall(r"label %([-\w.$]+)", blocks[block])
             for block in seen:
                 if "vector.body" in block and re.search(r"= phi (<\d+ x )?(double|float)\b", blocks[block]):
                     yield name, block
