@@ -14,8 +14,7 @@ LAUNCH := --launch-method forkserver
 endif
 BIN := $(VENV)/$(SCRIPTS)
 
-.PHONY: bench test loops campaign check asv-quick clean
-.PHONY: bench test loops lowest check asv-quick clean
+.PHONY: bench test loops campaign lowest check asv-quick clean
 
 bench: $(VENV)/bench.done
 	$(BIN)/kdexent bench $(ARGS)
@@ -32,6 +31,7 @@ loops: $(VENV)/test.done
 SECONDS ?= 600
 campaign: $(VENV)/test.done
 	$(BIN)/python tests/campaign.py --seconds $(SECONDS) $(ARGS)
+
 # The lowest versions that pyproject.toml claims, of every extra, with what each of them is there for.
 lowest: export NUMBA_CACHE_DIR := $(CURDIR)/$(LOWEST)/cache
 lowest: $(LOWEST)/installed.done

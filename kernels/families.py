@@ -69,20 +69,12 @@ def laplace(d, p):
 
 
 @helper
-def _one_minus_exp(y):
-    """Return 1 - exp(-y), y >= 0, of which digits are left where y is small."""
-    s = 1 / 39916800
-    s = 1 / 3628800 - y * s
-    s = 1 / 362880 - y * s
-    s = 1 / 40320 - y * s
-    s = 1 / 5040 - y * s
-    s = 1 / 720 - y * s
-    s = 1 / 120 - y * s
-    s = 1 / 24 - y * s
-    s = 1 / 6 - y * s
-    s = 1 / 2 - y * s
-    s = 1.0 - y * s
-    return y * s if y < 0.125 else 1.0 - exp2(-y * LOG2_E)
+def _one_minus(power, y):
+    """Return 1 - exp(-y), y >= 0, whose power is at hand, to 5e-14: digits are left where y is small."""
+    s = 1.0 / 24.0 - y * (1.0 / 120.0)
+    s = 1.0 / 6.0 - y * s
+    s = 0.5 - y * s
+    return y * (1.0 - y * s) if y < 0.004 else 1.0 - power
 
 
 @helper
@@ -91,7 +83,7 @@ def logistic(d, p):
     e = -abs(d) * p[3]
     tail = exp2(e)
     f = 1.0 / ((1.0 + tail) * (1.0 + tail))
-    slope = f * _one_minus_exp(u) / (1.0 + tail)
+    slope = f * _one_minus(tail, u) / (1.0 + tail)
     return e, f, -math.copysign(slope, d), u * slope - f
 
 
@@ -174,7 +166,8 @@ def laplace_circle(d, p):
     # p: 1/h, 1/P, -, log2(e)/h, T / tanh T - 1 for T < 1, else less T, and 0 or 1
     # How much farther it is the other way round; from 1e5 on that is nothing.
     beyond = min((p[20] - 2.0 * abs(d)) * p[0], 1e5)
-    ratio, less = exp2(-beyond * LOG2_E), _one_minus_exp(beyond)
+    ratio = exp2(-beyond * LOG2_E)
+    less = _one_minus(ratio, beyond)
     sign = 1.0 if d > 0.0 else (-1.0 if d < 0.0 else 0.0)
     short = (1.0 + ratio) * p[4] - 0.5 * beyond * less
     long = (1.0 + ratio) * (abs(d) * p[0] + p[4]) + beyond * ratio
@@ -342,6 +335,22 @@ def rise_of(name: str) -> Callable:
         return (e - before) * LN_2
 
     return rise
+
+
+@cache
+def exponent_of(name: str) -> Callable:
+    """Return the helper for a point's logit and log 2^e over those of another, nearer or farther, point.
+
+    It takes the logit and that of the other, and then what `rise_of` does. A helper, because where sums may
+    be added up in any order the difference of two large logits would be taken apart.
+    """
+    rise = rise_of(name)
+
+    @helper
+    def exponent(z, other, near, far, more, p):
+        return (z - other) + rise(near, far, more, p)
+
+    return exponent
 
 
 _NORM = {

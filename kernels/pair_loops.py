@@ -27,8 +27,8 @@ from .families import (
     PARAMETERS,
     PERIOD,
     Variant,
+    exponent_of,
     log_formula_of,
-    rise_of,
 )
 from .jit import helper, lazily, loop
 
@@ -104,27 +104,6 @@ def middle_of(centers):
 
 
 @helper
-def load_chunk(x, z, r, start, top, middle, period, xb, zb):
-    """Copy a chunk of row r: points into xb and log2 of the weights into zb; return the padded length."""
-    xr, zr = own_row(x, r), own_row(z, r)
-    n = min(CHUNK, x.shape[1] - start)
-    points, logits = x[xr, start : start + n], z[zr, start : start + n]
-    if period > 0.0:
-        for j in range(n):
-            xb[j] = near_interval(points[j], middle, period)
-    else:
-        for j in range(n):
-            xb[j] = points[j]
-    for j in range(n):
-        zb[j] = (logits[j] - top) * LOG2_E
-    padded = (n + LANES - 1) // LANES * LANES
-    for j in range(n, padded):
-        xb[j] = xb[n - 1]
-        zb[j] = -np.inf
-    return padded
-
-
-@helper
 def load_points(x, z, r, start, middle, period, xb, zb):
     """Copy a chunk of row r: points into xb and logits into zb; return the padded length."""
     xr, zr = own_row(x, r), own_row(z, r)
@@ -142,6 +121,15 @@ def load_points(x, z, r, start, middle, period, xb, zb):
     for j in range(n, padded):
         xb[j] = xb[n - 1]
         zb[j] = -np.inf
+    return padded
+
+
+@helper
+def load_chunk(x, z, r, start, top, middle, period, xb, zb):
+    """Like `load_points`, but log2 of the weights into zb."""
+    padded = load_points(x, z, r, start, middle, period, xb, zb)
+    for j in range(padded):
+        zb[j] = (zb[j] - top) * LOG2_E
     return padded
 
 
@@ -423,7 +411,7 @@ def _make_nearest(variant: Variant) -> Callable:
 
 
 def _make_highest(variant: Variant) -> Callable:
-    formula, rise = log_formula_of(variant.formula), rise_of(variant.formula)
+    formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
     distance, images = distance_of(variant), variant.images
 
     def highest(x, z, top, centers, params, row_start, bins, near, peak, at, logit):
@@ -449,7 +437,7 @@ def _make_highest(variant: Variant) -> Callable:
                             d = distance(c, xb[j], period, shift)
                             far = distance_between(d)
                             _, f, _, _ = formula(d, p)
-                            e = (zb[j] - top[r]) + rise(closest, far, far - closest, p)
+                            e = exponent(zb[j], top[r], closest, far, far - closest, p)
                             exponents[j] = e if f > 0.0 else -np.inf
                         key = order_key(peak[b])
                         for j in range(n):
@@ -468,7 +456,7 @@ def _make_highest(variant: Variant) -> Callable:
 
 
 def _make_log_forward(variant: Variant) -> Callable:
-    formula, rise = log_formula_of(variant.formula), rise_of(variant.formula)
+    formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
     distance, images = distance_of(variant), variant.images
 
     def log_forward(x, z, centers, params, row_start, bins, at, logit, total):
@@ -498,15 +486,15 @@ def _make_log_forward(variant: Variant) -> Callable:
                             d = distance(c, xb[j], period, shift)
                             far = distance_between(d)
                             _, f, _, _ = formula(d, p)
-                            t = ((zb[j] - high) + rise(near, far, far - near, p)) * LOG2_E
-                            added += exp2(t) * f if f > 0.0 else 0.0
+                            t = exponent(zb[j], high, near, far, far - near, p) * LOG2_E
+                            added += exp2(min(t, 1000.0)) * f
                     total[b] += added
 
     return log_forward
 
 
 def _make_log_adjoint(variant: Variant) -> Callable:
-    formula, rise = log_formula_of(variant.formula), rise_of(variant.formula)
+    formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
     distance, images = distance_of(variant), variant.images
 
     def log_adjoint(x, z, centers, params, row_start, bins, at, logit, weights, by_z, by_x, by_h):
@@ -535,7 +523,7 @@ def _make_log_adjoint(variant: Variant) -> Callable:
                             d = distance(c, xb[j], period, shift)
                             far = distance_between(d)
                             _, f, f_d, f_h = formula(d, p)
-                            t = ((zb[j] - high) + rise(near, far, far - near, p)) * LOG2_E
+                            t = exponent(zb[j], high, near, far, far - near, p) * LOG2_E
                             reached = (t > SMALLEST) & (f > 0.0)
                             k = weight * exp2(t)
                             sums[j] += k * f if reached else 0.0

@@ -15,7 +15,7 @@ import numpy as np
 from numba import types
 
 from .arithmetic import LN_2, LOG2_E, SMALLEST, exp2, from_order_key, order_key
-from .families import IMAGES, PERIOD, Variant, log_formula_of, rise_of
+from .families import IMAGES, PERIOD, Variant, exponent_of, log_formula_of
 from .jit import helper, lazily
 from .pair_loops import (
     CHUNK,
@@ -29,10 +29,23 @@ from .pair_loops import (
     room,
     shift_of,
     sum_of,
+    weight,
 )
 from .tail_intervals import DATA, INTS, WHERE, bound_helpers, find
 
 ORDER = 12
+
+
+@helper
+def is_below(logit, top, need):
+    """Return whether a logit is not within -need of the top."""
+    return logit - top < need
+
+
+@helper
+def log_weight(e, logit, top):
+    """Return the logarithm of 2^e exp(logit - top)."""
+    return e * LN_2 + (logit - top)
 
 
 @helper
@@ -55,7 +68,7 @@ def _make_gather() -> Callable:
             find(x[start : start + n], middle, period, low, high, buckets, first, v, owner)
             for j in range(n):
                 i, logit = owner[j], z[start + j]
-                if i < 0 or logit - top < need[i]:
+                if i < 0 or is_below(logit, top, need[i]):
                     continue
                 if place[i] < 0:
                     index[listed], interval[listed] = start + j, i
@@ -63,7 +76,7 @@ def _make_gather() -> Callable:
                     continue
                 t = _place(v[j], low[i], high[i])
                 at = place[i] * ORDER
-                before = exp2((logit - largest[i]) * LOG2_E)
+                before = weight(logit, largest[i])
                 term = before * t
                 moments[at] += before
                 moments[at + 1] += term
@@ -91,14 +104,14 @@ def _make_spread() -> Callable:
             find(x[start : start + n], middle, period, low, high, buckets, first, v, owner)
             for j in range(n):
                 i, logit = owner[j], z[start + j]
-                if i < 0 or logit - top < need[i] or place[i] < 0:
+                if i < 0 or is_below(logit, top, need[i]) or place[i] < 0:
                     continue
                 t = _place(v[j], low[i], high[i])
                 at = place[i] * ORDER
                 total = powers[at + ORDER - 1]
                 for k in range(ORDER - 2, -1, -1):
                     total = total * t + powers[at + k]
-                by[start + j] += exp2((logit - largest[i]) * LOG2_E) * total
+                by[start + j] += weight(logit, largest[i]) * total
 
     return spread
 
@@ -166,7 +179,8 @@ def _apart_of(variant: Variant) -> Callable:
 
 
 def _make_forward(variant: Variant) -> Callable:
-    formula, rise, images = log_formula_of(variant.formula), rise_of(variant.formula), variant.images
+    formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
+    images = variant.images
     log2_ratio, distances = bound_helpers(variant)
     apart = _apart_of(variant)
 
@@ -213,7 +227,7 @@ def _make_forward(variant: Variant) -> Callable:
                     for j in range(n):
                         d, far, more = apart(c, anchor[begin + j], offset[begin + j], closest, period, shift)
                         _, f, _, _ = formula(d, p)
-                        e = (logit[begin + j] - top) + rise(closest, far, more, p)
+                        e = exponent(logit[begin + j], top, closest, far, more, p)
                         terms[j] = e if f > 0.0 else -np.inf
                     key = order_key(best)
                     for j in range(n):
@@ -239,11 +253,11 @@ def _make_forward(variant: Variant) -> Callable:
                         for j in range(n):
                             d, far, more = apart(c, anchor[begin + j], offset[begin + j], near, period, shift)
                             _, f, _, _ = formula(d, p)
-                            t = ((logit[begin + j] - mine) + rise(near, far, more, p)) * LOG2_E
+                            t = exponent(logit[begin + j], mine, near, far, more, p) * LOG2_E
                             terms[j] = weight[begin + j] * exp2(t) * f if f > 0.0 else 0.0
                         added += sum_of(terms, n)
             e, _, _, _ = formula(near, p)
-            level[m], total[m] = e * LN_2 + (mine - top), added
+            level[m], total[m] = log_weight(e, mine, top), added
 
     return forward
 
@@ -258,7 +272,8 @@ def _longest(starts):
 
 
 def _make_adjoint(variant: Variant) -> Callable:
-    formula, rise, images = log_formula_of(variant.formula), rise_of(variant.formula), variant.images
+    formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
+    images = variant.images
     log2_ratio, distances = bound_helpers(variant)
     apart = _apart_of(variant)
 
@@ -302,7 +317,7 @@ def _make_adjoint(variant: Variant) -> Callable:
                     for j in range(n):
                         d, far, more = apart(c, anchor[begin + j], offset[begin + j], near, period, shift)
                         _, f, f_d, f_h = formula(d, p)
-                        t = ((logit[begin + j] - mine) + rise(near, far, more, p)) * LOG2_E
+                        t = exponent(logit[begin + j], mine, near, far, more, p) * LOG2_E
                         reached = (t > SMALLEST) & (f > 0.0)
                         k = share[m] * exp2(t)
                         by_z[begin + j] += k * f if reached else 0.0

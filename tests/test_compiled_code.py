@@ -81,7 +81,9 @@ def sums_that_depend_on_addresses(code):
 
 
 @x86_with_fma
-@pytest.mark.parametrize("loop", ["forward", "adjoint", "log_forward", "log_adjoint"])
+@pytest.mark.parametrize(
+    "loop", ["forward", "adjoint", "full_adjoint", "highest", "log_forward", "log_adjoint"]
+)
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_pair_loops(monkeypatch, formula, loop):
     circle = "circle" in formula or formula in ("von_mises", "fourier")

@@ -54,7 +54,7 @@ def test_a_looser_tolerance_costs_less(kernel):
     options = {"bandwidth": 0.3, "kernel": kernel, "bins": 90}
     exact = kdexent.loss_and_grad(x, z, 1.0, 5.0, method="direct", **options)[1]
     costs = []
-    for rtol in TOLERANCES:
+    for rtol in TOLERANCES[:-1]:  # for less all pairs are summed
         sums, _, _ = make_sums(x, z, 1.0, 5.0, "cells", None, rtol, False, **options)
         costs.append(sums.plan.cost)
         gradient = kdexent.loss_and_grad(x, z, 1.0, 5.0, method="cells", rtol=rtol, **options)[1]
