@@ -93,6 +93,7 @@ def _edge_bins(bins: NDArray[Any], rule: str, a: float | Floats, b: float | Floa
     if rule != "midpoint":
         raise ValueError(f"rule {rule!r} takes bins as a number of nodes, not as edges")
     checks.require("bins", edges, np.isfinite(edges), "must have finite edges")
+    checks.lengths("bins", edges)
     widths = np.diff(edges)
     checks.require("bins", edges[1:], widths > 0, "must have increasing edges")
     slack = 1e-12 * (edges[-1] - edges[0])

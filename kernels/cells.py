@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import cell_geometry as geometry
-from .arithmetic import LARGEST
+from .arithmetic import LARGEST, SMALLEST_NORMAL
 from .cell_accuracy import (
     DEGREE,
     ROUNDING,
@@ -132,6 +132,7 @@ def reach_of(kernel: str, family: RowParameters, h: float, period: float | None,
         return h
     if kernel == "cauchy":
         return math.inf
+    small = max(small, SMALLEST_NORMAL)
     if kernel == "von_mises":
         assert period is not None
         chord = math.sqrt(-2 * math.log(small)) * h

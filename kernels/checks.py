@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 _REAL_KINDS = "fiub"
 _SMALLEST_NORMAL = float(np.finfo(np.float64).tiny)
+# Up to here sums of a few lengths, and their inverses, are normal numbers.
+LONGEST = 2.0**1000
 _MOST_WORK: Any = 10_000  # of telling whether arrays share memory: some 0.1 ms
 _COMPUTE_DTYPES = (np.dtype(np.float64), np.dtype(np.float32))
 
@@ -141,6 +143,15 @@ def require_data(x: NDArray[Any], z: NDArray[Any]) -> None:
     require("z", z[..., 0], unmasked, "must have a logit above -inf in every row")
 
 
+def lengths(name: str, array: Any) -> None:
+    """Raise if a length, or an end of the target, is not finite or so large that sums might not be."""
+    if isinstance(array, float) and abs(array) <= LONGEST:
+        return
+    numbers = np.asarray(array)
+    require(name, numbers, np.asarray(np.isfinite(numbers)), "must be finite")
+    require(name, numbers, np.asarray(np.abs(numbers) <= LONGEST), f"must be at most {LONGEST:.6g} in size")
+
+
 def one_of(name: str, value: Any, known: Iterable[str]) -> str:
     """Return `value` if it is one of the known names."""
     known = tuple(known)
@@ -162,13 +173,14 @@ def integer(name: str, value: Any) -> int:
 
 
 def positive(name: str, value: float | NDArray[np.float64]) -> None:
-    """Raise if `value` is not positive everywhere, or so small that its inverse is beyond any float."""
-    if isinstance(value, float) and value >= _SMALLEST_NORMAL:
+    """Raise if a length is not positive everywhere, or its inverse no normal number."""
+    if isinstance(value, float) and _SMALLEST_NORMAL <= value <= LONGEST:
         return
     numbers = np.asarray(value)
     require(name, numbers, np.asarray(numbers > 0), "must be positive")
     rule = f"must be at least {_SMALLEST_NORMAL}, the smallest normal number"
     require(name, numbers, np.asarray(numbers >= _SMALLEST_NORMAL), rule)
+    lengths(name, numbers)
 
 
 def tolerance(value: Any) -> float:
@@ -201,6 +213,8 @@ def interval(a: float | NDArray[np.float64], b: float | NDArray[np.float64], per
     ):
         if not math.isfinite(b - a):
             raise ValueError(f"b - a must be finite, got a = {a}, b = {b}")
+        lengths("a", a)
+        lengths("b", b)
         return
     with np.errstate(over="ignore"):
         length = np.asarray(b) - np.asarray(a)
@@ -210,6 +224,8 @@ def interval(a: float | NDArray[np.float64], b: float | NDArray[np.float64], per
     if period is not None:
         slack = 4 * np.finfo(np.float64).eps * (np.abs(a) + np.abs(b) + period)
         require("b - a", length, length <= period + slack, f"must be at most the period {period}")
+    lengths("a", a)
+    lengths("b", b)
 
 
 def broadcast_rows(shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:

@@ -9,11 +9,11 @@ import numpy as np
 from numba import types
 
 from . import row_types
-from .arithmetic import log_of_1_plus
+from .arithmetic import exact_exp, log_of_1_plus
 from .jit import helper, lazily, loop
 from .labels import SUM_TOLERANCE
 from .pair_loops import READ1, READ_INTS, WRITE1
-from .row_losses import above, bad_totals, class_losses, logs_of, sum_of_class_losses
+from .row_losses import above, bad_totals, class_losses, logs_of, lost, sum_of_class_losses
 from .row_powers import beside_the_largest, copy, rows_together, weighing
 from .units import COUNTER, take_unit, unit_done, wait_for_others
 
@@ -24,6 +24,23 @@ CLASSES, PROBABILITIES = "classes", "probabilities"
 _CERTAIN = 1.5
 
 _COUNTS = types.Array(types.int64, 1, "C")
+
+
+@helper
+def _below(zs, top):
+    """Return the sum of exp(z - top) over all z below the top, to its last digits."""
+    second = -np.inf
+    for c in range(zs.shape[0]):
+        z = np.float64(zs[c])
+        second = z if (z > second) & (z < top) else second
+    share = exact_exp(second - top)
+    if share == 0.0:
+        return 0.0
+    total = 0.0
+    for c in range(zs.shape[0]):
+        z = np.float64(zs[c])
+        total += exact_exp(z - second) if z < top else 0.0
+    return share * (1.0 + lost(second, top, second - top)) * total
 
 
 @helper
@@ -63,6 +80,8 @@ def softmax_rows(dtype: np.dtype, logarithm: bool) -> Callable[[], Callable]:
                     if logarithm:
                         for r in range(n):
                             row = slice((first + r) * classes, (first + r + 1) * classes)
+                            if totals[r] < _CERTAIN:
+                                logs[r] = log_of_1_plus(_below(flat[row], tops[r]))
                             _log_row(flat[row], tops[r], logs[r], written[row])
                     else:
                         write(w, n, classes, inverses, nothing, written, first * classes, unlabelled, nothing)

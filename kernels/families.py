@@ -53,6 +53,8 @@ _MOST_IMAGES = 2.0**21
 _GAUSSIAN_FROM = 1e100
 # From this h/P on the Fourier series of gaussian and logistic needs at most _TERMS terms.
 _FOURIER_FROM = 0.25
+# From this h/P on the series is 1, and has no slope.
+_WIDEST = 1e300
 
 
 @helper
@@ -230,22 +232,37 @@ def fourier(d, p):
     slope = slope * c + f
     f = f * c + p[2]
     f_h = f_h * c + p[11]
-    return 0.0, f, -4.0 * math.pi * min(p[1] / p[0], LARGEST) * sin * cos * slope, f_h
+    return 0.0, f, -4.0 * math.pi * min(p[1] / p[0], _WIDEST) * sin * cos * slope, f_h
 
 
-# From |u| = 2^400 on u^2 may overflow: then u is taken 2^-600 times, and 2^-1200 goes into e.
+# From |u| = 2^400 on u^2 may overflow: then u is taken 2^-600 times, and 2^-1200 goes into e. Where u does,
+# both of its factors are taken 2^-768 times.
 _FAR, _NEARER, _EXPONENT = 2.0**400, 2.0**-600, -1200.0
+_MUCH_NEARER, _LARGE_EXPONENT = 2.0**-768, -3072.0
+
+
+@helper
+def _cauchy_ratio(d, rate):
+    """Return e, f and f' / f of 2^e f = 1 / (1 + u^2) for u = d rate, and the share of 1 in 1 + u^2."""
+    u = d * rate
+    if not abs(u) < _FAR:
+        beyond = abs(u) > LARGEST
+        v = (d * _MUCH_NEARER) * (rate * _MUCH_NEARER) if beyond else u * _NEARER
+        return (_LARGE_EXPONENT if beyond else _EXPONENT), 1.0 / (v * v), -2.0 / u, 0.0
+    f = 1.0 / (1.0 + u * u)
+    return 0.0, f, -2.0 * u * f, f
 
 
 @helper
 def _cauchy_at_any_distance(d, p):
-    u = d * p[0]
-    far = not abs(u) < _FAR
-    v = u * _NEARER if far else u
-    f = 1.0 / ((0.0 if far else 1.0) + v * v)
-    score = -2.0 * v * f * (_NEARER if far else 1.0)
-    square = 0.0 if far else f
-    return (_EXPONENT if far else 0.0), f, score * f, (1.0 - 2.0 * square) * f
+    e, f, slope, near = _cauchy_ratio(d, p[0])
+    return e, f, slope * f, (1.0 - 2.0 * near) * f
+
+
+@helper
+def _cauchy_circle_at_any_distance(d, p):
+    e, f, slope, near = _cauchy_ratio(chord(d, p[1]), p[3])
+    return e, f, slope * f * _cosine_of_half(d, p) * p[6], f * (2.0 * (1.0 - near) * p[5] - p[4])
 
 
 # Rises: the logarithm of 2^e at distance `far` less that at `near`, from far - near, whose digits are all
@@ -310,7 +327,7 @@ FORMULAS = {
     "fourier": fourier,
 }
 
-_AT_ANY_DISTANCE = {"cauchy": _cauchy_at_any_distance}
+_AT_ANY_DISTANCE = {"cauchy": _cauchy_at_any_distance, "cauchy_circle": _cauchy_circle_at_any_distance}
 
 
 def log_formula_of(name: str) -> Callable:
@@ -504,7 +521,7 @@ def _logistic_transform(w: Floats) -> tuple[Floats, Floats]:
     return value, value * (1 / y - 1 / np.tanh(y)) * math.pi
 
 
-_NOTHING_LEFT = 1e4  # of any transform from here on
+_NOTHING_LEFT = 1e4  # of any transform from this w on
 # Fourier transform of K at w = 2 pi n h/P and its derivative.
 _TRANSFORM = {"gaussian": _gaussian_transform, "logistic": _logistic_transform}
 
@@ -513,7 +530,7 @@ def _fourier_parameters(kernel: str, p: Floats, h: Floats, period: float) -> Non
     """Write 1 + 2 sum_n F(2 pi n h/P) cos(2 pi n d/P), and h its h-derivative, in powers of the cosine."""
     omega = 2 * math.pi / period * np.arange(1, _TERMS + 1)
     at = np.minimum(omega * h[:, np.newaxis], _NOTHING_LEFT)
-    value, slope = _TRANSFORM[kernel](at)
+    value, slope = np.where(at < _NOTHING_LEFT, _TRANSFORM[kernel](at), 0.0)
     by_h = slope * at
     powers = np.zeros((_TERMS + 1, _TERMS + 1))
     for n in range(_TERMS + 1):

@@ -45,7 +45,7 @@ def bad_totals(n, totals):
 
 
 @helper
-def _lost(x, y, difference):
+def lost(x, y, difference):
     """Return x - y less the difference that was rounded."""
     back = difference - x
     return (x - (difference - back)) - (y + back)
@@ -64,7 +64,7 @@ def _beside(others, top, own):
     half = exact_exp(0.5 * d)
     once = others * half
     if half > 0.0:
-        once += once * _lost(top, own, d)
+        once += once * lost(top, own, d)
     return 0.0, half, once, once * half
 
 

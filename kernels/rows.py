@@ -205,6 +205,8 @@ def _attempt(
     if found.widening is not None:
         widening = np.abs(found.widening[strong]) * problem.h + found.density[strong]
         bound = float((weights[strong] * (found.error[strong] + relative * widening)).sum())
+        if tail is not None:
+            bound += tolerance / 16 * (float(p[weak].sum()) + problem.h * abs(by_h))
         excess = max(excess, bound / (rtol * problem.h * abs(float(out["bandwidth"][0])) + _EPS))
     return loss, excess
 

@@ -35,7 +35,8 @@ def _limits(
 ) -> Limits:
     """Return within what order 12 keeps rtol / 4, from the kernels' Taylor or Bernstein bounds."""
     images = max(1.0, float(family.parameters[0, IMAGES]))
-    margin = math.log2(16 * points * images / rtol)
+    # What is dropped may count for more in dK/dh: (d/h)^2 times, at most some 2 log(1/eps).
+    margin = math.log2(16 * 64 * points * images / rtol)
     steepest = 2 * (rtol * math.factorial(ORDER) / 128) ** (1 / ORDER)
     width = h if period is None else min(h, period / 8)
     growth = 0.0

@@ -297,7 +297,8 @@ def _helped(caller: int) -> list[_Job]:
 
 
 def _after_fork() -> None:
-    _forking.pop()
+    with suppress(ValueError):  # a child that a handler forked during this fork has forgotten it
+        _forking.remove(threading.get_ident())
     _lost.clear()
 
 

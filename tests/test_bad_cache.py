@@ -36,7 +36,7 @@ def seen(folder):
 
 
 def flip(path):
-    content = bytearray(path.read_bytes())
+    content = bytearray(path.read_bytes() or b"0")
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
 

@@ -308,6 +308,7 @@ def test_a_handler_forks_during_a_first_call(tmp_path):
         os._exit(0 if found[0] == found[1] else 1)
     while len(children) < 5:
         time.sleep(0.01)
+    signal.setitimer(signal.ITIMER_REAL, 0)
     ends = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
     print(ends, found[0] == found[1])
     """,

@@ -70,6 +70,18 @@ def test_every_row_keeps_its_digits(implementation, classes, dtype):
 
 
 @DTYPES
+@pytest.mark.parametrize("classes", CLASSES)
+def test_logarithms_of_nearly_1_keep_their_digits(implementation, classes, dtype):
+    with mpmath.workdps(40):
+        for count in (1, 13):
+            logits, labels = rows_up_to(far_of(dtype), count, classes, dtype)
+            expected = [-mpmath.log1p(r) for r in exact(logits, labels)]
+            found = implementation.log_softmax(logits)[np.arange(count), labels]
+            # A plain sum of what lies below.
+            assert_near(found, expected, dtype, ALLOWED[np.dtype(dtype)] * (3 if classes >= 1_000 else 1))
+
+
+@DTYPES
 @pytest.mark.parametrize("classes", [2, 10, 60])
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 @pytest.mark.parametrize("weighted", [False, True])
