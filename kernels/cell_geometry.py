@@ -43,10 +43,8 @@ _ONE = np.int64(1023 << 52)
 _FIRST_PART = np.int64(1023 << _PART_BITS)
 
 # Entries of the array that compiled code takes.
-FIRST_BIN, LEAD, INVERSE_PITCH, COLUMNS, PERIOD, TURNS, COPIES, TRASH, SLACK = range(9)
-_BREAKS, _SCALES, _OFFSETS, SIZE = 9, 11, 14, 17
-# Pitches by which rounding may leave a whole turn of cells.
-_SLACK = 1e-6
+FIRST_BIN, LEAD, INVERSE_PITCH, COLUMNS, PERIOD, TURNS, COPIES, TRASH, LEAST, MOST = range(10)
+_BREAKS, _SCALES, _OFFSETS, SIZE = 10, 12, 15, 18
 _BELOW_ONE = 1.0 - 2.0**-53
 
 
@@ -93,7 +91,8 @@ class Geometry(NamedTuple):
         )
         g[PERIOD], g[COPIES], g[TRASH] = self.period, self.copies, self.cells
         g[TURNS] = self.pitch / self.period if self.circle else 0
-        g[SLACK] = _SLACK if self.whole else 0
+        # Rounding may take points out of a whole turn of cells.
+        g[LEAST], g[MOST] = (0, self.columns * _BELOW_ONE) if self.whole else (-np.inf, np.inf)
         g[_BREAKS : _BREAKS + 2] = 2.0
         g[_BREAKS : _BREAKS + self.parts - 1] = self.breaks[1:]
         scale = 2 / np.maximum(self.widths, 1e-300)
@@ -191,15 +190,9 @@ def locator(kind: str, circle: bool) -> tuple[Callable, Callable]:
                 d[j] = xs[j] - first
 
     @helper
-    def within(w, columns, slack):
-        """Return w, moved inside where only rounding took it out of a turn."""
-        w = 0.0 if (w < 0.0) & (w >= -slack) else w
-        return columns * _BELOW_ONE if (w >= columns) & (w < columns + slack) else w
-
-    @helper
     def cells(d, n, shift, g, order, cell, v):
         """cell_j = order times the cell of what lies d_j + shift from the first bin, v_j its place there."""
-        lead, inverse_pitch, slack = g[LEAD], g[INVERSE_PITCH], g[SLACK]
+        lead, inverse_pitch, least, most = g[LEAD], g[INVERSE_PITCH], g[LEAST], g[MOST]
         columns, trash = g[COLUMNS], np.int64(g[TRASH])
         first, second = g[_BREAKS], g[_BREAKS + 1]
         s0, s1, s2 = g[_SCALES], g[_SCALES + 1], g[_SCALES + 2]
@@ -208,7 +201,7 @@ def locator(kind: str, circle: bool) -> tuple[Callable, Callable]:
         for j in range(n):
             w = (d[j] + shift) * inverse_pitch + lead
             if circle:
-                w = within(w, columns, slack)
+                w = min(max(w, least), most)
             inside = (w >= 0.0) & (w < columns)
             w = w if inside else 0.0
             whole = math.floor(w)

@@ -22,6 +22,8 @@ CLASSES, PROBABILITIES = "classes", "probabilities"
 
 # Totals below it have one exponential that is 1, and what else there is may be lost beside that.
 _CERTAIN = 1.5
+# Below it the logarithm of a total has lost more than eight bits.
+_MORE_CERTAIN = 1.0 + 2.0**-8
 
 _COUNTS = types.Array(types.int64, 1, "C")
 
@@ -80,7 +82,7 @@ def softmax_rows(dtype: np.dtype, logarithm: bool) -> Callable[[], Callable]:
                     if logarithm:
                         for r in range(n):
                             row = slice((first + r) * classes, (first + r + 1) * classes)
-                            if totals[r] < _CERTAIN:
+                            if totals[r] < _MORE_CERTAIN:
                                 logs[r] = log_of_1_plus(_below(flat[row], tops[r]))
                             _log_row(flat[row], tops[r], logs[r], written[row])
                     else:

@@ -86,7 +86,9 @@ class Problem:
 
     @property
     def read(self) -> tuple[Rows, ...]:
-        """All that is read while results are written, some of it in the caller's memory."""
+        """What is read while results are written, as far as it may be in the caller's memory."""
+        if self.frame is not None:  # made of scalars
+            return self.x, self.z
         return self.x, self.z, self.bandwidth, self.centers, self.masses
 
     @property
