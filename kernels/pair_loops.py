@@ -104,33 +104,42 @@ def middle_of(centers):
 
 
 @helper
-def load_points(x, z, r, start, middle, period, xb, zb):
-    """Copy a chunk of row r: points into xb and logits into zb; return the padded length."""
-    xr, zr = own_row(x, r), own_row(z, r)
-    n = min(CHUNK, x.shape[1] - start)
-    points, logits = x[xr, start : start + n], z[zr, start : start + n]
-    if period > 0.0:
-        for j in range(n):
-            xb[j] = near_interval(points[j], middle, period)
-    else:
-        for j in range(n):
-            xb[j] = points[j]
-    for j in range(n):
-        zb[j] = logits[j]
-    padded = (n + LANES - 1) // LANES * LANES
-    for j in range(n, padded):
-        xb[j] = xb[n - 1]
-        zb[j] = -np.inf
-    return padded
+def _as_it_is(z, top):
+    return np.float64(z)
 
 
 @helper
-def load_chunk(x, z, r, start, top, middle, period, xb, zb):
-    """Like `load_points`, but log2 of the weights into zb."""
-    padded = load_points(x, z, r, start, middle, period, xb, zb)
-    for j in range(padded):
-        zb[j] = (zb[j] - top) * LOG2_E
-    return padded
+def _log2_of_weight(z, top):
+    return (z - top) * LOG2_E
+
+
+def _loading(convert: Callable) -> Callable:
+    """Return what copies a chunk of a row: points into xb, and of each logit what `convert` makes."""
+
+    @helper
+    def load(x, z, r, start, top, middle, period, xb, zb):
+        """Return the padded length."""
+        xr, zr = own_row(x, r), own_row(z, r)
+        n = min(CHUNK, x.shape[1] - start)
+        points, logits = x[xr, start : start + n], z[zr, start : start + n]
+        if period > 0.0:
+            for j in range(n):
+                xb[j] = near_interval(points[j], middle, period)
+        else:
+            for j in range(n):
+                xb[j] = points[j]
+        for j in range(n):
+            zb[j] = convert(logits[j], top)
+        padded = (n + LANES - 1) // LANES * LANES
+        for j in range(n, padded):
+            xb[j] = xb[n - 1]
+            zb[j] = -np.inf
+        return padded
+
+    return load
+
+
+load_points, load_chunk = _loading(_as_it_is), _loading(_log2_of_weight)
 
 
 @helper
@@ -398,7 +407,7 @@ def _make_nearest(variant: Variant) -> Callable:
             cr = own_row(centers, r)
             period, middle = p[PERIOD], middle_of(centers[cr])
             for start in range(0, x.shape[1], CHUNK):
-                n = load_points(x, z, r, start, middle, period, xb, zb)
+                n = load_points(x, z, r, start, 0.0, middle, period, xb, zb)
                 for b in range(row_start[r], row_start[r + 1]):
                     c = centers[cr, bins[b]]
                     key = order_key(near[b])
@@ -428,7 +437,7 @@ def _make_highest(variant: Variant) -> Callable:
             period, middle = p[PERIOD], middle_of(centers[cr])
             count = int(p[IMAGES]) if images else 1
             for start in range(0, x.shape[1], CHUNK):
-                n = load_points(x, z, r, start, middle, period, xb, zb)
+                n = load_points(x, z, r, start, 0.0, middle, period, xb, zb)
                 for b in range(row_start[r], row_start[r + 1]):
                     c, closest = centers[cr, bins[b]], near[b]
                     for image in range(count):
@@ -474,7 +483,7 @@ def _make_log_forward(variant: Variant) -> Callable:
             period, middle = p[PERIOD], middle_of(centers[cr])
             count = int(p[IMAGES]) if images else 1
             for start in range(0, x.shape[1], CHUNK):
-                n = load_points(x, z, r, start, middle, period, xb, zb)
+                n = load_points(x, z, r, start, 0.0, middle, period, xb, zb)
                 for b in range(row_start[r], row_start[r + 1]):
                     c, near, high = centers[cr, bins[b]], at[b], logit[b]
                     if high == -np.inf:
@@ -509,7 +518,7 @@ def _make_log_adjoint(variant: Variant) -> Callable:
             period, middle = p[PERIOD], middle_of(centers[cr])
             count = int(p[IMAGES]) if images else 1
             for start in range(0, x.shape[1], CHUNK):
-                n = load_points(x, z, r, start, middle, period, xb, zb)
+                n = load_points(x, z, r, start, 0.0, middle, period, xb, zb)
                 for j in range(n):
                     sums[j], slopes[j] = 0.0, 0.0
                 for b in range(row_start[r], row_start[r + 1]):
