@@ -135,7 +135,7 @@ SMALLEST_NORMAL, _UP, _UP_BITS = 2.2250738585072014e-308, 18014398509481984.0, 5
 
 
 @helper
-def _parts(x):
+def parts(x):
     """Return k and m in [sqrt 1/2, sqrt 2) with x = 2^k m, for positive finite x."""
     small = x < SMALLEST_NORMAL
     bits = np.float64(x * _UP if small else x).view(np.int64)
@@ -170,8 +170,8 @@ def log_ratio(x, y):
 
     Without the quotient, which may overflow; and where x and y are close their difference is exact.
     """
-    kx, mx = _parts(x)
-    ky, my = _parts(y)
+    kx, mx = parts(x)
+    ky, my = parts(y)
     k = kx - ky
     t = (mx - my) / (mx + my)
     return k * LN_2_HIGH + (t + t + (_rest_of_log(t) + k * LN_2_LOW))

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import checks
-from .arithmetic import LARGEST, LN_2, LOG2_E, SMALLEST_NORMAL, chord, exp2, sin_half_pi
+from .arithmetic import LARGEST, LN_2, LOG2_E, SMALLEST_NORMAL, chord, exp2, parts, sin_half_pi
 from .jit import helper
 from .names import COMPACT
 
@@ -40,6 +40,7 @@ _BANDWIDTH = 2  # on the line
 RATE_OF_SINE = 2  # on the circle: that of d, for the sine of the half angle in its place
 _RATE = 3  # v^2 or |v| is the exponent in powers of two, v = rate d
 _FIRST, _SECOND, _THIRD = 4, 5, 6  # on the circle, a formula's own
+_POWER, _FACTOR = 7, 8  # rate = 2^power factor, for cauchy
 _SERIES = 2  # Fourier: coefficients of K, then of dK/dh
 _TERMS = 8  # of the Fourier series
 PERIOD = 20
@@ -235,33 +236,30 @@ def fourier(d, p):
     return 0.0, f, -4.0 * math.pi * min(p[1] / p[0], _WIDEST) * sin * cos * slope, f_h
 
 
-# From |u| = 2^400 on u^2 may overflow: then u is taken 2^-600 times, and 2^-1200 goes into e. Where u does,
-# both of its factors are taken 2^-768 times.
-_FAR, _NEARER, _EXPONENT = 2.0**400, 2.0**-600, -1200.0
-_MUCH_NEARER, _LARGE_EXPONENT = 2.0**-768, -3072.0
+_FAR = 2.0**400  # |u| from which on u^2 may overflow
 
 
 @helper
-def _cauchy_ratio(d, rate):
+def _cauchy_ratio(d, rate, p):
     """Return e, f and f' / f of 2^e f = 1 / (1 + u^2) for u = d rate, and the share of 1 in 1 + u^2."""
     u = d * rate
-    if not abs(u) < _FAR:
-        beyond = abs(u) > LARGEST
-        v = (d * _MUCH_NEARER) * (rate * _MUCH_NEARER) if beyond else u * _NEARER
-        return (_LARGE_EXPONENT if beyond else _EXPONENT), 1.0 / (v * v), -2.0 / u, 0.0
+    if not abs(u) < _FAR:  # and u itself
+        k, m = parts(abs(d))
+        root = 1.0 / (m * p[_FACTOR])
+        return -2.0 * (k + p[_POWER]), root * root, -2.0 / u, 0.0
     f = 1.0 / (1.0 + u * u)
     return 0.0, f, -2.0 * u * f, f
 
 
 @helper
 def _cauchy_at_any_distance(d, p):
-    e, f, slope, near = _cauchy_ratio(d, p[0])
+    e, f, slope, near = _cauchy_ratio(d, p[0], p)
     return e, f, slope * f, (1.0 - 2.0 * near) * f
 
 
 @helper
 def _cauchy_circle_at_any_distance(d, p):
-    e, f, slope, near = _cauchy_ratio(chord(d, p[1]), p[3])
+    e, f, slope, near = _cauchy_ratio(chord(d, p[1]), p[3], p)
     return e, f, slope * f * _cosine_of_half(d, p) * p[6], f * (2.0 * (1.0 - near) * p[5] - p[4])
 
 
@@ -410,6 +408,8 @@ def row_parameters(kernel: str, h: Floats, period: float | None) -> RowParameter
     p[:, INVERSE_BANDWIDTH], p[:, _BANDWIDTH] = 1 / h, h
     p[:, _RATE] = (math.sqrt(LOG2_E / 2) if kernel in _SQUARES else LOG2_E) / h
     if period is None:
+        if kernel == "cauchy":
+            p[:, _FACTOR], p[:, _POWER] = np.frexp(1 / h)
         return RowParameters(Variant(kernel), p, math.log(_NORM[kernel]) - np.log(h))
     p[:, INVERSE_PERIOD], p[:, PERIOD] = 1 / period, period
     if kernel in _CIRCLE:
@@ -461,6 +461,7 @@ def _cauchy_parameters(p: Floats, h: Floats, period: float) -> tuple[str, Floats
     bounded = np.minimum(y, 350.0)  # beyond, the kernel is 1/P to rounding
     p[:, _THIRD] = bounded / np.sinh(bounded)
     p[:, _RATE] = p[:, _THIRD] / h
+    p[:, _FACTOR], p[:, _POWER] = np.frexp(p[:, _RATE])
     p[:, RATE_OF_SINE] = p[:, _RATE] * (period / math.pi)
     p[:, _FIRST], p[:, _SECOND] = 2 * bounded / np.sinh(2 * bounded), bounded / np.tanh(bounded)
     # C = 1/(P tanh y), which for small y is that of the line.

@@ -82,7 +82,8 @@ def log_softmax(z: ArrayLike, axis: int = -1) -> NDArray[Any]:
 
     Notes
     -----
-    O(size) time in one pass. Right also where softmax underflows.
+    O(size) time in one pass. Right also where softmax underflows, and where it is nearly 1: the relative
+    error of a logarithm near 0 is below 1e-13.
 
     Examples
     --------

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 import kdexent
+from kdexent.checks import LONGEST
 from kdexent.names import CIRCLE_ONLY, COMPACT
 
 RTOL = [0.0, 1e-12, 1e-11, 1e-9, 1e-6, 1e-3]
@@ -224,6 +225,8 @@ def _rescaled(rng, x, interval, options, notes):
     compact = options["kernel"] in COMPACT and "period" in options
     if kind == "unit":
         factor = 2.0 ** float(rng.choice([-1000, -500, -60, 60, 500, 900]))
+        longest = max(np.max(np.abs(length)) for length in (*interval, h, options.get("period", 0.0)))
+        factor = min(factor, 2.0 ** np.floor(np.log2(LONGEST / longest)))
         parts = {"bandwidth": h * factor}
         if "period" in options:
             parts["period"] = options["period"] * factor
@@ -234,9 +237,12 @@ def _rescaled(rng, x, interval, options, notes):
         factor = float(rng.choice([1e-320, 1e-308, 1e-200, 1e-160, 1e-155, 1e-60, 1e60, 1e155, 1e300]))
         if compact:
             factor = min(factor, 1.0)
-        parts = {"bandwidth": np.maximum(np.multiply(h, factor), 5e-324)}
+        parts = {"bandwidth": np.multiply(h, factor)}
     else:
         factor = float(rng.choice([1e20, 1e155, 1e160, 1e300]))
         parts = {"period": options["period"] * factor}
+    for name, length in parts.items():
+        if name != "bins":
+            parts[name] = np.clip(length, np.finfo(float).tiny, LONGEST)
     notes.append(f"{kind} times {factor:g}")
     return x, interval, {**options, **parts}

@@ -86,6 +86,8 @@ def sums_that_depend_on_addresses(code):
 )
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_pair_loops(monkeypatch, formula, loop):
+    if formula == "cauchy_circle" and loop.startswith("log"):
+        return  # no bin needs them before u^2 overflows
     circle = "circle" in formula or formula in ("von_mises", "fourier")
     asm = assembly(monkeypatch, pair_loops.pair_loops)
     code = asm(getattr(pair_loops.pair_loops(Variant(formula, circle)), loop))

@@ -127,6 +127,16 @@ def test_distances_whose_square_is_no_float(kernel, away):
         assert_all_agree(DIFFERENT, x, z, -1.0, 1.0, bandwidth=bandwidth, kernel=kernel, bins=4)
 
 
+@pytest.mark.parametrize("bandwidth", [2.3e-308, 8e-308, 1e-305, 2.0**-400])
+@pytest.mark.parametrize("kernel", [k for k in SMOOTH if k not in CIRCLE_ONLY])
+def test_distances_in_bandwidths_that_are_no_float(kernel, bandwidth):
+    x, z = np.array([0.5, 3.0, 7.0, 8.0, 15.0]), np.array([0.0, 0.5, 1.0, 0.0, -1.0])
+    for period in (None, 64.0):
+        options = {"bandwidth": bandwidth, "kernel": kernel, "bins": 4, "period": period}
+        assert_all_agree(DIFFERENT, x, z, -1.0, 1.0, **options)
+        assert_all_agree(DIFFERENT, x[3:], z[3:], -1.0, 1.0, **options)
+
+
 @pytest.mark.parametrize("scale", [1e-300, 1e-160, 1e160, 1e300])
 @pytest.mark.parametrize("kernel", [k for k in SMOOTH if k not in CIRCLE_ONLY])
 def test_far_bandwidths_wide_enough_for_their_distance(kernel, scale):

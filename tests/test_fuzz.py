@@ -18,8 +18,7 @@ from kdexent.names import CIRCLE_ONLY
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))
 DTYPES = ["<f8", ">f8", "<f4", ">f4", "<f2", "<i4", ">i8", "u1", "?", "longdouble"]
-# Data far away, but not so far on a circle that rounding moves them by a part of the period; logits not so
-# large that the reference, which adds log K to them, rounds it away.
+# Data far away, but not so far on a circle that rounding moves them by a part of the period.
 SPECIAL = [np.nan, np.inf, -np.inf, 5e-324, 0.0, -0.0, -745.0, 3e4]
 FAR = [1e12, 1e30, -1e30]
 
