@@ -143,6 +143,12 @@ load_points, load_chunk = _loading(_as_it_is), _loading(_log2_of_weight)
 
 
 @helper
+def times_last(product, factor):
+    """Return product times factor: where products may be reordered, part of it could underflow first."""
+    return product * factor
+
+
+@helper
 def weight(z, top):
     """Return exp(z - top), exactly 0 for a masked point."""
     return exp2((z - top) * LOG2_E)
@@ -389,7 +395,7 @@ def _make_full_adjoint(variant: Variant) -> Callable:
                         by_h[r] -= widening * p[INVERSE_BANDWIDTH]
                 for j in range(min(CHUNK, x.shape[1] - start)):
                     by_z[r, start + j] = wb[j] * sums[j]
-                    by_x[r, start + j] = wb[j] * slopes[j] * p[INVERSE_BANDWIDTH]
+                    by_x[r, start + j] = times_last(wb[j] * slopes[j], p[INVERSE_BANDWIDTH])
 
     return full_adjoint
 

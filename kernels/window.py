@@ -45,6 +45,7 @@ from .pair_loops import (
     parameters_of,
     room,
     shift_of,
+    times_last,
 )
 from .row_data import POINTS_PER_BLOCK, OfLanes, RowData, Written
 from .rows import Forward, Sums
@@ -267,7 +268,7 @@ def _make_adjoint(variant: Variant, circle: bool) -> Callable:
             by_z[index[j]] += weights[j] * (share / copies - sums[j])
         if derived:
             for j in range(points.shape[0]):
-                by_x[index[j]] += weights[j] * slopes[j] * p[INVERSE_BANDWIDTH]
+                by_x[index[j]] += times_last(weights[j] * slopes[j], p[INVERSE_BANDWIDTH])
         for j in range(by_z.shape[0]):
             largest = max(largest, abs(by_z[j]))
         return largest

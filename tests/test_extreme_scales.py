@@ -127,6 +127,16 @@ def test_distances_whose_square_is_no_float(kernel, away):
         assert_all_agree(DIFFERENT, x, z, -1.0, 1.0, bandwidth=bandwidth, kernel=kernel, bins=4)
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e270])
+@pytest.mark.parametrize("kernel", [k for k in SMOOTH if k not in CIRCLE_ONLY])
+def test_points_of_little_weight_have_slopes_in_any_unit(kernel, scale):
+    # Their weights over the density are large, and 1/h times their weights alone would be no float.
+    x, z = np.array([0.0, 9.0, 9.25]) * scale, np.array([0.0, -130.0, -130.5])
+    for period in (None, 64.0 * scale):
+        options = {"bandwidth": 0.5 * scale, "kernel": kernel, "bins": 4, "period": period}
+        assert_all_agree(DIFFERENT, x, z, 8.5 * scale, 9.5 * scale, **options)
+
+
 @pytest.mark.parametrize("bandwidth", [2.3e-308, 8e-308, 1e-305, 2.0**-400])
 @pytest.mark.parametrize("kernel", [k for k in SMOOTH if k not in CIRCLE_ONLY])
 def test_distances_in_bandwidths_that_are_no_float(kernel, bandwidth):
