@@ -141,7 +141,7 @@ def evaluate_row(
         return math.nan, False
     while True:
         loss, excess = _attempt(problem, row, sums_for(tolerance), tolerance, rtol, gradients)
-        if excess <= 1 or tolerance <= _LEAST:
+        if excess <= 1 or tolerance <= _LEAST or not math.isfinite(excess):
             return loss, excess <= 1
         needed = tolerance / (2 * excess)
         while tolerance > max(needed, _LEAST):
