@@ -78,8 +78,9 @@ def row_densities(problem: Problem, request: Request, n_threads: int, prepared: 
     for r in range(problem.rows):
         find = _row if prepared is None else prepared.row
         found = find(problem, r, request, False)
-        sums = None if found.sums is None else found.sums(request.rtol)
-        if sums is None or not (found.sums.outright or keeps(sums, request.rtol)):
+        make = found.sums
+        sums = None if make is None else make(request.rtol)
+        if make is None or sums is None or not (make.outright or keeps(sums, request.rtol)):
             log_q[r] = pair_densities(problem.take(np.array([r])), n_threads)[0]
         else:
             log_q[r] = log_densities(found.problem, _row_data(problem, r, n_threads), sums, request.rtol)
