@@ -13,7 +13,7 @@ from .arithmetic import exact_exp, log_of_1_plus
 from .jit import helper, lazily, loop
 from .labels import SUM_TOLERANCE
 from .pair_loops import READ1, READ_INTS, WRITE1
-from .row_losses import above, bad_totals, class_losses, logs_of, lost, sum_of_class_losses
+from .row_losses import above, bad_totals, beside, class_losses, logs_of, sum_of_class_losses
 from .row_powers import beside_the_largest, copy, rows_together, weighing
 from .units import COUNTER, take_unit, unit_done, wait_for_others
 
@@ -35,14 +35,13 @@ def _below(zs, top):
     for c in range(zs.shape[0]):
         z = np.float64(zs[c])
         second = z if (z > second) & (z < top) else second
-    share = exact_exp(second - top)
-    if share == 0.0:
+    if second == -np.inf:
         return 0.0
     total = 0.0
     for c in range(zs.shape[0]):
         z = np.float64(zs[c])
         total += exact_exp(z - second) if z < top else 0.0
-    return share * (1.0 + lost(second, top, second - top)) * total
+    return beside(total, second, top)[3]
 
 
 @helper

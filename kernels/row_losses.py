@@ -45,14 +45,14 @@ def bad_totals(n, totals):
 
 
 @helper
-def lost(x, y, difference):
+def _lost(x, y, difference):
     """Return x - y less the difference that was rounded."""
     back = difference - x
     return (x - (difference - back)) - (y + back)
 
 
 @helper
-def _beside(others, top, own):
+def beside(others, top, own):
     """Return what a row's loss and gradient are made of, from its own logit and what the others come to.
 
     These are max(d, 0), d = top - own; e^min(d/2, 0), of which the square makes powers relative to the larger
@@ -64,7 +64,7 @@ def _beside(others, top, own):
     half = exact_exp(0.5 * d)
     once = others * half
     if half > 0.0:
-        once += once * lost(top, own, d)
+        once += once * _lost(top, own, d)
     return 0.0, half, once, once * half
 
 
@@ -74,7 +74,7 @@ def _losses_from(
 ):
     n, bad, even = labels.shape[0], 0, smoothing / classes
     for r in range(first, n):
-        below, half, once, rest = _beside(totals[r], tops[r], own[r])
+        below, half, once, rest = beside(totals[r], tops[r], own[r])
         good = (own[r] < np.inf) & (1.0 + rest > 0.0) & (labels[r] >= least) & (labels[r] < classes)
         bad += 0 if good else 1
         log_total = log_of_1_plus(rest) if good else np.nan
@@ -193,7 +193,7 @@ def _rows(code: VectorMath, size: int, first: Any) -> list[Any]:
 
 
 class _Beside(NamedTuple):
-    """What `_beside` returns, the own logits, and labels, with those that are none."""
+    """What `beside` returns, the own logits, and labels, with those that are none."""
 
     below: Any
     half: Any
@@ -205,7 +205,7 @@ class _Beside(NamedTuple):
 
 
 def _beside_in_registers(code: VectorMath, rows: list[Any]) -> list[_Beside]:
-    """Return what `_beside` does, of the arguments from `labels` to `own`."""
+    """Return what `beside` does, of the arguments from `labels` to `own`."""
     nothing, one, halves = code.all_lanes(0.0), code.all_lanes(1.0), code.all_lanes(0.5)
     given = [[code.load(code.element(i, r), LANES) for i in (4, 5, 6)] for r in rows]
     above = [code.minus(top, own) for _, top, own in given]

@@ -194,7 +194,8 @@ def _attempt(
         if "bandwidth" in out:
             out["bandwidth"][...] += by_h
     if tail is not None:
-        relative = max(relative, tolerance / 16)
+        of_tail = tolerance / 16
+        relative = max(relative, of_tail)
         largest = largest_magnitude(out["z"]) if "z" in out else largest
     bound = doubt + relative * (largest + share)
     excess = 0.0
@@ -206,7 +207,7 @@ def _attempt(
         widening = np.abs(found.widening[strong]) * problem.h + found.density[strong]
         bound = float((weights[strong] * (found.error[strong] + relative * widening)).sum())
         if tail is not None:
-            bound += tolerance / 16 * (float(p[weak].sum()) + problem.h * abs(by_h))
+            bound += of_tail * (float(p[weak].sum()) + problem.h * abs(by_h))
         excess = max(excess, bound / (rtol * problem.h * abs(float(out["bandwidth"][0])) + _EPS))
     return loss, excess
 

@@ -82,8 +82,8 @@ def log_softmax(z: ArrayLike, axis: int = -1) -> NDArray[Any]:
 
     Notes
     -----
-    O(size) time in one pass. Right also where softmax underflows, and where it is nearly 1: the relative
-    error of a logarithm near 0 is below 1e-13.
+    O(size) time in one pass. Right also where softmax underflows, and where it is nearly 1: from
+    1 - 1/256 on the logarithm keeps its own digits, however small it is.
 
     Examples
     --------
