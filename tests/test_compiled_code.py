@@ -82,12 +82,16 @@ def sums_that_depend_on_addresses(code):
 
 @x86_with_fma
 @pytest.mark.parametrize(
-    "loop", ["forward", "adjoint", "full_adjoint", "highest", "log_forward", "log_adjoint"]
+    ("formula", "loop"),
+    [
+        (formula, loop)
+        for formula in FORMULAS
+        for loop in ("forward", "adjoint", "full_adjoint", "highest", "log_forward", "log_adjoint")
+        # Which no bin needs before u^2 overflows.
+        if (formula, loop) not in {("cauchy_circle", "log_forward"), ("cauchy_circle", "log_adjoint")}
+    ],
 )
-@pytest.mark.parametrize("formula", FORMULAS)
 def test_pair_loops(monkeypatch, formula, loop):
-    if formula == "cauchy_circle" and loop.startswith("log"):
-        return  # no bin needs them before u^2 overflows
     circle = "circle" in formula or formula in ("von_mises", "fourier")
     asm = assembly(monkeypatch, pair_loops.pair_loops)
     code = asm(getattr(pair_loops.pair_loops(Variant(formula, circle)), loop))
