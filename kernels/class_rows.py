@@ -230,9 +230,12 @@ def _make_classes(gradient: bool, write: Callable) -> Callable:
                 mine, least, classes, totals, tops, own, means, scale, factors, less, shares
             )
         else:
-            for r in range(n):
-                shares[r] = weights[first + r if weights.shape[0] > 1 else 0]
-                if smoothing > 0.0:
+            if weights.shape[0] > 1:
+                copy(weights[first:end], shares[:n])
+            else:
+                shares[:n] = weights[0]
+            if smoothing > 0.0:
+                for r in range(n):
                     row = slice((first + r) * classes, (first + r + 1) * classes)
                     means[r] = _mean_above(flat[row], max(tops[r], own[r]))
             added = class_losses(

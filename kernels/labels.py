@@ -19,7 +19,7 @@ _ALL_ALIKE.flags.writeable = False
 # costs, whatever dtype they have now.
 SUM_TOLERANCE = 1e-3
 # Powers of two between which the largest weight neither overflows in sums nor makes small losses underflow.
-_LEAST_POWER, _MOST_POWER = 1, 300
+_LEAST_POWER, _MOST_POWER = 0, 300
 
 
 class Samples(NamedTuple):
@@ -182,9 +182,13 @@ def moderate(weights: Floats) -> Floats:
     power = math.frexp(largest)[1]
     if largest == 0 or _LEAST_POWER <= power <= _MOST_POWER:
         return weights
-    shift = (_LEAST_POWER if power < _LEAST_POWER else _MOST_POWER) - power
+    if power < _LEAST_POWER:
+        shift = _LEAST_POWER - power
+        first = min(shift, 1000)  # 2^shift itself may be no float
+        scaled = weights * 2.0**first
+        return scaled if first == shift else scaled * 2.0 ** (shift - first)
     with np.errstate(under="ignore"):
-        scaled = np.ldexp(weights, shift)
+        scaled = weights * 2.0 ** (_MOST_POWER - power)
     return np.where(weights > 0, np.maximum(scaled, np.nextafter(0.0, 1.0)), 0.0)
 
 

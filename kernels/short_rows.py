@@ -70,10 +70,11 @@ def _take(labelled: bool) -> Callable:
                         for lane in range(LANES)
                     ]
                     columns = code.gathered([code.numbers(0, start, size) for start in starts])
+                    places = _here(code, label, c, size) if labelled else []
                     for k, column in enumerate(columns):
                         at, others = builder.add(c, code.integer(k)), column
                         if labelled:
-                            here = _here(code, label, c, k)
+                            here = places[k]
                             others = code.either(here, builder.load(mine), column)
                             builder.store(code.either(here, column, builder.load(mine)), mine)
                         code.store(others, code.element(3, builder.add(builder.mul(at, stride), r)))
@@ -108,12 +109,13 @@ def _give(labelled: bool) -> Callable:
 
                 def part(size, c):
                     columns = []
+                    places = _here(code, label, c, size) if labelled else []
                     for k in reversed(range(size)):
                         at = builder.add(c, code.integer(k))
                         power = code.load(code.element(0, builder.add(builder.mul(at, stride), r)), LANES)
                         column = code.minus(code.times(power, factor), minus)
                         if labelled:
-                            here, other = _here(code, label, c, k), column
+                            here, other = places[k], column
                             column = code.either(here, builder.load(own), other)
                             builder.store(code.either(here, other, builder.load(own)), own)
                         columns.append(column)
@@ -129,10 +131,11 @@ def _give(labelled: bool) -> Callable:
     return give
 
 
-def _here(code: VectorCode, label: Any, c: Any, k: int) -> Any:
-    """Return where class c + k changes places: where it is the label, and everywhere for class 0."""
-    here = code.equal(label, code.sum(c, code.integer(k)))
-    return here if k > 0 else code.or_all(here, code.same(c, code.integer(0)))
+def _here(code: VectorCode, label: Any, c: Any, size: int) -> list[Any]:
+    """Return where classes from c on change places: where one is the label, and everywhere for class 0."""
+    after = code.integers_from(c, label)
+    here = [code.equal(after, code.integer(k)) for k in range(size)]
+    return [code.or_all(here[0], code.same(c, code.integer(0))), *here[1:]]
 
 
 def _in_registers(labelled: bool) -> tuple[Callable, Callable]:

@@ -262,7 +262,7 @@ class VectorCode(Indices):
 
     def within(self, integers: Any, first: Any, end: Any) -> Any:
         """Return which of eight integers are from `first` on, less than `end`."""
-        above = self._builder.sub(integers, self._all_indices(first))
+        above = self.integers_from(first, integers)
         return self._builder.icmp_unsigned("<", above, self._all_indices(self._builder.sub(end, first)))
 
     def number(self, i: Any) -> Any:
@@ -272,6 +272,10 @@ class VectorCode(Indices):
     def argument(self, i: int) -> Any:
         """Return an argument of the intrinsic."""
         return self._arguments[i]
+
+    def integers_from(self, first: Any, integers: Any) -> Any:
+        """Return eight integers less an index."""
+        return self._builder.sub(integers, self._all_indices(first))
 
     def equal(self, integers: Any, index: Any) -> Any:
         """Return which of eight integers are an index."""
