@@ -147,12 +147,12 @@ def compact(profile: Profile, h: Floats, shifts: Floats) -> Kernel:
             for way in (1, -1) if shift > 0 else (1,):
                 edge = (h - shift) - way * a
                 inside = edge >= 0
-                u, v = (np.where(inside, distance, 0) / h for distance in (shift + way * a, edge))
+                u, v = (inside * distance / h for distance in (shift + way * a, edge))
                 found.append((way, inside, u, v))
         return found
 
     def density(a: Floats) -> Floats:
-        terms = (np.where(inside, profile.value(u, v), 0) for _, inside, u, v in images(a))
+        terms = (inside * profile.value(u, v) for _, inside, u, v in images(a))
         return sum(terms, start=np.zeros_like(a))
 
     def log_ratio(a: Floats, b: Floats, gap: Floats) -> Floats:
@@ -162,7 +162,7 @@ def compact(profile: Profile, h: Floats, shifts: Floats) -> Kernel:
     def slopes(a: Floats) -> tuple[Floats, Floats]:
         total, by_a, moment = density(a), np.zeros_like(a), np.zeros_like(a)
         for way, inside, u, v in images(a):
-            slope = np.where(inside, profile.derivative(u, v), 0)
+            slope = inside * profile.derivative(u, v)
             by_a += way * slope
             moment += u * slope
         total, wide = np.where(total > 0, total, 1), np.maximum(h, 1)

@@ -25,6 +25,7 @@ from .wrapped import make_kernel
 
 _PAIRS = 2**17  # evaluated at a time; one row of one bin where that is more
 _REFERENCES = 30  # each makes the largest term known to a share of eps of what the one before did
+_NEAR = 16  # a reference within e^16 of the largest term does: shares have errors of some 16 eps
 
 
 class _Distances(NamedTuple):
@@ -116,7 +117,7 @@ def loss_and_grad(
         p = masses[rows, chunk.bins]
         losses[rows] -= _sum_where(p, chunk.log_q)
         r = p[..., np.newaxis] * chunk.share
-        covered[rows] += (p * chunk.share.any(axis=-1)).sum(axis=-1)
+        covered[rows] += (p * (chunk.share.max(axis=-1) > 0)).sum(axis=-1)
         by_z[rows] -= r.sum(axis=1)
         if names != ("z",):
             by_distance, by_bandwidth = chunk.kernel.slopes(chunk.distances.near)
@@ -205,8 +206,9 @@ def _chunks(problem: Problem) -> Iterator[_Chunk]:
 def _distances(c: Floats, x: Floats, period: float | None) -> _Distances:
     d, rest = _exact_sum(c, -x)
     if period is not None:
-        d, rest = _exact_sum(np.where(2 * np.abs(d) > period, d - np.copysign(period, d), d), rest)
-    return _Distances(np.abs(d), np.where(d < 0, -rest, rest), np.sign(d))
+        d, rest = _exact_sum(d - (2 * np.abs(d) > period) * np.copysign(period, d), rest)
+    sign = np.sign(d)
+    return _Distances(np.abs(d), sign * rest, sign)
 
 
 def _near_origin(angles: Floats, period: float | None) -> Floats:
@@ -227,30 +229,28 @@ def _exact_sum(a: Floats, b: Floats) -> tuple[Floats, Floats]:
 def _shares(log_S: Floats, z: Floats, distances: _Distances, kernel: Kernel) -> tuple[Floats, Floats]:
     """Return log q (r, m), and each point's share of q (r, m, N): zero where q is."""
     near, rest, _ = distances
-    masked = z == -np.inf
     log_S, z = np.broadcast_to(log_S, near.shape), np.broadcast_to(z, near.shape)
 
     def relative_to(top: NDArray[np.intp]) -> Floats:
-        """Return log [S_j K_h(c_m - x_j)] less that of the reference points."""
+        """Return log [S_j K_h(c_m - x_j)] less that of the reference points; -inf where that is undefined."""
         reference = distances.take(top)
         gap = (near - reference.near) + (rest - reference.rest)
         ratio = kernel.log_ratio(near, reference.near, gap)
-        terms = np.where(masked, -np.inf, (z - np.take_along_axis(z, top, axis=-1)) + ratio)
-        return np.where(np.isnan(terms), -np.inf, terms)
+        return np.fmax((z - np.take_along_axis(z, top, axis=-1)) + ratio, -np.inf)
 
-    top = np.where(masked, np.inf, near).argmin(axis=-1)[..., np.newaxis]
+    top = np.where(z == -np.inf, np.inf, near).argmin(axis=-1)[..., np.newaxis]
     terms = relative_to(top)
     for _ in range(_REFERENCES):
         best = terms.argmax(axis=-1)[..., np.newaxis]
-        above = np.take_along_axis(terms, best, axis=-1) > 1
+        above = np.take_along_axis(terms, best, axis=-1) > _NEAR
         if not above.any():
             break
         top = np.where(above, best, top)
         terms = relative_to(top)
-    share = np.exp(np.minimum(terms, 1))
+    share = np.exp(np.minimum(terms, _NEAR))
     total = share.sum(axis=-1, keepdims=True)
     log_top = np.take_along_axis(log_S, top, axis=-1) + kernel.log_value(distances.take(top).near)
-    np.divide(share, total, out=share, where=total > 0)
+    share /= np.where(total > 0, total, 1)
     return (log_top + np.log(total))[..., 0], share
 
 

@@ -164,8 +164,9 @@ def _laplace_on_circle(h: Floats, period: float) -> Kernel:
 
 
 def _chord(a: Floats, period: float) -> Floats:
-    """Return (P/pi) sin(pi a/P)."""
-    return a * np.sinc(a / period)
+    """Return (P/pi) sin(pi a/P), which for tiny a is a."""
+    turn = a / period
+    return np.where(np.abs(turn) < 1e-9, a, period / np.pi * np.sin(np.pi * turn))
 
 
 def _cosine(a: Floats, period: float) -> Floats:
