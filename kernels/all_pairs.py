@@ -127,8 +127,7 @@ def _evaluate_tile(
         weak = strategy.weak_bins(tile, density)
         p = np.broadcast_to(masses, density.shape)[weak.row, weak.bins]
         weak_log_q = log_density_of(weak, strategy.log_scale_of(tile, mass))
-        with np.errstate(invalid="ignore"):
-            terms = np.where(p > 0, -p * weak_log_q, 0)
+        terms = np.where(p > 0, -p * weak_log_q, 0)
         losses += np.bincount(weak.row, terms, minlength=tile.rows)
         out_of_reach = np.bincount(weak.row, p * (weak.total == 0), minlength=tile.rows)
         share *= np.maximum(1 - out_of_reach, 0)

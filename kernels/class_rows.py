@@ -117,10 +117,10 @@ def cross_entropy_rows(dtype: np.dtype, labels: str, gradient: bool) -> Callable
         types.int64,
     )
     name = f"class_rows.{labels}.{dtype}{'.gradient' if gradient else ''}"
-    return lazily(lambda: _make_units(labels, gradient, dtype), signature, name)
+    return lazily(lambda: _make_units(labels, gradient), signature, name)
 
 
-def _make_units(labels: str, gradient: bool, dtype: np.dtype) -> Callable:
+def _make_units(labels: str, gradient: bool) -> Callable:
     labelled = labels == CLASSES
     make_rows, numbers_of = (_make_classes, _some_of) if labelled else (_make_probabilities, _none_of)
     weigh, write = weighing(labelled)

@@ -134,14 +134,8 @@ def _sums(kind: str, axis: int, given: dict[str, ArrayLike]) -> Any:
     if bad.any():
         for name, array in arrays.items():
             masses(name, array)
-    if sums.shape[1] == 1:
-        result = sums[:, 0]
-        finite = not bad.any()
-    else:
-        with np.errstate(over="ignore", invalid="ignore"):
-            result = sums.sum(axis=1)
-        finite = bool(np.isfinite(result).all())
-    if not finite:
+    result = sums[:, 0] if sums.shape[1] == 1 else sums.sum(axis=1)
+    if not np.isfinite(result).all():
         _mend(kind, rows[0], rows[-1], result)
     return result.reshape(lead).astype(dtype)[()]
 
@@ -153,10 +147,9 @@ def _mend(kind: str, p: NDArray[Any], q: NDArray[Any], sums: NDArray[np.float64]
         counts = scaled > 0
         logs = np.log(scaled[counts] / unit)
         others = q[row if len(q) > 1 else 0][counts].astype(np.float64)
-        with np.errstate(divide="ignore", over="ignore"):
-            if kind != ENTROPY:
-                logs = (logs if kind == RELATIVE else 0.0) - np.log(others)
-            sums[row] = (scaled[counts] * (-logs if kind == ENTROPY else logs)).sum() / unit[0]
+        if kind != ENTROPY:
+            logs = (logs if kind == RELATIVE else 0.0) - np.log(others)
+        sums[row] = (scaled[counts] * (-logs if kind == ENTROPY else logs)).sum() / unit[0]
 
 
 def _rows(array: NDArray[Any], shape: tuple[int, ...], index: int, dtype: np.dtype) -> NDArray[Any]:

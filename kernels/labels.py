@@ -187,8 +187,7 @@ def moderate(weights: Floats) -> Floats:
         first = min(shift, 1000)  # 2^shift itself may be no float
         scaled = weights * 2.0**first
         return scaled if first == shift else scaled * 2.0 ** (shift - first)
-    with np.errstate(under="ignore"):
-        scaled = weights * 2.0 ** (_MOST_POWER - power)
+    scaled = weights * 2.0 ** (_MOST_POWER - power)
     return np.where(weights > 0, np.maximum(scaled, np.nextafter(0.0, 1.0)), 0.0)
 
 

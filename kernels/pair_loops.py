@@ -296,9 +296,9 @@ def pair_loops(variant: Variant) -> PairLoops:
     return PairLoops(*map(compiled, PairLoops._fields))
 
 
-# Every maker returns a loop over the rows of one block of points,
-#   x, z (R or 1, n), top (R,) the largest logit of each row, centers (R or 1, M), params (R or 1, PARAMETERS)
-# which adds to its outputs.
+# Every maker but `_make_level` returns a loop over the rows of one block of points: x, z (R or 1, n), centers
+# (R or 1, M), params (R or 1, PARAMETERS), and for most top (R,), the largest logit of each row. Sums add to
+# their outputs.
 
 
 def _make_forward(variant: Variant) -> Callable:

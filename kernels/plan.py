@@ -115,7 +115,7 @@ class Plan:
         problem = in_frame(x, np.zeros(x.shape[-1:], x.dtype), self._frame)
         checks.require("x", x, np.isfinite(x), "must be finite")
         self._shape, self._points, self._dtype = problem.shape, problem.points, problem.dtype
-        self._bins, self._kernel, self._rows = problem.bins, problem.kernel, problem.rows
+        self._bins, self._kernel = problem.bins, problem.kernel
         centers = problem.centers.block(0, problem.rows)
         self.bin_centers = np.broadcast_to(centers, (problem.rows, problem.bins)).reshape(
             (*problem.shape, problem.bins)

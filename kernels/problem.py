@@ -202,7 +202,9 @@ def in_frame(x: NDArray[Any], z: NDArray[Any], frame: Frame) -> Problem:
     shape = checks.broadcast_rows(shapes) if any(shapes.values()) else ()
     rows = math.prod(shape)
     if 8 * rows > memory_bytes():
-        raise ValueError(f"x, z, a, b and bandwidth must make fewer rows than {rows}, more than memory holds")
+        raise ValueError(
+            f"x, z, a, b, bandwidth and target must make fewer rows than {rows}, more than memory holds"
+        )
     return Problem(
         shape,
         rows,

@@ -55,8 +55,7 @@ class Intervals(NamedTuple):
     def buckets(self) -> tuple[Floats, Ints]:
         """Return what finds the interval of a point: buckets' origin and scale, and each one's first."""
         start, stop = self.low[0], self.high[-1]
-        with np.errstate(over="ignore", divide="ignore"):
-            scale = _BUCKETS / (stop - start)
+        scale = _BUCKETS / (stop - start)
         scale = scale if 0 < scale < np.inf else 0.0
         ends = start + np.arange(1, _BUCKETS) / scale if scale else np.full(_BUCKETS - 1, np.inf)
         inner = np.searchsorted(self.high, np.nextafter(ends, -np.inf) - np.abs(ends) * 1e-14)

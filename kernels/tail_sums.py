@@ -36,6 +36,7 @@ from .tail_intervals import DATA, INTS, WHERE, bound_helpers, find
 ORDER = 12
 
 
+# Differences of logits are taken in helpers, which keep their order: loops may reorder sums.
 @helper
 def is_below(logit, top, need):
     """Return whether a logit is not within -need of the top."""

@@ -88,7 +88,7 @@ class Tail:
         )
         need, split = np.array([-LARGEST]), np.array([True])  # masked points are below
         for _ in range(_ROUNDS):
-            intervals = self._summarise(intervals, need, self._splits(intervals, split))
+            intervals = self._summarise(intervals, need, self._splits(split))
             need, good, bins = self._test(intervals)
             kept = bins > 0
             intervals, need, bins = intervals.some(kept), need[kept], bins[kept]
@@ -102,7 +102,7 @@ class Tail:
         self._intervals, self._need = intervals, need
 
     @staticmethod
-    def _splits(intervals: Intervals, split: NDArray[np.bool_]) -> NDArray[np.int64]:
+    def _splits(split: NDArray[np.bool_]) -> NDArray[np.int64]:
         parts = min(_PARTS, max(8, 2 * _PARTS // max(1, int(split.sum()))))
         return np.where(split, parts, 1)
 
@@ -148,13 +148,11 @@ class Tail:
     def _gather(
         self, intervals: Intervals, need: Floats, place: NDArray[np.int64], moments: Floats
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Add to the moments (1, cells * P); return the index and the interval of the listed points."""
-        data, size = self._data(), moments.shape[1]
+        """Add to the moments (cells * P,); return the index and the interval of the listed points."""
+        data, size = self._data(), len(moments)
         where = (intervals.low, intervals.high, *intervals.buckets())
         listed: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
         take = gather()
-        lanes = len(moments)
-        partial = np.zeros((lanes, max(1, size)))
 
         def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
             found, owner = np.empty(len(x), np.int64), np.empty(len(x), np.int64)
@@ -168,15 +166,14 @@ class Tail:
         sums: dict[int, Floats] = {}
         blocks = data.each_block(block)
         for index in range(blocks if size else 0):
-            partial[0] += sums[index]
-        moments += partial[:, :size]
+            moments += sums[index]
         parts = [listed[index] for index in range(blocks)]
         return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
     def _keep(self, intervals: Intervals, need: Floats) -> None:
         """Leave only the points of these intervals."""
         nowhere = np.full(len(need), -1)
-        index, _ = self._gather(intervals, need, nowhere, np.zeros((1, 0)))
+        index, _ = self._gather(intervals, need, nowhere, np.zeros(0))
         self._index = index if self._index is None else self._index[index]
         self._x = self._x[index].astype(np.float64, copy=False)
         self._z = self._z[index].astype(np.float64, copy=False)
@@ -184,9 +181,9 @@ class Tail:
     def _collect(self) -> None:
         """Make nodes of the intervals: Chebyshev nodes, or the points themselves."""
         intervals, size = self._intervals, len(self._need)
-        dense = self._resolved & (intervals.number > _FEW)
+        dense = self._resolved & (intervals.number > _FEW) & self._slopes_are_floats()
         self._place = np.where(dense, np.cumsum(dense) - 1, -1)
-        moments = np.zeros((1, int(dense.sum()) * ORDER))
+        moments = np.zeros(int(dense.sum()) * ORDER)
         if size == 0:
             self._listed = owner = np.zeros(0, np.int64)
         else:
@@ -210,6 +207,14 @@ class Tail:
         self._weight[self._is_cell] = times(moments.reshape(-1, ORDER), to_weights.T).ravel()
         self._anchor[~self._is_cell] = self._near(self._x[self._listed])
         self._logit[~self._is_cell] = self._z[self._listed]
+
+    def _slopes_are_floats(self) -> bool:
+        """Return whether all u^2 are: nodes of either sign would make infinite slopes NaN."""
+        low, high, period = self._intervals.low, self._intervals.high, self._where[1]
+        ends = np.array([low.min(initial=np.inf), high.max(initial=-np.inf)])
+        far = period / 2 or float(np.abs(np.subtract.outer(self._centers, ends)).max())
+        u = far * float(self._family.parameters[0, INVERSE_BANDWIDTH])
+        return u < math.sqrt(LARGEST)
 
     def _near(self, x: NDArray[Any]) -> Floats:
         middle, period = self._where
@@ -252,8 +257,7 @@ class Tail:
         self._row.each(len(parts), some)
         # A total that interpolation made negative is none.
         np.maximum(self._total, 0, out=self._total)
-        with np.errstate(divide="ignore"):
-            return level + np.log(self._total)
+        return level + np.log(self._total)
 
     @property
     def reached(self) -> NDArray[np.bool_]:

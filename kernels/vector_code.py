@@ -252,10 +252,6 @@ class VectorCode(Indices):
         """Return the larger of x and y, or y where one is NaN."""
         return self.either(self.above(x, y), x, y)
 
-    def smaller(self, x: Any, y: Any) -> Any:
-        """Return the smaller of x and y, which are not NaN."""
-        return self.either(self.above(y, x), x, y)
-
     def not_negative(self, integers: Any) -> Any:
         """Return which of eight integers are 0 or more."""
         return self._builder.icmp_signed(">=", integers, ir.Constant(integers.type, [0] * LANES))

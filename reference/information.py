@@ -57,8 +57,7 @@ def kl_divergence(p: ArrayLike, q: ArrayLike, axis: int = -1) -> Any:
     """
     (rows, others), dtype = _rows(axis, p=masses("p", p), q=masses("q", q))
     rows, others = rows.astype(np.float64), others.astype(np.float64)
-    with np.errstate(divide="ignore"):
-        logs = np.log(rows, out=np.zeros(rows.shape), where=rows > 0) - np.log(others)
+    logs = np.log(rows, out=np.zeros(rows.shape), where=rows > 0) - np.log(others)
     return _sum(rows, logs, dtype)
 
 
@@ -71,13 +70,11 @@ def _rows(axis: int, **arrays: NDArray[Any]) -> tuple[list[NDArray[Any]], np.dty
 
 
 def _log(q: NDArray[Any]) -> NDArray[np.float64]:
-    with np.errstate(divide="ignore"):
-        return np.log(q.astype(np.float64))
+    return np.log(q.astype(np.float64))
 
 
 def _sum(p: NDArray[Any], logs: NDArray[np.float64], dtype: np.dtype[Any]) -> Any:
     """Return the sums of p times logarithms, 0 where p is 0; scaled so that no product overflows alone."""
     masses, units = in_range(p)
     products = np.multiply(masses, logs, out=np.zeros(masses.shape), where=masses > 0)
-    with np.errstate(over="ignore"):
-        return (products.sum(axis=-1) / units[..., 0]).astype(dtype)[()]
+    return (products.sum(axis=-1) / units[..., 0]).astype(dtype)[()]

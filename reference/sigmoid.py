@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from kdexent.float_errors import no_float_errors
 from kdexent.labels import Samples, moderate, require_logits, sigmoid_samples
 
-from .softmax_loss import shaped
+from .softmax_loss import shaped, share_of_a_sample
 
 
 @no_float_errors
@@ -65,7 +65,7 @@ def sigmoid_cross_entropy_and_grad(
     """
     samples = sigmoid_samples(logits, labels, sample_weight, label_smoothing, ignore_index, reduction)
     losses, slopes, weights = _parts(samples)
-    gradient = slopes * weights * _share(samples, weights)
+    gradient = slopes * weights * share_of_a_sample(samples, weights)
     return _reduced(samples, losses, weights), shaped(samples, gradient)
 
 
@@ -81,16 +81,9 @@ def _parts(samples: Samples) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     return linear + np.log1p(low), slopes, moderate(weights) if samples.reduction == "mean" else weights
 
 
-def _share(samples: Samples, weights: NDArray[Any]) -> float:
-    total = float(weights.sum())
-    if samples.reduction != "mean":
-        return 1.0
-    return 1 / total if total > 0 else 0.0
-
-
 def _reduced(samples: Samples, losses: NDArray[Any], weights: NDArray[Any]) -> Any:
     """Return the losses (N, C) weighted and reduced, in the dtype of the logits."""
     weighted = np.multiply(losses, weights, out=np.zeros(losses.shape), where=weights > 0)
     if samples.reduction == "none":
         return weighted.reshape((*samples.shape, samples.classes)).astype(samples.dtype)
-    return samples.dtype.type(weighted.sum() * _share(samples, weights))
+    return samples.dtype.type(weighted.sum() * share_of_a_sample(samples, weights))

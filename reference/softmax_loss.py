@@ -36,8 +36,7 @@ def log_softmax(z: ArrayLike, axis: int = -1) -> NDArray[Any]:
     top = logits.max(axis=axis, keepdims=True)
     checks.require("z", top, top > -np.inf, "must have one above -inf in every row")
     exact = logits.astype(np.float64)
-    with np.errstate(over="ignore", under="ignore"):
-        return (exact - top - np.log1p(_beside_the_largest(exact, top, axis))).astype(logits.dtype)
+    return (exact - top - np.log1p(_beside_the_largest(exact, top, axis))).astype(logits.dtype)
 
 
 def _beside_the_largest(z: NDArray[Any], top: NDArray[Any], axis: int) -> NDArray[Any]:
@@ -56,8 +55,7 @@ def _exact_difference(x: Any, y: Any) -> tuple[Any, Any]:
     """Return x - y rounded, and what rounding lost."""
     difference = x - y
     back = difference - x
-    with np.errstate(invalid="ignore"):
-        lost = (x - (difference - back)) - (y + back)
+    lost = (x - (difference - back)) - (y + back)
     return difference, np.where(np.isfinite(lost), lost, 0)
 
 
@@ -156,9 +154,9 @@ def products(p: NDArray[Any], logs: NDArray[Any]) -> NDArray[Any]:
     return np.multiply(p, logs, out=np.zeros(np.broadcast_shapes(p.shape, logs.shape)), where=p > 0)
 
 
-def share_of_a_sample(samples: Samples, weights: NDArray[Any], per_sample: int = 1) -> float:
+def share_of_a_sample(samples: Samples, weights: NDArray[Any]) -> float:
     """Return by how much a unit of weight counts: 1, or its share in all weights for the mean."""
-    total = float(weights.sum()) * per_sample
+    total = float(weights.sum())
     if samples.reduction != "mean":
         return 1.0
     return 1 / total if total > 0 else 0.0

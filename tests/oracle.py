@@ -18,6 +18,8 @@ _SUMS_FROM = 40  # h/P from which images of compact kernels are summed in closed
 
 
 class Answer(NamedTuple):
+    """Of one row, in numbers of more digits."""
+
     loss: mp.mpf
     by_z: list
     by_x: list

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from oracle import Answer
 
 from kdexent.names import COMPACT
 
@@ -26,18 +27,6 @@ class Kernel(NamedTuple):
     log_value: object  # a -> log K(a)
     log_ratio: object  # (a, b, gap) -> log K(a)/K(b), gap = a - b
     slopes: object  # a -> d log K/da, d log K/dh
-
-
-class Answer(NamedTuple):
-    loss: Real
-    by_z: np.ndarray
-    by_x: np.ndarray
-    by_h: Real
-    log_q: np.ndarray  # (M,)
-
-    @property
-    def gradients(self):
-        return {"z": self.by_z, "x": self.by_x, "bandwidth": self.by_h}
 
 
 def _log(values):

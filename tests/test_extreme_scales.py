@@ -206,10 +206,18 @@ def test_two_points_beyond_the_square_root_of_floats(way):
     np.testing.assert_allclose(gradients[0], [0.5 - share, share - 0.5], rtol=1e-12)
 
 
-@DENSITY
-def test_concentrations_that_are_no_float(log_density):
-    log_q = log_density([0], [0], [0], bandwidth=1e-155, kernel="von_mises", period=2 * np.pi)
-    assert log_q[0] == pytest.approx(355.9817508808724, rel=1e-15)
+@EACH
+@pytest.mark.parametrize(("bandwidth", "away"), [(2.0**-1015, 2.0**21), (2.0**-660, 2.0**500)])
+@pytest.mark.parametrize("kernel", ["gaussian", "laplace", "logistic"])
+def test_slopes_that_are_no_float(kernel, bandwidth, away, way):
+    # Many points in one place, which faster sums take together.
+    x, z = np.full(200, -away), random_problem(0, 200)[1]
+    options = {"bandwidth": bandwidth, "kernel": kernel, "bins": 5}
+    by_z, by_x, by_h = solve_or_skip(way, x, z, away, 2 * away, **options)[1]
+    np.testing.assert_allclose(by_z, 0, atol=1e-14)
+    share = np.exp(z - np.logaddexp.reduce(z))
+    assert by_h == -np.inf
+    np.testing.assert_allclose(by_x, -np.inf if kernel == "gaussian" else -share / bandwidth, rtol=1e-13)
 
 
 @EACH

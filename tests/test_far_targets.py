@@ -10,7 +10,6 @@ import pytest
 from problems import IDS, KERNELS_AND_DOMAINS, SMOOTH, softmax
 from ways import EPS, WAYS, assert_all_agree, exactly, solve, solve_or_skip
 
-import kdexent
 from kdexent import reference
 from kdexent.names import CIRCLE_ONLY, COMPACT
 
@@ -119,7 +118,3 @@ def test_ratios_have_every_digit(kernel, period):
             exact = exactly(x, z, away - 0.25, away + 0.25, **options)
             found = reference.loss_and_grad(x, z, away - 0.25, away + 0.25, **options)[1]
             assert abs(mp.mpf(found[0]) - exact.by_z[0]) <= 4 * EPS
-
-
-def test_the_registry_is_covered():
-    assert {kernel for kernel, _ in TAILS} | COMPACT == set(kdexent.KERNELS)

@@ -108,15 +108,6 @@ def test_out_takes_gradients_of_any_layout(rows, dtype):
             np.testing.assert_array_equal(gradient, exact)
 
 
-@pytest.mark.parametrize("points", [40, 9_000])
-def test_out_may_be_an_input(points):
-    x, z = random_problem(6, points)
-    _, expected = kdexent.loss_and_grad(x, z, 1.0, 5.0, bandwidth=0.4, bins=200)
-    _, gradient = kdexent.loss_and_grad(x, z, 1.0, 5.0, bandwidth=0.4, bins=200, out=z)
-    assert gradient is z
-    np.testing.assert_array_equal(z, expected)
-
-
 @given(
     rows=st.lists(st.integers(1, 3), max_size=3),
     points=st.integers(1, 20),
