@@ -183,11 +183,17 @@ def positive(name: str, value: float | NDArray[np.float64]) -> None:
     lengths(name, numbers)
 
 
+def scalar(name: str, value: Any) -> float:
+    """Return a real parameter that is no array."""
+    number = real_parameter(name, value)
+    if not isinstance(number, float):
+        raise ValueError(f"{name} must be a scalar, got an array of shape {number.shape}")
+    return number
+
+
 def tolerance(value: Any) -> float:
     """Return `rtol` as a float in [0, 1)."""
-    rtol = real_parameter("rtol", value)
-    if not isinstance(rtol, float):
-        raise ValueError(f"rtol must be a scalar, got an array of shape {rtol.shape}")
+    rtol = scalar("rtol", value)
     if not 0 <= rtol < 1:
         raise ValueError(f"rtol must lie in [0, 1), got {rtol}")
     return rtol
@@ -197,9 +203,7 @@ def period_length(value: Any) -> float | None:
     """Return `period` as a positive float, or None on the line."""
     if value is None:
         return None
-    period = real_parameter("period", value)
-    if not isinstance(period, float):
-        raise ValueError(f"period must be a scalar, got an array of shape {period.shape}")
+    period = scalar("period", value)
     positive("period", period)
     return period
 

@@ -153,9 +153,7 @@ def _weights(sample_weight: Any, shape: tuple[int, ...]) -> Floats:
 
 
 def _smoothing(label_smoothing: Any) -> float:
-    smoothing = checks.real_parameter("label_smoothing", label_smoothing)
-    if not isinstance(smoothing, float):
-        raise ValueError(f"label_smoothing must be a scalar, got an array of shape {smoothing.shape}")
+    smoothing = checks.scalar("label_smoothing", label_smoothing)
     if not 0 <= smoothing <= 1:
         raise ValueError(f"label_smoothing must lie in [0, 1], got {smoothing}")
     return smoothing

@@ -202,9 +202,8 @@ def in_frame(x: NDArray[Any], z: NDArray[Any], frame: Frame) -> Problem:
     shape = checks.broadcast_rows(shapes) if any(shapes.values()) else ()
     rows = math.prod(shape)
     if 8 * rows > memory_bytes():
-        raise ValueError(
-            f"x, z, a, b, bandwidth and target must make fewer rows than {rows}, more than memory holds"
-        )
+        names = ", ".join(name for name, leading in shapes.items() if leading)
+        raise ValueError(f"{names} must make fewer rows than {rows}, more than memory holds")
     return Problem(
         shape,
         rows,
@@ -297,24 +296,12 @@ def density_problem(x: Any, z: Any, points: Any, bandwidth: Any, kernel: Any, pe
         raise ValueError("points must have shape (..., M), got a scalar")
     require_room("points", at.size)
     checks.require("points", at, np.isfinite(at), "must be finite")
-    shapes = {"x": x.shape[:-1], "z": z.shape[:-1], "points": at.shape[:-1], "bandwidth": np.shape(h)}
-    shape = checks.broadcast_rows(shapes)
-    require_room("points", at.shape[-1], math.prod(shape))
     centers = at.astype(np.float64, copy=False)
     if period is not None:
         centers = np.fmod(centers, period)
         centers -= period * np.round(centers / period)
-    return Problem(
-        shape=shape,
-        rows=math.prod(shape),
-        points=x.shape[-1],
-        x=_spread(x, shape, 1),
-        z=_spread(z, shape, 1),
-        dtype=FLOAT32 if x.dtype == FLOAT32 and z.dtype == FLOAT32 else FLOAT64,
-        kernel=kernel,
-        period=period,
-        bandwidth=_spread(np.asarray(h), shape, 0),
-        centers=_spread(centers, shape, 1),
-        masses=Rows(np.zeros((1, at.shape[-1]))),
-        equal_bins=False,
-    )
+    shapes = {"points": at.shape[:-1], "bandwidth": np.shape(h)}
+    masses = Rows(np.zeros((1, at.shape[-1])))
+    problem = in_frame(x, z, Frame(kernel, period, np.asarray(h), centers, masses, False, shapes))
+    require_room("points", problem.bins, problem.rows)
+    return problem

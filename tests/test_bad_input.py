@@ -49,7 +49,7 @@ CASES = [
     ({"a": -np.inf}, ValueError, r"a must be finite"),
     ({"b": np.inf}, ValueError, r"b must be finite"),
     ({"b": [4.0, np.nan]}, ValueError, r"b\[1\] = nan"),
-    ({"a": -1.7e308, "b": 1.7e308}, ValueError, r"b - a must be finite"),
+    ({"a": -1.7e308, "b": 1.7e308}, ValueError, r"a must be at most 1.07\d*e\+301 in size"),
     ({"bandwidth": 0.0}, ValueError, r"bandwidth must be positive"),
     ({"bandwidth": -1}, ValueError, r"bandwidth must be positive"),
     ({"bandwidth": np.nan}, ValueError, r"bandwidth must be finite"),

@@ -55,9 +55,7 @@ def test_rows_of_bins_and_points(implementation):
         implementation.log_density(X, np.zeros((10**6, 7)), rows, bandwidth=0.5)
     with pytest.raises(ValueError, match=r"^points must be at most \d+, as many"):
         implementation.log_density(X, Z, ENDLESS, bandwidth=0.5)
-    with pytest.raises(
-        ValueError, match=r"^x, z, a, b, bandwidth and target must make fewer rows than 10{12}"
-    ):
+    with pytest.raises(ValueError, match=r"^x, z must make fewer rows than 10{12}"):
         implementation.loss(np.zeros((10**6, 1, 1)), np.zeros((10**6, 1)), 0, 1, bandwidth=0.5, bins=8)
     with pytest.raises(ValueError, match=r"^target must have shape \(\.\.\., 8\)"):
         implementation.loss(X, Z, **WHERE, bins=8, target=ENDLESS)
