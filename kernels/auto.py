@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cell_sums import CellSums
-from .cells import PER_EPS, Bins, CellPlan, plan_cells, reach_of
+from .cells import MOST_CELLS, PER_EPS, Bins, CellPlan, plan_cells, reach_of
 from .cells import why_not as why_not_cells
 from .checks import unavailable
 from .families import IMAGES, row_parameters
@@ -117,7 +117,7 @@ def _plan_cells(shape: RowShape, order: int | None, rtol: float, keep: bool) -> 
             return plan
         eps *= 10
     return unavailable(
-        "method", "cells", "needs more cells here than it may have", ("auto", "direct", "window")
+        "method", "cells", f"needs more than {MOST_CELLS} cells here", ("auto", "direct", "window")
     )
 
 

@@ -35,7 +35,7 @@ from .sorted_points import block_points, sorts
 
 Floats = NDArray[np.float64]
 
-_MOST_CELLS = 2**17
+MOST_CELLS = 2**17
 # Numbers in all cells where the order is given: they stay in the caches, and the error is what it is.
 _MOST_NUMBERS = 2**15
 # A tolerance is kept by interpolation errors, relative to the peak, smaller by this factor.
@@ -163,7 +163,7 @@ def _smooth(wanted: Wanted) -> CellPlan | None:
     elif math.isinf(reach):
         assert period is not None
         circular = True
-        if not period / width <= _MOST_CELLS:
+        if not period / width <= MOST_CELLS:
             return None
         if kernel == "cauchy":
             levels = math.ceil(math.log(max(1.0, period / width / (4 * known.near)), MERGED)) + 1
@@ -180,7 +180,7 @@ def _smooth(wanted: Wanted) -> CellPlan | None:
             columns_near = ceiling(reach / shape.pitch)
         if period is not None:
             shape = geometry.on_circle(shape, period)
-    if shape.cells > _MOST_CELLS:
+    if shape.cells > MOST_CELLS:
         return None
     merged = make_levels(shape, order, levels)
     if len(merged.sizes) == 1 and not circular and kernel == "cauchy":
@@ -270,7 +270,7 @@ def _knotted(wanted: Wanted) -> CellPlan | None:
         shape = geometry.on_knots(-reach, bins.span + reach, pitch, knots)
         if period is not None:
             shape = geometry.on_circle(shape, period)
-    if shape.cells > _MOST_CELLS:
+    if shape.cells > MOST_CELLS:
         return None
     wider = _MANY_LEVELS
     if math.isfinite(widest):

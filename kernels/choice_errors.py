@@ -14,7 +14,7 @@ __all__ = ["Errors", "Truth", "make_truth", "relative_errors"]
 Floats = NDArray[np.float64]
 
 _VALUES_AT_A_TIME = 2**22
-# The contract's "some tens of eps max(S)", and a loss's own rounding.
+# Some tens of eps of what the gradient is a difference of, and a loss's own rounding.
 _ROUNDING = 100
 
 

@@ -420,7 +420,7 @@ def row_parameters(kernel: str, h: Floats, period: float | None) -> RowParameter
         return RowParameters(Variant("fourier", circle=True), p, np.full(h.shape, -math.log(period)))
     images = _image_count(kernel, h / period)
     rule = f"must be at most 2^20 periods for kernel {kernel!r}, whose images are summed"
-    checks.require("bandwidth", h, images <= _MOST_IMAGES, rule)
+    checks.require("bandwidth", h.max(initial=0.0), images.max(initial=0) <= _MOST_IMAGES, rule)
     p[:, IMAGES] = images
     variant = Variant(kernel, circle=True, images=True)
     return RowParameters(variant, p, math.log(_NORM[kernel]) - np.log(h))

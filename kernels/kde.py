@@ -150,7 +150,7 @@ def loss_and_grad(
     ----------
     x, z, a, b, bandwidth, kernel, bins, rule, target, period, method, order, rtol, n_threads
         As in `loss`; `rtol` bounds the gradient's error relative to its largest entry too, beside
-        rounding errors of some tens of eps max(S).
+        rounding errors of some tens of eps of the largest S_i or sum_m p_m r_im.
     wrt : {"z", "x", "bandwidth"} or tuple of them
         What to differentiate by.
     out : ndarray or tuple of ndarray, optional

@@ -42,6 +42,10 @@ class Samples(NamedTuple):
     def dtype(self) -> np.dtype[Any]:
         return self.logits.dtype
 
+    def in_shape(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Return logits or labels (N, C) as the caller counts them."""
+        return rows.reshape(*self.shape, self.classes)
+
 
 def softmax_samples(
     logits: Any,
@@ -90,8 +94,9 @@ def sigmoid_samples(
     return Samples(shape, z, y, y, *about, ignore_index is not None)
 
 
-def require_logits(logits: NDArray[Any], per_row: bool) -> None:
+def require_logits(samples: Samples, per_row: bool) -> None:
     """Raise if a logit is NaN or +inf or, with `per_row`, if all of a row are -inf."""
+    logits = samples.in_shape(samples.logits)
     checks.require("logits", logits, ~np.isnan(logits) & (logits != np.inf), "must be finite or -inf")
     if per_row:
         possible = (logits > -np.inf).any(axis=-1)
@@ -132,12 +137,15 @@ def require_classes(labels: NDArray[Any], classes: int, ignored: Any = False) ->
     checks.require("labels", labels, np.asarray(good), f"must lie in 0 .. {classes - 1}")
 
 
-def require_probabilities(p: NDArray[Any]) -> None:
-    """Raise unless rows hold probabilities that sum to 1."""
+def require_probabilities(samples: Samples) -> None:
+    """Raise unless rows of labels hold probabilities that sum to 1."""
+    p = samples.in_shape(samples.labels)
     checks.require("labels", p, (p >= 0) & np.isfinite(p), "must be finite and not negative")
     total = p.sum(axis=-1, dtype=np.float64)
     near = np.abs(total - 1) <= SUM_TOLERANCE
-    checks.require("the sum of labels", total, np.asarray(near), "must be 1 in every row")
+    checks.require(
+        "the sum of labels", total, np.asarray(near), f"must be 1 in every row, to {SUM_TOLERANCE:g}"
+    )
 
 
 def _weights(sample_weight: Any, shape: tuple[int, ...]) -> Floats:

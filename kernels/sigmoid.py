@@ -142,7 +142,7 @@ def _evaluate(samples: Samples, gradient: NDArray[Any] | None, new: bool) -> Any
     if bad.any():
         if by is not None and by.overwrites:
             raise overwritten()
-        require_logits(z, per_row=False)
+        require_logits(samples, per_row=False)
     if by is not None:
         by.store()
     if samples.reduction == "none":

@@ -234,7 +234,7 @@ def _evaluate(samples: Samples, gradient: NDArray[Any] | None, new: bool) -> Any
     count, classes = z.shape
     by_class = samples.labels.ndim == 1
     if not by_class and samples.labels.dtype != dtype:
-        require_probabilities(samples.labels)  # as they were given, not rounded
+        require_probabilities(samples)  # as they were given, not rounded
     labels = samples.labels if by_class else contiguous(samples.labels, dtype)
     least = -1 if samples.ignores else 0
     weights, scale = weights_and_share(samples, samples.labels >= 0 if samples.ignores else 1)
@@ -255,9 +255,9 @@ def _evaluate(samples: Samples, gradient: NDArray[Any] | None, new: bool) -> Any
         if by_class and not samples.ignores:
             require_classes(samples.given, classes)
         if by is None or not by.overwrites:
-            require_logits(z, per_row=True)
+            require_logits(samples, per_row=True)
         if not by_class:
-            require_probabilities(samples.labels)
+            require_probabilities(samples)
         if by is not None and by.overwrites:
             raise overwritten()
     if by is not None:

@@ -71,7 +71,7 @@ def sigmoid_cross_entropy_and_grad(
 
 def _parts(samples: Samples) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return losses, dl/dz and weights, each (N, C)."""
-    require_logits(samples.logits, per_row=False)
+    require_logits(samples, per_row=False)
     z, y = samples.logits.astype(np.float64), samples.labels.astype(np.float64)
     weights = np.where(y >= 0, samples.weights[:, np.newaxis], 0.0)
     against = (1 - samples.smoothing) * np.where(z >= 0, 1 - y, y) + samples.smoothing / 2

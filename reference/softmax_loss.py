@@ -126,14 +126,14 @@ def softmax_cross_entropy_and_grad(
 
 def _parts(samples: Samples) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return targets (N, C), weights (N,) and log p (N, C)."""
-    require_logits(samples.logits, per_row=True)
+    require_logits(samples, per_row=True)
     count, classes = samples.logits.shape
     targets, weights = samples.labels, np.broadcast_to(samples.weights, (count,))
     if targets.ndim == 1:
         weights = np.where(targets >= 0, weights, 0)
         targets = (targets[:, np.newaxis] == np.arange(classes)).astype(np.float64)
     else:
-        require_probabilities(targets)
+        require_probabilities(samples)
     targets = (1 - samples.smoothing) * targets.astype(np.float64) + samples.smoothing / classes
     log_p = log_softmax(samples.logits.astype(np.float64)) if count else np.zeros((0, classes))
     return targets, moderate(weights) if samples.reduction == "mean" else weights, log_p

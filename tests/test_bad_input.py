@@ -243,3 +243,36 @@ def test_bad_data_of_a_call_without_rows(name, value):
         kdexent.loss(data["x"], data["z"], 0.0, 1.0, bandwidth=np.zeros(0), bins=4)
     with pytest.raises(ValueError, match=rf"{name}\[1\]"):
         kdexent.log_density(data["x"], data["z"], [0.5], bandwidth=np.zeros(0))
+
+
+@pytest.mark.parametrize("implementation", [kdexent, reference], ids=["fast", "reference"])
+@pytest.mark.parametrize(
+    ("name", "labels", "value", "where"),
+    [
+        ("softmax_cross_entropy", np.zeros((2, 3), int), np.nan, r"logits\[1, 2, 3\] = nan"),
+        ("softmax_cross_entropy_and_grad", np.full((2, 3, 4), 0.25), np.inf, r"logits\[1, 2, 3\] = inf"),
+        ("sigmoid_cross_entropy_and_grad", np.zeros((2, 3, 4)), np.nan, r"logits\[1, 2, 3\] = nan"),
+    ],
+)
+def test_places_are_those_in_the_callers_array(name, labels, value, where, implementation):
+    logits = np.zeros((2, 3, 4))
+    logits[1, 2, 3] = value
+    with pytest.raises(ValueError, match=where):
+        getattr(implementation, name)(logits, labels)
+    if "softmax" in name:
+        logits[1, 2] = -np.inf
+        with pytest.raises(ValueError, match=r"logits\[1, 2\]"):
+            getattr(implementation, name)(logits, labels)
+    with pytest.raises(ValueError, match=r"logits\[1\]"):
+        implementation.sigmoid_cross_entropy([0.0, value], [0.0, 0.0])
+
+
+@pytest.mark.parametrize("implementation", [kdexent, reference], ids=["fast", "reference"])
+def test_places_of_probabilities_are_those_in_the_callers_array(implementation):
+    labels = np.full((2, 3, 4), 0.25)
+    labels[1, 2, 3] = 0.5
+    with pytest.raises(ValueError, match=r"the sum of labels\[1, 2\]"):
+        implementation.softmax_cross_entropy(np.zeros((2, 3, 4)), labels)
+    labels[1, 2, 3] = -0.5
+    with pytest.raises(ValueError, match=r"labels\[1, 2, 3\]"):
+        implementation.softmax_cross_entropy(np.zeros((2, 3, 4)), labels)
