@@ -20,9 +20,11 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+from numba import types
 from numpy.typing import NDArray
 
-from .jit import helper
+from .jit import helper, lazily
+from .pair_loops import CHUNK, READ1, room
 
 Floats = NDArray[np.float64]
 
@@ -46,6 +48,7 @@ _FIRST_PART = np.int64(1023 << _PART_BITS)
 FIRST_BIN, LEAD, INVERSE_PITCH, COLUMNS, PERIOD, TURNS, COPIES, TRASH, LEAST, MOST = range(10)
 _BREAKS, _SCALES, _OFFSETS, SIZE = 10, 12, 15, 18
 _BELOW_ONE = 1.0 - 2.0**-53
+_ROUNDING = 2.0**-50  # of a number of pitches
 
 
 class Geometry(NamedTuple):
@@ -170,6 +173,32 @@ def ceiling(number: float) -> int:
 
 def _count(cells: float, multiple: int = 1) -> int:
     return max(1, ceiling(cells / multiple - 1e-9)) * multiple
+
+
+@cache
+def touching(circle: bool) -> Callable[[], Callable]:
+    """Return the compiled count of points that lie on a boundary of cells, to rounding."""
+    distances, _ = locator(EVEN, circle)
+
+    def make() -> Callable:
+        def count(x, g):
+            lead, inverse_pitch, columns = g[LEAD], g[INVERSE_PITCH], g[COLUMNS]
+            first, second, near = g[_BREAKS], g[_BREAKS + 1], _ROUNDING * (columns + abs(lead))
+            d, found = room(np.float64), 0
+            for start in range(0, x.shape[0], CHUNK):
+                n = min(CHUNK, x.shape[0] - start)
+                distances(x[start : start + n], n, g, d)
+                for copy in range(int(g[COPIES])):
+                    for j in range(n):
+                        w = (d[j] + copy * g[PERIOD]) * inverse_pitch + lead
+                        f = w - math.floor(w)
+                        off = min(min(f, 1.0 - f), min(abs(f - first), abs(f - second)))
+                        found += 1 if (off <= near) & (w >= -0.5) & (w <= columns + 0.5) else 0
+            return found
+
+        return count
+
+    return lazily(make, types.int64(READ1, READ1), f"cell_geometry.touching.{'circle' if circle else 'line'}")
 
 
 @cache

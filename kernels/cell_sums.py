@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cell_bins import BinSums
-from .cell_geometry import GROWING, OUTSIDE
+from .cell_geometry import GROWING, OUTSIDE, touching
 from .cell_levels import chebyshev
 from .cell_middle import CellTables, give, middle, weigh
 from .cell_points import point_passes
@@ -48,6 +48,16 @@ class CellSums(Sums):
         size = (self.plan.geometry.cells + OUTSIDE) * self.order
         levels = self.plan.levels.cells * self.order
         return 8 * (size * lane_count(row_points, size) + 8 * levels + 8 * len(self.centers))
+
+    def touched(self, row: RowData) -> bool:
+        """Return whether a point lies on a boundary of cells, where it counts as on one side of it."""
+        count, found = touching(self.plan.geometry.circle)(), np.zeros(-(-row.points // row.block_size), int)
+
+        def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
+            found[index] = count(x, self._g)
+
+        row.each_block(block)
+        return bool(found.any())
 
     def moments(self, row: RowData) -> tuple[Floats, float]:
         """Return the moments of the narrowest cells (cells + OUTSIDE, P), and sum_j w_j."""

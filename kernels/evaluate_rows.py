@@ -13,6 +13,7 @@ from .cells import Bins
 from .evaluate import takes_all_pairs
 from .families import row_parameters
 from .kept import Store
+from .names import JUMPS
 from .problem import Problem, Request
 from .row_data import RowData
 from .rows import RowProblem, evaluate_row, keeps, log_densities
@@ -48,6 +49,8 @@ def evaluate_rows(
                 for name, array in gradients.items()
             }
         row = _row_data(problem, r, n_threads, gradients is not None and set(gradients) != {"bandwidth"})
+        if prepared is None:
+            found = _beside_jumps(found, row, problem, r, derivatives)
         losses[r], kept = evaluate_row(found.problem, found.sums, row, request.rtol, out)
         if not kept:
             slowly.append(r)
@@ -77,13 +80,15 @@ def row_densities(problem: Problem, request: Request, n_threads: int, prepared: 
     log_q = np.empty((problem.rows, problem.bins))
     for r in range(problem.rows):
         find = _row if prepared is None else prepared.row
-        found = find(problem, r, request, False)
+        found, row = find(problem, r, request, False), _row_data(problem, r, n_threads)
+        if prepared is None:
+            found = _beside_jumps(found, row, problem, r, False)
         make = found.sums
         sums = None if make is None else make(request.rtol)
         if make is None or sums is None or not (make.outright or keeps(sums, request.rtol)):
             log_q[r] = pair_densities(problem.take(np.array([r])), n_threads)[0]
         else:
-            log_q[r] = log_densities(found.problem, _row_data(problem, r, n_threads), sums, request.rtol)
+            log_q[r] = log_densities(found.problem, row, sums, request.rtol)
     return log_q
 
 
@@ -95,6 +100,7 @@ class Row(NamedTuple):
     """What a row's sums are made of, beside its data."""
 
     shape: RowShape
+    request: Request
     problem: RowProblem
     sums: SumsFor | None  # None where all pairs are to be summed
 
@@ -124,7 +130,17 @@ def _make_row(
     """Return what a row needs; with the data points x, which are sorted for many calls."""
     shape, centers = row_shape(problem, r, derivatives)
     sums = sums_for(shape, request, centers, x, n_threads)
-    return Row(shape, _row_problem(problem, r, shape, centers), sums)
+    return Row(shape, request, _row_problem(problem, r, shape, centers), sums)
+
+
+def _beside_jumps(found: Row, row: RowData, problem: Problem, r: int, derivatives: bool) -> Row:
+    """Return a row with points in windows if some lie where the kernel, or a derivative asked for, jumps."""
+    make = found.sums
+    if make is None or make.outright or JUMPS[found.shape.kernel] > derivatives:
+        return found
+    if not make(found.request.rtol).touched(row):
+        return found
+    return _make_row(problem, r, found.request._replace(method="window"), derivatives)
 
 
 def row_shape(problem: Problem, r: int, derivatives: bool) -> tuple[RowShape, Floats]:
@@ -156,7 +172,7 @@ class Prepared:
             found = self.row(problem, r, request, False)
             if r == 0 and found.sums is not None:
                 sums = found.sums(request.rtol)
-                self.method, self.order = chosen(found.shape, request), sums.order
+                self.method, self.order = chosen(found.shape, found.request), sums.order
                 self.workspace = sums.workspace(problem.points)
 
     @property
@@ -170,5 +186,7 @@ class Prepared:
         key = (*(rows.at(r) for rows in used), derivatives)
         if key not in self._kept:
             x = problem.x.block(r, r + 1)[0]
-            self._kept[key] = _make_row(problem, r, request, derivatives, x, self._n_threads)
+            found = _make_row(problem, r, request, derivatives, x, self._n_threads)
+            row = RowData(x, x, self._n_threads)
+            self._kept[key] = _beside_jumps(found, row, problem, r, derivatives)
         return self._kept[key]

@@ -175,8 +175,8 @@ def loss_and_grad(
 
     Notes
     -----
-    Time and memory as for `loss`. At a kink or jump of a kernel the derivative by x and h is that from
-    within, without the jump.
+    Time and memory as for `loss`. At the kink of laplace and triangular the derivative by x is 0; points at
+    the edge of a kernel count there as beyond it, and a jump counts as nothing.
 
     Examples
     --------

@@ -6,6 +6,7 @@ __all__ = [
     "AUTO",
     "CIRCLE_ONLY",
     "COMPACT",
+    "JUMPS",
     "KERNELS",
     "KNOTS",
     "METHODS",
@@ -22,20 +23,21 @@ class KernelFacts(NamedTuple):
     reach: float  # K(u) = 0 for |u| beyond this
     knots: tuple[int, ...] = ()  # where K(u) is not smooth
     circle_only: bool = False
+    jump: int = 9  # the lowest derivative of K that jumps at a knot, 0 for K itself
 
 
 _FACTS = {
     "gaussian": KernelFacts(float("inf")),
-    "laplace": KernelFacts(float("inf"), (0,)),
+    "laplace": KernelFacts(float("inf"), (0,), jump=1),
     "logistic": KernelFacts(float("inf")),
     "cauchy": KernelFacts(float("inf")),
-    "boxcar": KernelFacts(1.0, (-1, 1)),
-    "triangular": KernelFacts(1.0, (-1, 0, 1)),
-    "epanechnikov": KernelFacts(1.0, (-1, 1)),
+    "boxcar": KernelFacts(1.0, (-1, 1), jump=0),
+    "triangular": KernelFacts(1.0, (-1, 0, 1), jump=1),
+    "epanechnikov": KernelFacts(1.0, (-1, 1), jump=1),
     "biweight": KernelFacts(1.0, (-1, 1)),
     "triweight": KernelFacts(1.0, (-1, 1)),
     "tricube": KernelFacts(1.0, (-1, 0, 1)),
-    "cosine": KernelFacts(1.0, (-1, 1)),
+    "cosine": KernelFacts(1.0, (-1, 1), jump=1),
     "von_mises": KernelFacts(float("inf"), circle_only=True),
 }
 
@@ -44,6 +46,7 @@ COMPACT = frozenset(name for name, facts in _FACTS.items() if facts.reach < floa
 CIRCLE_ONLY = frozenset(name for name, facts in _FACTS.items() if facts.circle_only)
 
 KNOTS = {name: facts.knots for name, facts in _FACTS.items()}
+JUMPS = {name: facts.jump for name, facts in _FACTS.items()}
 
 AUTO = "auto"
 METHODS = (AUTO, "direct", "window", "grid", "cells")

@@ -44,6 +44,10 @@ class Sums(ABC):
     order: int | None
     keeps: float  # the tolerance that the sums can keep
 
+    def touched(self, row: RowData) -> bool:
+        """Return whether a point counts as beside the place where it lies: where K jumps that is wrong."""
+        return False
+
     @abstractmethod
     def workspace(self, points: int) -> int:
         """Return the bytes that a call takes beside its arguments and results."""

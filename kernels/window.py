@@ -110,7 +110,8 @@ def plan_window(kernel: str, h: float, period: float | None, bins: Bins, rtol: f
         near = Geometry("even", False, looks / 2 + 1, bins.spacing, columns, 1, (0.0,), 0.0, 1)
         near = near if period is None else on_circle(near, period)
         return WindowPlan(family, near, reach, beyond, bins.number, looks)
-    low, high = -reach, bins.span + reach
+    margin = reach / 64  # for points at the very edge
+    low, high = -reach - margin, bins.span + reach + margin
     shape = even(low, high, max(reach / 4, (high - low) / _MOST_KEYS))
     if period is not None:
         shape = on_circle(shape, period)
