@@ -41,7 +41,7 @@ def _below(zs, top):
     for c in range(zs.shape[0]):
         z = np.float64(zs[c])
         total += exact_exp(z - second) if z < top else 0.0
-    return beside(total, second, top)[3]
+    return beside(total, second, top)[4]
 
 
 @helper
@@ -194,10 +194,10 @@ def _none_of(labels, unlabelled, first, n):
 @loop
 def _mean_above(zs, top):
     """Return the mean of a row's logits relative to its top."""
-    mean = 0.0
+    mean, part = 0.0, 1.0 / zs.shape[0]
     for c in range(zs.shape[0]):
-        mean += above(zs[c], top)
-    return mean / zs.shape[0]
+        mean += above(zs[c], top) * part  # the sum might be no float
+    return mean
 
 
 def _make_classes(gradient: bool, write: Callable) -> Callable:
@@ -259,6 +259,13 @@ def _make_probabilities(gradient: bool, write: Callable) -> Callable:
             bad += 0 if (each >= 0.0) & (each < np.inf) else 1
             total += each
         return total, bad
+
+    @loop
+    def mass_beside(p, but):
+        total = 0.0
+        for c in range(p.shape[0]):
+            total += np.float64(p[c]) if c != but else 0.0
+        return total
 
     @loop
     def products_with(p, zs, top, smoothing, even):
@@ -329,8 +336,8 @@ def _make_probabilities(gradient: bool, write: Callable) -> Callable:
                 subtract(p, share, smoothing, by)
                 if totals[r] < _CERTAIN:  # p_c - t_c would cancel
                     c, rest = beside_the_largest(w, r, classes, tops.shape[0])
-                    target = (1.0 - smoothing) * np.float64(p[c]) + even
-                    by[c] = share * ((whole - target) - whole * rest / (1.0 + rest))
+                    others = (1.0 - smoothing) * mass_beside(p, c) + (classes - 1) * even
+                    by[c] = share * (others - whole * rest / (1.0 + rest))
         return bad, added
 
     return some_rows

@@ -55,17 +55,17 @@ def _lost(x, y, difference):
 def beside(others, top, own):
     """Return what a row's loss and gradient are made of, from its own logit and what the others come to.
 
-    These are max(d, 0), d = top - own; e^min(d/2, 0), of which the square makes powers relative to the larger
-    of the two; the others' total, once times this; and all of what comes beside a 1, relative to the larger.
+    These are max(d, 0), d = top - own; e^min(d/2, 0), and once more with what rounding d lost: their product
+    makes powers relative to the larger of the two; the others' total times the latter; and all of what comes
+    beside a 1, relative to the larger.
     """
     d = top - own
     if d > 0.0:
-        return d, 1.0, others, (others - 1.0) + exact_exp(-d)
+        return d, 1.0, 1.0, others, (others - 1.0) + exact_exp(-d)
     half = exact_exp(0.5 * d)
-    once = others * half
-    if half > 0.0:
-        once += once * _lost(top, own, d)
-    return 0.0, half, once, once * half
+    exact = half + half * _lost(top, own, d) if half > 0.0 else 0.0
+    once = others * exact
+    return 0.0, half, exact, once, once * half
 
 
 @helper
@@ -74,7 +74,7 @@ def _losses_from(
 ):
     n, bad, even = labels.shape[0], 0, smoothing / classes
     for r in range(first, n):
-        below, half, once, rest = beside(totals[r], tops[r], own[r])
+        below, half, exact, once, rest = beside(totals[r], tops[r], own[r])
         good = (own[r] < np.inf) & (1.0 + rest > 0.0) & (labels[r] >= least) & (labels[r] < classes)
         bad += 0 if good else 1
         log_total = log_of_1_plus(rest) if good else np.nan
@@ -84,13 +84,13 @@ def _losses_from(
             if smoothing < 1.0:
                 # A product that is normal may have a factor that is not.
                 tiny = (below == 0.0) & (1.0 + rest == 1.0)
-                of_class = weight * half * once if tiny else weight * (below + log_total)
-                loss += (1.0 - smoothing) * of_class
+                part = (1.0 - smoothing) * weight  # which may be all that is a number
+                loss += part * half * once if tiny else part * (below + log_total)
             loss += weight * (smoothing * (log_total - means[r]))
         own[r] = loss
         share = weight * scale
         inverse = share * half / (1.0 + rest)
-        factors[r], less[r] = inverse * half, share * even
+        factors[r], less[r] = inverse * exact, share * even
         shares[r] = share * (smoothing - even) - inverse * once
     return sum_of(own[first:n], n - first) if bad == 0 else np.nan
 
@@ -130,17 +130,18 @@ def _losses_in_registers(
             for r, beside, total, inverse, log_total in zip(rows, each, totals, inverses, logs, strict=True):
                 mean, weight = (code.load(code.element(i, r), LANES) for i in (7, 12))
                 weight = code.either(code.not_negative(beside.label), weight, nothing)
-                of_class = code.times(weight, code.plus(beside.below, log_total))
-                tiny = code.times(code.times(weight, beside.half), beside.once)
+                part_of_it = code.times(unsmoothed, weight)
+                of_class = code.times(part_of_it, code.plus(beside.below, log_total))
+                tiny = code.times(code.times(part_of_it, beside.half), beside.once)
                 of_class = code.either(code.above(code.plus(beside.below, total), one), of_class, tiny)
-                of_class = code.either(some, code.times(unsmoothed, of_class), nothing)
+                of_class = code.either(some, of_class, nothing)
                 of_all = code.times(weight, code.times(smoothing, code.minus(log_total, mean)))
                 loss = code.either(code.above(weight, nothing), code.plus(of_class, of_all), nothing)
                 share = code.times(weight, scale)
                 factor = code.times(code.times(share, beside.half), inverse)
                 slope = code.minus(code.times(share, besides), code.times(factor, beside.once))
                 code.store(loss, code.element(6, r))
-                code.store(code.times(factor, beside.half), code.element(10, r))
+                code.store(code.times(factor, beside.exact), code.element(10, r))
                 code.store(code.times(share, even), code.element(11, r))
                 code.store(slope, code.element(12, r))
                 loss = _or_nan_if_bad(code, loss, beside, total)
@@ -167,7 +168,7 @@ def _sum_in_registers(typing, n, labels, least, classes, totals, tops, own, scal
                 counts, total = code.not_negative(beside.label), code.plus(one, beside.rest)
                 share = code.times(code.either(counts, scale, nothing), beside.half)
                 factor = code.quotient(share, total)
-                code.store(code.times(factor, beside.half), code.element(8, r))
+                code.store(code.times(factor, beside.exact), code.element(8, r))
                 code.store(nothing, code.element(9, r))
                 code.store(code.minus(nothing, code.times(factor, beside.once)), code.element(10, r))
                 rest, so_far = code.either(counts, beside.rest, nothing), builder.load(product)
@@ -197,6 +198,7 @@ class _Beside(NamedTuple):
 
     below: Any
     half: Any
+    exact: Any
     once: Any
     rest: Any
     own: Any
@@ -216,13 +218,15 @@ def _beside_in_registers(code: VectorMath, rows: list[Any]) -> list[_Beside]:
         behind, back = code.above(d, nothing), code.minus(d, top)
         lost = code.minus(code.minus(top, code.minus(d, back)), code.plus(own, back))
         lost = code.either(code.above(half, nothing), lost, nothing)
-        near = code.times(code.plus(others, code.times(others, lost)), half)
+        exact = code.plus(half, code.times(half, lost))
+        near = code.times(others, exact)
         far = code.plus(code.minus(others, one), code.times(half, half))
         below, rest = code.either(behind, d, nothing), code.either(behind, far, code.times(near, half))
         once = code.either(behind, others, near)
         label = code.integers(1, r)
         known = code.within(label, code.argument(2), code.argument(3))
-        found.append(_Beside(below, code.either(behind, one, half), once, rest, own, label, known))
+        halves_of = code.either(behind, one, half), code.either(behind, one, exact)
+        found.append(_Beside(below, *halves_of, once, rest, own, label, known))
     return found
 
 

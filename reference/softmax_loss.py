@@ -119,8 +119,7 @@ def softmax_cross_entropy_and_grad(
     targets, weights, log_p = _parts(samples)
     losses = -products(targets, log_p).sum(axis=1)
     scale = weights * share_of_a_sample(samples, weights)
-    whole = targets.sum(axis=1, keepdims=True)
-    gradient = (slopes(log_p, targets) + np.exp(log_p) * (whole - 1)) * scale[:, np.newaxis]
+    gradient = slopes(log_p, targets) * scale[:, np.newaxis]
     return reduced(samples, losses, weights), shaped(samples, gradient)
 
 
@@ -140,8 +139,11 @@ def _parts(samples: Samples) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
 
 
 def slopes(log_p: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
-    """Return p - t; as (p - 1) + (1 - t) where both are near 1."""
-    return np.where(targets > 0.5, np.expm1(log_p) + (1 - targets), np.exp(log_p) - targets)
+    """Return p sum_k t_k - t; for the largest target the other targets less what p sum_k t_k lacks."""
+    whole = targets.sum(axis=1, keepdims=True)
+    largest = np.arange(targets.shape[1]) == targets.argmax(axis=1)[:, np.newaxis]
+    others = np.where(largest, 0, targets).sum(axis=1, keepdims=True)
+    return np.where(largest, others + whole * np.expm1(log_p), np.exp(log_p) * whole - targets)
 
 
 def shaped(samples: Samples, gradient: NDArray[Any]) -> NDArray[Any]:
