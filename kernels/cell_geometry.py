@@ -192,7 +192,7 @@ def touching(circle: bool) -> Callable[[], Callable]:
                     for j in range(n):
                         w = (d[j] + copy * g[PERIOD]) * inverse_pitch + lead
                         f = w - math.floor(w)
-                        off = min(min(f, 1.0 - f), min(abs(f - first), abs(f - second)))
+                        off = min(f, 1.0 - f, abs(f - first), abs(f - second))
                         found += 1 if (off <= near) & (w >= -0.5) & (w <= columns + 0.5) else 0
             return found
 

@@ -241,14 +241,14 @@ _FAR = 2.0**400  # |u| from which on u^2 may overflow
 
 @helper
 def _cauchy_ratio(d, rate, p):
-    """Return e, f and f' / f of 2^e f = 1 / (1 + u^2) for u = d rate, and the share of 1 in 1 + u^2."""
+    """Return e, f and (df/dd) / f of 2^e f = 1 / (1 + u^2) for u = d rate, and the share of 1 in 1 + u^2."""
     u = d * rate
     if not abs(u) < _FAR:  # and u itself
         k, m = parts(abs(d))
         root = 1.0 / (m * p[_FACTOR])
-        return -2.0 * (k + p[_POWER]), root * root, -2.0 / u, 0.0
+        return -2.0 * (k + p[_POWER]), root * root, -2.0 / d, 0.0
     f = 1.0 / (1.0 + u * u)
-    return 0.0, f, -2.0 * u * f, f
+    return 0.0, f, -2.0 * u * f * rate, f
 
 
 @helper
@@ -260,7 +260,7 @@ def _cauchy_at_any_distance(d, p):
 @helper
 def _cauchy_circle_at_any_distance(d, p):
     e, f, slope, near = _cauchy_ratio(chord(d, p[1]), p[3], p)
-    return e, f, slope * f * _cosine_of_half(d, p) * p[6], f * (2.0 * (1.0 - near) * p[5] - p[4])
+    return e, f, slope * f * _cosine_of_half(d, p), f * (2.0 * (1.0 - near) * p[5] - p[4])
 
 
 # Rises: the logarithm of 2^e at distance `far` less that at `near`, from far - near, whose digits are all
@@ -331,6 +331,11 @@ _AT_ANY_DISTANCE = {"cauchy": _cauchy_at_any_distance, "cauchy_circle": _cauchy_
 def log_formula_of(name: str) -> Callable:
     """Return the formula for sums in the logarithmic domain: 2^e f neither under- nor overflows."""
     return _AT_ANY_DISTANCE.get(name, FORMULAS[name])
+
+
+def has_whole_slopes(name: str) -> bool:
+    """Return whether slopes of `log_formula_of` are dK/dd, not h dK/dd: 1/d is a float where h/d is none."""
+    return name in _AT_ANY_DISTANCE
 
 
 @cache

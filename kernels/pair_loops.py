@@ -28,6 +28,7 @@ from .families import (
     PERIOD,
     Variant,
     exponent_of,
+    has_whole_slopes,
     log_formula_of,
 )
 from .jit import helper, lazily, loop
@@ -510,7 +511,7 @@ def _make_log_forward(variant: Variant) -> Callable:
 
 def _make_log_adjoint(variant: Variant) -> Callable:
     formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
-    distance, images = distance_of(variant), variant.images
+    distance, images, whole = distance_of(variant), variant.images, has_whole_slopes(variant.formula)
 
     def log_adjoint(x, z, centers, params, row_start, bins, at, logit, weights, by_z, by_x, by_h):
         """Add what the bins of `log_forward` contribute to all gradients, weights p/total."""
@@ -547,7 +548,7 @@ def _make_log_adjoint(variant: Variant) -> Callable:
                         by_h[r] -= widening * p[INVERSE_BANDWIDTH]
                 for j in range(min(CHUNK, x.shape[1] - start)):
                     by_z[r, start + j] -= sums[j]
-                    by_x[r, start + j] += slopes[j] * p[INVERSE_BANDWIDTH]
+                    by_x[r, start + j] += slopes[j] * (1.0 if whole else p[INVERSE_BANDWIDTH])
 
     return log_adjoint
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from .ahead import to_read
 from .arithmetic import LARGEST, LOG2_E
-from .families import INVERSE_BANDWIDTH, PERIOD, Variant, log_formula_of, rise_of
+from .families import INVERSE_BANDWIDTH, PERIOD, Variant, has_whole_slopes, log_formula_of, rise_of
 from .jit import helper, lazily
 from .pair_loops import (
     CHUNK,
@@ -226,14 +226,14 @@ def bound_helpers(variant: Variant) -> tuple[Callable, Callable]:
 @cache
 def tests(variant: Variant) -> Tests:
     """Return the tests of a variant, each compiled when it is first asked for."""
-    formula = log_formula_of(variant.formula)
+    formula, whole = log_formula_of(variant.formula), has_whole_slopes(variant.formula)
     log2_ratio, distances = bound_helpers(variant)
 
     @helper
     def slope(d, p):
         """Return |d log K/dd| of the nearest image, infinite where K is 0."""
         _, f, f_d, _ = formula(d, p)
-        return abs(f_d) * p[INVERSE_BANDWIDTH] / f if f > 0.0 else np.inf
+        return abs(f_d) * (1.0 if whole else p[INVERSE_BANDWIDTH]) / f if f > 0.0 else np.inf
 
     def make_best() -> Callable:
         def best(centers, params, low, high, largest, nearest, lowest):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .arithmetic import LARGEST
 from .cell_levels import chebyshev
-from .families import IMAGES, INVERSE_BANDWIDTH, RowParameters
+from .families import IMAGES, INVERSE_BANDWIDTH, RowParameters, has_whole_slopes
 from .names import COMPACT, KNOTS
 from .products import times
 from .row_data import RowData
@@ -281,7 +281,8 @@ class Tail:
 
         self._row.each(len(parts), some)
         inverse_h = float(self._family.parameters[0, INVERSE_BANDWIDTH])
-        for name, values, factor in (("z", by_z.sum(axis=0), -1.0), ("x", by_x.sum(axis=0), inverse_h)):
+        unit = 1.0 if has_whole_slopes(self._family.variant.formula) else inverse_h
+        for name, values, factor in (("z", by_z.sum(axis=0), -1.0), ("x", by_x.sum(axis=0), unit)):
             if name in out:
                 self._add(factor * values, out[name])
         return -float(by_h.sum()) * inverse_h

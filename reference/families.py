@@ -19,18 +19,21 @@ from numpy.typing import NDArray
 from kdexent.names import COMPACT
 
 Floats = NDArray[np.float64]
+Parts = tuple[Floats, ...]
 
 
 class Kernel(NamedTuple):
     """A kernel whose bandwidths (R, 1, 1) are known, as functions of distances (R, M, N).
 
-    `slopes` leaves a factor 1/min(h, 1) to its caller, which sums first: no term then overflows unless
-    the sum does.
+    `slopes` leaves a factor 1/unit to its caller, which sums first: no term then overflows unless the sum
+    does. The parts of `log_ratio` are to be added to other numbers one after another, the largest first:
+    what comes to little may be all that is left.
     """
 
     log_value: Callable[[Floats], Floats]  # a: log K(a)
-    log_ratio: Callable[[Floats, Floats, Floats], Floats]  # a, b, a - b: log K(a)/K(b); -inf where K(a) is 0
-    slopes: Callable[[Floats], tuple[Floats, Floats]]  # a: min(h, 1) times d log K/da and d log K/dh
+    log_ratio: Callable[[Floats, Floats, Floats], Parts]  # a, b, a - b: log K(a)/K(b); -inf where K(a) is 0
+    slopes: Callable[[Floats], tuple[Floats, Floats]]  # a: unit times d log K/da and d log K/dh
+    unit: Floats  # (R, 1, 1), at most 1
 
 
 class Profile(NamedTuple):
@@ -91,8 +94,9 @@ def gaussian(h: Floats) -> Kernel:
 
     return Kernel(
         lambda a: -((a / h) ** 2) / 2 - np.log(2 * np.pi) / 2 - np.log(h),
-        lambda a, b, gap: -half_difference_of_squares(gap, a + b, h),
+        lambda a, b, gap: (-half_difference_of_squares(gap, a + b, h),),
         slopes,
+        np.minimum(h, 1),
     )
 
 
@@ -101,7 +105,8 @@ def laplace(h: Floats) -> Kernel:
         u, wide = in_bandwidths(a, h), np.maximum(h, 1)
         return -np.sign(a) / wide, (u - 1) / wide
 
-    return Kernel(lambda a: -a / h - np.log(2) - np.log(h), lambda a, b, gap: -gap / h, slopes)
+    unit = np.minimum(h, 1)
+    return Kernel(lambda a: -a / h - np.log(2) - np.log(h), lambda a, b, gap: (-gap / h,), slopes, unit)
 
 
 def logistic(h: Floats) -> Kernel:
@@ -115,20 +120,22 @@ def logistic(h: Floats) -> Kernel:
 
     return Kernel(
         lambda a: -a / h - below(a) - np.log(h),
-        lambda a, b, gap: -gap / h - (below(a) - below(b)),
+        lambda a, b, gap: (-gap / h, below(b) - below(a)),
         slopes,
+        np.minimum(h, 1),
     )
 
 
 def cauchy(h: Floats) -> Kernel:
     def slopes(a: Floats) -> tuple[Floats, Floats]:
-        far, wide = np.hypot(h, a), np.maximum(h, 1)
-        return -2 * (a / far) * (h / far) / wide, ((a / far) ** 2 - (h / far) ** 2) / wide
+        far = np.hypot(h, a)
+        return -2 * (a / far) / far, ((a / far) ** 2 - (h / far) ** 2) / h
 
     return Kernel(
         lambda a: log_cauchy_ratio(a, 0, h) - np.log(np.pi) - np.log(h),
-        lambda a, b, gap: log_cauchy_ratio(a, b, h),
+        lambda a, b, gap: (log_cauchy_ratio(a, b, h),),
         slopes,
+        np.ones_like(h),
     )
 
 
@@ -155,9 +162,9 @@ def compact(profile: Profile, h: Floats, shifts: Floats) -> Kernel:
         terms = (inside * profile.value(u, v) for _, inside, u, v in images(a))
         return sum(terms, start=np.zeros_like(a))
 
-    def log_ratio(a: Floats, b: Floats, gap: Floats) -> Floats:
+    def log_ratio(a: Floats, b: Floats, gap: Floats) -> Parts:
         below = density(b)
-        return np.log(density(a) / np.where(below > 0, below, 1))
+        return (np.log(density(a) / np.where(below > 0, below, 1)),)
 
     def slopes(a: Floats) -> tuple[Floats, Floats]:
         total, by_a, moment = density(a), np.zeros_like(a), np.zeros_like(a)
@@ -168,7 +175,7 @@ def compact(profile: Profile, h: Floats, shifts: Floats) -> Kernel:
         total, wide = np.where(total > 0, total, 1), np.maximum(h, 1)
         return by_a / total / wide, -(1 + moment / total) / wide
 
-    return Kernel(lambda a: np.log(density(a)) - np.log(h), log_ratio, slopes)
+    return Kernel(lambda a: np.log(density(a)) - np.log(h), log_ratio, slopes, np.minimum(h, 1))
 
 
 LINE: dict[str, Callable[[Floats], Kernel]] = {

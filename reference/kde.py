@@ -121,11 +121,10 @@ def loss_and_grad(
         by_z[rows] -= r.sum(axis=1)
         if names != ("z",):
             by_distance, by_bandwidth = chunk.kernel.slopes(chunk.distances.near)
-            by_x[rows] += _sum_where(r, chunk.distances.sign * by_distance, axis=1)
-            by_h[rows] -= _sum_where(r, by_bandwidth, axis=(1, 2))
-    unit = _unit(problem)
-    small = np.minimum(_block(problem.bandwidth, slice(0, R)) * unit, 1)
-    by_x, by_h = by_x * unit / small[:, np.newaxis], by_h * unit / small
+            whole = chunk.kernel.unit[:, :, 0]
+            by_x[rows] += _sum_where(r, chunk.distances.sign * by_distance, axis=1) / whole
+            by_h[rows] -= _sum_where(r, by_bandwidth, axis=(1, 2)) / whole[:, 0]
+    by_x, by_h = by_x * _unit(problem), by_h * _unit(problem)
     if "z" in names:
         for rows in _row_chunks(R, N):
             by_z[rows] += covered[rows, np.newaxis] * np.exp(_log_softmax(problem, rows))
@@ -235,8 +234,10 @@ def _shares(log_S: Floats, z: Floats, distances: _Distances, kernel: Kernel) -> 
         """Return log [S_j K_h(c_m - x_j)] less that of the reference points; -inf where that is undefined."""
         reference = distances.take(top)
         gap = (near - reference.near) + (rest - reference.rest)
-        ratio = kernel.log_ratio(near, reference.near, gap)
-        return np.fmax((z - np.take_along_axis(z, top, axis=-1)) + ratio, -np.inf)
+        terms = z - np.take_along_axis(z, top, axis=-1)
+        for part in kernel.log_ratio(near, reference.near, gap):
+            terms = terms + part
+        return np.fmax(terms, -np.inf)
 
     top = np.where(z == -np.inf, np.inf, near).argmin(axis=-1)[..., np.newaxis]
     terms = relative_to(top)

@@ -7,6 +7,7 @@ the distance in two families: von_mises is the gaussian of it, and the wrapped c
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import zip_longest
 
 import numpy as np
 from numpy.polynomial import Polynomial
@@ -18,6 +19,7 @@ from .families import (
     PROFILES,
     Floats,
     Kernel,
+    Parts,
     compact,
     half_difference_of_squares,
     in_bandwidths,
@@ -47,17 +49,25 @@ def make_kernel(kernel: str, h: Floats, period: float | None) -> Kernel:
 def _rows_apart(first: np.ndarray, one: Kernel, other: Kernel) -> Kernel:
     """Return the kernel that is `one` in the rows that come first and `other` in the rest."""
 
-    def together(name: str, *distances: Floats) -> Floats:
+    def together(name: str, *distances: Floats) -> Parts:
         distances = np.broadcast_arrays(*distances)
-        values = np.empty((2, *distances[0].shape))
-        values[:, first] = getattr(one, name)(*(a[first] for a in distances))
-        values[:, ~first] = getattr(other, name)(*(a[~first] for a in distances))
-        return values
+        parts = (getattr(one, name)(*(a[first] for a in distances)),)
+        others = (getattr(other, name)(*(a[~first] for a in distances)),)
+        if name != "log_value":
+            parts, others = *parts, *others
+        values = []
+        for mine, its in zip_longest(parts, others, fillvalue=0.0):
+            values.append(np.empty(distances[0].shape))
+            values[-1][first], values[-1][~first] = mine, its
+        return tuple(values)
 
+    unit = np.empty((len(first), 1, 1))
+    unit[first], unit[~first] = one.unit, other.unit
     return Kernel(
         lambda a: together("log_value", a)[0],
-        lambda a, b, gap: together("log_ratio", a, b, gap)[0],
-        lambda a: tuple(together("slopes", a)),
+        lambda a, b, gap: together("log_ratio", a, b, gap),
+        lambda a: together("slopes", a),
+        unit,
     )
 
 
@@ -76,8 +86,8 @@ def _near_images(kernel: str, h: Floats, period: float) -> Kernel:
         """Return for each image which way it moves with a, its distance, and K there relative to K(a)."""
         found = [(1, a, np.ones_like(a))]
         for shift in period * np.arange(1, reach + 1):
-            found.append((1, a + shift, np.exp(line.log_ratio(a + shift, a, np.full_like(a, shift)))))
-            found.append((-1, shift - a, np.exp(line.log_ratio(shift - a, a, shift - 2 * a))))
+            found.append((1, a + shift, np.exp(sum(line.log_ratio(a + shift, a, np.full_like(a, shift))))))
+            found.append((-1, shift - a, np.exp(sum(line.log_ratio(shift - a, a, shift - 2 * a)))))
         return found
 
     def log_sum(a: Floats) -> Floats:
@@ -94,8 +104,9 @@ def _near_images(kernel: str, h: Floats, period: float) -> Kernel:
 
     return Kernel(
         lambda a: line.log_value(a) + log_sum(a),
-        lambda a, b, gap: line.log_ratio(a, b, gap) + (log_sum(a) - log_sum(b)),
+        lambda a, b, gap: (*line.log_ratio(a, b, gap), log_sum(a) - log_sum(b)),
         slopes,
+        line.unit,
     )
 
 
@@ -135,8 +146,9 @@ def _fourier_series(kernel: str, h: Floats, period: float) -> Kernel:
 
     return Kernel(
         lambda a: np.log(value(a)) - np.log(period),
-        lambda a, b, gap: np.log(value(a) / value(b)),
+        lambda a, b, gap: (np.log(value(a) / value(b)),),
         slopes,
+        np.minimum(h, 1),
     )
 
 
@@ -158,8 +170,9 @@ def _laplace_on_circle(h: Floats, period: float) -> Kernel:
 
     return Kernel(
         lambda a: -a / h + np.log1p(far(a)) - log_norm,
-        lambda a, b, gap: -gap / h + (np.log1p(far(a)) - np.log1p(far(b))),
+        lambda a, b, gap: (-gap / h, np.log1p(far(a)) - np.log1p(far(b))),
         slopes,
+        np.minimum(h, 1),
     )
 
 
@@ -188,16 +201,17 @@ def _cauchy_on_circle(h: Floats, period: float) -> Kernel:
         return _chord(a, period) * sech
 
     def slopes(a: Floats) -> tuple[Floats, Floats]:
-        far, wide = np.hypot(bandwidth, reduced(a)), np.maximum(h, 1)
+        far = np.hypot(bandwidth, reduced(a))
         chord, cos = _chord(a, period) / far, _cosine(a, period)
         tall = bandwidth / far
-        score = -2 * chord * sech**2 * (half / t) * tall * cos
-        return score / wide, half / t * sech**2 * (chord**2 - (tall * cos) ** 2) / wide
+        score = -2 * chord * sech**2 * cos / far
+        return score, half / t * sech**2 * (chord**2 - (tall * cos) ** 2) / h
 
     return Kernel(
         lambda a: log_cauchy_ratio(reduced(a), 0, bandwidth) - log_norm,
-        lambda a, b, gap: log_cauchy_ratio(reduced(a), reduced(b), bandwidth),
+        lambda a, b, gap: (log_cauchy_ratio(reduced(a), reduced(b), bandwidth),),
         slopes,
+        np.ones_like(h),
     )
 
 
@@ -216,16 +230,17 @@ def _von_mises(h: Floats, period: float) -> Kernel:
     log_norm = log_width + np.log(density.sum(axis=0) / 200)
     mean_square = (density * v * v).sum(axis=0) / density.sum(axis=0)
 
-    def log_ratio(a: Floats, b: Floats, gap: Floats) -> Floats:
+    def log_ratio(a: Floats, b: Floats, gap: Floats) -> Parts:
         # sin^2 a - sin^2 b = sin(a - b) sin(a + b)
         around = np.minimum(a + b, (period / 2 - a) + (period / 2 - b))
-        return -half_difference_of_squares(_chord(gap, period), _chord(around, period), h)
+        return (-half_difference_of_squares(_chord(gap, period), _chord(around, period), h),)
 
     def slopes(a: Floats) -> tuple[Floats, Floats]:
         v, wide = in_bandwidths(_chord(a, period), h), np.maximum(h, 1)
         return -v * _cosine(a, period) / wide, v * (v / wide) - mean_square / wide
 
-    return Kernel(lambda a: -((_chord(a, period) / h) ** 2) / 2 - log_norm, log_ratio, slopes)
+    unit = np.minimum(h, 1)
+    return Kernel(lambda a: -((_chord(a, period) / h) ** 2) / 2 - log_norm, log_ratio, slopes, unit)
 
 
 CIRCLE: dict[str, Callable[[Floats, float], Kernel]] = {
@@ -291,6 +306,7 @@ def _wide_compact(kernel: str, h: Floats, period: float) -> Kernel:
 
     return Kernel(
         lambda a: np.log1p(deviation(a)) - np.log(period),
-        lambda a, b, gap: np.log1p(deviation(a)) - np.log1p(deviation(b)),
+        lambda a, b, gap: (np.log1p(deviation(a)) - np.log1p(deviation(b)),),
         slopes,
+        np.minimum(h, 1),
     )

@@ -135,7 +135,7 @@ def _interval(rng, x, h, notes):
         width = rng.choice([h, 10 * h, away, 1.0])
         a = high + away if rng.random() < 0.5 else low - away - width
         b = a + width
-    if rng.random() < 0.6:
+    if rng.random() < 0.6 and b > a:
         step = 2.0 ** np.floor(np.log2(b - a))
         a = float(np.floor(a / step) * step)
         b = a + step * rng.integers(1, 3)

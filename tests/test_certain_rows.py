@@ -216,3 +216,26 @@ def test_threads_share_certain_rows(classes):
     own = np.arange(len(labels)), labels
     np.testing.assert_allclose(gradients[own], expected[1][own], rtol=5e-15)
     np.testing.assert_allclose(kdexent.softmax_cross_entropy(logits, labels), expected[0].mean(), rtol=1e-14)
+
+
+@pytest.mark.parametrize("rows", [1, 8, 11])
+def test_entries_of_other_classes(implementation, rows):
+    # The difference of the logits is rounded, and e^-d moves by what that lost.
+    row = np.array([-464.410655929025, 117.45010329424152])
+    gradient = implementation.softmax_cross_entropy_and_grad([row] * rows, [1] * rows, reduction="sum")[1]
+    with mpmath.workdps(40):
+        right = float(mpmath.exp(mpmath.mpf(row[0]) - mpmath.mpf(row[1])))
+    allowed = 12 if implementation is kdexent else 600  # by the logarithm of the probability
+    np.testing.assert_allclose(gradient, np.tile([right, -right], (rows, 1)), rtol=allowed * 2**-52)
+
+
+@pytest.mark.parametrize("doubt", [1e-20, 1e-10, 1e-4])
+def test_probabilities_that_are_nearly_certain(implementation, doubt):
+    labels = np.array([[1 - doubt, doubt]])
+    gradient = implementation.softmax_cross_entropy_and_grad([[60.0, 0.0]], labels)[1]
+    with mpmath.workdps(40):
+        beside = mpmath.exp(-60)
+        whole = mpmath.mpf(labels[0, 0]) + mpmath.mpf(labels[0, 1])
+        own = float(mpmath.mpf(labels[0, 1]) - whole * beside / (1 + beside))
+        other = float(whole * beside / (1 + beside) - mpmath.mpf(labels[0, 1]))
+    np.testing.assert_allclose(gradient, [[own, other]], rtol=1e-13)

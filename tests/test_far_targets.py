@@ -78,6 +78,13 @@ def test_logits_that_balance_the_kernel(kernel, away, way):
     np.testing.assert_allclose(gradients[0], softmax(z) - 1 / 24, rtol=0, atol=1e-14)
 
 
+@pytest.mark.parametrize("away", [2.0**20, 2.0**40])
+@pytest.mark.parametrize("kernel", ["laplace", "logistic"])
+def test_logits_that_balance_a_point_far_away_and_one_at_the_bin(kernel, away):
+    x = np.array([away + 0.25, away + 0.75, 0.5])
+    assert_all_agree(DIFFERENT, x, np.abs(x - 0.5), 0.0, 1.0, bandwidth=1.0, kernel=kernel, bins=1)
+
+
 @pytest.mark.parametrize("margin", [2.0**-30, 2.0**-12, 0.25, 8.0])
 @pytest.mark.parametrize("circle", [False, True])
 @pytest.mark.parametrize("kernel", sorted(COMPACT))

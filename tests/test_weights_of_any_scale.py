@@ -124,3 +124,21 @@ def test_target_masses_of_any_scale(module, power):
     actual = module.loss_and_grad(x, z, -1.0, 1.0, target=np.ldexp(masses, min(power, 1020)), **about)
     for part, exact in zip(actual, expected, strict=True):
         np.testing.assert_array_equal(part, exact)
+
+
+@MODULES
+@pytest.mark.parametrize("rows", [1, 8, 11])
+@pytest.mark.parametrize("reduction", ["sum", "none"])
+def test_a_smoothed_loss_that_is_nearly_no_float(module, rows, reduction):
+    weights = np.array([9e307] + [0.0] * (rows - 1))
+    options = {"sample_weight": weights, "label_smoothing": 0.9, "reduction": reduction}
+    loss = module.softmax_cross_entropy([[0.0, 2.95]] * rows, [0] * rows, **options)
+    assert np.ravel(loss)[0] == pytest.approx(1.5061643789305816e308, rel=1e-14)
+
+
+@MODULES
+@pytest.mark.parametrize("rows", [1, 8, 11])
+def test_smoothed_logits_whose_sum_is_no_float(module, rows):
+    logits = [[0.0, -1e308, -1e308, -1e308]] * rows
+    options = {"label_smoothing": 0.5, "reduction": "none"}
+    assert module.softmax_cross_entropy(logits, [0] * rows, **options) == pytest.approx(3.75e307)
