@@ -39,6 +39,9 @@ def evaluate_rows(
     for r in range(problem.rows):
         find = _row if prepared is None else prepared.row
         found = find(problem, r, request, derivatives)
+        row = _row_data(problem, r, n_threads, gradients is not None and set(gradients) != {"bandwidth"})
+        if prepared is None:
+            found = _beside_jumps(found, row, problem, r, derivatives)
         if found.sums is None:
             slowly.append(r)
             continue
@@ -48,9 +51,6 @@ def evaluate_rows(
                 name: array[r : r + 1] if name == "bandwidth" else array[r]
                 for name, array in gradients.items()
             }
-        row = _row_data(problem, r, n_threads, gradients is not None and set(gradients) != {"bandwidth"})
-        if prepared is None:
-            found = _beside_jumps(found, row, problem, r, derivatives)
         losses[r], kept = evaluate_row(found.problem, found.sums, row, request.rtol, out)
         if not kept:
             slowly.append(r)

@@ -218,27 +218,20 @@ def _beside_in_registers(code: VectorMath, rows: list[Any]) -> list[_Beside]:
         behind, back = code.above(d, nothing), code.minus(d, top)
         lost = code.minus(code.minus(top, code.minus(d, back)), code.plus(own, back))
         lost = code.either(code.above(half, nothing), lost, nothing)
-        exact = code.plus(half, code.times(half, lost))
-        near = code.times(others, exact)
+        exact = code.either(behind, one, code.plus(half, code.times(half, lost)))
         far = code.plus(code.minus(others, one), code.times(half, half))
-        below, rest = code.either(behind, d, nothing), code.either(behind, far, code.times(near, half))
-        once = code.either(behind, others, near)
+        once, nearer_half = code.times(others, exact), code.either(behind, one, half)
+        below, rest = code.either(behind, d, nothing), code.either(behind, far, code.times(once, nearer_half))
         label = code.integers(1, r)
         known = code.within(label, code.argument(2), code.argument(3))
-        halves_of = code.either(behind, one, half), code.either(behind, one, exact)
-        found.append(_Beside(below, *halves_of, once, rest, own, label, known))
+        found.append(_Beside(below, nearer_half, exact, once, rest, own, label, known))
     return found
 
 
 def _or_nan_if_bad(code: VectorMath, x: Any, beside: _Beside, total: Any) -> Any:
     """Return x, or NaN where a row is bad: a logit is NaN or +inf, nothing counts, or its label is none."""
-    for good in (
-        beside.known,
-        code.above(code.all_lanes(np.inf), beside.own),
-        code.above(total, code.all_lanes(0.0)),
-    ):
-        x = code.either(good, x, code.all_lanes(np.nan))
-    return x
+    finite, some = code.above(code.all_lanes(np.inf), beside.own), code.above(total, code.all_lanes(0.0))
+    return code.either(code.and_all(beside.known, finite, some), x, code.all_lanes(np.nan))
 
 
 # Called without the typing context that they are written with.

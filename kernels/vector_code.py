@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -287,6 +288,10 @@ class VectorCode(Indices):
         kind = ir.VectorType(ir.IntType(1), LANES)
         one = self._builder.insert_element(ir.Constant(kind, ir.Undefined), all_of_them, ir.Constant(_INT, 0))
         return self._builder.or_(condition, self.chosen(one, one, [0] * LANES))
+
+    def and_all(self, *conditions: Any) -> Any:
+        """Return where all conditions hold."""
+        return functools.reduce(self._builder.and_, conditions)
 
     def either(self, condition: Any, x: Any, y: Any) -> Any:
         """Return x where a condition holds and y elsewhere."""

@@ -61,12 +61,16 @@ def _rows_apart(first: np.ndarray, one: Kernel, other: Kernel) -> Kernel:
             values[-1][first], values[-1][~first] = mine, its
         return tuple(values)
 
+    def slopes(a: Floats) -> tuple[Floats, Floats]:
+        by_a, by_h = together("slopes", a)
+        return by_a, by_h
+
     unit = np.empty((len(first), 1, 1))
     unit[first], unit[~first] = one.unit, other.unit
     return Kernel(
         lambda a: together("log_value", a)[0],
         lambda a, b, gap: together("log_ratio", a, b, gap),
-        lambda a: together("slopes", a),
+        slopes,
         unit,
     )
 

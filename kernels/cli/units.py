@@ -20,11 +20,11 @@ def three_digits(value: float) -> str:
 
 
 def seconds(value: float) -> str:
-    """Return a time with its unit: 12.3 us (with a micro sign), 4.56 ms or 7.89 s."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+    """Return a time with its unit: 123 ns, 12.3 us (with a micro sign), 4.56 ms or 7.89 s."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if value >= 0.9995 * size:
             return f"{three_digits(value / size)} {unit}"
-    return f"{three_digits(value / 1e-6)} µs" if math.isfinite(value) else "-"
+    return f"{three_digits(value / 1e-9)} ns" if math.isfinite(value) else "-"
 
 
 def ratio(value: float) -> str:
