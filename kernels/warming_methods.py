@@ -8,7 +8,7 @@ import numpy as np
 
 from .cell_accuracy import sampler
 from .cell_bins import bin_loops
-from .cell_geometry import EVEN, GROWING
+from .cell_geometry import EVEN, GROWING, touching
 from .cell_geometry import KNOTS as ON_KNOTS
 from .cell_middle import give, middle, weigh
 from .cell_points import point_passes
@@ -16,7 +16,7 @@ from .certify import certify
 from .families import Variant, row_parameters
 from .grid_points import grid_passes
 from .lanes import total
-from .names import AUTO, CIRCLE_ONLY, COMPACT, KNOTS, ORDERS
+from .names import AUTO, CIRCLE_ONLY, COMPACT, JUMPS, KNOTS, ORDERS
 from .products import product
 from .sorted_points import sorted_passes, sorter
 from .tail_intervals import summary, tests
@@ -54,11 +54,13 @@ def fast_functions(
         found += [sampler(variant) for variant in summed]
         for variant in variants(kernel, (domain,)):
             found += [*tests(variant), *node_loops(variant)]
-        if method in (AUTO, "window") and kernel != "cauchy":
+        jumps = JUMPS[kernel] <= (not only_z)
+        if (method in (AUTO, "window") or (method == "cells" and jumps)) and kernel != "cauchy":
             for variant in summed:
                 found += [*window_loops(variant, circle), *near_loops(variant, circle)]
         if method in (AUTO, "cells"):
             found += _cells(kernel, circle, summed, only_z, plans)
+            found += [touching(circle)] if jumps else []
         if method == "grid":
             for order in ORDERS["grid"]:
                 for whole in (False, True)[: 1 + circle]:

@@ -197,7 +197,7 @@ def _cauchy_on_circle(h: Floats, period: float) -> Kernel:
     That is the cauchy kernel of bandwidth (P/pi) tanh(s/2) at the distance chord / cosh(s/2).
     """
     half = np.clip(np.pi * (h / period), 1e-300, 350)  # s/2; beyond, the kernel is 1/P to rounding
-    t, sech = np.tanh(half), 1 / np.cosh(half)
+    t, sech = np.tanh(half), 1 / np.cosh(np.pi * (h / period))
     bandwidth = np.maximum(np.where(half < 1, h * (t / half), period / np.pi * t), 5e-324)
     log_norm = np.where(half < 1, np.log(np.pi) + np.log(h) + np.log(t / half), np.log(period) + np.log(t))
 
