@@ -298,6 +298,8 @@ def density_problem(x: Any, z: Any, points: Any, bandwidth: Any, kernel: Any, pe
     checks.require("points", at, np.isfinite(at), "must be finite")
     centers = at.astype(np.float64, copy=False)
     if period is not None:
+        if x.dtype == FLOAT64 and np.abs(centers).max(initial=0.0) > period:
+            x = np.fmod(x, period)  # as exactly as the points: they may lie in one turn, many from the first
         centers = np.fmod(centers, period)
         centers -= period * np.round(centers / period)
     shapes = {"points": at.shape[:-1], "bandwidth": np.shape(h)}

@@ -10,6 +10,7 @@ import pytest
 from problems import IDS, KERNELS_AND_DOMAINS, SMOOTH, softmax
 from ways import EPS, WAYS, assert_all_agree, exactly, solve, solve_or_skip
 
+import kdexent
 from kdexent import reference
 from kdexent.names import CIRCLE_ONLY, COMPACT
 
@@ -125,3 +126,17 @@ def test_ratios_have_every_digit(kernel, period):
             exact = exactly(x, z, away - 0.25, away + 0.25, **options)
             found = reference.loss_and_grad(x, z, away - 0.25, away + 0.25, **options)[1]
             assert abs(mp.mpf(found[0]) - exact.by_z[0]) <= 4 * EPS
+
+
+@pytest.mark.parametrize("turns", [1e3, 1.19e7])
+@pytest.mark.parametrize("kernel", ["gaussian", "laplace", "logistic", "cauchy", "von_mises", "epanechnikov"])
+def test_densities_many_turns_from_the_first(kernel, turns):
+    # The differences are exact in binary, whatever turns of 2 pi are.
+    x, z = np.array([0.0, 0.125, 0.5]) + np.round(2 * np.pi * turns), np.zeros(3)
+    points = np.array([0.125, 0.25]) + np.round(2 * np.pi * turns)
+    options = {"bandwidth": 0.0625, "kernel": kernel, "period": 2 * np.pi}
+    expected = reference.log_density(x - x[0], z, points - x[0], **options)
+    for method in ("direct", "auto", "reference"):
+        function = reference.log_density if method == "reference" else kdexent.log_density
+        about = options if method == "reference" else {**options, "method": method}
+        np.testing.assert_allclose(function(x, z, points, **about), expected, rtol=1e-9, atol=1e-9)
