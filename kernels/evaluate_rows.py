@@ -37,11 +37,8 @@ def evaluate_rows(
     slowly = []
     derivatives = gradients is not None and set(gradients) != {"z"}
     for r in range(problem.rows):
-        find = _row if prepared is None else prepared.row
-        found = find(problem, r, request, derivatives)
         row = _row_data(problem, r, n_threads, gradients is not None and set(gradients) != {"bandwidth"})
-        if prepared is None:
-            found = _beside_jumps(found, row, problem, r, derivatives)
+        found = _found(problem, r, request, derivatives, row, prepared)
         if found.sums is None:
             slowly.append(r)
             continue
@@ -79,10 +76,8 @@ def row_densities(problem: Problem, request: Request, n_threads: int, prepared: 
     """Return log q (R, M) at the problem's centers."""
     log_q = np.empty((problem.rows, problem.bins))
     for r in range(problem.rows):
-        find = _row if prepared is None else prepared.row
-        found, row = find(problem, r, request, False), _row_data(problem, r, n_threads)
-        if prepared is None:
-            found = _beside_jumps(found, row, problem, r, False)
+        row = _row_data(problem, r, n_threads)
+        found = _found(problem, r, request, False, row, prepared)
         make = found.sums
         sums = None if make is None else make(request.rtol)
         if make is None or sums is None or not (make.outright or keeps(sums, request.rtol)):
@@ -103,6 +98,15 @@ class Row(NamedTuple):
     request: Request
     problem: RowProblem
     sums: SumsFor | None  # None where all pairs are to be summed
+
+
+def _found(
+    problem: Problem, r: int, request: Request, derivatives: bool, row: RowData, prepared: Prepared | None
+) -> Row:
+    """Return what a call needs for a row: kept by a plan, or for its data."""
+    if prepared is not None:
+        return prepared.row(problem, r, request, derivatives)
+    return _beside_jumps(_row(problem, r, request, derivatives), row, problem, r, derivatives)
 
 
 def _row(problem: Problem, r: int, request: Request, derivatives: bool) -> Row:
@@ -136,7 +140,7 @@ def _make_row(
 def _beside_jumps(found: Row, row: RowData, problem: Problem, r: int, derivatives: bool) -> Row:
     """Return a row with points in windows if some lie where the kernel, or a derivative asked for, jumps."""
     make = found.sums
-    if make is None or make.outright or JUMPS[found.shape.kernel] > derivatives:
+    if make is None or make.outright or JUMPS[found.shape.kernel] > int(derivatives):
         return found
     if not make(found.request.rtol).touched(row):
         return found

@@ -61,15 +61,15 @@ def check(x, z, a, b, method, order, options, plan=False, rtol=1e-9):
         assert_gradients_agree(gradient, gradients[index], *about)
 
 
-def applies(kernel, method):
-    return not (method == "window" and kernel == "cauchy")
+def skip_windows_of_all_points(kernel, method):
+    if method == "window" and kernel == "cauchy":
+        pytest.skip("the cauchy kernel has no reach: test_tolerance has that its windows are refused")
 
 
 @pytest.mark.parametrize(("method", "order"), WAYS)
 @pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
 def test_every_method(kernel, period, method, order):
-    if not applies(kernel, method):
-        return
+    skip_windows_of_all_points(kernel, method)
     x, z = data(0, 21, period=period)
     for bandwidth in (0.3, 1.9):
         options = {"bandwidth": bandwidth, "kernel": kernel, "period": period}
@@ -115,8 +115,7 @@ FAR = {
 @pytest.mark.parametrize("method", ["direct", "cells", "window"])
 @pytest.mark.parametrize("kernel", FAR)
 def test_tails(kernel, method):
-    if not applies(kernel, method):
-        return
+    skip_windows_of_all_points(kernel, method)
     x, z = data(3, 40)
     z[7] = 800.0 if kernel not in COMPACT else 3.0
     options = {"bandwidth": 0.7, "kernel": kernel, "bins": 4}
