@@ -1,0 +1,154 @@
+"""The bits of some thousand results, as one line: what a change that should change none is checked with.
+
+    python tests/bits.py                      one line: how many results, and a hash of them all
+    python tests/bits.py --save before.json   the hash of each, by name
+    python tests/bits.py --against before.json   which of them differ
+
+It calls public names alone, so that it also runs on revisions before or after files moved. Bits differ between
+machines: compare what one machine gave.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import kdexent
+
+WRT = ("z", "x", "bandwidth")
+PERIOD = 2 * np.pi
+METHODS = (
+    *((method, None) for method in kdexent.METHODS),
+    ("grid", 2),
+    ("cells", 4),
+    ("cells", 12),
+)
+# name: (points, rows, bins, bandwidth, ends of the interval, spread of logits, rtol)
+SCENES = {
+    "small": (40, (), 17, 0.4, (1.0, 5.0), 1.0, 1e-9),
+    "rows": (150, (5,), 32, 0.1, (1.0, 5.0), 2.0, 1e-9),
+    "long": (30_000, (), 128, 0.1, (1.0, 5.0), 1.0, 1e-9),
+    "far": (3_000, (2,), 60, 0.05, (4.0, 6.28), 30.0, 1e-6),
+    "edges": (700, (), [1.0, 1.5, 2.5, 2.75, 4.0], 0.3, (1.0, 4.0), 1.0, 1e-12),
+}
+
+
+def kde(kernel: str, period: float | None, dtype: type) -> Iterator[tuple[str, Any]]:
+    """Give a name and a result at a time, of one kernel on one domain in one precision."""
+    for scene, (points, rows, bins, h, (a, b), spread, rtol) in SCENES.items():
+        rng = np.random.default_rng(len(scene))
+        x = rng.uniform(0, 3.5 if scene == "far" else 6, (*rows, points)).astype(dtype)
+        z = (spread * rng.normal(size=(*rows, points))).astype(dtype)
+        for method, order in METHODS:
+            about = {"bandwidth": h, "kernel": kernel, "period": period, "method": method, "rtol": rtol}
+            about["order"] = order
+            name = f"{kernel} {'line' if period is None else 'circle'} {dtype.__name__} {scene} {method} {order}"
+
+            def plan(x=x, a=a, b=b, bins=bins, about=about):
+                return kdexent.Plan(x, a, b, bins=bins, **about)
+
+            calls = {
+                "loss": lambda x=x, z=z, about=about: kdexent.loss(x, z, a, b, bins=bins, **about),
+                "by z": lambda x=x, z=z, about=about: kdexent.loss_and_grad(x, z, a, b, bins=bins, **about),
+                "by all": lambda x=x, z=z, about=about: kdexent.loss_and_grad(
+                    x, z, a, b, bins=bins, wrt=WRT, **about
+                ),
+                "log_density": lambda x=x, z=z, about=about: kdexent.log_density(
+                    x, z, np.linspace(-1.0, 8.0, 21), **about
+                ),
+                "plan by z": lambda z=z, plan=plan: plan().loss_and_grad(z),
+                "plan by all": lambda z=z, plan=plan: plan().loss_and_grad(z, wrt=WRT),
+                "plan log_density": lambda z=z, plan=plan: plan().log_density(z),
+            }
+            for what, call in calls.items():
+                try:
+                    yield f"{name} {what}", call()
+                except ValueError:  # a method that does not apply
+                    yield f"{name} {what}", np.array("ValueError")
+
+
+def classifiers(dtype: type) -> Iterator[tuple[str, Any]]:
+    """Give a name and a result at a time of the softmax family."""
+    rng = np.random.default_rng(0)
+    for shape in ((3, 1), (50, 2), (4_000, 10), (70, 131), (9, 3_000)):
+        z, other = (scale * rng.normal(size=shape) for scale in (3.0, 40.0))
+        z, other = z.astype(dtype), other.astype(dtype)
+        classes, weight = rng.integers(0, shape[1], shape[0]), rng.uniform(0, 2, shape[0])
+        p, q = kdexent.softmax(z), kdexent.softmax(other / dtype(20))
+        x, w = rng.normal(size=(shape[0], 7)).astype(dtype), rng.normal(size=(shape[1], 7)).astype(dtype)
+        name = f"{shape} {dtype.__name__}"
+        for axis in (0, 1):
+            yield f"{name} softmax {axis}", kdexent.softmax(other, axis=axis)
+            yield f"{name} log_softmax {axis}", kdexent.log_softmax(other, axis=axis)
+            yield f"{name} entropy {axis}", kdexent.entropy(p, axis=axis)
+            yield f"{name} cross_entropy {axis}", kdexent.cross_entropy(p, q, axis=axis)
+            yield f"{name} kl_divergence {axis}", kdexent.kl_divergence(p, q, axis=axis)
+        for logits, spread in ((z, "near"), (other, "far")):
+            for kind, labels in (("classes", classes), ("probabilities", p)):
+                for smoothing in (0.0, 0.1):
+                    for weights in (None, weight):
+                        for reduction in ("mean", "sum", "none"):
+                            about = {"reduction": reduction, "sample_weight": weights}
+                            about["label_smoothing"] = smoothing
+                            told = f"{name} {spread} {kind} {smoothing} {weights is not None} {reduction}"
+                            yield f"{told} loss", kdexent.softmax_cross_entropy(logits, labels, **about)
+                            yield (
+                                f"{told} gradient",
+                                kdexent.softmax_cross_entropy_and_grad(logits, labels, **about),
+                            )
+                            if kind == "classes":
+                                continue
+                            yield f"{told} sigmoid", kdexent.sigmoid_cross_entropy(logits, labels, **about)
+                            yield (
+                                f"{told} sigmoid gradient",
+                                kdexent.sigmoid_cross_entropy_and_grad(logits, labels, **about),
+                            )
+        yield f"{name} linear", kdexent.linear_softmax_loss(w, x, classes, l2=0.1)
+        yield f"{name} linear gradient", kdexent.linear_softmax_loss_and_grad(w, x, classes, l2=0.1)
+
+
+def results() -> Iterator[tuple[str, Any]]:
+    """Give a name and a result at a time, of everything."""
+    for dtype in (np.float64, np.float32):
+        yield from classifiers(dtype)
+        for kernel in kdexent.KERNELS:
+            for period in (None, PERIOD):
+                if kernel != "von_mises" or period is not None:
+                    yield from kde(kernel, period, dtype)
+
+
+def bits_of(result: Any) -> bytes:
+    """Return the bits of a number, an array or a tuple of them, with their shapes and types."""
+    if isinstance(result, tuple):
+        return b"".join(bits_of(part) for part in result)
+    array = np.asarray(result)
+    return f"{array.dtype.str}{array.shape}".encode() + array.tobytes()
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--save", type=Path, metavar="FILE")
+    options.add_argument("--against", type=Path, metavar="FILE")
+    given = options.parse_args()
+    found = {name: hashlib.sha256(bits_of(result)).hexdigest()[:16] for name, result in results()}
+    whole = hashlib.sha256("".join(found.values()).encode()).hexdigest()[:16]
+    print(f"{len(found)} results, {whole}")
+    if given.save is not None:
+        given.save.write_text(json.dumps(found, indent=0))
+    if given.against is None:
+        return 0
+    before = json.loads(given.against.read_text())
+    changed = [name for name in {**before, **found} if before.get(name) != found.get(name)]
+    print("\n".join(changed) or "the same bits")
+    return 1 if changed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
