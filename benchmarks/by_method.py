@@ -2,7 +2,8 @@
 
 from typing import ClassVar
 
-from kdexent import METHODS, cases
+from kdexent import METHODS
+from kdexent.measure import cases
 
 from .measure import Cell, Figures, _Timed, _Tracked, _Ways
 

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from kdexent import cases
+from kdexent.measure import cases
 
 from .measure import Agreement, Cell, _Suite
 

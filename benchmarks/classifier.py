@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import numba
 
-from kdexent.classifier_cases import ClassifierCase, suite
-from kdexent.cli.agreement import Agreement
-from kdexent.cli.classifier import compared
+from kdexent.measure.classifier_cases import ClassifierCase, suite
+from kdexent.measure.classifiers import compared
+from kdexent.measure.errors import Agreement
 
 from .measure import digits, seconds
 

@@ -7,10 +7,10 @@ from time import perf_counter
 from typing import Any, ClassVar, NamedTuple
 
 from kdexent import loss, loss_and_grad
-from kdexent.cases import AUTO, Case, Way, affordable
-from kdexent.cli.agreement import Agreement, agreement
-from kdexent.cli.exact import Exact
-from kdexent.cli.ways import computation, taken
+from kdexent.measure.cases import AUTO, Case, Way, affordable
+from kdexent.measure.errors import Agreement, agreement
+from kdexent.measure.exact import Exact
+from kdexent.measure.ways import computation, taken
 
 Cell = tuple[Any, ...]
 

@@ -2,8 +2,8 @@
 
 from typing import Any, ClassVar
 
-from kdexent import cases
-from kdexent.cli.ways import plan_of
+from kdexent.measure import cases
+from kdexent.measure.ways import plan_of
 
 from .measure import Cell, Figures, _Timed, _Tracked, _Ways
 

@@ -1,11 +1,12 @@
 """What does a call cost that has next to nothing to compute?"""
 
-from kdexent import cases
+from kdexent.measure import cases
 
 from .measure import agreed
 
 WARM = """
-from kdexent import cases, loss, loss_and_grad
+from kdexent.measure import cases
+from kdexent import loss, loss_and_grad
 *problem, options = cases.line(points=100, bins=32).make()
 loss(*problem, **options)
 loss_and_grad(*problem, **options)

@@ -2,7 +2,8 @@
 
 FIRST_CALL = "loss_and_grad(*problem, **options)"
 IMPORT = """
-from kdexent import cases, loss_and_grad
+from kdexent.measure import cases
+from kdexent import loss_and_grad
 *problem, options = cases.line(points=100, bins=32).make()
 """
 NOTHING_COMPILED = """

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from kdexent import cases, loss_and_grad
+from kdexent import loss_and_grad
+from kdexent.measure import cases
 
 from .measure import agreed, digits, seconds
 

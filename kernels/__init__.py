@@ -5,11 +5,11 @@ Names are resolved on first use, so that importing kdexent imports no compiler a
 
 from typing import TYPE_CHECKING, Any
 
-from .undisturbed import load
+from .runtime.undisturbed import load
 
 if TYPE_CHECKING:
     from . import reference
-    from .choosing import choose
+    from .choosing.recommend import choose
     from .information import cross_entropy, entropy, kl_divergence
     from .kde import log_density, loss, loss_and_grad
     from .linear import linear_softmax_loss, linear_softmax_loss_and_grad
@@ -25,7 +25,7 @@ _HOME = {
     "KERNELS": ".names",
     "METHODS": ".names",
     "Plan": ".plan",
-    "choose": ".choosing",
+    "choose": ".choosing.recommend",
     "cross_entropy": ".information",
     "entropy": ".information",
     "kl_divergence": ".information",

@@ -26,10 +26,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import checks
-from .arithmetic import LARGEST, LN_2, LOG2_E, SMALLEST_NORMAL, chord, exp2, parts, sin_half_pi
-from .jit import helper
+from .arguments import checks
 from .names import COMPACT
+from .numerics.arithmetic import LARGEST, LN_2, LOG2_E, SMALLEST_NORMAL, chord, exp2, parts, sin_half_pi
+from .runtime.jit import helper
 
 Floats = NDArray[np.float64]
 

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import checks
-from .distributions import common_shape, in_range, masses
-from .float_errors import no_float_errors
-from .mass_rows import CHUNK, CROSS, ENTROPY, RELATIVE, mass_rows
-from .problem import FLOAT32, FLOAT64
-from .row_units import each_unit, rows_of_a_unit
-from .tiles import contiguous
+from .arguments import checks
+from .arguments.arrays import FLOAT32, FLOAT64, contiguous
+from .arguments.distributions import common_shape, in_range, masses
+from .arguments.float_errors import no_float_errors
+from .logits.masses import CHUNK, CROSS, ENTROPY, RELATIVE, mass_rows
+from .logits.shares import each_unit, rows_of_a_unit
 
 
 @no_float_errors

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import checks
-from .evaluate import evaluate, evaluate_density
-from .float_errors import no_float_errors
-from .problem import FLOAT64, Problem, Request, check_method, check_wrt, density_problem, loss_problem
-from .scan import BadData
-from .threads import thread_count
+from .arguments import checks
+from .arguments.arrays import FLOAT64
+from .arguments.float_errors import no_float_errors
+from .arguments.problem import Problem, Request, check_method, check_wrt, density_problem, loss_problem
+from .runtime.pool import thread_count
+from .strategies.evaluate import evaluate, evaluate_density
+from .strategies.sums.scan import BadData
 
 if TYPE_CHECKING:
-    from .evaluate_rows import Prepared
+    from .strategies.evaluate_rows import Prepared
 
 
 @no_float_errors

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import checks
-from .class_rows import CLASSES, cross_entropy_rows
-from .float_errors import no_float_errors
-from .linear_samples import LinearSamples, linear_samples, require_finite_scores, scores_of
-from .problem import FLOAT64
-from .row_powers import room_for
-from .row_units import each_unit, rows_of_a_unit
+from .arguments import checks
+from .arguments.arrays import FLOAT64
+from .arguments.float_errors import no_float_errors
+from .arguments.linear_samples import LinearSamples, linear_samples, require_finite_scores, scores_of
+from .logits.classes import CLASSES, cross_entropy_rows
+from .logits.shares import each_unit, rows_of_a_unit
+from .logits.weigh import room_for
 
 # Numbers of a block's scores, and of its features.
 _SCORES, _FEATURES = 2**18, 2**20

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import checks
-from .evaluate_rows import Prepared
-from .float_errors import no_float_errors
+from .arguments import checks
+from .arguments.arrays import FLOAT32, FLOAT64
+from .arguments.float_errors import no_float_errors
+from .arguments.problem import Request, check_method, in_frame, loss_problem, make_frame
 from .kde import density_of, loss_and_grad_of, loss_of
-from .problem import FLOAT32, FLOAT64, Request, check_method, in_frame, loss_problem, make_frame
-from .threads import thread_count
+from .runtime.pool import thread_count
+from .strategies.evaluate_rows import Prepared
 
 __all__ = ["Plan"]
 

@@ -7,11 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .float_errors import no_float_errors
-from .label_rows import sigmoid_rows
-from .labels import Samples, out_for, overwritten, require_logits, sigmoid_samples, weights_and_share
-from .row_units import RowsOut, each_part, rows_of_a_unit
-from .tiles import contiguous
+from .arguments.arrays import contiguous
+from .arguments.float_errors import no_float_errors
+from .arguments.labels import (
+    Samples,
+    out_for,
+    overwritten,
+    require_logits,
+    sigmoid_samples,
+    weights_and_share,
+)
+from .logits.multilabel import sigmoid_rows
+from .logits.shares import RowsOut, each_part, rows_of_a_unit
 
 
 @no_float_errors

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import checks
-from .class_rows import CLASSES, PROBABILITIES, cross_entropy_rows, softmax_rows
-from .float_errors import no_float_errors
-from .labels import (
+from .arguments import checks
+from .arguments.arrays import contiguous
+from .arguments.float_errors import no_float_errors
+from .arguments.labels import (
     Samples,
     out_for,
     overwritten,
@@ -20,9 +20,9 @@ from .labels import (
     softmax_samples,
     weights_and_share,
 )
-from .row_powers import room_for
-from .row_units import RowsOut, each_part, rows_of_a_unit
-from .tiles import contiguous
+from .logits.classes import CLASSES, PROBABILITIES, cross_entropy_rows, softmax_rows
+from .logits.shares import RowsOut, each_part, rows_of_a_unit
+from .logits.weigh import room_for
 
 
 @no_float_errors

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import checks
-from .finish import finish
-from .float_errors import no_float_errors
+from .arguments import checks
+from .arguments.arrays import FLOAT32, FLOAT64
+from .arguments.float_errors import no_float_errors
+from .arguments.problem import check_wrt
 from .names import AUTO, KERNELS, METHODS, WRT
-from .pair_loops import pair_loops
-from .problem import FLOAT32, FLOAT64, check_wrt
-from .scan import scan
-from .shortcuts import has_shortcut, shortcut_loops
+from .strategies.direct.pairs import pair_loops
+from .strategies.direct.shortcuts import has_shortcut, shortcut_loops
+from .strategies.sums.scan import scan
+from .strategies.tails.finish import finish
 from .warming_methods import fast_functions, variants
 
 _DOMAINS = ("line", "circle")

@@ -6,23 +6,23 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .cell_accuracy import sampler
-from .cell_bins import bin_loops
-from .cell_geometry import EVEN, GROWING, touching
-from .cell_geometry import KNOTS as ON_KNOTS
-from .cell_middle import give, middle, weigh
-from .cell_points import point_passes
-from .certify import certify
 from .families import Variant, row_parameters
-from .grid_points import grid_passes
-from .lanes import total
 from .names import AUTO, CIRCLE_ONLY, COMPACT, JUMPS, KNOTS, ORDERS
-from .products import product
-from .sorted_points import sorted_passes, sorter
-from .tail_intervals import summary, tests
-from .tail_sums import gather, node_loops, spread
-from .window import window_loops
-from .window_near import near_loops
+from .numerics.matmul import product
+from .strategies.cells.bin_sums import bin_loops
+from .strategies.cells.middle import give, middle, weigh
+from .strategies.cells.moments import point_passes
+from .strategies.cells.sorted_points import sorted_passes, sorter
+from .strategies.grid.grid_points import grid_passes
+from .strategies.sums.partials import total
+from .strategies.sums.places import EVEN, GROWING, touching
+from .strategies.sums.places import KNOTS as ON_KNOTS
+from .strategies.sums.reach import sampler
+from .strategies.tails.certificate import certify
+from .strategies.tails.intervals import summary, tests
+from .strategies.tails.tail_sums import gather, node_loops, spread
+from .strategies.window.near import near_loops
+from .strategies.window.window import window_loops
 
 
 def variants(kernel: str, domains: tuple[str, ...] = ("line", "circle")) -> list[Variant]:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kdexent.distributions import common_shape, in_range, masses
-from kdexent.float_errors import no_float_errors
-from kdexent.problem import FLOAT32, FLOAT64
+from kdexent.arguments.arrays import FLOAT32, FLOAT64
+from kdexent.arguments.distributions import common_shape, in_range, masses
+from kdexent.arguments.float_errors import no_float_errors
 
 
 @no_float_errors

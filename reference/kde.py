@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kdexent import checks
-from kdexent.float_errors import no_float_errors
-from kdexent.problem import Problem, Rows, check_wrt, density_problem, loss_problem
+from kdexent.arguments import checks
+from kdexent.arguments.float_errors import no_float_errors
+from kdexent.arguments.problem import Problem, Rows, check_wrt, density_problem, loss_problem
 
 from .families import Floats, Kernel
 from .wrapped import make_kernel

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kdexent.float_errors import no_float_errors
-from kdexent.linear_samples import LinearSamples, linear_samples, require_finite_scores, scores_of
+from kdexent.arguments.float_errors import no_float_errors
+from kdexent.arguments.linear_samples import LinearSamples, linear_samples, require_finite_scores, scores_of
 
 from .softmax_loss import log_softmax, slopes
 

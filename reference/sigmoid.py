@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kdexent.float_errors import no_float_errors
-from kdexent.labels import Samples, moderate, require_logits, sigmoid_samples
+from kdexent.arguments.float_errors import no_float_errors
+from kdexent.arguments.labels import Samples, moderate, require_logits, sigmoid_samples
 
 from .softmax_loss import shaped, share_of_a_sample
 

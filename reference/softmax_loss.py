@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kdexent import checks
-from kdexent.float_errors import no_float_errors
-from kdexent.labels import Samples, moderate, require_logits, require_probabilities, softmax_samples
+from kdexent.arguments import checks
+from kdexent.arguments.float_errors import no_float_errors
+from kdexent.arguments.labels import Samples, moderate, require_logits, require_probabilities, softmax_samples
 
 
 @no_float_errors

@@ -4,7 +4,7 @@
     python tests/bits.py --save before.json   the hash of each, by name
     python tests/bits.py --against before.json   which of them differ
 
-It calls public names alone, so that it also runs on revisions before or after files moved. Bits differ between
+It calls public names alone, so that it also runs on revisions from before files moved. Bits differ between
 machines: compare what one machine gave.
 """
 
@@ -15,6 +15,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,23 +50,20 @@ def kde(kernel: str, period: float | None, dtype: type) -> Iterator[tuple[str, A
         for method, order in METHODS:
             about = {"bandwidth": h, "kernel": kernel, "period": period, "method": method, "rtol": rtol}
             about["order"] = order
-            name = f"{kernel} {'line' if period is None else 'circle'} {dtype.__name__} {scene} {method} {order}"
+            name = (
+                f"{kernel} {'line' if period is None else 'circle'} {dtype.__name__} {scene} {method} {order}"
+            )
 
-            def plan(x=x, a=a, b=b, bins=bins, about=about):
-                return kdexent.Plan(x, a, b, bins=bins, **about)
-
+            problem = {"bins": bins, **about}
+            plan = partial(kdexent.Plan, x, a, b, **problem)
             calls = {
-                "loss": lambda x=x, z=z, about=about: kdexent.loss(x, z, a, b, bins=bins, **about),
-                "by z": lambda x=x, z=z, about=about: kdexent.loss_and_grad(x, z, a, b, bins=bins, **about),
-                "by all": lambda x=x, z=z, about=about: kdexent.loss_and_grad(
-                    x, z, a, b, bins=bins, wrt=WRT, **about
-                ),
-                "log_density": lambda x=x, z=z, about=about: kdexent.log_density(
-                    x, z, np.linspace(-1.0, 8.0, 21), **about
-                ),
-                "plan by z": lambda z=z, plan=plan: plan().loss_and_grad(z),
-                "plan by all": lambda z=z, plan=plan: plan().loss_and_grad(z, wrt=WRT),
-                "plan log_density": lambda z=z, plan=plan: plan().log_density(z),
+                "loss": partial(kdexent.loss, x, z, a, b, **problem),
+                "by z": partial(kdexent.loss_and_grad, x, z, a, b, **problem),
+                "by all": partial(kdexent.loss_and_grad, x, z, a, b, wrt=WRT, **problem),
+                "log_density": partial(kdexent.log_density, x, z, np.linspace(-1.0, 8.0, 21), **about),
+                "plan by z": lambda plan=plan, z=z: plan().loss_and_grad(z),
+                "plan by all": lambda plan=plan, z=z: plan().loss_and_grad(z, wrt=WRT),
+                "plan log_density": lambda plan=plan, z=z: plan().log_density(z),
             }
             for what, call in calls.items():
                 try:
@@ -133,7 +131,9 @@ def bits_of(result: Any) -> bytes:
 
 
 def main() -> int:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--save", type=Path, metavar="FILE")
     options.add_argument("--against", type=Path, metavar="FILE")
     given = options.parse_args()

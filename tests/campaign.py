@@ -27,8 +27,8 @@ import ratio_oracle
 
 import kdexent
 from kdexent import reference
+from kdexent.arguments.problem import loss_problem
 from kdexent.names import COMPACT
-from kdexent.problem import loss_problem
 
 WRT = ("z", "x", "bandwidth")
 # Error relative to the largest gradient and to the loss that rounding may cost whatever rtol is.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 import kdexent
-from kdexent.checks import LONGEST
+from kdexent.arguments.checks import LONGEST
 from kdexent.names import CIRCLE_ONLY, COMPACT
 
 RTOL = [0.0, 1e-12, 1e-11, 1e-9, 1e-6, 1e-3]

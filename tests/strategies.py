@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 import kdexent
-from kdexent.auto import sums_for
-from kdexent.evaluate_rows import row_shape
+from kdexent.arguments.problem import Request, loss_problem
 from kdexent.names import ORDERS
-from kdexent.problem import Request, loss_problem
-from kdexent.row_data import RowData
+from kdexent.strategies.auto import sums_for
+from kdexent.strategies.evaluate_rows import row_shape
+from kdexent.strategies.sums.blocks import RowData
 
 FAST = [method for method in kdexent.METHODS if method not in ("auto", "direct")]
 # Every method with every order, and without one where it chooses itself or has none.

@@ -5,10 +5,10 @@ import pytest
 from problems import IDS, KERNELS_AND_DOMAINS, random_problem
 from strategies import WAYS, make_sums
 
-from kdexent.cell_sums import CellSums
-from kdexent.row_data import RowData
-from kdexent.rows import Sums
-from kdexent.sorted_sums import SortedSums
+from kdexent.strategies.cells.cell_sums import CellSums
+from kdexent.strategies.cells.sorted_sums import SortedSums
+from kdexent.strategies.row import Sums
+from kdexent.strategies.sums.blocks import RowData
 
 BINS = {
     "few": {"bins": 7},

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from processes import AS_ANYONE, run
 
-from kdexent import entries
-from kdexent.entries import Entries
+from kdexent.runtime import entries
+from kdexent.runtime.entries import Entries
 
 STAMP, KEY = "stamp", ("float64", ("x86_64", "a cpu", "+avx"))
 VALUE = {"code": bytes(range(256)) * 4}

@@ -76,9 +76,9 @@ def test_an_edit_of_any_file_is_noticed(package):
     out = run(
         """
         from pathlib import Path
-        from kdexent import jit
-        folder, stamps = Path(jit.__file__).parent, {jit._package_stamp()}
-        files = sorted(folder.glob("*.py"))
+        from kdexent.runtime import jit
+        folder, stamps = Path(jit.__file__).parents[1], {jit._package_stamp()}
+        files = sorted(folder.rglob("*.py"))
         for path in files:
             source = path.read_bytes()
             path.write_bytes(source + b"#")
@@ -146,7 +146,7 @@ def test_warmup_leaves_nothing_to_compile(tmp_path):
     out = run(
         """
         import kdexent
-        from kdexent import jit
+        from kdexent.runtime import jit
         kdexent.warmup("epanechnikov", domain="line", plans=True)
         def refuse(*args):
             raise AssertionError("compiled after warmup")
@@ -175,9 +175,9 @@ def test_cached_code_and_new_code_do_not_mix(tmp_path):
     code = """
         import sys
         import numpy as np
-        from kdexent.cell_geometry import OUTSIDE, even
-        from kdexent.cell_points import point_passes
-        from kdexent.units import new_counter
+        from kdexent.strategies.sums.places import OUTSIDE, even
+        from kdexent.strategies.cells.moments import point_passes
+        from kdexent.runtime.units import new_counter
         for kind in "{kinds}".split():
             cells = even(0.0, 4.0, 1.0)
             if kind == "knots":

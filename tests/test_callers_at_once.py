@@ -12,7 +12,7 @@ from problems import random_problem
 from processes import run
 
 import kdexent
-from kdexent import threads
+from kdexent.runtime import pool
 
 # Eight callers, small and large problems mixed, while one more keeps the layer itself at work.
 EIGHT_CALLERS = """
@@ -111,7 +111,7 @@ class Together:
 
 @pytest.fixture
 def four_helpers(monkeypatch):
-    monkeypatch.setattr(threads, "_most_helpers", lambda: 4)
+    monkeypatch.setattr(pool, "_most_helpers", lambda: 4)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_callers_share_the_threads_that_one_may_have(four_helpers, callers, n_th
 
     def call(_):
         start.wait()
-        threads.run_blocks(30, seen, n_threads)
+        pool.run_blocks(30, seen, n_threads)
 
     with ThreadPoolExecutor(callers) as workers:
         list(workers.map(call, range(callers)))
@@ -136,15 +136,15 @@ def test_helpers_are_free_again_after_an_exception(four_helpers):
 
     for _ in range(3):
         with pytest.raises(RuntimeError, match="a block failed"):
-            threads.run_blocks(30, fail, 3)
+            pool.run_blocks(30, fail, 3)
     seen = Together(after=15)
-    threads.run_blocks(30, seen, 3)
+    pool.run_blocks(30, seen, 3)
     assert seen.most == 3
 
 
 def test_blocks_may_run_blocks():
     seen = Together()
-    threads.run_blocks(4, lambda block: threads.run_blocks(4, seen, 2), 2)
+    pool.run_blocks(4, lambda block: pool.run_blocks(4, seen, 2), 2)
     assert seen.now == 0 and seen.most <= 2
 
 
@@ -158,8 +158,8 @@ def test_inside_a_joblib_worker():
         {PROBLEM}
 
         def work(seed):
-            from kdexent import threads
-            return threads.available(), kdexent.loss(x, z, -1, 1, bandwidth=0.1)
+            from kdexent.runtime import pool
+            return pool.available(), kdexent.loss(x, z, -1, 1, bandwidth=0.1)
 
         expected = kdexent.loss(x, z, -1, 1, bandwidth=0.1)
         cores = joblib.cpu_count()
@@ -193,11 +193,11 @@ def test_inside_a_compilation(tmp_path):
     out = run(
         """
         import numba, numpy as np, kdexent
-        from kdexent import threads
+        from kdexent.runtime import pool
         from numba.extending import overload
 
-        threads.available = lambda: 2
-        threads._most_helpers = lambda: 1
+        pool.available = lambda: 2
+        pool._most_helpers = lambda: 1
         x, z = np.random.default_rng(0).normal(size=(2, 100_000))
 
         def of_one_point():

@@ -10,7 +10,7 @@ from moments import Moments
 from processes import run
 
 import kdexent
-from kdexent import threads
+from kdexent.runtime import pool
 
 POINTS = 200_000  # that two threads share
 
@@ -62,8 +62,8 @@ def bits(results):
 
 @pytest.fixture
 def two_threads(monkeypatch):
-    monkeypatch.setattr(threads, "available", lambda: 2)
-    monkeypatch.setattr(threads, "_most_helpers", lambda: 1)
+    monkeypatch.setattr(pool, "available", lambda: 2)
+    monkeypatch.setattr(pool, "_most_helpers", lambda: 1)
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -77,14 +77,14 @@ def test_a_call_at_any_step_of_another(two_threads, name):
         assert bits(call()) == expected
 
     traced = sys.gettrace()
-    files = {str(path) for path in Path(kdexent.__file__).parent.glob("*.py")}
+    files = {str(path) for path in Path(kdexent.__file__).parent.rglob("*.py")}
     sys.settrace(Moments(seen, files, again))
     try:
         found = call()
     finally:
         sys.settrace(traced)
     assert bits(found) == expected and next(calls) > 50
-    assert not threads._at_work and not threads._offered
+    assert not pool._at_work and not pool._offered
     assert {"_share", "do", "_enter", "_leave"} <= {function for function, *_ in seen}
 
 
@@ -143,8 +143,8 @@ def test_calls_from_handlers_of_random_signals():
     while time.monotonic() < end or deepest < 3:
         assert call() == expected
     signal.setitimer(signal.ITIMER_REAL, 0)
-    from kdexent import threads
-    print(within > 20, deepest, len(threads._at_work), len(threads._offered))
+    from kdexent.runtime import pool
+    print(within > 20, deepest, len(pool._at_work), len(pool._offered))
     """
     )
     assert out == "True 3 0 0"
@@ -243,11 +243,11 @@ def test_a_fork_at_any_step():
         + """
 import os, time, warnings
 import numpy as np, kdexent
-from kdexent import threads
+from kdexent.runtime import pool
 from moments import Moments
 
 warnings.simplefilter("ignore")
-threads._most_helpers = lambda: 1
+pool._most_helpers = lambda: 1
 x, z = np.random.default_rng(0).normal(size=(2, 250_000))
 CALLS = {
     "units": lambda: kdexent.loss_and_grad(x, z, -1, 1, bandwidth=0.1, bins=64, n_threads=2),
@@ -268,7 +268,7 @@ for name, call in CALLS.items():
                 sys.settrace(None)
 
     for _ in range(2):
-        sys.settrace(Moments(seen, {threads.__file__}, fork))
+        sys.settrace(Moments(seen, {pool.__file__}, fork))
         try:
             loss, gradient = call()
         except BaseException:

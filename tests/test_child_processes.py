@@ -79,7 +79,7 @@ def test_fork_while_another_thread_compiles(tmp_path):
         """
         import os, threading, time, warnings
         import numpy as np, kdexent
-        from kdexent import jit
+        from kdexent.runtime import jit
         warnings.simplefilter("ignore")
         started, specialise = threading.Event(), jit._specialise
 

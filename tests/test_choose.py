@@ -10,12 +10,13 @@ from pyarrow import parquet
 from typer.testing import CliRunner
 
 import kdexent
-from kdexent import choice_bench, choice_bins, choosing, stopwatch
-from kdexent.choice import Asked, Choice, Measured
-from kdexent.choice_strategies import candidates
+from kdexent.choosing.candidates import candidates
+from kdexent.choosing.choice import Asked, Choice, Measured
+from kdexent.choosing.quadrature import converged_loss
+from kdexent.choosing.recommend import bin_counts, recommend, trials
 from kdexent.cli.app import app
 from kdexent.cli.defaults import silverman
-from kdexent.converged import converged_loss
+from kdexent.measure import timing
 
 RNG = np.random.default_rng(5)
 X, Z = RNG.uniform(0, 6, 60), RNG.normal(size=60)
@@ -25,9 +26,9 @@ PLAIN = {"a": 1.0, "b": 4.0, "bandwidth": 0.3, "bins": 16}
 @pytest.fixture(autouse=True)
 def in_a_hurry(monkeypatch):
     """Time every call once: no test asserts a time."""
-    monkeypatch.setattr(stopwatch, "_BUDGET", 0.0)
-    monkeypatch.setattr(stopwatch, "_FEWEST", 1)
-    monkeypatch.setattr(stopwatch, "_SAMPLE", 0.0)
+    monkeypatch.setattr(timing, "_BUDGET", 0.0)
+    monkeypatch.setattr(timing, "_FEWEST", 1)
+    monkeypatch.setattr(timing, "_SAMPLE", 0.0)
 
 
 def choose(x=X, z=Z, **options):
@@ -104,7 +105,7 @@ def test_integral_over_kinks_and_jumps(kernel):
 
 
 def test_integral_known_roughly(monkeypatch):
-    monkeypatch.setattr(choice_bins, "_SECONDS", 0.0)
+    monkeypatch.setattr(bin_counts, "_SECONDS", 0.0)
     choice = choose(kernel="laplace", bandwidth=0.1)
     assert choice.uncertainty > 1e-9
     assert any("is known to" in note and "kinks" in note for note in choice.notes)
@@ -151,7 +152,7 @@ def test_strategies_that_do_not_apply_are_noted(monkeypatch):
             raise ValueError("method 'auto' is off today")
         return compute(*arguments, method=method, **options)
 
-    monkeypatch.setattr(choice_bench, "loss_and_grad", refusing)
+    monkeypatch.setattr(trials, "loss_and_grad", refusing)
     choice = choose(methods=["auto", "direct"])
     assert [row.method for row in choice.strategies] == ["direct"]
     assert "Left out: auto (method 'auto' is off today)." in choice.notes
@@ -196,7 +197,7 @@ def test_methods_and_bin_counts():
     ],
 )
 def test_bad_arguments(options, kind, message, monkeypatch):
-    monkeypatch.setattr(choosing, "measure_strategies", lambda *_: pytest.fail("measured bad input"))
+    monkeypatch.setattr(recommend, "measure_strategies", lambda *_: pytest.fail("measured bad input"))
     with pytest.raises(kind, match=message):
         choose(**options)
 
@@ -210,8 +211,8 @@ def test_progress_counts_to_the_end():
 
 
 def test_too_many_pairs_for_direct(monkeypatch):
-    monkeypatch.setattr(choice_bench, "_DIRECT_PAIRS", 10)
-    monkeypatch.setattr(choice_bench, "_DIRECT_PAIRS_OF_BINS", 10)
+    monkeypatch.setattr(trials, "_DIRECT_PAIRS", 10)
+    monkeypatch.setattr(trials, "_DIRECT_PAIRS_OF_BINS", 10)
     choice = choose(methods="auto")
     assert choice.asked.exact == "auto at rtol = 1e-13" in str(choice)
     assert choice.best.gradient_error < 1e-9
@@ -222,8 +223,8 @@ def test_slow_calls_are_timed_once():
         pytest.fail("timed again")
 
     turns = []
-    assert stopwatch.medians([never, lambda: None], [7.0, 1e-6], lambda: turns.append(1))[0] == 7.0
-    assert len(turns) == stopwatch.TURNS
+    assert timing.medians([never, lambda: None], [7.0, 1e-6], lambda: turns.append(1))[0] == 7.0
+    assert len(turns) == timing.TURNS
 
 
 ASKED = Asked(10, 1, 0.0, 1.0, 0.1, "gaussian", 64, 64, "midpoint", None, False, 1e-9, None, "direct")

@@ -9,25 +9,14 @@ import llvmlite.binding
 import pytest
 
 import kdexent
-from kdexent import (
-    cell_bins,
-    cell_middle,
-    cell_points,
-    class_rows,
-    gaussian_runs,
-    half_angles,
-    jit,
-    label_rows,
-    mass_rows,
-    pair_loops,
-    separable,
-    sorted_points,
-    tail_sums,
-    window,
-    window_near,
-)
+from kdexent.arguments.arrays import FLOAT64
 from kdexent.families import FORMULAS, Variant
-from kdexent.problem import FLOAT64
+from kdexent.logits import classes, masses, multilabel
+from kdexent.runtime import jit
+from kdexent.strategies.cells import bin_sums, middle, moments, sorted_points
+from kdexent.strategies.direct import gaussian_runs, half_angles, pairs, separable
+from kdexent.strategies.tails import tail_sums
+from kdexent.strategies.window import near, window
 
 PACKAGE = Path(kdexent.__file__).parent
 
@@ -93,8 +82,8 @@ def sums_that_depend_on_addresses(code):
 )
 def test_pair_loops(monkeypatch, formula, loop):
     circle = "circle" in formula or formula in ("von_mises", "fourier")
-    asm = assembly(monkeypatch, pair_loops.pair_loops)
-    code = asm(getattr(pair_loops.pair_loops(Variant(formula, circle)), loop))
+    asm = assembly(monkeypatch, pairs.pair_loops)
+    code = asm(getattr(pairs.pair_loops(Variant(formula, circle)), loop))
     packed = r"\bvsubpd\b" if loop == "highest" else r"\bvf(n?m)(add|sub)\w+pd\b"
     assert re.search(packed, code), "no packed arithmetic"
     assert not re.search(r"\b(call|jmp)\w*\s+\S*\b(exp2?|pow|sin|cos|log)\b", code), (
@@ -128,9 +117,9 @@ def test_products(monkeypatch, make, name, loop):
 
 @x86_with_fma
 @pytest.mark.parametrize("name", ["moments", "values"])
-@pytest.mark.parametrize("make", [cell_points.point_passes, sorted_points.sorted_passes])
+@pytest.mark.parametrize("make", [moments.point_passes, sorted_points.sorted_passes])
 def test_passes_over_points(monkeypatch, make, name):
-    about = (12, "even", False) if make is cell_points.point_passes else (12, False)
+    about = (12, "even", False) if make is moments.point_passes else (12, False)
     code = assembly(monkeypatch, make)(getattr(make(*about), name))
     assert len(re.findall(r"\bv(fmadd|fnmadd|fmsub)\w*pd\s.*%[yz]mm", code)) > 10
     assert not re.search(r"\b(call|jmp)\w*\s+\S*\b(exp2?|pow|floor)\b", code)
@@ -140,12 +129,12 @@ def test_passes_over_points(monkeypatch, make, name):
 @pytest.mark.parametrize(
     ("make", "about"),
     [
-        (class_rows.softmax_rows, (FLOAT64, False)),
-        (class_rows.cross_entropy_rows, (FLOAT64, "classes", True)),
-        (class_rows.cross_entropy_rows, (FLOAT64, "probabilities", True)),
-        (label_rows.sigmoid_rows, (FLOAT64, True)),
-        (mass_rows.mass_rows, ("entropy", FLOAT64)),
-        (mass_rows.mass_rows, ("relative", FLOAT64)),
+        (classes.softmax_rows, (FLOAT64, False)),
+        (classes.cross_entropy_rows, (FLOAT64, "classes", True)),
+        (classes.cross_entropy_rows, (FLOAT64, "probabilities", True)),
+        (multilabel.sigmoid_rows, (FLOAT64, True)),
+        (masses.mass_rows, ("entropy", FLOAT64)),
+        (masses.mass_rows, ("relative", FLOAT64)),
     ],
     ids=lambda value: getattr(value, "__name__", None) or "-".join(map(str, value)),
 )
@@ -163,8 +152,8 @@ GAUSSIAN = Variant("gaussian")
     ("make", "about"),
     [
         (window.window_loops, (GAUSSIAN, False)),
-        (window_near.near_loops, (GAUSSIAN, False)),
-        (cell_bins.bin_loops, (GAUSSIAN,)),
+        (near.near_loops, (GAUSSIAN, False)),
+        (bin_sums.bin_loops, (GAUSSIAN,)),
         (tail_sums.node_loops, (GAUSSIAN,)),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -179,7 +168,7 @@ def test_loops_over_pairs_in_reach(monkeypatch, make, about):
 
 @x86_with_fma
 def test_steps_between_the_passes_over_points(monkeypatch):
-    code = assembly(monkeypatch, cell_middle.middle)(cell_middle.middle(GAUSSIAN))
+    code = assembly(monkeypatch, middle.middle)(middle.middle(GAUSSIAN))
     assert len(re.findall(r"\bv(fmadd|fnmadd|fmsub)\w*pd\s.*%[yz]mm", code)) > 8
     assert not re.search(r"\b(call|jmp)\w*\s+\S*\b(exp2?|pow)\b", code)
 
@@ -200,7 +189,7 @@ def test_flags_come_from_one_place():
 def test_that_place_states_the_flags_and_the_error_model_of_everything():
     compiled = [
         node
-        for node in ast.walk(ast.parse((PACKAGE / "jit.py").read_text()))
+        for node in ast.walk(ast.parse((PACKAGE / "runtime/jit.py").read_text()))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "njit"
     ]
     assert len(compiled) == 4

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from kdexent import cores, threads
+from kdexent.runtime import cores, pool
 
 ALLOWED = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 several = pytest.mark.skipif(len(ALLOWED) < 2, reason="one core, or no choice of it")
@@ -76,7 +76,7 @@ def test_a_helper_lingers_only_on_a_core_of_its_own_and_for_more_work(monkeypatc
         both.wait()
         counter[:] = 2  # all units taken and done
 
-    monkeypatch.setattr(threads, "_most_helpers", lambda: 1)
-    threads.run_units(2, work, 2, more_soon)
+    monkeypatch.setattr(pool, "_most_helpers", lambda: 1)
+    pool.run_units(2, work, 2, more_soon)
     callers = lengths.pop(threading.current_thread().name)
     assert [length > callers for length in lengths.values()] == [apart and more_soon]

@@ -9,7 +9,7 @@ import pytest
 from moments import Moments
 from processes import run
 
-from kdexent import threads, units
+from kdexent.runtime import pool, units
 
 # A call, and the same with more work than anybody waits for; or a call that is repeated so often.
 INTERRUPTED = {
@@ -51,8 +51,8 @@ def test_ctrl_c_between_blocks(work):
             print("finished")
         except KeyboardInterrupt:
             print("interrupted")
-        from kdexent import threads
-        print(len(threads._at_work), round(kdexent.loss([0.3], [0.0], -0.1, 0.1, bandwidth=0.2, bins=8), 10))
+        from kdexent.runtime import pool
+        print(len(pool._at_work), round(kdexent.loss([0.3], [0.0], -0.1, 0.1, bandwidth=0.2, bins=8), 10))
     """)
     assert out == "interrupted\n0 0.4755162458"
 
@@ -63,13 +63,13 @@ def test_ctrl_c_while_compiling(tmp_path):
         """
         import os, signal, threading
         import numpy as np, kdexent
-        from kdexent import jit
+        from kdexent.runtime import jit
 
         specialise, threads, presses = jit._specialise, set(), 0
 
         def interrupted(*arguments):
             if threading.current_thread() not in threads:
-                threads.add(threading.current_thread())
+                pool.add(threading.current_thread())
                 os.kill(os.getpid(), signal.SIGINT)
             return specialise(*arguments)
 
@@ -121,13 +121,13 @@ class Work:
 
 @pytest.fixture
 def one_helper(monkeypatch):
-    monkeypatch.setattr(threads, "_most_helpers", lambda: 1)
-    threads.run_blocks(4, Work(4).block, 2)
+    monkeypatch.setattr(pool, "_most_helpers", lambda: 1)
+    pool.run_blocks(4, Work(4).block, 2)
 
 
 WAYS = {
-    "blocks": lambda work: threads.run_blocks(work.count, work.block, 2),
-    "units": lambda work: threads.run_units(work.count, work.unit, 2),
+    "blocks": lambda work: pool.run_blocks(work.count, work.block, 2),
+    "units": lambda work: pool.run_units(work.count, work.unit, 2),
 }
 
 
@@ -135,7 +135,7 @@ WAYS = {
 def test_ctrl_c_at_any_step(one_helper, way):
     traced, pressed, finished = sys.gettrace(), set(), 0
     while finished < 20:  # which steps a call takes is a matter of time
-        work, presses = Work(6), Moments(pressed, {threads.__file__}, press)
+        work, presses = Work(6), Moments(pressed, {pool.__file__}, press)
         try:
             sys.settrace(presses)
             WAYS[way](work)
@@ -147,7 +147,7 @@ def test_ctrl_c_at_any_step(one_helper, way):
         finally:
             sys.settrace(traced)
         assert work.now == 0, f"{presses.moment}: somebody is at work still"
-        assert not threads._at_work, f"{presses.moment}: somebody counts as at work still"
+        assert not pool._at_work, f"{presses.moment}: somebody counts as at work still"
     assert {"_share", "_enter", "_offer", "do", "close", "_leave"} <= {name for name, *_ in pressed}
 
 
@@ -173,5 +173,5 @@ def test_ctrl_c_again_and_again_while_helpers_end(one_helper, monkeypatch):
 
     monkeypatch.setattr(time, "sleep", impatient)
     with pytest.raises(KeyboardInterrupt):
-        threads.run_blocks(2, block, 2)
-    assert ended and not threads._at_work
+        pool.run_blocks(2, block, 2)
+    assert ended and not pool._at_work

@@ -8,8 +8,9 @@ import pytest
 from problems import IDS, KERNELS_AND_DOMAINS, Rounding, assert_gradients_agree, assert_losses_agree
 
 import kdexent
-from kdexent import reference, tails
+from kdexent import reference
 from kdexent.names import COMPACT, KNOTS
+from kdexent.strategies.tails import tail
 
 WRT = ("z", "x", "bandwidth")
 WAYS = [
@@ -129,7 +130,7 @@ def test_tails(kernel, method):
 @pytest.mark.parametrize("kernel", ["gaussian", "cauchy", "laplace", "triangular"])
 def test_many_points_to_a_tail(monkeypatch, kernel):
     # Intervals are interpolated over where they hold many pairs; some thousand are many here.
-    monkeypatch.setattr(tails, "_PAIRS", 100)
+    monkeypatch.setattr(tail, "_PAIRS", 100)
     x, z = data(4, 700)
     x = np.round(x, 1) + 1e-5 * z
     check(

@@ -11,7 +11,8 @@ import pytest
 from processes import run
 
 import kdexent
-from kdexent import kept, threads
+from kdexent.arguments import kept
+from kdexent.runtime import pool
 
 POINTS = 250_000
 
@@ -75,9 +76,9 @@ def no_collector():
 @pytest.mark.parametrize("name", CALLS)
 def test_data_are_free_when_a_call_has_returned(monkeypatch, no_collector, name, helpers, bad):
     # At once, without the collector, which may come late.
-    monkeypatch.setattr(threads, "_helpers", set())
+    monkeypatch.setattr(pool, "_helpers", set())
     for attribute, value in HELPERS[helpers].items():
-        monkeypatch.setattr(threads, attribute, value)
+        monkeypatch.setattr(pool, attribute, value)
     data = [*np.random.default_rng(0).normal(size=(2, POINTS)), np.empty(POINTS)]
     data[:2] = (array.copy() for array in data[:2])
     if bad:
@@ -94,8 +95,8 @@ def test_data_are_free_when_a_call_has_returned(monkeypatch, no_collector, name,
     while any(reference() is not None for reference in references) and time.monotonic() < end:
         time.sleep(0.001)
     assert [reference() is None for reference in references] == [True, True, True]
-    assert not threads._at_work and not threads._offered
-    assert threads._calls.qsize() <= len(threads._helpers)
+    assert not pool._at_work and not pool._offered
+    assert pool._calls.qsize() <= len(pool._helpers)
 
 
 def test_threads_that_cannot_be_started():
@@ -103,40 +104,40 @@ def test_threads_that_cannot_be_started():
     out = run("""
         import threading, tracemalloc
         import numpy as np, kdexent
-        from kdexent import threads
+        from kdexent.runtime import pool
 
-        threads.available = lambda: 2
-        threads._most_helpers = lambda: 1
+        pool.available = lambda: 2
+        pool._most_helpers = lambda: 1
         x, z = np.random.default_rng(0).normal(size=(2, 250_000))
         out = np.empty(250_000)
 
         def call():
             return kdexent.loss_and_grad(x.copy(), z.copy(), -1, 1, bandwidth=0.1, bins=40, out=out)[0]
 
-        threads.start, start = lambda *_: False, threads.start
+        pool.start, start = lambda *_: False, pool.start
         alone = call()  # which imports and compiles, if need be
-        threads.start = start
+        pool.start = start
         threading.stack_size(2**47)
         call()
         tracemalloc.start()
         print({call() for _ in range(20)} == {alone}, tracemalloc.get_traced_memory()[0] < 100_000)
-        print(len(threads._helpers), len(threads._offered), threads._calls.qsize())
+        print(len(pool._helpers), len(pool._offered), pool._calls.qsize())
     """)
     assert out == "True True\n0 0 0"
 
 
 def test_helpers_that_die_are_replaced(monkeypatch):
-    monkeypatch.setattr(threads, "_helpers", set())
-    monkeypatch.setattr(threads, "_most_helpers", lambda: 1)
+    monkeypatch.setattr(pool, "_helpers", set())
+    monkeypatch.setattr(pool, "_most_helpers", lambda: 1)
     monkeypatch.setattr("sys.unraisablehook", lambda _: None)
-    take, names = threads._Place.take, set()
+    take, names = pool._Place.take, set()
 
     def die(place, seat):
         take(place, seat)
         raise MemoryError
 
     for mortal in (True, False):
-        monkeypatch.setattr(threads._Place, "take", die if mortal else take)
+        monkeypatch.setattr(pool._Place, "take", die if mortal else take)
         for _ in range(5):
             both = threading.Barrier(2, timeout=60)
 
@@ -144,9 +145,9 @@ def test_helpers_that_die_are_replaced(monkeypatch):
                 names.add(threading.get_ident())
                 both.wait()
 
-            threads.run_blocks(2, block, 2)
+            pool.run_blocks(2, block, 2)
     assert len(names) > 2
-    assert not threads._at_work and not threads._taken
+    assert not pool._at_work and not pool._taken
 
 
 def many_bins(step):

@@ -6,9 +6,11 @@ from problems import IDS, KERNELS_AND_DOMAINS, random_problem
 from ways import refusal
 
 import kdexent
-from kdexent import row_data, row_units, threads
-from kdexent.direct import direct
-from kdexent.problem import loss_problem
+from kdexent.arguments.problem import loss_problem
+from kdexent.logits import shares
+from kdexent.runtime import pool
+from kdexent.strategies.direct.direct import direct
+from kdexent.strategies.sums import blocks
 
 WRT = ("z", "x", "bandwidth")
 THREADS = [2, 1000, 1, None, 0, -1]
@@ -20,9 +22,9 @@ SHAPES = {"row": (20_000, (), 128), "batch": (100, (800,), 32)}
 @pytest.fixture(autouse=True)
 def several_threads(monkeypatch):
     """Let short rows use threads too, and more of them than the machine may have."""
-    monkeypatch.setattr(row_data, "_LIGHT", 0)
-    monkeypatch.setattr(threads, "available", lambda: 3)
-    monkeypatch.setattr(threads, "_most_helpers", lambda: 2)
+    monkeypatch.setattr(blocks, "_LIGHT", 0)
+    monkeypatch.setattr(pool, "available", lambda: 3)
+    monkeypatch.setattr(pool, "_most_helpers", lambda: 2)
 
 
 def skip_unless_it_applies(method, x, z, options):
@@ -142,7 +144,7 @@ def classifiers():
 def test_same_bits_of_the_softmax_family(monkeypatch):
     expected = None
     for repeat in range(REPEATS):
-        monkeypatch.setattr(row_units, "available", lambda threads=1 + repeat % 3: threads)
+        monkeypatch.setattr(shares, "available", lambda threads=1 + repeat % 3: threads)
         found = [np.asarray(value).tobytes() for value in classifiers()]
         expected = expected or found
         assert found == expected

@@ -9,8 +9,8 @@ import pytest
 
 import kdexent
 from kdexent import reference
-from kdexent.bins import most_bins
-from kdexent.gauss import gauss_legendre
+from kdexent.arguments.bins import most_bins
+from kdexent.arguments.gauss import gauss_legendre
 
 X, Z = np.linspace(0, 5, 7), np.zeros(7)
 WHERE = {"a": 1.0, "b": 4.0, "bandwidth": 0.5}
@@ -84,7 +84,7 @@ def test_bins_where_the_process_may_have_less_than_the_machine():
     code = """if True:
         import resource, kdexent
         from kdexent import reference
-        from kdexent.bins import most_bins
+        from kdexent.arguments.bins import most_bins
         resource.setrlimit(resource.RLIMIT_AS, (2 * 10**9, 2 * 10**9))
         try:
             reference.loss([0.0], [0.0], 0, 1, bandwidth=1, bins=min(10**9, most_bins()))

@@ -24,7 +24,10 @@ def test_a_first_call_from_the_cache_loads_no_compiler(tmp_path):
         print([name for name in {names} if name in sys.modules])
     """
     compiler = ["numba.np.arraymath", "numba.np.linalg", "numba.typed.typeddict", "scipy.linalg"]
-    methods = ["kdexent.cells", "kdexent.window", "kdexent.grid", "kdexent.tails", "concurrent.futures"]
+    methods = [
+        *(f"kdexent.strategies.{room}" for room in ("cells.layout", "window", "grid", "tails.tail")),
+        "concurrent.futures",
+    ]
     for points, bins, names in ((100, 32, compiler + methods), (20_000, 256, compiler)):
         code_of = code.format(points=points, bins=bins, names=names)
         run(code_of, NUMBA_CACHE_DIR=str(tmp_path))

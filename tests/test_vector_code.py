@@ -8,9 +8,9 @@ import pytest
 from problems import random_problem
 from processes import run
 
-from kdexent import powers, row_losses, shared_rows, short_rows, table_rows
-from kdexent.arithmetic import log_of_1_and, log_ratio
 from kdexent.names import ORDERS
+from kdexent.numerics.arithmetic import log_of_1_and, log_ratio
+from kdexent.simd import exponentials, row_losses, runs, scatter, transpose
 
 FEATURES = llvmlite.binding.get_host_cpu_features()
 
@@ -28,7 +28,7 @@ def points(order, count=64):
 @orders
 def test_points_with_rows_of_their_own(order):
     v, w, rows, table = points(order)
-    add, take = table_rows.add_moments(order), table_rows.add_polynomials(order)
+    add, take = scatter.add_moments(order), scatter.add_polynomials(order)
 
     @numba.njit
     def both(v, w, rows, table, sums):
@@ -37,7 +37,7 @@ def test_points_with_rows_of_their_own(order):
         for first in range(0, v.shape[0], 8):
             add(w, v, rows, first, table)
 
-    plain_add, plain_take = table_rows._plain_moments(order), table_rows._plain_polynomials(order)
+    plain_add, plain_take = scatter._plain_moments(order), scatter._plain_polynomials(order)
     expected, expected_sums = table.copy(), w.copy()
     for first in range(0, 64, 8):
         plain_take(table, rows, v, first, expected_sums)
@@ -56,8 +56,8 @@ def test_points_that_share_a_row(order, begin, end, copies):
     places = np.random.default_rng(order).permutation(64).astype(np.uint16)
     filled_up = -(-end // 8) * 8
     v[end:filled_up], places[end:filled_up] = v[begin], places[begin]
-    add, bring = shared_rows.add_run(order), shared_rows.together(order)
-    take = shared_rows.take_run(order, copies)
+    add, bring = runs.add_run(order), runs.together(order)
+    take = runs.take_run(order, copies)
 
     @numba.njit
     def all_of_them(z, places, v, begin, end, wide, moments, kept, table, by):
@@ -84,7 +84,7 @@ def test_points_that_share_a_row(order, begin, end, copies):
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_tables_start_rows_at_cache_lines(count):
-    array = table_rows.tables(count, 13)
+    array = scatter.tables(count, 13)
     assert array.shape == (count, 16)
     assert not array.any()
     assert all(row.ctypes.data % 64 == 0 for row in array)
@@ -98,7 +98,7 @@ def test_short_rows_become_columns_and_rows_again(rows, classes, labelled, dtype
     rng, stride = np.random.default_rng(classes), -(-rows // 8) * 8
     zs, labels = rng.normal(size=(rows, classes)).astype(dtype), rng.integers(-1, classes, rows)
     factors, less, slopes = rng.normal(size=(3, stride))
-    columns, write = short_rows.passes(labelled)
+    columns, write = transpose.passes(labelled)
 
     @numba.njit
     def both(zs, rows, classes, stride, w, tops, labels, own, factors, less, slopes, out):
@@ -118,7 +118,7 @@ def test_short_rows_become_columns_and_rows_again(rows, classes, labelled, dtype
         expected, found = expected[1:], found[1:]
         written[each, mine] = slopes[:rows]
         if classes == 1:
-            expected = np.full((1, rows), short_rows.LOWEST)
+            expected = np.full((1, rows), transpose.LOWEST)
     np.testing.assert_array_equal(found, expected if classes > 1 or not labelled else found)
     np.testing.assert_array_equal(tops[:rows], expected.max(axis=0))
     counts = slice(None) if not labelled else labels >= 0
@@ -132,7 +132,7 @@ def test_short_rows_become_columns_and_rows_again(rows, classes, labelled, dtype
 @pytest.mark.parametrize("count", [8, 9, 15, 16, 61])
 def test_exponentials_of_a_row(count, dtype, labelled):
     zs = (np.random.default_rng(0).normal(size=count) * 50).astype(dtype)
-    top_of, powers_of = powers.of_rows(labelled)
+    top_of, powers_of = exponentials.of_rows(labelled)
 
     @numba.njit
     def both(zs, top, w, but, out):
@@ -162,7 +162,7 @@ def test_exponentials_of_columns(classes):
 
     @numba.njit
     def all_of_them(w, tops, totals, zs):
-        powers.powers_of_columns(w, stride, classes, tops, totals, end, zs, zs[:0], 0, 0)
+        exponentials.powers_of_columns(w, stride, classes, tops, totals, end, zs, zs[:0], 0, 0)
 
     all_of_them(w.ravel(), np.where(np.isinf(tops), 0, tops), totals, zs.ravel())
     tops[np.isinf(tops)] = 0
@@ -174,9 +174,9 @@ def test_exponentials_of_columns(classes):
 
 POWERS = """
     import mpmath, numba, numpy as np
-    from kdexent import powers
+    from kdexent.simd import exponentials
 
-    row = powers.of_rows(False)[1]
+    row = exponentials.of_rows(False)[1]
 
     @numba.njit
     def powers_of(x, w):

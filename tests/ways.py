@@ -9,9 +9,9 @@ import pytest
 
 import kdexent
 from kdexent import reference
-from kdexent.cells import MOST_CELLS
+from kdexent.arguments.problem import loss_problem
 from kdexent.names import KNOTS
-from kdexent.problem import loss_problem
+from kdexent.strategies.cells.layout import MOST_CELLS
 
 WRT = ("z", "x", "bandwidth")
 EPS = np.finfo(float).eps

@@ -66,7 +66,7 @@ def bench(
         raise typer.Exit(
             complain('the plot needs matplotlib; pip install "kdexent[bench]", or use --no-plot')
         )
-    from . import run  # noqa: PLC0415  # --help stays fast
+    from .bench import run  # noqa: PLC0415  # --help stays fast
 
     if list_cases:
         status = run.list_cases(quick, filter)

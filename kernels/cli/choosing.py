@@ -13,12 +13,12 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from .. import checks
-from ..choice import Choice
-from ..choice_table import Table as Cells
-from ..choice_table import tables
-from ..choice_words import call, problem
-from ..choosing import choose
+from ..arguments import checks
+from ..choosing.choice import Choice
+from ..choosing.choice_table import Table as Cells
+from ..choosing.choice_table import tables
+from ..choosing.recommend import choose
+from ..choosing.words import call, problem
 from .columns import Columns, Unreadable, read
 from .defaults import interval, silverman
 from .streams import NOT_WRITTEN, complain

@@ -10,9 +10,9 @@ import pytest
 
 import kdexent
 from kdexent import reference
-from kdexent.cases import AUTO, Case, Way, affordable
-from kdexent.cli.exact import Exact
-from kdexent.cli.ways import computation
+from kdexent.measure.cases import AUTO, Case, Way, affordable
+from kdexent.measure.exact import Exact
+from kdexent.measure.ways import computation
 
 IMPLEMENTATIONS = {"fast": kdexent, "reference": reference}
 # More pairs than these take the reference too long.

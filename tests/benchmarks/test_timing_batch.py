@@ -4,7 +4,7 @@ from typing import Any
 
 from side_by_side import measure, side_by_side
 
-from kdexent import cases
+from kdexent.measure import cases
 
 
 @side_by_side([cases.batch(rows=100), cases.batch(rows=2_000)])

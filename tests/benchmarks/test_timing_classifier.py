@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from kdexent.classifier_cases import ClassifierCase, suite
-from kdexent.cli.classifier import compared
+from kdexent.measure.classifier_cases import ClassifierCase, suite
+from kdexent.measure.classifiers import compared
 
 CASES = {case.title: case for case in suite(quick=True)}
 PARAMETERS = [

@@ -4,7 +4,7 @@ from typing import Any
 
 from side_by_side import measure, side_by_side
 
-from kdexent import cases
+from kdexent.measure import cases
 
 CASES = [
     *cases.kernels(points=10_000, bins=64),

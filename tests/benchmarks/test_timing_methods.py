@@ -4,7 +4,7 @@ from typing import Any
 
 from side_by_side import measure_way, way_by_way
 
-from kdexent import cases
+from kdexent.measure import cases
 
 CASES = [
     cases.line(points=10_000, bins=64),

@@ -1,0 +1,116 @@
+"""The quadrature error of both rules and several numbers of bins, and what they cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..arguments import checks
+from ..arguments.bins import most_bins, require_room
+from ..names import AUTO, KNOTS, RULES
+from .candidates import Step, timed, untimed
+from .choice import Measured
+from .quadrature import Converged, converged_loss
+from .trials import Bench, Way
+
+__all__ = ["Quadrature", "bin_counts_of", "bin_ways", "measure_bins"]
+
+_FEWEST = 8
+_DOUBLINGS = range(-3, 3)
+# With more, Gauss's rule is exact to rounding, or kinks leave it no better than midpoints, mostly.
+_MOST_GAUSS = 512
+_AIM = 1e-14
+_ROUNDING = 1e-13  # no error below it is one of quadrature
+_SECONDS = 8.0
+_SLOW = 10.0
+
+
+class Quadrature(NamedTuple):
+    """What `measure_bins` found out."""
+
+    rows: list[Measured]  # all, with their quadrature errors
+    notes: list[str]
+    converged: float
+    uncertainty: float
+
+
+def bin_counts_of(bin_counts: Any, count: int) -> list[int]:
+    """Return the numbers of bins to measure, `count` among them."""
+    if bin_counts is None:
+        given = [max(_FEWEST, round(count * 2.0**k)) for k in _DOUBLINGS]
+        given = [number for number in given if number <= most_bins()]
+    else:
+        if checks.rectangular("bin_counts", bin_counts).ndim != 1:
+            raise ValueError(f"bin_counts must be a sequence of integers, got {bin_counts!r}")
+        given = [checks.integer("bin_counts", number) for number in bin_counts]
+        for index, number in enumerate(given):
+            if number < 1:
+                raise ValueError(f"bin_counts must be at least 1, got bin_counts[{index}] = {number}")
+            require_room(f"bin_counts[{index}]", number)
+    return sorted({count, *given})
+
+
+def bin_ways(bench: Bench, counts: Sequence[int]) -> list[tuple[int, str]]:
+    """Return the bins and rules to measure beside those that were asked for."""
+    return [
+        (count, rule)
+        for rule in RULES
+        for count in counts
+        if (count, rule) != (bench.count, bench.rule) and (rule != "gauss" or count <= _MOST_GAUSS)
+    ]
+
+
+def measure_bins(
+    bench: Bench, rows: list[Measured], own: Measured, others: list[tuple[int, str]], step: Step
+) -> Quadrature:
+    """Measure the strategy of the row `own` at other bins, and the quadrature error of all rows."""
+    step("the converged integral")
+    converged = converged_loss(bench.log_density, bench.intervals, _AIM, _SECONDS)
+    if not np.isfinite(converged.losses).all():
+        note = (
+            "No quadrature errors: part of the target is out of every point's reach, its integral infinite."
+        )
+        return Quadrature(rows, [note], math.nan, math.nan)
+    losses = {(bench.count, bench.rule): bench.exact(bench.count, bench.count, bench.rule, True).losses}
+    ways, more, once, notes = [], [], [], []
+    for count, rule in others:
+        step(f"{count} bins, {rule}")
+        if own.seconds * count / bench.count > _SLOW:
+            notes.append(f"Left out: {count} bins, {rule} (would take too long).")
+            continue
+        truth = bench.exact(count, count, rule, True)
+        way = Way(own.method, own.order, count, rule)
+        try:
+            row, taken = untimed(bench, way, count, truth)
+        except ValueError:
+            way = Way(AUTO, None, count, rule)
+            row, taken = untimed(bench, way, count, truth)
+        losses[count, rule] = truth.losses
+        ways.append(way)
+        more.append(row)
+        once.append(taken)
+    every = rows + timed(bench, ways, more, once, step)
+    errors = {key: _error(values, converged) for key, values in losses.items()}
+    every = [row._replace(quadrature_error=errors[row.bins, row.rule]) for row in every]
+    return Quadrature(
+        every, notes + _notes(bench, errors, converged), float(converged.losses[0]), converged.uncertainty
+    )
+
+
+def _error(losses: Any, converged: Converged) -> float:
+    apart = np.abs(losses - converged.losses) / np.maximum(1, np.abs(converged.losses))
+    return float(apart.max())
+
+
+def _notes(bench: Bench, errors: dict[tuple[int, str], float], converged: Converged) -> list[str]:
+    smallest = max(min(errors.values()), _ROUNDING)
+    if converged.uncertainty <= smallest / 10:
+        return []
+    kinks = " (the kernel has kinks or jumps)" if KNOTS[bench.problem.kernel] else ""
+    return [
+        f"The converged integral is known to {converged.uncertainty:.0e}{kinks}: "
+        "a smaller quadrature error means no more than that."
+    ]

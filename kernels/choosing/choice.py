@@ -1,0 +1,184 @@
+"""What `kdexent.choose` found out: the measured rows, and which of them to take."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, NamedTuple, overload
+
+__all__ = ["Asked", "Choice", "Measured"]
+
+# Far below what a step of training changes, and within reach of quadrature, unlike most values of rtol.
+_BINS_TOLERANCE = 1e-6
+# Times closer than this are one time.
+_SAME_TIME = 1.1
+
+
+class Measured(NamedTuple):
+    """A way to compute loss and gradient, and what was measured of it; errors are the worst row's."""
+
+    method: str
+    order: int | None
+    bins: int
+    rule: str
+    seconds: float  # of one call, compiled before
+    loss_error: float  # |L - L_exact| / max(1, |L_exact|), at these bins
+    gradient_error: float  # max|g - g_exact| / max|g_exact|, at these bins
+    quadrature_error: float  # |L_exact - L_converged| / max(1, |L_converged|); NaN where there is none
+    workspace_bytes: int | None
+    within_rtol: bool  # both errors, rounding apart, in every row
+
+
+class Asked(NamedTuple):
+    """The arguments of the call, as far as its results mention them."""
+
+    points: int
+    rows: int
+    a: Any
+    b: Any
+    bandwidth: Any
+    kernel: str
+    bins: Any  # a number, or edges
+    bin_count: int
+    rule: str
+    period: float | None
+    target: bool
+    rtol: float
+    n_threads: int | None
+    exact: str  # how the exact values were computed
+
+
+class Choice(Sequence[Measured]):
+    """The rows that `kdexent.choose` measured, and what follows from them; str() is a table.
+
+    A sequence of `Measured`: the strategies at the bins and the rule that were asked for, then the
+    fastest of them at other numbers of bins and both rules.
+
+    Attributes
+    ----------
+    asked : Asked
+        What was measured.
+    notes : tuple of str
+        What does not apply, and why, and how well the converged integral is known.
+    converged : float
+        The loss of infinitely many bins, of the first row; NaN where it was not computed.
+    bins_tolerance : float
+        The quadrature error that `best_bins` may have: max(rtol, 1e-6).
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[Measured],
+        asked: Asked,
+        notes: Sequence[str] = (),
+        converged: float = float("nan"),
+        uncertainty: float = float("nan"),
+    ) -> None:
+        self._rows = tuple(rows)
+        self.asked = asked
+        self.notes = tuple(notes)
+        self.converged = converged
+        self.uncertainty = uncertainty
+        self.bins_tolerance = max(asked.rtol, _BINS_TOLERANCE)
+
+    @overload
+    def __getitem__(self, index: int) -> Measured: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Measured, ...]: ...
+    def __getitem__(self, index: int | slice) -> Measured | tuple[Measured, ...]:
+        return self._rows[index]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def strategies(self) -> tuple[Measured, ...]:
+        """The rows at the bins and the rule that were asked for."""
+        return tuple(
+            row for row in self._rows if (row.bins, row.rule) == (self.asked.bin_count, self.asked.rule)
+        )
+
+    @property
+    def quadratures(self) -> tuple[Measured, ...]:
+        """A row for each rule and number of bins, by rule; the best's at those that were asked for."""
+        if self.converged != self.converged:
+            return ()
+        others = self._rows[len(self.strategies) :]
+        return tuple(sorted([self.front_runner, *others], key=lambda row: (row.rule != "midpoint", row.bins)))
+
+    @property
+    def front_runner(self) -> Measured:
+        """The best, or the closest where none is within rtol."""
+        return self.best or min(self.strategies, key=lambda row: row.gradient_error)
+
+    @property
+    def best(self) -> Measured | None:
+        """The fastest of `strategies` within rtol; None if none is."""
+        return min(
+            (row for row in self.strategies if row.within_rtol), key=lambda row: row.seconds, default=None
+        )
+
+    @property
+    def best_bins(self) -> Measured | None:
+        """The cheapest of `quadratures` with an error of at most `bins_tolerance`; None if none has.
+
+        The fewest bins among those that take at most 10 % longer than the fastest.
+        """
+        known = self.uncertainty
+        good = [
+            row
+            for row in self.quadratures
+            if max(row.quadrature_error, known) <= self.bins_tolerance
+            and (row.within_rtol or self.best is None)
+        ]
+        if not good:
+            return None
+        limit = _SAME_TIME * min(row.seconds for row in good)
+        return min((row for row in good if row.seconds <= limit), key=lambda row: (row.bins, row.seconds))
+
+    @property
+    def pareto(self) -> tuple[Measured, ...]:
+        """The `strategies` that no other beats in time and gradient error at once, fastest first."""
+        front: list[Measured] = []
+        for row in sorted(self.strategies, key=lambda row: (row.seconds, row.gradient_error)):
+            if not front or row.gradient_error < front[-1].gradient_error:
+                front.append(row)
+        return tuple(front)
+
+    @property
+    def recommendation(self) -> str:
+        """One sentence: what to use, and why."""
+        from .words import recommendation  # noqa: PLC0415  # only printing needs words
+
+        return recommendation(self)
+
+    @property
+    def line(self) -> str:
+        """The line of Python that uses the best strategy."""
+        from .words import call  # noqa: PLC0415  # only printing needs words
+
+        return call(self)
+
+    def plot(self, path: str | os.PathLike[str]) -> None:
+        """Draw time against gradient error into a file, whose ending says of which format.
+
+        Parameters
+        ----------
+        path : str or path
+            Where to write the picture.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            Without matplotlib, which ``pip install "kdexent[bench]"`` brings.
+        """
+        from .choice_plot import draw  # noqa: PLC0415  # matplotlib is optional
+
+        draw(self, path)
+
+    def __str__(self) -> str:
+        from .choice_table import text  # noqa: PLC0415  # only printing needs it
+
+        return text(self)
+
+    __repr__ = __str__

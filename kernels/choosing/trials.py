@@ -1,0 +1,159 @@
+"""One problem, ready to be called by any strategy and at any bins, and its exact values."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arguments.problem import Problem
+from ..kde import log_density, loss_and_grad
+from ..measure.choice_errors import Errors, Truth, make_truth, relative_errors
+from ..measure.timing import SLOW, seconds_of
+from ..names import AUTO
+from ..plan import Plan
+
+__all__ = ["Bench", "Way"]
+
+# More pairs than that take direct too long: for the strategies once, and for every number of bins.
+_DIRECT_PAIRS = 2e10
+_DIRECT_PAIRS_OF_BINS = 5e9
+_AUTO_RTOL = 1e-13
+# So many pairs may take more than a second without compiling anything.
+_MANY_PAIRS = 1e9
+_POINTS_TO_WARM = 4096
+
+
+class Way(NamedTuple):
+    """A way to compute loss and gradient."""
+
+    method: str
+    order: int | None
+    bins: Any
+    rule: str
+
+
+class Bench:
+    """The arguments of a call, checked; `ways` vary its method, order, bins and rule."""
+
+    def __init__(
+        self,
+        x: NDArray[Any],
+        z: NDArray[Any],
+        a: Any,
+        b: Any,
+        options: dict[str, Any],
+        bins: Any,
+        rule: str,
+        problem: Problem,
+        rtol: float,
+        n_threads: int | None,
+    ) -> None:
+        self.x, self.z, self.a, self.b = x, z, a, b
+        self.options = options  # bandwidth, kernel, target, period
+        self.bins, self.rule, self.count = bins, rule, problem.bins
+        self.problem, self.rtol, self.n_threads = problem, rtol, n_threads
+        self._out = np.empty((*problem.shape, problem.points), problem.dtype)
+        self._exact_x, self._exact_z = x.astype(np.float64, copy=False), z.astype(np.float64, copy=False)
+
+    def pairs(self, bins: int) -> float:
+        """Return the number of pairs of points and bins."""
+        return float(self.problem.rows) * self.problem.points * bins
+
+    @property
+    def has_quadrature(self) -> bool:
+        """Whether the bins stand for a uniform target, so that more of them converge to an integral."""
+        return self.options["target"] is None and np.ndim(self.bins) == 0
+
+    @property
+    def intervals(self) -> float:
+        """How many bandwidths fit into [a, b], in the row where most do."""
+        with np.errstate(over="ignore"):
+            return float(np.max((np.asarray(self.b) - self.a) / self.options["bandwidth"]))
+
+    def exact_method(self, bins: int, one_of_many: bool = False) -> tuple[str, float]:
+        """Return the method and rtol that stand for exact values."""
+        limit = _DIRECT_PAIRS_OF_BINS if one_of_many else _DIRECT_PAIRS
+        return ("direct", 0.0) if self.pairs(bins) <= limit else (AUTO, _AUTO_RTOL)
+
+    def exact(self, bins: Any, count: int, rule: str, one_of_many: bool = False) -> Truth:
+        """Return the exact values: float32 data count as what they are in float64."""
+        method, rtol = self.exact_method(count, one_of_many)
+        result = loss_and_grad(
+            self._exact_x,
+            self._exact_z,
+            self.a,
+            self.b,
+            **self.options,
+            bins=bins,
+            rule=rule,
+            method=method,
+            rtol=rtol,
+            n_threads=self.n_threads,
+        )
+        return make_truth(result, self._exact_z)
+
+    def log_density(self, nodes: NDArray[np.float64]) -> Any:
+        """Return log q (..., K) at positions in [0, 1] of [a, b]."""
+        a, b = (np.asarray(end, np.float64)[..., np.newaxis] for end in (self.a, self.b))
+        return log_density(
+            self._exact_x,
+            self._exact_z,
+            a + (b - a) * nodes,
+            bandwidth=self.options["bandwidth"],
+            kernel=self.options["kernel"],
+            period=self.options["period"],
+            rtol=_AUTO_RTOL,
+            n_threads=self.n_threads,
+        )
+
+    def call(self, way: Way) -> tuple[Any, Any]:
+        """Compute loss and gradient; the gradient's memory is the same for every call."""
+        return self._call(way, self.x, self.z, self._out)
+
+    def _call(self, way: Way, x: NDArray[Any], z: NDArray[Any], out: NDArray[Any] | None) -> tuple[Any, Any]:
+        return loss_and_grad(
+            x,
+            z,
+            self.a,
+            self.b,
+            **self.options,
+            **way._asdict(),
+            rtol=self.rtol,
+            n_threads=self.n_threads,
+            out=out,
+        )
+
+    def first_calls(self, way: Way, count: int, truth: Truth) -> tuple[Errors, float]:
+        """Return a way's errors, and the time of a call that compiles nothing.
+
+        Raises
+        ------
+        ValueError
+            Where the way does not apply.
+        """
+        warm = self.pairs(count) >= _MANY_PAIRS and self.problem.points > _POINTS_TO_WARM
+        if warm:
+            # The first points alone may be all masked; whether the way applies, all of them say.
+            with suppress(ValueError):
+                self._call(way, self.x[..., :_POINTS_TO_WARM], self.z[..., :_POINTS_TO_WARM], None)
+        results: list[tuple[Any, Any]] = []
+        taken = seconds_of(lambda: results.append(self.call(way)))
+        errors = relative_errors(results[0], truth, self.rtol)
+        if taken <= SLOW or not warm:
+            taken = seconds_of(lambda: self.call(way))
+        return errors, taken
+
+    def plan(self, way: Way) -> Plan:
+        """Return the plan that would compute this way."""
+        return Plan(
+            self.x,
+            self.a,
+            self.b,
+            **self.options,
+            **way._asdict(),
+            rtol=self.rtol,
+            n_threads=self.n_threads,
+        )

@@ -1,0 +1,217 @@
+"""The figures as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...measure import numbers
+from ...measure.alternation import Effort, Row
+from ...measure.cases import AUTO
+from ...measure.classifiers import ClassifierRow
+from ...measure.errors import Agreement
+from ...measure.limits import Limits
+from ...measure.machine import Machine
+from .groups import CLASSIFIERS, METHODS
+
+__all__ = ["SHARE", "Outcome", "as_json"]
+
+SHARE = (
+    "the least conceivable time over that taken: for direct that of 2 fused multiply-adds per pair, one "
+    "for its kernel value in each of the two passes, at the peak rate; for other methods that of reading "
+    "x and z and writing the gradient, at the rate of copying"
+)
+
+
+_FAIR_GAIN = 0.7  # of as many times the peak of one thread
+
+
+class Outcome(NamedTuple):
+    """A whole run."""
+
+    suite: str
+    filter: str
+    threads: int
+    effort: Effort
+    machine: Machine
+    limits: Limits
+    rows: list[Row]
+    classifiers: list[ClassifierRow]
+
+    @property
+    def results(self) -> list[Row | ClassifierRow]:
+        return [*self.rows, *self.classifiers]
+
+    @property
+    def failures(self) -> list[Row | ClassifierRow]:
+        return [row for row in self.results if row.problem is not None]
+
+    @property
+    def busy(self) -> str | None:
+        """A warning where several threads cannot show what they are worth."""
+        gain = self.limits.multiply_adds / self.limits.multiply_adds_one_thread
+        if gain >= _FAIR_GAIN * self.threads:
+            return None
+        return (
+            f"{self.threads} threads reached only {gain:.1f} times the peak of one: they share cores, "
+            "with each other or with other work."
+        )
+
+    @property
+    def first_calls(self) -> float:
+        exact = {id(row.comparison): row.exact_first_call for row in self.rows}
+        return float(np.nansum([row.first_call for row in self.results])) + sum(exact.values())
+
+    @property
+    def cases(self) -> int:
+        return len({id(row.comparison) for row in self.rows}) + len(self.classifiers)
+
+    @property
+    def beside_reference(self) -> list[Row]:
+        """The rows of the default method that are measured beside the reference, each case once."""
+        exact = (row for row in self.rows if row.comparison.exact == "reference")
+        return [row for row in exact if row.way == AUTO and row.group != METHODS]
+
+    @property
+    def verdict(self) -> str:
+        total = len(self.results)
+        if self.failures:
+            return f"{len(self.failures)} of {total} results FAIL"
+        cases = "1 case" if self.cases == 1 else f"{self.cases} cases"
+        agree = f"all {total} results of {cases} agree" if total > 1 else "the one result agrees"
+        beside = [row.speed_up for row in self.beside_reference]
+        classes = [row.speed_up for row in self.classifiers]
+        medians = [
+            numbers.ratio(float(np.median(those))) + words
+            for those, words in ((beside, ""), (classes, f" for {CLASSIFIERS}"))
+            if those
+        ]
+        if medians:
+            agree += f"; median speed-up over the reference {', '.join(medians)}"
+        return agree
+
+
+def _errors(
+    found: Agreement | None, there: Sequence[str] = ("loss_error", "gradient_error")
+) -> dict[str, Any]:
+    """Return the errors that there are."""
+    errors = dict.fromkeys(("loss_error", "gradient_error"))
+    return errors if found is None else errors | {name: getattr(found, name) for name in there}
+
+
+def _classifier(row: ClassifierRow) -> dict[str, Any]:
+    case, found = row.case, row.agreement
+    return {
+        "name": case.name,
+        "group": row.group,
+        "function": case.function.__name__,
+        "shape": case.shape,
+        "exact_s": row.exact_time,
+        "fast_s": row.fast_time,
+        "speed_up": row.speed_up,
+        "ns_per_entry": row.ns_per_entry,
+        **_errors(found, case.errors),
+        "allowed": found.tolerance._asdict() if found else None,
+        "agrees": row.problem is None,
+        "problem": row.problem,
+        "first_call_s": row.first_call,
+        "timings_s": {"exact": row.exact, "fast": row.fast},
+        "calls_per_timing": {"fast": row.fast_calls},
+        "peers": [
+            {
+                "name": peer.name,
+                "s": peer.time,
+                "over_fast": peer.time / row.fast_time,
+                **_errors(peer.agreement, case.errors),
+                "left_out": peer.left_out,
+                "timings_s": peer.timings,
+            }
+            for peer in row.peers
+        ],
+    }
+
+
+def _row(row: Row, limits: Limits) -> dict[str, Any]:
+    found, case = row.agreement, row.case
+    return {
+        "name": case.name,
+        "group": row.group,
+        "way": row.way.name,
+        "method": row.taken.method,
+        "order": row.taken.order,
+        "dtype": row.dtype,
+        "rows": case.rows,
+        "points": case.points,
+        "bins": case.bins,
+        "pairs": case.pairs,
+        "options": row.options,
+        "exact": row.comparison.exact,
+        "exact_s": row.exact_time,
+        "fast_s": row.fast_time,
+        "one_thread_s": row.one_thread_time,
+        "speed_up": row.speed_up,
+        "ns_per_pair": row.ns_per_pair,
+        "ns_per_point": row.ns_per_point,
+        "share_of_limit": row.share(limits),
+        **_errors(found),
+        "allowed": found.tolerance._asdict() if found else None,
+        "agrees": row.problem is None,
+        "problem": row.problem,
+        "workspace_bytes": row.taken.workspace_bytes,
+        "stored_bytes": row.taken.stored_bytes,
+        "first_call_s": row.first_call,
+        "timings_s": {"exact": row.exact, "fast": row.fast, "one_thread": row.one_thread},
+        "calls_per_timing": {"fast": row.fast_calls, "one_thread": row.one_thread_calls},
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON can hold it; what is not finite becomes null."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def as_json(outcome: Outcome) -> str:
+    """Return everything about a run as a JSON document."""
+    document = {
+        "schema": 2,
+        "verdict": outcome.verdict,
+        "agrees": not outcome.failures,
+        "suite": outcome.suite,
+        "filter": outcome.filter,
+        "threads": outcome.threads,
+        "repeat": outcome.effort.repeat,
+        "machine": outcome.machine._asdict(),
+        "limits": {
+            "multiply_adds_per_s": outcome.limits.multiply_adds,
+            "multiply_adds_per_s_one_thread": outcome.limits.multiply_adds_one_thread,
+            "copy_bytes_per_s": outcome.limits.copy,
+        },
+        "warning": outcome.busy,
+        "meaning": {
+            "exact": "what errors are against, and exact_s the time of: the reference, or direct once it is "
+            "seen to agree with the reference on the first points; errors of direct itself are those",
+            "exact_s, fast_s, one_thread_s": "medians of timings_s, in seconds per call",
+            "first_call_s": "the call that compiles, or loads from the disk cache",
+            "share_of_limit": SHARE,
+            "allowed": "what rtol = 1e-9 or a method's documented error, rounding included, allow",
+            "copy_bytes_per_s": "bytes read plus bytes written",
+            "loss_error": "largest abs(L - L0) / max(1, abs(L0)) of all rows",
+            "gradient_error": "largest abs(g - g0) of all rows over the largest abs(g0); of softmax, of its "
+            "probabilities",
+            "over_fast": "a peer's time over fast_s",
+        },
+        "first_call_total_s": outcome.first_calls,
+        "cases": [_row(row, outcome.limits) for row in outcome.rows],
+        "classifiers": [_classifier(row) for row in outcome.classifiers],
+    }
+    return json.dumps(_plain(document), indent=2, allow_nan=False)

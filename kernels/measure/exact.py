@@ -1,0 +1,153 @@
+"""What results are measured against, and how far from it each way may be."""
+
+from __future__ import annotations
+
+import time
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import log_density, reference
+from .cases import DIRECT, Case, Way, small
+from .errors import ROUNDING, Agreement, Tolerance, agreement, largest
+from .ways import RTOL, computation, plan_of, sums_of
+
+__all__ = ["Exact"]
+
+# Errors of K that the grid documents, relative to its peak: a factor of (d/h)^order. A Gaussian's.
+_GRID = {1: 0.3, 2: 1 / 8, 4: 0.07}
+_MOVES, _SLACK = 2, 4.0
+
+
+class Exact:
+    """The loss and gradient of a case.
+
+    Parameters
+    ----------
+    case : Case
+        What is computed.
+    source : {"reference", "direct"}
+        By what. In place of the reference, method="direct", which is what rtol = 0 asks for, serves
+        large cases, and `check` says how far it is from the reference on the case's first points.
+    n_threads : int, optional
+        Threads of `direct`.
+
+    Attributes
+    ----------
+    result : tuple of (loss, gradient)
+        The exact ones.
+    check : Agreement or None
+        Of `direct` with the reference.
+    seconds : float
+        That the result took.
+    first_call : float
+        Seconds that `direct` took the first time, compiling.
+    """
+
+    def __init__(self, case: Case, source: str = "reference", n_threads: int | None = None) -> None:
+        self.case, self.source, self._n_threads = case, source, n_threads
+        self.arguments = case.make()
+        self.check: Agreement | None = None
+        self.first_call = 0.0
+        if source == "direct":
+            few = Exact(small(case))
+            start = time.perf_counter()
+            result = computation(few.arguments, DIRECT, n_threads)()
+            self.first_call = time.perf_counter() - start
+            self.check = few.agreement(result, DIRECT)
+        start = time.perf_counter()
+        self.result = self()
+        self.seconds = time.perf_counter() - start
+
+    def __call__(self, x: NDArray[Any] | None = None) -> tuple[Any, Any]:
+        """Compute the result, or that for other data points."""
+        arguments = self.arguments if x is None else self.arguments._replace(x=x)
+        if self.source == "direct":
+            return computation(arguments, DIRECT, self._n_threads)()
+        x, z, a, b, options = arguments
+        return reference.loss_and_grad(x, z, a, b, **options)
+
+    def agreement(self, result: tuple[Any, Any], way: Way) -> Agreement:
+        """Return a result's errors beside those that its way may have."""
+        if way == DIRECT and self.check is not None:
+            # Against itself there is nothing to see.
+            return self.check
+        found = agreement(result, self.result, self.allowed(way))
+        if found.agrees or self.result[1].dtype != np.float64:
+            return found
+        return found._replace(tolerance=found.tolerance.plus(*self._sensitivity))
+
+    def allowed(self, way: Way) -> Tolerance:
+        """Return the errors that a way may have: rounding, and those promised or documented."""
+        rounding = ROUNDING[self.result[1].dtype.name]
+        if way.method == "direct":
+            return rounding
+        if way.method == "grid":
+            return rounding.plus(*self._of_kernel_error(self._grid_error(way)))
+        if way.order is None:
+            return rounding.plus(RTOL, RTOL)
+        # Bins whose densities are further off than that are not left to the cells.
+        keeps = max(RTOL, sums_of(self.arguments, way)[1].keeps)
+        return rounding.plus(keeps, keeps * (1 + self._largest_weight / largest(self.result[1])))
+
+    def _grid_error(self, way: Way) -> float:
+        grid = sums_of(self.arguments, way)[1].plan
+        # As much again for bins that lie between the grid's points.
+        return (1 if grid.through_centers else 2) * _GRID[grid.order] * (grid.spacing / grid.h) ** grid.order
+
+    def _of_kernel_error(self, error: float) -> tuple[float, float]:
+        """Return what errors of K, relative to its peak, can make of the errors of loss and gradient.
+
+        With e_m = error K(0) / q_m, the relative error of q_m is at most e_m and the error of K_im / q_m
+        at most (1 + K_im / q_m) e_m / (1 - e_m); and sum_m p_m S_i K_im / q_m = S_i - g_i.
+        """
+        with np.errstate(over="ignore", divide="ignore"):
+            of_q = error * np.exp(self._log_peak - self._log_q)
+        if of_q.max() >= 1:
+            return np.inf, np.inf
+        loss, gradient = self.result
+        grown = of_q / (1 - of_q)
+        responsibility = np.abs(np.exp(self._log_weights) - gradient).max()
+        apart = self._largest_weight * grown.mean() + responsibility * grown.max()
+        return float(-np.log1p(-of_q).mean() / max(1, abs(loss))), float(apart / largest(gradient))
+
+    @cached_property
+    def _log_q(self) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = plan_of(self.arguments, DIRECT, self._n_threads).log_density(
+            self.arguments.z
+        )
+        return found
+
+    @property
+    def _log_peak(self) -> float:
+        options = {name: value for name, value in self.arguments.options.items() if name != "bins"}
+        return float(log_density([0.0], [0.0], [0.0], **options)[0])
+
+    @property
+    def _log_weights(self) -> NDArray[np.float64]:
+        z = self.arguments.z.astype(np.float64)
+        z = z - z.max(axis=-1, keepdims=True)
+        return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
+
+    @property
+    def _largest_weight(self) -> float:
+        return float(np.exp(self._log_weights.max()))
+
+    @cached_property
+    def _sensitivity(self) -> tuple[float, float]:
+        """What moving each point by one unit in the last place of the distances does to the result.
+
+        It matters for data many bandwidths away, and is found out only where it may.
+        """
+        x, _, a, b, _ = self.arguments
+        ulp = np.spacing(np.maximum(np.abs(x), np.max(np.abs([a, b]))))
+        rng = np.random.default_rng(0)
+        moved = [
+            agreement(self(x + rng.choice([-1.0, 1.0], x.shape) * ulp), self.result) for _ in range(_MOVES)
+        ]
+        return (
+            _SLACK * max(found.loss_error for found in moved),
+            _SLACK * max(found.gradient_error for found in moved),
+        )

@@ -1,0 +1,135 @@
+"""Points by the chunk: a few hundred of them at a time, in arrays that stay in the first cache.
+
+Chunks are padded with points of weight zero to whole vector registers, so that the compiler uses these for
+every loop over points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..runtime.jit import helper, loop
+from .arithmetic import LOG2_E, exp2
+
+CHUNK = 512
+LANES = 8
+# Length of a chunk's arrays. A power of two would put the same entry of two arrays at addresses
+# 4096 bytes apart, where a store delays the loads that follow it.
+ROOM = CHUNK + 72
+_LINE = 64  # bytes of a cache line
+
+
+@helper
+def room(dtype):
+    """Return an uninitialised array for a chunk which starts at a cache line."""
+    array = np.empty(ROOM + _LINE, dtype)
+    skip = (_LINE - array.ctypes.data % _LINE) % _LINE // array.itemsize
+    return array[skip : skip + ROOM]
+
+
+@helper
+def own_row(array, r):
+    """Return the row of `array` that row r of the call uses: its own, or the one there is."""
+    return r if array.shape[0] > 1 else 0
+
+
+@helper
+def near_interval(v, middle, period):
+    """Return v, moved by whole periods if it is more than one period from the middle."""
+    return middle + np.fmod(v - middle, period) if abs(v - middle) > period else v
+
+
+@helper
+def middle_of(centers):
+    """Return the middle of the bins; on a circle they lie at most half a period from it."""
+    lowest = highest = centers[0]
+    for c in centers:
+        lowest = min(lowest, c)
+        highest = max(highest, c)
+    return 0.5 * (lowest + highest)
+
+
+@helper
+def _as_it_is(z, top):
+    return np.float64(z)
+
+
+@helper
+def _log2_of_weight(z, top):
+    return (z - top) * LOG2_E
+
+
+def _loading(convert: Callable) -> Callable:
+    """Return what copies a chunk of a row: points into xb, and of each logit what `convert` makes."""
+
+    @helper
+    def load(x, z, r, start, top, middle, period, xb, zb):
+        """Return the padded length."""
+        xr, zr = own_row(x, r), own_row(z, r)
+        n = min(CHUNK, x.shape[1] - start)
+        points, logits = x[xr, start : start + n], z[zr, start : start + n]
+        if period > 0.0:
+            for j in range(n):
+                xb[j] = near_interval(points[j], middle, period)
+        else:
+            for j in range(n):
+                xb[j] = points[j]
+        for j in range(n):
+            zb[j] = convert(logits[j], top)
+        padded = (n + LANES - 1) // LANES * LANES
+        for j in range(n, padded):
+            xb[j] = xb[n - 1]
+            zb[j] = -np.inf
+        return padded
+
+    return load
+
+
+load_points, load_chunk = _loading(_as_it_is), _loading(_log2_of_weight)
+
+
+@helper
+def times_last(product, factor):
+    """Return product times factor: where products may be reordered, part of it could underflow first."""
+    return product * factor
+
+
+@helper
+def weight(z, top):
+    """Return exp(z - top), exactly 0 for a masked point."""
+    return exp2((z - top) * LOG2_E)
+
+
+@loop
+def total_weight(zs, top):
+    """Return sum_j exp(z_j - top).
+
+    A sum over points is taken in a loop that writes to no array. Where one loop does both, the compiler
+    asks at run time whether what it writes may lie over what it reads, for indices below 0 too, and then
+    adds one by one: the last bits depend on where arrays happen to lie.
+    """
+    total = 0.0
+    for j in range(zs.shape[0]):
+        total += weight(zs[j], top)
+    return total
+
+
+@loop
+def sum_of(values, n):
+    """Return the sum of the first n values."""
+    total = 0.0
+    for j in range(n):
+        total += values[j]
+    return total
+
+
+@loop
+def weigh(zb, n):
+    """Replace logarithms of weights by weights, exactly 0 for masked points, and return their sum."""
+    total = 0.0
+    for j in range(n):
+        zb[j] = exp2(zb[j])
+        total += zb[j]
+    return total

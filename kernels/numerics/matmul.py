@@ -1,0 +1,45 @@
+"""Products with small matrices, without a library that would wake threads of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from ..runtime.jit import helper, lazily
+from ..runtime.signatures import READ, WRITE
+
+Floats = NDArray[np.float64]
+
+
+@helper
+def add_multiple(sums, factor, row):
+    """sums += factor row."""
+    for j in range(sums.shape[0]):
+        sums[j] += factor * row[j]
+
+
+def _make_product() -> Callable:
+    def product(rows, matrix, result):
+        """result (n, L) = rows (n, K) times matrix (K, L)."""
+        for i in range(rows.shape[0]):
+            row = result[i]
+            row[:] = 0.0
+            for k in range(matrix.shape[0]):
+                add_multiple(row, rows[i, k], matrix[k])
+
+    return product
+
+
+multiply = helper(_make_product())
+product = lazily(_make_product, types.void(READ, READ, WRITE), "products.product")
+
+
+def times(rows: Floats, matrix: Floats, result: Floats | None = None) -> Floats:
+    """Return rows (n, K) times a small matrix (K, L), in `result` where that is given."""
+    if result is None:
+        result = np.empty((rows.shape[0], matrix.shape[1]))
+    product()(np.ascontiguousarray(rows), np.ascontiguousarray(matrix), result)
+    return result

@@ -1,0 +1,144 @@
+"""How this package compiles: the fastmath flags, the error model and the disk cache.
+
+`helper`, `plain` and `loop` mark functions that compiled code calls; `lazily` compiles one for given
+argument types when it is first needed, and keeps it on disk. None lets NaN or infinity be assumed
+away.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core.caching import FunctionCache
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.runtime import rtsys
+
+from .entries import Entries
+from .undisturbed import undisturbed
+
+# Products and sums may fuse; nothing else moves, so the rounding tricks of `arithmetic` hold.
+EXACT = {"contract"}
+# Sums may be taken in any order, which is what lets the compiler use vector registers for them.
+SUMS = {"contract", "reassoc", "nsz"}
+
+
+_config: Any = numba.config
+# Vector code is generated, but not where functions are plain Python (NUMBA_DISABLE_JIT), nor where all
+# indices are to be checked (NUMBA_BOUNDSCHECK).
+NATIVE = not _config.DISABLE_JIT
+GENERATES = NATIVE and not _config.BOUNDSCHECK
+
+
+def _told_apart(function: Callable) -> Callable:
+    """Put what a function closes over into its name.
+
+    Numba tells functions of one name apart by a count that starts anew in every process. Code loaded
+    from the disk cache and code compiled since may then both define a symbol, and one is called for both.
+    """
+    told = []
+    for cell in function.__closure__ or ():
+        value = getattr(cell.cell_contents, "py_func", cell.cell_contents)
+        told.append(getattr(value, "__qualname__", None) or repr(value))
+    if told:
+        digest = hashlib.sha256(" ".join(told).encode()).hexdigest()
+        function.__qualname__ = f"{function.__qualname__}_{digest[:16]}"
+    return function
+
+
+def helper(function: Callable) -> Callable:
+    """Compile `function` into whatever compiled code calls it."""
+    return numba.njit(fastmath=EXACT, error_model="numpy")(_told_apart(function))
+
+
+def plain(function: Callable) -> Callable:
+    """Like `helper`, but nothing in it fuses with what surrounds it."""
+    return numba.njit(fastmath=False, error_model="numpy")(_told_apart(function))
+
+
+def loop(function: Callable) -> Callable:
+    """Like `helper`, for a function with sums over points in it."""
+    return numba.njit(fastmath=SUMS, error_model="numpy")(_told_apart(function))
+
+
+def _specialise(function: Callable, signature: Any, name: str) -> Callable:
+    """Compile `function` for `signature`, or load it from the disk cache.
+
+    `name` tells apart functions that share their code and differ in the helpers they close over.
+    """
+    function.__qualname__ = f"{function.__qualname__}_{name}"
+    dispatcher: Any = numba.njit(fastmath=SUMS, error_model="numpy", nogil=True)(function)
+    if not hasattr(dispatcher, "compile"):  # NUMBA_DISABLE_JIT
+        return dispatcher
+    with suppress(RuntimeError, OSError):  # nowhere to write: compile afresh in every process
+        dispatcher._cache = _PackageCache(function, name)
+    dispatcher.compile(signature)
+    dispatcher.disable_compile()
+    return dispatcher
+
+
+def lazily(make: Callable[[], Callable], signature: Any, name: str) -> Callable[[], Callable]:
+    """Return a function that returns make()'s result compiled, compiling it the first time."""
+
+    compiled: list[Callable] = []
+
+    def compile_once() -> Callable:
+        # Numba's own: who compiles what calls this package would take a second lock in another order.
+        with global_compiler_lock:
+            if not compiled:
+                compiled.append(_specialise(make(), signature, name))
+            return compiled[0]
+
+    def get() -> Callable:
+        return compiled[0] if compiled else undisturbed(compile_once)
+
+    return get
+
+
+@lru_cache(maxsize=1)
+def _package_stamp() -> str:
+    """Return a hash of every source file of the package."""
+    digest = hashlib.sha256()
+    root = Path(__file__).parents[1]
+    for path in sorted(root.rglob("*.py")):
+        digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+class _PackageCache(FunctionCache):
+    """Numba's disk cache with a key of its own.
+
+    Numba's key is the function's own file and the identity of what it closes over, so that it
+    misses edits to other files and never recognises a closure over another compiled function.
+    """
+
+    def __init__(self, function: Callable, name: str) -> None:
+        super().__init__(function)
+        self._kdexent_name = name
+        self._cache_file: Any = Entries(self._cache_path, f"kdexent.{name}", _package_stamp())
+
+    def load_overload(self, signature: Any, target_context: Any) -> Any:
+        """Return the compiled function if it is on disk.
+
+        Numba would first load what it needs to compile, half a second of imports. Running takes its
+        runtime alone, and on a miss the compiler loads the rest itself.
+        """
+        rtsys.initialize(target_context)
+        with suppress(Exception):  # compiling does without the entry, whatever is wrong with it
+            return self._load_overload(signature, target_context)
+        return None
+
+    def save_overload(self, signature: Any, data: Any) -> None:
+        """Keep a compiled function for later processes, if there is room."""
+        with suppress(OSError):
+            self._save_overload(signature, data)
+
+    def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
+        # Options of Numba's that make other code of the same source.
+        options = str(_config.BOUNDSCHECK), str(_config.OPT), str(_config.USING_SVML)
+        return signature, codegen.magic_tuple(), self._kdexent_name, *options

@@ -1,0 +1,180 @@
+"""Runs of points that share a row of a table: what they add to it, and what they take from it.
+
+A point's logit lies wherever the point does in its block, and so does what it takes; its place in the
+cell lies with those of its run. Terms and values stay in vector registers, which a compiler would do
+neither for a row's sums nor for its coefficients. Runs are filled up to whole vector registers with
+repetitions of their first point. Where no vector code is generated plain loops do the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from ..numerics.arithmetic import LOG2_E, exp2
+from ..numerics.chunks import LANES
+from ..runtime.jit import GENERATES, helper
+from .code import FACTOR, VectorCode, powers_of_two
+from .vector_math import VectorMath
+
+_AHEAD = 256  # entries that are asked for before they are used
+
+
+@cache
+def add_run(order: int) -> Callable:
+    """Return a function for compiled code that adds a run's moments to its row.
+
+    f(z, points, v, begin, end, top, wide, at, kept, after): to the row `at` is added w_i T_k(v_i), k < order,
+    begin <= i < end, w_i = exp(z[points_i] - top), in numbers that `together` understands: LANES for each.
+    kept_i = w_i, unless it has no entries; z from `after` + i on is what the caller reads next.
+    """
+    return _vector_sums(order) if GENERATES else _plain_sums(order)
+
+
+@cache
+def together(order: int) -> Callable:
+    """Return a function for compiled code that brings the numbers of `add_run` into one row.
+
+    f(wide, table, at): table[at + k] += the moments k < order of all that was added to wide at `at`.
+    """
+    return _vector_together(order) if GENERATES else _plain_together(order)
+
+
+@cache
+def take_run(order: int, copies: bool) -> Callable:
+    """Return a function for compiled code that writes what a run's points take from its row.
+
+    f(kept, points, v, begin, end, scale, table, at, by, after):
+    by[points_i] = scale kept_i sum_k table[at + k] v_i^k, k < order, begin <= i < end, or += where points
+    have copies; `by` from `after` + i on is what the caller writes next. Returns the largest magnitude.
+    """
+    return _vector_values(order, copies) if GENERATES else _plain_values(order, copies)
+
+
+def _plain_sums(order: int) -> Callable:
+    @helper
+    def add(z, points, v, begin, end, top, wide, at, kept, after):
+        for i in range(begin, end):
+            term = exp2((z[points[i]] - top) * LOG2_E)
+            if kept.shape[0] > 0:
+                kept[i] = term
+            before = term * v[i]
+            for k in range(order):
+                wide[(at + k) * LANES] += term
+                before, term = term, 2.0 * v[i] * term - before
+
+    return add
+
+
+def _plain_together(order: int) -> Callable:
+    @helper
+    def bring(wide, table, at):
+        for k in range(order):
+            table[at + k] += wide[(at + k) * LANES]
+
+    return bring
+
+
+def _plain_values(order: int, copies: bool) -> Callable:
+    @helper
+    def take(kept, points, v, begin, end, scale, table, at, by, after):
+        largest = 0.0
+        for i in range(begin, end):
+            total = 0.0
+            for k in range(order - 1, -1, -1):
+                total = total * v[i] + table[at + k]
+            total *= scale * kept[i]
+            largest = max(largest, abs(total))
+            by[points[i]] = by[points[i]] + total if copies else total
+        return largest
+
+    return take
+
+
+def _vector_sums(order: int) -> Callable:
+    @intrinsic
+    def add(typing, z, points, v, begin, end, top, wide, at, kept, after):
+        def generate(context, builder, signature, arguments):
+            code = VectorMath(context, builder, signature, arguments)
+            first, last, top, at, after = (arguments[i] for i in (3, 4, 5, 7, 9))
+            totals = [cgutils.alloca_once(builder, code.vector) for _ in range(order)]
+            for total in totals:
+                builder.store(code.all_lanes(0.0), total)
+            keeps = builder.icmp_signed(">", code.length(8), code.integer(0))
+            with code.indices(first, last, LANES) as i:
+                _ask_for_more(code, i)
+                code.fetch(0, builder.add(i, after))
+                logits = code.collected(0, code.entries(1, i))
+                each = code.power_of_e(code.minus(logits, code.all_lanes(top)))
+                with builder.if_then(keeps, likely=True):
+                    code.store(each, code.element(8, i))
+                w = code.before_end(each, i, last)
+                low, high = code.chebyshev_factors(w, code.load(code.element(2, i), LANES), order)
+                for k, total in enumerate(totals):
+                    term = low[k % FACTOR] if k < FACTOR else code.times(low[k % FACTOR], high[k // FACTOR])
+                    builder.store(code.plus(builder.load(total), term), total)
+            row = code.element(6, builder.mul(at, code.integer(LANES)))
+            for k, total in enumerate(totals):
+                code.add_to(code.past(row, LANES * k), builder.load(total), LANES)
+            return context.get_dummy_value()
+
+        return types.void(z, points, v, begin, end, top, wide, at, kept, after), generate
+
+    return add
+
+
+def _vector_together(order: int) -> Callable:
+    @intrinsic
+    def bring(typing, wide, table, at):
+        def generate(context, builder, signature, arguments):
+            code = VectorCode(context, builder, signature, arguments)
+            source = code.element(0, builder.mul(arguments[2], code.integer(LANES)))
+            target = code.element(1, arguments[2])
+            products = [code.load(code.past(source, LANES * k), LANES) for k in range(order)]
+            sums = code.chebyshev_sums(products)
+            for k, size in powers_of_two(order):
+                code.add_to(code.past(target, k), code.total(code.transposed(sums[k : k + size])), size)
+            return context.get_dummy_value()
+
+        return types.void(wide, table, at), generate
+
+    return bring
+
+
+def _vector_values(order: int, copies: bool) -> Callable:
+    @intrinsic
+    def take(typing, kept, points, v, begin, end, scale, table, at, by, after):
+        def generate(context, builder, signature, arguments):
+            code = VectorCode(context, builder, signature, arguments)
+            first, last, scale, at, after = (arguments[i] for i in (3, 4, 5, 7, 9))
+            row = code.element(6, at)
+            coefficients = [code.all_lanes(builder.load(code.past(row, k))) for k in range(order)]
+            largest = cgutils.alloca_once(builder, code.vector)
+            builder.store(code.all_lanes(0.0), largest)
+            with code.indices(first, last, LANES) as i:
+                _ask_for_more(code, i)
+                code.fetch(0, builder.add(i, code.integer(_AHEAD)))
+                code.fetch(8, builder.add(i, after), True)
+                weights, places = (code.load(code.element(array, i), LANES) for array in (0, 2))
+                # Repetitions write the same once more, but may not add it.
+                weights = code.before_end(weights, i, last) if copies else weights
+                factors = code.times(weights, code.all_lanes(scale))
+                value = code.times(factors, code.polynomials(coefficients, [places])[0])
+                builder.store(code.larger(code.magnitude(value), builder.load(largest)), largest)
+                code.spread(value, 8, code.entries(1, i), copies)
+            return code.highest(builder.load(largest))
+
+        return types.float64(kept, points, v, begin, end, scale, table, at, by, after), generate
+
+    return take
+
+
+def _ask_for_more(code: VectorCode, i: Any) -> None:
+    """Ask for the points and v of entries that come soon."""
+    for array in (1, 2):
+        code.fetch(array, code.sum(i, code.integer(_AHEAD)))

@@ -1,0 +1,158 @@
+"""Eight points at a time, each with a row of a table of its own: added to, or read as a polynomial.
+
+A compiler turns neither into vector instructions, because the rows lie apart in memory. Here the terms
+of eight points are computed side by side and then transposed in registers, so that every row is read
+and written as a whole. Where no vector code is generated plain loops do the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+from numba import types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from ..numerics.chunks import LANES
+from ..runtime.jit import GENERATES, helper
+from .code import VectorCode, powers_of_two
+
+_LINE = 64  # bytes of a cache line
+
+
+def tables(count: int, size: int, make: Callable = np.zeros) -> NDArray[np.float64]:
+    """Return an array (count, at least size) that `make` makes, each row of which starts at a cache line."""
+    numbers = _LINE // 8
+    width = -(-size // numbers) * numbers
+    array = make(count * width + numbers)
+    skip = -array.ctypes.data % _LINE // 8
+    return array[skip : skip + count * width].reshape(count, width)
+
+
+@cache
+def add_moments(order: int) -> Callable:
+    """Return a function for compiled code that adds to the rows of eight points.
+
+    f(w, v, at, first, table): for the points i from `first` on,
+    table[at_i + k] += w_i T_k(v_i), k < order, T_k the Chebyshev polynomials.
+    """
+    return _vector_moments(order) if GENERATES else _plain_moments(order)
+
+
+@cache
+def add_polynomials(order: int) -> Callable:
+    """Return a function for compiled code that evaluates eight points' polynomials.
+
+    f(table, at, v, first, sums): for the points i from `first` on,
+    sums_i += sum_k table[at_i + k] v_i^k, k < order.
+    """
+    return _vector_polynomials(order) if GENERATES else _plain_polynomials(order)
+
+
+@cache
+def note_extremes() -> Callable:
+    """Return a function for compiled code that summarises eight points in rows of four numbers.
+
+    f(v, z, at, first, table): for the points i from `first` on, the row at_i holds the largest of -v_i, of
+    v_i and of z_i, and how many there were.
+    """
+    return _vector_extremes() if GENERATES else _plain_extremes()
+
+
+def _plain_moments(order: int) -> Callable:
+    @helper
+    def add(w, v, at, first, table):
+        for i in range(first, first + LANES):
+            before, term = w[i] * v[i], w[i]
+            for k in range(order):
+                table[at[i] + k] += term
+                before, term = term, 2.0 * v[i] * term - before
+
+    return add
+
+
+def _plain_polynomials(order: int) -> Callable:
+    @helper
+    def add(table, at, v, first, sums):
+        for i in range(first, first + LANES):
+            total = 0.0
+            for k in range(order - 1, -1, -1):
+                total = total * v[i] + table[at[i] + k]
+            sums[i] += total
+
+    return add
+
+
+def _plain_extremes() -> Callable:
+    @helper
+    def note(v, z, at, first, table):
+        for i in range(first, first + LANES):
+            for k, value in enumerate((-v[i], v[i], z[i])):
+                table[at[i] + k] = max(table[at[i] + k], value)
+            table[at[i] + 3] += 1.0
+
+    return note
+
+
+def _vector_moments(order: int) -> Callable:
+    @intrinsic
+    def add(typing, w, v, at, first, table):
+        def generate(context, builder, signature, arguments):
+            code = VectorCode(context, builder, signature, arguments)
+            weights, places = (code.load(code.element(array, arguments[3]), LANES) for array in (0, 1))
+            terms = code.chebyshev(weights, places, order)
+            groups = [(k, size, code.transposed(terms[k : k + size])) for k, size in powers_of_two(order)]
+            rows = code.rows(2, arguments[3], 4)
+            # Where data are sorted or tied, a row would wait for the last point's sum each time.
+            with builder.if_else(code.all_equal(2, arguments[3])) as (together, apart):
+                with together:
+                    for k, size, added in groups:
+                        code.add_to(code.past(rows[0], k), code.total(added), size)
+                with apart:
+                    for lane, row in enumerate(rows):
+                        for k, size, added in groups:
+                            code.add_to(code.past(row, k), added[lane], size)
+            return context.get_dummy_value()
+
+        return types.void(w, v, at, first, table), generate
+
+    return add
+
+
+def _vector_polynomials(order: int) -> Callable:
+    @intrinsic
+    def add(typing, table, at, v, first, sums):
+        def generate(context, builder, signature, arguments):
+            code = VectorCode(context, builder, signature, arguments)
+            places, out = code.load(code.element(2, arguments[3]), LANES), code.element(4, arguments[3])
+            rows = code.rows(1, arguments[3], 0)
+            coefficients = []
+            for k, size in powers_of_two(order):
+                coefficients += code.gathered([code.load(code.past(row, k), size) for row in rows])
+            value = code.polynomials(coefficients, [places])[0]
+            code.store(code.plus(code.load(out, LANES), value), out)
+            return context.get_dummy_value()
+
+        return types.void(table, at, v, first, sums), generate
+
+    return add
+
+
+def _vector_extremes() -> Callable:
+    @intrinsic
+    def note(typing, v, z, at, first, table):
+        def generate(context, builder, signature, arguments):
+            code = VectorCode(context, builder, signature, arguments)
+            places, logits = (code.load(code.element(array, arguments[3]), LANES) for array in (0, 1))
+            columns = [code.negative(places), places, logits, code.all_lanes(1.0)]
+            for row, values in zip(code.rows(2, arguments[3], 4), code.transposed(columns), strict=True):
+                before = code.load(row, 4)
+                after = code.chosen(code.larger(before, values), code.plus(before, values), [0, 1, 2, 7])
+                code.store(after, row)
+            return context.get_dummy_value()
+
+        return types.void(v, z, at, first, table), generate
+
+    return note

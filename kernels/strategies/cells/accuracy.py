@@ -1,0 +1,135 @@
+"""How wide cells of an order may be: the error of interpolating a kernel across one, measured.
+
+The error of the interpolant at Chebyshev nodes is sampled for cells at every distance from a bin, at
+places in the cell between the nodes, where it is largest.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...families import RowParameters, row_parameters
+from ...names import KNOTS
+from ...numerics.chebyshev import chebyshev
+from ..sums.reach import ROUNDING, kernel_values
+from .levels import MERGED
+
+Floats = NDArray[np.float64]
+
+# Degree of the kernels that are polynomials between their knots.
+DEGREE = {"boxcar": 0, "triangular": 1, "epanechnikov": 2, "biweight": 4, "triweight": 6, "tricube": 9}
+# How far an error may reach beyond those sampled.
+_MARGIN = 1.2
+_WIDEST = 4.0  # in bandwidths
+_NARROWEST = 2.0**-10
+
+
+def interpolation_errors(
+    family: RowParameters, order: int, width: float, centers: Floats, h: float, derivatives: bool
+) -> tuple[Floats, Floats]:
+    """Return for cells with centers (n,) from a bin the largest error, absolute and relative to K there.
+
+    With `derivatives`, h dK/dd and h dK/dh count like K.
+    """
+    nodes, weights, _ = chebyshev(order)
+    # Not the very edge, which may be a knot.
+    tests = np.cos(np.pi * np.arange(2 * order + 1) / (2 * order)) * (1 - 1e-9)
+    interpolate = weights @ np.cos(np.arange(order)[:, np.newaxis] * np.arccos(tests))
+    at_nodes = kernel_values(family, centers[:, np.newaxis] + width / 2 * nodes)
+    at_tests = kernel_values(family, centers[:, np.newaxis] + width / 2 * tests)
+    with np.errstate(invalid="ignore"):
+        error = np.nan_to_num(np.abs(at_nodes @ interpolate - at_tests), nan=np.inf)
+    error[1:] *= h
+    error = error if derivatives else error[:1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = np.nan_to_num(error / at_tests[0], posinf=np.inf)
+    return _MARGIN * error.max(axis=(0, 2)), _MARGIN * relative.max(axis=(0, 2))
+
+
+class Accuracy(NamedTuple):
+    """Cells of an order that keep a tolerance."""
+
+    width: float  # at most
+    table: Floats  # largest error of K/C by distance in cells, the last entry for all farther ones
+    relative: bool  # K's error is relative to K: nothing else to certify
+    near: int  # cells on each side of a bin that are not merged
+
+
+def bounded_slope(kernel: str) -> bool:
+    """Return whether interpolation in cells of one width has the same relative error at every distance."""
+    return kernel in ("laplace", "logistic", "cauchy")
+
+
+def smooth_accuracy(
+    kernel: str, family: RowParameters, h: float, reach: float, order: int, eps: float, derivatives: bool
+) -> Accuracy | None:
+    """Return the widest cells on which a kernel's error is eps of its peak, or of K itself, or None."""
+    peak = float(kernel_values(family, np.zeros(1))[0, 0])
+    relative = bounded_slope(kernel)
+    kinked = 0 in KNOTS[kernel]
+
+    def largest(width: float) -> float:
+        span = min(reach, 8 * h) + width
+        # A cell beside a knot begins there.
+        start = width / 2 if kinked else 0.0
+        centers = start + np.linspace(0, span, 33 if width < h else 65)
+        absolute, ratio = interpolation_errors(family, order, width, centers, h, derivatives)
+        return float(ratio.max()) if relative else float(absolute.max()) / peak
+
+    low, high = _NARROWEST * h, _WIDEST * h
+    if math.isfinite(reach):
+        high = min(high, 2 * reach)
+        low = min(low, high / 64)
+    near = 0
+    if kernel == "cauchy":
+        near = 16
+        far = [(near / MERGED + 0.5) * MERGED**level * h for level in (0, 1, 4)]
+        far = [d for d in far if math.isinf(reach) or d < reach]
+        if far and max(_far_error(family, order, d, near, h, derivatives) for d in far) > eps:
+            return None
+    if largest(low) > eps:
+        return None
+    if largest(high) > eps:
+        for _ in range(14):
+            middle = math.sqrt(low) * math.sqrt(high)
+            low, high = (middle, high) if largest(middle) <= eps else (low, middle)
+    else:
+        low = high
+    return Accuracy(low, np.zeros(0), relative, near)
+
+
+def _far_error(family: RowParameters, order: int, at: float, near: int, h: float, derivatives: bool) -> float:
+    width = at / (near / MERGED + 0.5)
+    _, ratio = interpolation_errors(family, order, width, np.array([at]), h, derivatives)
+    return float(ratio[0])
+
+
+def error_table(
+    family: RowParameters, h: float, order: int, width: float, cells: int, derivatives: bool
+) -> Floats:
+    """Return bounds on the error of K/C for cells 0 .. `cells` away from the bin's own."""
+    offsets = np.arange(cells + 1)[:, np.newaxis] + np.linspace(-0.5, 0.5, 5)
+    centers = offsets.ravel() * width
+    absolute, _ = interpolation_errors(family, order, width, centers, h, derivatives)
+    nearest = np.maximum(np.abs(offsets).min(axis=1) - 0.5, 0) * width
+    rounding = ROUNDING * kernel_values(family, nearest)[0]
+    return absolute.reshape(offsets.shape).max(axis=1) + rounding
+
+
+@lru_cache(maxsize=512)
+def knotted_error(kernel: str, order: int, width: float, derivatives: bool) -> float:
+    """Return the error of a compact kernel at h = 1, relative to its peak, in cells between knots."""
+    if order > DEGREE.get(kernel, 99):
+        return ROUNDING
+    family = row_parameters(kernel, np.ones(1), None)
+    peak = float(kernel_values(family, np.zeros(1))[0, 0])
+    low = 0.0 if 0 in KNOTS[kernel] else -1.0
+    width = min(width, 1 - low)
+    centers = np.linspace(low + width / 2, 1 - width / 2, 33)
+    absolute, _ = interpolation_errors(family, order, width * (1 - 1e-12), centers, 1.0, derivatives)
+    return float(absolute.max()) / peak + ROUNDING

@@ -1,0 +1,266 @@
+"""Bins and the nodes of cells: what a bin sees of the cells' weights, and what nodes get of bins'."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from ...families import FORMULAS, IMAGES, INVERSE_BANDWIDTH, PERIOD, Variant
+from ...numerics.arithmetic import SMALLEST, exp2
+from ...runtime.jit import helper, lazily
+from ...runtime.signatures import INTS, READ, READ1, WRITE1
+from ..sums.blocks import RowData
+from ..sums.images import distance_of, parameters_of, shift_of
+from .layout import PRODUCT, CellPlan
+from .levels import CIRCULAR, MOST_RUNS, ORDER, cell_steps, cells_seen, node_positions
+
+Floats = NDArray[np.float64]
+
+_WORTH_SHARING = 2**17  # values of K, worth a second thread
+
+
+class BinLoops(NamedTuple):
+    """The compiled loops of one variant."""
+
+    densities: Callable[[], Callable]
+    widenings: Callable[[], Callable]
+    values: Callable[[], Callable]
+    slopes: Callable[[], Callable]
+
+
+# The types of what all loops take: `about` of BinSums.
+BINS = (*(types.int64,) * 4, READ1, READ1, INTS, READ1, READ)
+
+
+@cache
+def bin_loops(variant: Variant) -> BinLoops:
+    """Return the loops of a variant, each compiled when it is first asked for."""
+    forward = types.void(*BINS, READ1, READ1, READ1, types.float64, types.float64, WRITE1, WRITE1)
+    adjoint = types.void(*BINS, READ1, READ1, WRITE1, WRITE1)
+
+    def compiled(name: str, make: Callable, signature: object) -> Callable[[], Callable]:
+        derived = name in ("widenings", "slopes")
+        return lazily(lambda: make(variant, derived), signature, f"cell_bins.{name}.{variant.key}")
+
+    return BinLoops(
+        compiled("densities", make_forward, forward),
+        compiled("widenings", make_forward, forward),
+        compiled("values", make_adjoint, adjoint),
+        compiled("slopes", make_adjoint, adjoint),
+    )
+
+
+# Both do the bins r, r + stride, r + 2 stride .. for r from `first` to `last`. They see the same nodes,
+# only each time `step` pitches further, so that K is evaluated once for all of them. They take centers
+# (M,) from the first bin, places (M,) in pitches from the origin, what bins see, the nodes' positions
+# (nodes,) from the first bin on the line, and the formula's parameters (1, PARAMETERS). Indices are
+# unsigned, because what may be negative is no index of a vector register's load.
+
+
+@cache
+def _table(variant: Variant, by_h: bool, by_d: bool) -> Callable:
+    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
+
+    @helper
+    def fill(c, positions, order, runs, count, params, table):
+        """Write K, dK/dh or dK/dd at a bin's distances from the nodes of its runs of cells."""
+        p = parameters_of(params, 0)
+        period = p[PERIOD]
+        kernels = int(p[IMAGES]) if images else 1
+        done = np.uint64(0)
+        for run in range(count):
+            begin, size = np.uint64(runs[run, 0] * order), np.uint64((runs[run, 1] - runs[run, 0]) * order)
+            for i in range(size):
+                table[done + i] = 0.0
+            for image in range(kernels):
+                shift = shift_of(image, period)
+                for i in range(size):
+                    e, f, f_d, f_h = formula(distance(c, positions[begin + i], period, shift), p)
+                    if by_h or by_d:
+                        reached = (e > SMALLEST) & (f > 0.0)
+                        slope = exp2(e) * (f_h if by_h else f_d) * p[INVERSE_BANDWIDTH]
+                        table[done + i] += slope if reached else 0.0
+                    else:
+                        table[done + i] += exp2(e) * f
+            done += size
+
+    return fill
+
+
+def make_forward(variant: Variant, derived: bool) -> Callable:
+    fill = _table(variant, derived, False)
+
+    def forward(
+        first,
+        last,
+        stride,
+        step,
+        centers,
+        places,
+        spec,
+        positions,
+        params,
+        weights,
+        mass,
+        accuracy,
+        relative,
+        beyond,
+        density,
+        error,
+    ):
+        """density (M,) = sum over nodes of weight K or dK/dh, error (M,) = what it may be off by.
+
+        That is the sum over cells of mass accuracy, `relative` of the density, and `beyond`. weights
+        (nodes,), mass (cells,), and accuracy by a cell's place among those around the bin's own.
+        """
+        order, farthest = spec[ORDER], accuracy.shape[0] // 2
+        runs, steps = np.empty((MOST_RUNS, 2), np.int64), np.empty(MOST_RUNS, np.int64)
+        table = np.empty(positions.shape[0])
+        for r in range(first, last):
+            column, count = np.int64(np.floor(places[r])), cells_seen(places[r], spec, runs)
+            fill(centers[r], positions, order, runs, count, params, table)
+            cell_steps(spec, step, runs, count, steps)
+            for m in range(r, centers.shape[0], stride):
+                total, doubt, done, moved = 0.0, 0.0, np.uint64(0), m // stride
+                for run in range(count):
+                    begin, cells = runs[run, 0] + moved * steps[run], np.uint64(runs[run, 1] - runs[run, 0])
+                    node, cell = np.uint64(begin * order), np.uint64(begin)
+                    for i in range(cells * np.uint64(order)):
+                        total += table[done + i] * weights[node + i]
+                    done += cells * np.uint64(order)
+                    if farthest == 0:
+                        for i in range(cells):
+                            doubt += mass[cell + i] * accuracy[0]
+                    else:
+                        offset = np.uint64(runs[run, 0] - column + farthest)
+                        for i in range(cells):
+                            doubt += mass[cell + i] * accuracy[offset + i]
+                density[m], error[m] = total, doubt + relative * abs(total) + beyond
+
+    return forward
+
+
+def make_adjoint(variant: Variant, derived: bool) -> Callable:
+    fill = _table(variant, False, derived)
+
+    def adjoint(
+        first,
+        last,
+        stride,
+        step,
+        centers,
+        places,
+        spec,
+        positions,
+        params,
+        weights,
+        accuracy,
+        values,
+        doubts,
+    ):
+        """values (nodes,) += sum over bins of weight K or dK/dd, doubts (cells,) += of weight accuracy."""
+        order, farthest = spec[ORDER], accuracy.shape[0] // 2
+        runs, steps = np.empty((MOST_RUNS, 2), np.int64), np.empty(MOST_RUNS, np.int64)
+        table = np.empty(positions.shape[0])
+        for r in range(first, last):
+            column, count = np.int64(np.floor(places[r])), cells_seen(places[r], spec, runs)
+            fill(centers[r], positions, order, runs, count, params, table)
+            cell_steps(spec, step, runs, count, steps)
+            for m in range(r, centers.shape[0], stride):
+                weight, done, moved = weights[m], np.uint64(0), m // stride
+                for run in range(count):
+                    begin, cells = runs[run, 0] + moved * steps[run], np.uint64(runs[run, 1] - runs[run, 0])
+                    node, cell = np.uint64(begin * order), np.uint64(begin)
+                    for i in range(cells * np.uint64(order)):
+                        values[node + i] += weight * table[done + i]
+                    done += cells * np.uint64(order)
+                    if farthest == 0:
+                        for i in range(cells):
+                            doubts[cell + i] += weight * accuracy[0]
+                    else:
+                        offset = np.uint64(runs[run, 0] - column + farthest)
+                        for i in range(cells):
+                            doubts[cell + i] += weight * accuracy[offset + i]
+
+    return adjoint
+
+
+class BinSums:
+    """What the bins of a row see of the nodes of its cells, and nodes of bins."""
+
+    def __init__(self, plan: CellPlan, first_bin: float, centers: Floats) -> None:
+        self._plan, self._centers = plan, centers
+        shape, bins = plan.geometry, len(centers)
+        places = shape.places(centers)
+        if plan.spec[CIRCULAR]:
+            turn = shape.period / shape.pitch
+            places = places - turn * np.floor(places / turn)
+        self._places = np.ascontiguousarray(places)
+        self._positions = node_positions(shape, plan.levels.sizes, plan.levels.starts, plan.order)
+        self._loops = bin_loops(plan.family.variant)
+        self._repeats = (plan.stride, plan.step) if _repeat(plan, first_bin, centers) else (bins, 0)
+        stride = min(self._repeats[0], bins)
+        work = plan.seen * plan.order * (stride + PRODUCT * bins)
+        count = max(1, min(8, stride, int(work) // _WORTH_SHARING))
+        self._parts = list(pairwise([i * stride // count for i in range(count + 1)]))
+
+    @property
+    def shared(self) -> bool:
+        """Whether bins are so many that threads share them."""
+        return len(self._parts) > 1
+
+    def about(self, part: int, spec: NDArray[np.int64]) -> tuple[Any, ...]:
+        """Return what compiled code needs to know of some bins, as in BINS."""
+        about = self._centers, self._places, spec, self._positions, self._plan.family.parameters
+        return (*self._parts[part], *self._repeats, *about)
+
+    def forward(
+        self, row: RowData, weights: Floats, masses: Floats, mass: float, derivatives: bool
+    ) -> tuple[Floats, Floats, Floats | None]:
+        """Return densities, bounds on their errors, and derivatives by h.
+
+        From the nodes' weights, the cells' masses, and that of all points.
+        """
+        bins = len(self._centers)
+        density, error = np.empty(bins), np.empty(bins)
+        widening = np.empty(bins) if derivatives else None
+
+        def some(part: int) -> None:
+            errors = self._plan.accuracy, self._plan.relative, self._plan.beyond * mass
+            head = (*self.about(part, row.seen), weights, masses, *errors)
+            if widening is not None:
+                self._loops.widenings()(*head, widening, error)
+            self._loops.densities()(*head, density, error)
+
+        row.each(len(self._parts), some)
+        return density, error, widening
+
+    def adjoint(self, row: RowData, weights: Floats, slopes: bool) -> tuple[Floats, Floats]:
+        """Return what bins' weights give each node, and a bound on its error in each cell."""
+        loop = self._loops.slopes() if slopes else self._loops.values()
+        cells = self._plan.levels.cells
+        values = np.zeros((len(self._parts), cells * self._plan.order))
+        doubts = np.zeros((len(self._parts), cells))
+
+        def some(part: int) -> None:
+            loop(*self.about(part, row.seen), weights, self._plan.accuracy, values[part], doubts[part])
+
+        row.each(len(self._parts), some)
+        if len(self._parts) == 1:
+            return values[0], doubts[0]
+        return values.sum(axis=0), doubts.sum(axis=0)
+
+
+def _repeat(plan: CellPlan, first_bin: float, centers: Floats) -> bool:
+    """Return whether what bins see repeats: they are equal to the rounding of their centers."""
+    if not 0 < plan.stride < len(centers):
+        return False
+    spacing = plan.step * plan.geometry.pitch / plan.stride
+    off = np.abs(centers - (centers[0] + spacing * np.arange(len(centers)))).max()
+    return bool(off <= 4 * np.spacing(abs(first_bin) + centers.max()))

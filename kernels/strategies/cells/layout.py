@@ -1,0 +1,290 @@
+"""The strategy `cells`: points add moments to cells, bins see a few nodes of each cell.
+
+After Fong and Darve, "The black-box fast multipole method" (2009), on one dimension, with the cells'
+boundaries on the knots of those kernels that have any, between which they are polynomials.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...arguments.kept import kept
+from ...families import RowParameters, row_parameters
+from ...names import CIRCLE_ONLY, COMPACT, KNOTS, ORDERS
+from ...numerics.arithmetic import LARGEST
+from ..sums import places as geometry
+from ..sums.places import Geometry, ceiling
+from ..sums.reach import ROUNDING, Bins, kernel_values, reach_of, value_beyond
+from .accuracy import DEGREE, Accuracy, bounded_slope, error_table, knotted_error, smooth_accuracy
+from .levels import MERGED, Levels, make_levels, see_between_knots, specification
+from .sorted_points import block_points, sorts
+
+Floats = NDArray[np.float64]
+
+MOST_CELLS = 2**17
+# Numbers in all cells where the order is given: they stay in the caches, and the error is what it is.
+_MOST_NUMBERS = 2**15
+# A tolerance is kept by interpolation errors, relative to the peak, smaller by this factor.
+PER_EPS = 40.0
+_MANY_LEVELS = 14
+# Bandwidths from a bin's reach to half a turn with which other images do not matter beside the nearest.
+_FAR_IMAGES = 20.0
+# Cells of fewer bins are not narrowed to a whole number of them.
+_LEAST_STRIDE = 4
+PRODUCT = 0.15  # cost of a product with a table, of a value of K
+
+
+class CellPlan(NamedTuple):
+    """Cells for rows that share bandwidth and bins."""
+
+    order: int
+    family: RowParameters
+    geometry: Geometry
+    levels: Levels
+    spec: NDArray[np.int64]
+    accuracy: Floats  # error of K/C for cells around a bin's own, or one number for all
+    beyond: float  # K/C of the points that a bin does not see is at most this
+    relative: float  # error of K/C relative to it, where it is bounded so
+    seen: float  # cells that a bin sees, about
+    # Every `stride` equal bins see the same nodes `step` pitches further; 0 where they do not.
+    stride: int
+    step: int
+    cost: float  # estimated, ns on one thread
+    eps: float  # largest error of K/C, relative to its peak
+
+
+class Wanted(NamedTuple):
+    """What cells are to do, for kernels between knots and smooth ones alike."""
+
+    kernel: str
+    family: RowParameters
+    h: float
+    period: float | None
+    bins: Bins
+    points: int
+    order: int
+    eps: float
+    derivatives: bool  # those of the kernel count like itself
+    keep: bool  # points are sorted, for many calls
+
+
+def why_not(kernel: str, equal_bins: bool, bins: int) -> str | None:
+    """Return why cells do not apply, or None."""
+    if KNOTS[kernel] and not equal_bins and bins > 1:
+        return f"needs equal bins for the knots of {kernel!r}"
+    return None
+
+
+@kept(128)
+def plan_cells(
+    kernel: str,
+    h: float,
+    period: float | None,
+    bins: Bins,
+    points: int,
+    order: int | None,
+    eps: float,
+    derivatives: bool,
+    keep: bool = False,
+) -> CellPlan | None:
+    """Return the cheapest cells whose errors are eps of the peak, or None where there are none.
+
+    The cheapest for a single call, or with `keep` for points that are sorted by cell.
+    """
+    family = row_parameters(kernel, np.array([h]), None if kernel in COMPACT else period)
+    build = _knotted if KNOTS[kernel] else _smooth
+    plans = []
+    for candidate in ORDERS["cells"] if order is None else (order,):
+        plan = build(Wanted(kernel, family, h, period, bins, points, candidate, eps, derivatives, keep))
+        fits = (
+            order is None or KNOTS[kernel] or plan is None or plan.geometry.cells * candidate <= _MOST_NUMBERS
+        )
+        if plan is not None and fits:
+            plans.append(plan)
+    return min(plans, key=lambda plan: plan.cost, default=None)
+
+
+def _smooth(wanted: Wanted) -> CellPlan | None:
+    kernel, family, h, period, bins, points, order, eps, derivatives, keep = wanted
+    small = eps * min(1.0, h / max(bins.span, h) / 8)
+    reach = reach_of(kernel, family, h, period, small)
+    known = _accuracy(wanted, reach)
+    if known is None:
+        return None
+    width, low, high = known.width, -reach, bins.span + reach
+    if period is not None and reach + 2 * width > period / 2:
+        reach = math.inf  # what a bin sees would be more than half a turn away
+    levels, circular, columns_near, stride = 1, False, known.near, 0
+    if period is None and kernel == "cauchy":
+        shape = geometry.growing(max(bins.span, width), width)
+        levels = _MANY_LEVELS
+    elif math.isinf(reach):
+        assert period is not None
+        circular = True
+        if not period / width <= MOST_CELLS:
+            return None
+        if kernel == "cauchy":
+            levels = math.ceil(math.log(max(1.0, period / width / (4 * known.near)), MERGED)) + 1
+        shape = geometry.around(bins.span, period, width, MERGED ** (levels - 1))
+        if levels == 1:
+            columns_near = shape.columns
+    else:
+        stride = math.floor(width / bins.spacing) if 0 < _LEAST_STRIDE * bins.spacing <= width else 0
+        if stride:
+            columns_near = ceiling(reach / (stride * bins.spacing))
+            shape = geometry.on_bins(bins.spacing, bins.number, stride, columns_near)
+        else:
+            shape = geometry.even(low, high, width)
+            columns_near = ceiling(reach / shape.pitch)
+        if period is not None:
+            shape = geometry.on_circle(shape, period)
+    if shape.cells > MOST_CELLS:
+        return None
+    merged = make_levels(shape, order, levels)
+    if len(merged.sizes) == 1 and not circular and kernel == "cauchy":
+        columns_near = shape.columns
+    spec = specification(shape, merged, order, columns_near, circular)
+    if bounded_slope(kernel):
+        accuracy = np.full(1, ROUNDING)
+    elif circular:
+        table = error_table(family, h, order, shape.pitch, shape.columns, derivatives)
+        accuracy = np.full(1, table.max())
+    else:
+        table = error_table(family, h, order, shape.pitch, columns_near, derivatives)
+        accuracy = np.concatenate([table[:0:-1], table])
+    beyond = value_beyond(family, reach, h, derivatives)
+    seen = min(shape.cells, (2 * columns_near + 1) + 3 * (columns_near + MERGED) * (len(merged.sizes) - 1))
+    cost = _cost(points, order, shape, _pairs(seen * order, bins, stride), keep)
+    relative = eps if known.relative else 0.0
+    return CellPlan(
+        order, family, shape, merged, spec, accuracy, beyond, relative, seen, stride, 1, cost, eps
+    )
+
+
+def _pairs(nodes: float, bins: Bins, stride: int) -> float:
+    """Return how many values of K are computed, and products with them in their time."""
+    return nodes * (min(stride or bins.number, bins.number) + PRODUCT * bins.number)
+
+
+def _cost(points: int, order: int, shape: Geometry, pairs: float, keep: bool) -> float:
+    """Return an estimate of the time of forward and adjoint in ns on one thread, from measured rates."""
+    around = pairs + 20.0 * shape.cells * order
+    if keep and sorts(shape):
+        block = block_points(shape)
+        # The larger a block, the less of it stays in the first cache.
+        each = 0.95 + 0.03 * order + 0.25 * math.log2(block * shape.copies / 2**12)
+        return points * (0.9 + shape.copies * each) + 20 * (shape.cells * points / block) + around
+    # The further a table of cells exceeds the first cache, the slower.
+    spread = 1 + 0.15 * max(0.0, math.log2(shape.cells * order / 2**12))
+    return points * (1.2 + shape.copies * spread * (2.5 + 0.05 * order)) + around
+
+
+@lru_cache(maxsize=256)
+def _line_accuracy(kernel: str, order: int, eps: float, derivatives: bool) -> Accuracy | None:
+    family = row_parameters(kernel, np.ones(1), None)
+    return smooth_accuracy(kernel, family, 1.0, math.inf, order, eps, derivatives)
+
+
+def _accuracy(wanted: Wanted, reach: float) -> Accuracy | None:
+    kernel, family, h, period, _, _, order, eps, derivatives, _ = wanted
+    if kernel not in CIRCLE_ONLY and (family.variant.images or not family.variant.circle):
+        known = _line_accuracy(kernel, order, eps, derivatives)
+        return None if known is None else known._replace(width=known.width * h)
+    assert period is not None
+    return smooth_accuracy(kernel, family, h, min(reach, period / 2), order, eps, derivatives)
+
+
+def _knotted(wanted: Wanted) -> CellPlan | None:
+    kernel, family, h, period, bins, points, order, eps, derivatives, keep = wanted
+    pitch = bins.spacing if bins.spacing > 0 else h
+    whole = False
+    if kernel in COMPACT:
+        reach = h
+        widest = _widest_between_knots(kernel, order, eps, derivatives) * h
+        knots: tuple[float, ...] = tuple(knot * h for knot in KNOTS[kernel])
+    else:
+        small = eps * min(1.0, h / max(bins.span, h) / 8)
+        reach = reach_of(kernel, family, h, period, small)
+        known = _line_accuracy(kernel, order, eps, derivatives)
+        if known is None:
+            return None
+        widest, knots = known.width * h, (0.0,)
+        if period is not None:
+            widest = min(widest, period / 4)
+            if reach + 2 * widest > period / 2:
+                reach = math.inf
+        whole = math.isinf(reach)
+        if period is not None and reach + _FAR_IMAGES * h < period / 2:
+            family = row_parameters(kernel, np.array([h]), None)
+    if widest == 0:
+        return None
+    pitch /= max(1, ceiling(pitch / widest * (1 - 1e-12)))
+    if whole:
+        assert period is not None
+        middle = 0.5 * bins.span
+        shape = geometry.on_knots(middle - period / 2, middle + period / 2, pitch, knots)
+        shape = shape._replace(circle=True, period=period)
+    else:
+        shape = geometry.on_knots(-reach, bins.span + reach, pitch, knots)
+        if period is not None:
+            shape = geometry.on_circle(shape, period)
+    if shape.cells > MOST_CELLS:
+        return None
+    wider = _MANY_LEVELS
+    if math.isfinite(widest):
+        wider = 1 + math.floor(math.log(min(max(1.0, widest / pitch), LARGEST), MERGED) + 1e-9)
+    merged = make_levels(shape, order, wider)
+    spec = specification(shape, merged, order, 0, False)
+    if kernel in COMPACT:
+        low, high = _boundary(shape, -h / pitch), _boundary(shape, h / pitch)
+        error = knotted_error(
+            kernel, order, min(2.0, pitch * MERGED ** (len(merged.sizes) - 1) / h), derivatives
+        )
+        peak = float(kernel_values(family, np.zeros(1))[0, 0])
+        accuracy, beyond, relative = np.full(1, error * peak), 0.0, 0.0
+    else:
+        columns = shape.columns if whole else ceiling(reach / pitch)
+        low, high = (-columns, 0), (columns, 0)
+        accuracy, relative = np.full(1, ROUNDING), eps
+        beyond = value_beyond(family, reach, h, derivatives)
+    see_between_knots(spec, low, high, 0 in KNOTS[kernel])
+    across = (high[0] - low[0]) * shape.parts
+    top = across / (shape.parts * MERGED ** (len(merged.sizes) - 1)) if len(merged.sizes) > 1 else across
+    seen = min(across, 4 * (MERGED - 1) * (shape.parts + len(merged.sizes) - 1) + top)
+    # Wider cells hold another part of those that a bin sees until it has moved by a whole one of them.
+    stride = 0 if whole else MERGED ** (len(merged.sizes) - 1)
+    step = stride * max(1, round(bins.spacing / pitch))
+    cost = _cost(points, order, shape, _pairs(seen * order, bins, stride), keep)
+    return CellPlan(
+        order, family, shape, merged, spec, accuracy, beyond, relative, seen, stride, step, cost, eps
+    )
+
+
+@lru_cache(maxsize=256)
+def _widest_between_knots(kernel: str, order: int, eps: float, derivatives: bool) -> float:
+    """Return the widest cell between knots, in bandwidths: infinite where the order makes it exact."""
+    if order > DEGREE.get(kernel, 99):
+        return math.inf
+    low, high = 2.0**-12, 2.0
+    if knotted_error(kernel, order, low, derivatives) > eps:
+        return 0.0
+    for _ in range(14):
+        middle = math.sqrt(low * high)
+        low, high = (
+            (middle, high) if knotted_error(kernel, order, middle, derivatives) <= eps else (low, middle)
+        )
+    return low
+
+
+def _boundary(shape: Geometry, pitches: float) -> tuple[int, int]:
+    """Return the boundary so many pitches from a bin as whole pitches and part of the next."""
+    whole = -ceiling(-pitches)
+    if pitches - whole > 1 - 4e-16 * max(1.0, abs(pitches)):
+        whole += 1
+    part = int(np.argmin(np.abs(np.array(shape.breaks) - (pitches - whole))))
+    return whole, part

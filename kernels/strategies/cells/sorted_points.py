@@ -1,0 +1,283 @@
+"""Points sorted by cell inside blocks: passes in which a cell's numbers stay in registers.
+
+A block's logits and gradient fit the L2 cache, so that reading and writing them in the order of the cells
+is cheap, and 16 bits say which point an entry is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from ...numerics.arithmetic import LOG2_E, exp2
+from ...numerics.chunks import CHUNK, LANES, room
+from ...runtime.jit import helper, lazily
+from ...runtime.signatures import (
+    COUNTER,
+    INTS,
+    PLACES,
+    READ1,
+    READ_INTS,
+    READ_PLACES,
+    READ_RUNS,
+    RUNS,
+    WRITE,
+    WRITE1,
+)
+from ...runtime.units import take_unit, unit_done, wait_for_others
+from ...simd.runs import add_run, take_run, together
+from ..sums.partials import MASS, REFERENCE, look, rescale, start_lane
+from ..sums.places import COPIES, PERIOD, TRASH, Geometry, locator
+
+_LEAST, _MOST = 2**12, 2**14  # points of a block, times copies: the caches' sizes
+_RUN = 64  # points that a run should have, where the caches leave room for them
+# Cells of a plan that sorts: more would leave short runs.
+_MOST_CELLS = 2**11
+_MOST_COPIES = 2**5
+assert _MOST <= 2**16
+
+
+def sorts(shape: Geometry) -> bool:
+    """Return whether points are worth sorting into such cells."""
+    return shape.cells <= _MOST_CELLS and shape.copies <= _MOST_COPIES
+
+
+def block_points(shape: Geometry) -> int:
+    """Return how many points are sorted together."""
+    size = _LEAST
+    while size < min(_MOST, _RUN * shape.cells):
+        size *= 2
+    return size // shape.copies
+
+
+class SortedPasses(NamedTuple):
+    """The compiled passes of one order."""
+
+    moments: Callable[[], Callable]
+    values: Callable[[], Callable]
+
+
+class SortedPoints(NamedTuple):
+    """Points by cell in every block; entries are whole vector registers for each run, one after another."""
+
+    size: int  # points of a block
+    copies: int
+    inside: int  # cells; what is outside them all has numbers from here on
+    points: NDArray[np.uint16]  # of every entry, in its block
+    v: NDArray[np.float64]  # of every entry
+    cells: NDArray[np.int64]  # of every run
+    runs: NDArray[np.int64]  # every run's first entry, and the end of those that fill nothing up (runs, 2)
+    firsts: NDArray[np.int64]  # each block's first run, and the end (blocks + 1,)
+
+
+@cache
+def sorter(kind: str, circle: bool) -> Callable[[], Callable]:
+    """Return the compiled function that sorts a block."""
+    distances, locate = locator(kind, circle)
+
+    def make() -> Callable:
+        def sort(x, g, points, v, cells, runs):
+            """Write points and v by entry, the runs' cells, and where they begin and end.
+
+            Points outside all cells are a run of the cell past the last. Return how many runs and entries
+            there are.
+            """
+            copies, turn, trash = int(g[COPIES]), g[PERIOD], np.int64(g[TRASH])
+            count = x.shape[0]
+            d, vb, cb = room(np.float64), room(np.float64), room(np.int64)
+            cell, at = np.empty(count * copies, np.int64), np.empty(count * copies)
+            sizes = np.zeros(trash + 1, np.int64)
+            for start in range(0, count, CHUNK):
+                n = min(CHUNK, count - start)
+                distances(x[start : start + n], n, g, d)
+                for copy in range(copies):
+                    locate(d, n, copy * turn, g, 1, cb, vb)
+                    first = copy * count + start
+                    for j in range(n):
+                        c = min(cb[j], trash)
+                        cell[first + j], at[first + j] = c, vb[j] if c < trash else 0.0
+                        sizes[c] += 1
+            entries, used = 0, 0
+            for c in range(trash + 1):
+                size = sizes[c]
+                if size > 0:
+                    cells[used] = c
+                    runs[used, 0] = runs[used, 1] = sizes[c] = entries
+                    entries += (size + LANES - 1) // LANES * LANES
+                    used += 1
+                else:
+                    sizes[c] = -1
+            for j in range(count * copies):
+                c = cell[j]
+                points[sizes[c]], v[sizes[c]] = j % count, at[j]
+                sizes[c] += 1
+            for run in range(used):
+                end = sizes[cells[run]]
+                runs[run, 1] = end
+                first = runs[run, 0]
+                for j in range(end, (end + LANES - 1) // LANES * LANES):
+                    points[j], v[j] = points[first], v[first]
+            return used, entries
+
+        return sort
+
+    signature = types.UniTuple(types.int64, 2)(READ1, READ1, PLACES, WRITE1, INTS, RUNS)
+    return lazily(make, signature, f"sorted_points.sort.{kind}.{'circle' if circle else 'line'}")
+
+
+@cache
+def sorted_passes(order: int, copies: bool) -> SortedPasses:
+    """Return the passes for points that have copies or not, each compiled when it is first asked for."""
+    points = (types.int64, types.int64, types.int64, READ_PLACES, READ1, READ_INTS, READ_RUNS, READ_INTS)
+    units = (COUNTER, types.int64)
+    moments = types.void(READ1, READ_INTS, *points, WRITE, WRITE, WRITE1, WRITE1, *units)
+    values = types.void(READ1, READ1, READ_INTS, types.float64, *points, READ1, WRITE1, WRITE1, *units)
+    key = f"{order}.copies" if copies else f"{order}"
+    return SortedPasses(
+        lazily(lambda: _make_moments(order), moments, f"sorted_points.moments.{order}"),
+        lazily(lambda: _make_values(order, copies), values, f"sorted_points.values.{key}"),
+    )
+
+
+@helper
+def ahead(block, first, final):
+    """Return how far beyond an entry's number, counted from a block's first entry, to ask for data.
+
+    That is in the next block, but not in that of another lane: another thread may be writing there.
+    """
+    return (0 if final else block.shape[0]) - first
+
+
+def _make_moments(order: int) -> Callable:
+    add, weigh, bring = add_run(order), add_run(1), together(order)
+
+    @helper
+    def add_block(z, points, v, cells, runs, first, last, inside, after, state, wide, kept):
+        rescale(wide, look(z, state))
+        reference = state[REFERENCE] if state[REFERENCE] > -np.inf else 0.0
+        for run in range(first, last):
+            at, begin, end = cells[run] * order, runs[run, 0], runs[run, 1]
+            if cells[run] < inside:
+                add(z, points, v, begin, end, reference, wide, at, kept, after)
+            else:
+                weigh(z, points, v, begin, end, reference, wide, at, kept, after)
+
+    def moments(
+        z,
+        cuts,
+        size,
+        copies,
+        inside,
+        points,
+        v,
+        cells,
+        runs,
+        firsts,
+        states,
+        sums,
+        kept,
+        references,
+        counter,
+        most,
+    ):
+        """sums (lanes, cells * P) += w_j T_k(v_j) in up to `most` lanes.
+
+        Lane l has the blocks cuts[l] .. cuts[l + 1], and z are those of all lanes. Unless `kept` is empty
+        it gets the weights by entry, relative to references (blocks,).
+        """
+        lanes = states.shape[0]
+        wide = np.empty(sums.shape[1] * LANES)
+        for _ in range(most):
+            lane = take_unit(counter)
+            if lane >= lanes:
+                return wait_for_others(counter, lanes)
+            wide[:] = 0.0
+            state, mine = states[lane], sums[lane]
+            before = state[REFERENCE]
+            for block in range(cuts[lane], cuts[lane + 1]):
+                begin = (block - cuts[0]) * size
+                logits = z[begin : min(begin + size, z.shape[0])]
+                first, last = firsts[block], firsts[block + 1]
+                after = ahead(logits, runs[first, 0], block + 1 == cuts[lane + 1])
+                add_block(logits, points, v, cells, runs, first, last, inside, after, state, wide, kept)
+                references[block] = state[REFERENCE]
+            start_lane(mine, state)
+            if before > -np.inf:
+                rescale(mine, exp2((before - state[REFERENCE]) * LOG2_E))
+            mass = 0.0
+            for at in range(0, mine.shape[0] - order + 1, order):
+                bring(wide, mine, at)
+                mass += mine[at]
+            state[MASS] = mass / copies
+            unit_done(counter)
+
+    return moments
+
+
+def _make_values(order: int, copies: bool) -> Callable:
+    take, share_out = take_run(order, copies), take_run(1, copies)
+
+    @helper
+    def of_block(kept, points, v, cells, runs, first, last, inside, after, scale, coefficients, by):
+        largest = 0.0
+        if copies:
+            by[:] = 0.0
+        for run in range(first, last):
+            at, begin, end = cells[run] * order, runs[run, 0], runs[run, 1]
+            if cells[run] < inside:
+                most = take(kept, points, v, begin, end, scale, coefficients, at, by, after)
+            else:
+                most = share_out(kept, points, v, begin, end, scale, coefficients, at, by, after)
+            largest = max(largest, most)
+        if copies:
+            largest = 0.0
+            for j in range(by.shape[0]):
+                largest = max(largest, abs(by[j]))
+        return largest
+
+    def values(
+        kept,
+        references,
+        cuts,
+        top,
+        size,
+        copies,
+        inside,
+        points,
+        v,
+        cells,
+        runs,
+        firsts,
+        coefficients,
+        by,
+        largest,
+        counter,
+        most,
+    ):
+        """by_i = w_i sum_k coefficients[cell_i, k] v_i^k, over all copies of i, in up to `most` lanes.
+
+        w_i = exp(z_i - top) from what `moments` kept. Lane l has the blocks cuts[l] .. cuts[l + 1], and `by`
+        are those of all lanes; largest (lanes,) = the largest |by_i| of each.
+        """
+        lanes = cuts.shape[0] - 1
+        for _ in range(most):
+            lane = take_unit(counter)
+            if lane >= lanes:
+                return wait_for_others(counter, lanes)
+            largest[lane] = 0.0
+            for block in range(cuts[lane], cuts[lane + 1]):
+                begin = (block - cuts[0]) * size
+                mine = by[begin : min(begin + size, by.shape[0])]
+                first, last = firsts[block], firsts[block + 1]
+                after = ahead(mine, runs[first, 0], block + 1 == cuts[lane + 1])
+                scale = exp2((references[block] - top) * LOG2_E)
+                about = cells, runs, first, last, inside, after, scale, coefficients, mine
+                largest[lane] = max(largest[lane], of_block(kept, points, v, *about))
+            unit_done(counter)
+
+    return values

@@ -1,0 +1,147 @@
+"""The method `direct`: losses, gradients and densities of any rows from all their pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...arguments.problem import Problem
+from ...runtime.pool import run_blocks
+from ..sums.scan import BadData, scan
+from ..tails.finish import finish
+from .direct import direct
+from .halves import Strategy, log_density_of
+from .tiles import Gradients, Tile, cut
+
+Floats = NDArray[np.float64]
+
+# log q is evaluated for so many points of a row at a time, which bounds the partial sums.
+_POINTS_AT_A_TIME = 2**16
+_POINTS_TO_SCAN = 2**18
+
+
+def evaluate_pairs(problem: Problem, gradients: dict[str, NDArray[Any]] | None, n_threads: int) -> Floats:
+    """Return the losses (R,), and write the gradients asked for: z, x (R, N) and bandwidth (R,)."""
+    losses = np.empty(problem.rows)
+    for rows, part, strategy in direct(problem):
+        if rows is None:
+            _evaluate_part(part, strategy, losses, gradients, n_threads)
+            continue
+        some = np.empty(len(rows))
+        wanted = None
+        if gradients is not None:
+            wanted = {name: np.empty((len(rows), *array.shape[1:])) for name, array in gradients.items()}
+        _evaluate_part(part, strategy, some, wanted, n_threads)
+        losses[rows] = some
+        if gradients is not None:
+            for name, array in (wanted or {}).items():
+                gradients[name][rows] = array
+    return losses
+
+
+def _evaluate_part(
+    problem: Problem,
+    strategy: Strategy,
+    losses: Floats,
+    gradients: dict[str, NDArray[Any]] | None,
+    n_threads: int,
+) -> None:
+    out = None if gradients is None else Gradients(gradients)
+    if out is not None and not out.only_z:
+        strategy = strategy.over_all_pairs()
+
+    def work(tile: Tile) -> None:
+        _evaluate_tile(tile, problem, strategy, losses[tile.start : tile.stop], out)
+
+    _each_tile(problem, strategy, work, n_threads)
+
+
+def pair_densities(problem: Problem, n_threads: int) -> Floats:
+    """Return log q (R, M) at the problem's centers."""
+    log_q = np.empty((problem.rows, problem.bins))
+    for first in range(0, problem.bins, _POINTS_AT_A_TIME):
+        columns = slice(first, first + _POINTS_AT_A_TIME)
+        for rows, part, strategy in direct(problem.at_centers(columns)):
+
+            def work(tile: Tile, strategy=strategy, rows=rows, columns=columns) -> None:
+                density, mass = strategy.densities(tile)
+                part = np.log(density, out=np.zeros_like(density), where=density >= strategy.floor)
+                log_scale = strategy.log_scale_of(tile, mass)
+                part += log_scale[:, np.newaxis]
+                if density.min() < strategy.floor:
+                    weak = strategy.weak_bins(tile, density)
+                    part[weak.row, weak.bins] = log_density_of(weak, log_scale)
+                log_q[
+                    slice(tile.start, tile.stop) if rows is None else rows[tile.start : tile.stop], columns
+                ] = part
+
+            _each_tile(part, strategy, work, n_threads)
+    return log_q
+
+
+def _each_tile(problem: Problem, strategy: Strategy, work: Callable[[Tile], None], n_threads: int) -> None:
+    """Scan every tile and do the work on it; threads share the tiles, or else the blocks of each."""
+    shape = cut(problem, strategy.pairs_per_block)
+    step = shape.rows_per_tile
+    inside = n_threads if shape.blocks > 1 else 1
+
+    def one(index: int) -> None:
+        tile = Tile(problem, shape, index * step, min((index + 1) * step, problem.rows), inside)
+        _find_top(tile)
+        work(tile)
+
+    run_blocks(-(-problem.rows // step), one, 1 if inside > 1 else n_threads)
+
+
+def _find_top(tile: Tile) -> None:
+    if tile.blocks == 1:
+        tile.top = np.empty(tile.rows)
+        if scan(tile.dtype)(*tile.whole(tile.dtype), tile.top, True):
+            raise BadData
+        return
+    spans = -(-tile.points // _POINTS_TO_SCAN)
+    tops, bad = np.empty((spans, tile.rows)), np.zeros(spans, bool)
+
+    def look(index: int, x: NDArray[Any], z: NDArray[Any]) -> None:
+        bad[index] = scan(tile.dtype)(x, z, tops[index], False)
+
+    tile.each_span(_POINTS_TO_SCAN, look, tile.dtype)
+    tile.top = tops.max(axis=0)
+    if bad.any() or tile.top.min() == -np.inf:
+        raise BadData
+
+
+def _evaluate_tile(
+    tile: Tile, problem: Problem, strategy: Strategy, losses: Floats, out: Gradients | None
+) -> None:
+    density, mass = strategy.densities(tile)
+    masses = problem.masses.block(tile.start, tile.stop)
+    log_scale = strategy.log_scale.block(tile.start, tile.stop)
+    log_q, weights = np.empty_like(density), np.empty_like(density)
+    weak = None
+    share = 1 / mass
+    if finish()(density, mass, log_scale, masses, strategy.floor, log_q, weights, losses):
+        weak = strategy.weak_bins(tile, density)
+        p = np.broadcast_to(masses, density.shape)[weak.row, weak.bins]
+        weak_log_q = log_density_of(weak, strategy.log_scale_of(tile, mass))
+        terms = np.where(p > 0, -p * weak_log_q, 0)
+        losses += np.bincount(weak.row, terms, minlength=tile.rows)
+        out_of_reach = np.bincount(weak.row, p * (weak.total == 0), minlength=tile.rows)
+        share *= np.maximum(1 - out_of_reach, 0)
+    if out is not None:
+        out = out.for_tile(tile)
+        strategy.gradients(tile, weights, share, weak, masses, out)
+        out.finish(tile)
+
+
+def pairs_workspace(problem: Problem) -> int:
+    """Return the bytes that a call takes beside its arguments and results."""
+    parts = direct(problem)
+    if not parts:
+        return 0
+    shape = cut(problem, parts[0][2].pairs_per_block)
+    bins = max(1, problem.bins)
+    return 8 * bins * (shape.lanes + 2) * min(shape.rows_per_tile, problem.rows)

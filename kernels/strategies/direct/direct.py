@@ -1,0 +1,79 @@
+"""The strategy `direct`: every pair of bin and point, exact."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...arguments.arrays import FLOAT32, FLOAT64
+from ...arguments.problem import Problem, Rows
+from ...families import row_parameters, takes_series
+from .halves import Strategy
+from .pairs import LINEAR_FLOOR, PAIRS_PER_BLOCK, pair_loops
+from .shortcuts import NONE, WAYS, Shortcut, best_way, shortcut
+
+Floats = NDArray[np.float64]
+
+
+def direct(problem: Problem) -> list[tuple[NDArray[np.intp] | None, Problem, Strategy]]:
+    """Return the strategy for each set of rows (None: all rows) that take the same way through the sums."""
+    h, centers = problem.bandwidth.values, problem.centers.values
+    single = problem.dtype == FLOAT32
+    if h.shape[0] == 1 and centers.shape[0] == 1:
+        # Calls in a loop mostly repeat these.
+        bins = problem.bins if problem.equal_bins else 1
+        row = problem.kernel, float(h[0]), problem.period, float(_spacing(centers, bins)[0]), bins
+        return [(None, problem, _one_strategy(*row, single, problem.points if single else 0))]
+    h, centers = problem.bandwidth.block(0, problem.rows), problem.centers.block(0, problem.rows)
+    bins = problem.bins if problem.equal_bins else 1
+    ways = best_way(problem.kernel, h, problem.period, _spacing(centers, bins), bins, single)
+    ways = np.broadcast_to(ways, problem.rows)
+    # Rows whose kernel is a series take another formula as well.
+    kinds = ways + WAYS * takes_series(problem.kernel, h, problem.period)
+    if (kinds == kinds[:1]).all():
+        kinds = kinds[:1]
+    parts = []
+    for kind in np.unique(kinds):
+        rows = None if len(kinds) == 1 else np.flatnonzero(kinds == kind)
+        part = problem if rows is None else problem.take(rows)
+        bandwidth = part.bandwidth.block(0, part.rows)
+        strategy = _strategy(part.kernel, bandwidth, part.period, int(kind) % WAYS, problem.points)
+        parts.append((rows, part, strategy))
+    return parts
+
+
+def _spacing(centers: Floats, bins: int) -> Floats:
+    """Return the spacing of equal bins (R or 1, M) in each row, or all that other bins span."""
+    if bins > 1:
+        return (centers[:, -1] - centers[:, 0]) / (bins - 1)
+    return centers.max(axis=1, initial=-np.inf) - centers.min(axis=1, initial=np.inf)
+
+
+@lru_cache(maxsize=256)
+def _one_strategy(
+    kernel: str, h: float, period: float | None, spacing: float, bins: int, single: bool, points: int
+) -> Strategy:
+    """Return the strategy for rows that share bandwidth and bins; `bins` is 1 where they are not equal."""
+    bandwidth = np.array([h])
+    way = best_way(kernel, bandwidth, period, np.array([spacing]), bins, single)[0]
+    return _strategy(kernel, bandwidth, period, way, points)
+
+
+def _strategy(kernel: str, bandwidth: Floats, period: float | None, way: int, points: int) -> Strategy:
+    family = row_parameters(kernel, bandwidth, period)
+    all_pairs = pair_loops(family.variant)
+    sums = Shortcut(all_pairs, LINEAR_FLOOR, FLOAT64, PAIRS_PER_BLOCK)
+    if way != NONE:
+        sums = shortcut(family.variant, points, way)
+    return Strategy(
+        parameters=Rows(family.parameters),
+        log_scale=Rows(family.log_scale),
+        floor=sums.floor,
+        dtype=sums.dtype,
+        pairs_per_block=sums.pairs_per_block,
+        forward=sums.loops.forward,
+        adjoint=sums.loops.adjoint,
+        all_pairs=all_pairs,
+    )

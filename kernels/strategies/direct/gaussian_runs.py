@@ -1,0 +1,405 @@
+"""The gaussian on equal bins without an exponential per pair.
+
+Around the middle c of a run of bins at distance k delta from it, with v = (x - c)/h and s = delta/h,
+
+    exp(-((c + k delta - x)/h)^2 / 2) = exp(-v^2/2) t^k exp(-(k s)^2/2),   t = exp(v s),
+
+so a run costs each point two exponentials and then one multiplication a bin: the forward sums are
+power sums in t, and the adjoint is a polynomial in t (Horner). Powers run from the middle outwards,
+in t to the right and in 1/t to the left, and a run spans at most 2 * _SPAN bandwidths, so that a
+point which underflows at the middle of a run is negligible at its ends.
+
+On a circle every image of a point that reaches the interval is a point of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...arguments.arrays import FLOAT32, FLOAT64
+from ...families import INVERSE_BANDWIDTH, PERIOD
+from ...numerics.arithmetic import LOG2_E, exp2, exp2_single
+from ...numerics.chunks import (
+    CHUNK,
+    LANES,
+    load_chunk,
+    near_interval,
+    own_row,
+    room,
+    total_weight,
+    weigh,
+    weight,
+)
+from ...runtime.jit import helper, lazily, loop
+from .pairs import ShortLoops, adjoint_signature, forward_signature
+
+Floats = NDArray[np.float64]
+
+_STEP = 8  # bins a pass over a chunk
+_HALF = 16  # bins on each side of the middle of a run, at most
+_HALF_SINGLE = 24
+_SPAN = 5.6  # bandwidths on each side, at most
+_SPAN_SINGLE = 4.0
+_REACH = 39.0  # bandwidths beyond which nothing is left in the linear domain
+_IMAGES = 7  # of a point that can matter while h < P/4
+
+# A point counts at the middle of a run while log2 of its density there exceeds these, which is while
+# its powers do not become subnormal: |v| below 31.1 and 14. At the ends of the run what is left out
+# is below 1e-141 and 2e-22. Densities are lifted by 2^100 in float32 to make room for that.
+_SMALLEST = -698.0
+_SMALLEST_SINGLE = -142.0
+_LIFT_SINGLE = 100.0
+# Beyond these v the point itself has underflowed; its powers must still be finite.
+_CLAMP = 40.0
+_CLAMP_SINGLE = 14.5
+# Powers t are moved along from run to run up to so many bandwidths away; s is at most span / _STEP.
+_ANCHORED = 900.0
+_ANCHORED_SINGLE = 70.0
+_FAR = 1e6  # bandwidths that stand for any larger distance, in float32
+
+
+# Density below which a bin is not trusted to runs; in float32, for each point of the row.
+FLOOR = 1e-120
+FLOOR_PER_POINT_SINGLE = 2e-15
+
+
+def applies(spacing: Floats, bandwidth: Floats, bins: int, single: bool) -> NDArray[np.bool_]:
+    """Return for which rows bins are close enough together for a run to be worth its exponentials."""
+    if single:  # against float64's runs, longer ones pay
+        return (bins >= 2 * _STEP) & (2 * _STEP * spacing <= _SPAN_SINGLE * bandwidth)
+    return (bins >= _STEP) & (_STEP * spacing <= _SPAN * bandwidth)
+
+
+@helper
+def _half_length(spacing_in_h, span, longest):
+    """Return how many bins a run has on each side of its middle."""
+    return min(longest, int(span / spacing_in_h) // _STEP * _STEP)
+
+
+@helper
+def _load_images(x, z, r, start, top, first, last, h, period, xb, wb, owner):
+    """Fill a chunk with the images of points that reach [first, last]; return its length and the next point.
+
+    wb receives log2 of the weights, owner the point of each image.
+    """
+    xr, zr = own_row(x, r), own_row(z, r)
+    middle = 0.5 * (first + last)
+    reach = min(0.5 * (last - first) + _REACH * h, 3.0 * period)
+    n = 0
+    i = start
+    while i < x.shape[1] and n + _IMAGES <= CHUNK:
+        v = near_interval(x[xr, i], middle, period)
+        k = np.ceil((middle - reach - v) / period)
+        while v + k * period <= middle + reach:
+            xb[n] = v + k * period
+            wb[n] = (z[zr, i] - top) * LOG2_E
+            owner[n] = i
+            n += 1
+            k += 1.0
+        i += 1
+    padded = (n + LANES - 1) // LANES * LANES
+    for j in range(n, padded):
+        xb[j] = middle
+        wb[j] = -np.inf
+        owner[j] = start
+    return padded, i
+
+
+class _Arithmetic(NamedTuple):
+    """What forward and adjoint share in one precision."""
+
+    real: type
+    power: Callable  # 2^x
+    clamp: float
+    span: float  # of a run, on each side, in bandwidths
+    longest: int  # in bins
+    anchored: float
+    powers: Callable
+    offsets: Callable
+
+
+def _arithmetic(single: bool) -> _Arithmetic:
+    real, power = (np.float32, exp2_single) if single else (np.float64, exp2)
+    clamp, anchored = (_CLAMP_SINGLE, _ANCHORED_SINGLE) if single else (_CLAMP, _ANCHORED)
+    limit = clamp + anchored
+
+    @loop
+    def powers(xb, anchor, inverse_h, s, up, down, n):
+        """up_j, down_j = t_j, 1/t_j seen from the anchor; a point out of reach counts as at the end of it."""
+        for j in range(n):
+            v = (xb[j] - anchor) * inverse_h
+            up[j] = power(min(max(v, -limit), limit) * (s * LOG2_E))
+        for j in range(n):
+            v = (anchor - xb[j]) * inverse_h
+            down[j] = power(min(max(v, -limit), limit) * (s * LOG2_E))
+
+    @loop
+    def offsets(xb, anchor, inverse_h, high, low, n):
+        """high_j + low_j = distances from the anchor in bandwidths, as two float32 numbers."""
+        for j in range(n):
+            v = min(max((xb[j] - anchor) * inverse_h, -_FAR), _FAR)
+            high[j] = v
+            low[j] = v - np.float64(np.float32(v))
+
+    span, longest = (_SPAN_SINGLE, _HALF_SINGLE) if single else (_SPAN, _HALF)
+    return _Arithmetic(real, power, clamp, span, longest, anchored, powers, offsets)
+
+
+def _make_forward(circle: bool, single: bool) -> Callable:
+    real, power, clamp, span, longest, anchored, powers, offsets = _arithmetic(single)
+    smallest, lift = (_SMALLEST_SINGLE, _LIFT_SINGLE) if single else (_SMALLEST, 0.0)
+    smallest, lift, zero, one = real(smallest), real(lift), real(0), real(1)
+    half_log2_e = real(-0.5 * LOG2_E)
+
+    # Two functions alike but for where they read: one array that may be the other is not vectorised.
+    @loop
+    def first_powers(e, work, t, moved, ceiling, n, k):
+        """Return sum_j e_j t_j^(k + i) for i = 0 .. 7, k = 0 or 1, and leave the next power in work."""
+        s0, s1, s2, s3 = zero, zero, zero, zero
+        s4, s5, s6, s7 = zero, zero, zero, zero
+        for j in range(n):
+            b = t[j] * moved
+            b = b if b < ceiling else ceiling
+            a = e[j] * (b if k == 1 else one)
+            s0 += a
+            a *= b
+            s1 += a
+            a *= b
+            s2 += a
+            a *= b
+            s3 += a
+            a *= b
+            s4 += a
+            a *= b
+            s5 += a
+            a *= b
+            s6 += a
+            a *= b
+            s7 += a
+            work[j] = a * b
+        return s0, s1, s2, s3, s4, s5, s6, s7
+
+    @loop
+    def next_powers(work, t, moved, ceiling, n):
+        """Return sum_j work_j t_j^i for i = 0 .. 7, and leave the next power in work."""
+        s0, s1, s2, s3 = zero, zero, zero, zero
+        s4, s5, s6, s7 = zero, zero, zero, zero
+        for j in range(n):
+            b = t[j] * moved
+            b = b if b < ceiling else ceiling
+            a = work[j]
+            s0 += a
+            a *= b
+            s1 += a
+            a *= b
+            s2 += a
+            a *= b
+            s3 += a
+            a *= b
+            s4 += a
+            a *= b
+            s5 += a
+            a *= b
+            s6 += a
+            a *= b
+            s7 += a
+            work[j] = a * b
+        return s0, s1, s2, s3, s4, s5, s6, s7
+
+    @loop
+    def power_sums(e, work, t, moved, ceiling, n, density, m, count, direction, scale, k):
+        """density[m + i direction] += scale[k + i] sum_j e_j t_j^(k + i) for i < count, k = 0 or 1."""
+        for i in range(0, count, _STEP):
+            if i == 0:
+                sums = first_powers(e, work, t, moved, ceiling, n, k)
+            else:
+                sums = next_powers(work, t, moved, ceiling, n)
+            for o in range(min(_STEP, count - i)):
+                density[m + (i + o) * direction] += sums[o] * scale[k + i + o]
+
+    def forward(x, z, top, centers, params, density, mass):
+        """density (R, M) += sum_j w_j K(c_m - x_j), mass (R,) += sum_j w_j."""
+        xb, wb = room(np.float64), room(np.float64)
+        owner = room(np.int64) if circle else np.empty(0, np.int64)
+        e, work, up, down = room(real), room(real), room(real), room(real)
+        high, low, w = (room(real), room(real), room(real)) if single else (e, e, e)
+        scale = np.empty(longest + 1)  # exp(-(k s)^2/2)
+        M = density.shape[1]
+        for r in range(density.shape[0]):
+            cr, pr = own_row(centers, r), own_row(params, r)
+            inverse_h, period = params[pr, INVERSE_BANDWIDTH], params[pr, PERIOD]
+            first, last = centers[cr, 0], centers[cr, M - 1]
+            s = (last - first) / (M - 1) * inverse_h
+            half = _half_length(s, span, longest)
+            ceiling = power(clamp * (s * LOG2_E))
+            for k in range(half + 1):
+                scale[k] = exp2((-0.5 * LOG2_E) * (k * s) ** 2 - np.float64(lift))
+            row = density[r]
+            start = 0
+            while start < x.shape[1]:
+                if circle:
+                    before = start
+                    n, start = _load_images(
+                        x, z, r, start, top[r], first, last, 1.0 / inverse_h, period, xb, wb, owner
+                    )
+                    mass[r] += total_weight(z[own_row(z, r), before:start], top[r])
+                    weigh(wb, n)
+                else:
+                    n = load_chunk(x, z, r, start, top[r], 0.0, 0.0, xb, wb)
+                    start += CHUNK
+                    mass[r] += weigh(wb, n)
+                if single:
+                    for j in range(n):
+                        w[j] = wb[j]
+                anchor = np.inf
+                for begin in range(0, M, 2 * half):
+                    size = min(2 * half, M - begin)
+                    middle = begin + size // 2
+                    c = centers[cr, middle]
+                    if not abs(c - anchor) * inverse_h <= anchored:
+                        anchor = c
+                        powers(xb, anchor, inverse_h, s, up, down, n)
+                        if single:
+                            offsets(xb, anchor, inverse_h, high, low, n)
+                    offset = (c - anchor) * inverse_h
+                    if single:
+                        offset_high = real(offset)
+                        offset_low = real(offset - np.float64(offset_high))
+                        for j in range(n):
+                            v = (high[j] - offset_high) + (low[j] - offset_low)
+                            exponent = half_log2_e * (v * v)
+                            e[j] = w[j] * power(exponent + lift) if exponent > smallest else zero
+                    else:
+                        for j in range(n):
+                            v = (xb[j] - c) * inverse_h
+                            exponent = half_log2_e * (v * v)
+                            e[j] = wb[j] * power(exponent) if exponent > smallest else zero
+                    rise = power(-offset * (s * LOG2_E))
+                    fall = power(offset * (s * LOG2_E))
+                    power_sums(e, work, up, rise, ceiling, n, row, middle, begin + size - middle, 1, scale, 0)
+                    power_sums(e, work, down, fall, ceiling, n, row, middle - 1, middle - begin, -1, scale, 1)
+
+    return forward
+
+
+def _make_adjoint(circle: bool, single: bool) -> Callable:
+    real, power, clamp, span, longest, anchored, powers, offsets = _arithmetic(single)
+    half_log2_e, zero = real(-0.5 * LOG2_E), real(0)
+
+    @loop
+    def polynomial(values, t, moved, ceiling, n, weights, m, count, direction, scale, k, v):
+        """values_j = sum_i weights[m + i direction] scale[k + i] t_j^i for i < count."""
+        last = (count - 1) // _STEP * _STEP
+        for i in range(last, -1, -_STEP):
+            for o in range(_STEP):
+                v[o] = weights[m + (i + o) * direction] * scale[k + i + o] if i + o < count else 0.0
+            v0, v1, v2, v3, v4, v5, v6, v7 = v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]
+            fresh = i == last
+            for j in range(n):
+                b = t[j] * moved
+                b = b if b < ceiling else ceiling
+                a = (zero if fresh else values[j]) * b + v7
+                a = a * b + v6
+                a = a * b + v5
+                a = a * b + v4
+                a = a * b + v3
+                a = a * b + v2
+                a = a * b + v1
+                values[j] = a * b + v0
+
+    def adjoint(x, z, top, centers, params, weights, share, by_z):
+        """by_z (R, n) = w_i (share - sum_m weights_m K(c_m - x_i)), weights (R, M), share (R,)."""
+        xb, wb, sums = room(np.float64), room(np.float64), room(np.float64)
+        owner = room(np.int64) if circle else np.empty(0, np.int64)
+        right, left, up, down = room(real), room(real), room(real), room(real)
+        high, low = (room(real), room(real)) if single else (right, right)
+        scale = np.empty(longest + 1)  # exp(-(k s)^2/2)
+        v: Any = np.empty(_STEP, dtype=real)
+        M = weights.shape[1]
+        for r in range(by_z.shape[0]):
+            cr, pr = own_row(centers, r), own_row(params, r)
+            inverse_h, period = params[pr, INVERSE_BANDWIDTH], params[pr, PERIOD]
+            first, last = centers[cr, 0], centers[cr, M - 1]
+            s = (last - first) / (M - 1) * inverse_h
+            half = _half_length(s, span, longest)
+            ceiling = power(clamp * (s * LOG2_E))
+            for k in range(half + 1):
+                scale[k] = exp2((-0.5 * LOG2_E) * (k * s) ** 2)
+            row = weights[r]
+            start = 0
+            while start < x.shape[1]:
+                before = start
+                if circle:
+                    n, start = _load_images(
+                        x, z, r, start, top[r], first, last, 1.0 / inverse_h, period, xb, wb, owner
+                    )
+                else:
+                    n = load_chunk(x, z, r, start, top[r], 0.0, 0.0, xb, wb)
+                    start = min(start + CHUNK, x.shape[1])
+                weigh(wb, n)
+                for j in range(n):
+                    sums[j] = 0.0
+                anchor = np.inf
+                for begin in range(0, M, 2 * half):
+                    size = min(2 * half, M - begin)
+                    middle = begin + size // 2
+                    c = centers[cr, middle]
+                    if not abs(c - anchor) * inverse_h <= anchored:
+                        anchor = c
+                        powers(xb, anchor, inverse_h, s, up, down, n)
+                        if single:
+                            offsets(xb, anchor, inverse_h, high, low, n)
+                    offset = (c - anchor) * inverse_h
+                    rise = power(-offset * (s * LOG2_E))
+                    fall = power(offset * (s * LOG2_E))
+                    polynomial(
+                        right, up, rise, ceiling, n, row, middle, begin + size - middle, 1, scale, 0, v
+                    )
+                    if size > 1:
+                        polynomial(
+                            left, down, fall, ceiling, n, row, middle - 1, middle - begin, -1, scale, 1, v
+                        )
+                        for j in range(n):
+                            b = down[j] * fall
+                            right[j] += left[j] * (b if b < ceiling else ceiling)
+                    if single:
+                        offset_high = real(offset)
+                        offset_low = real(offset - np.float64(offset_high))
+                        for j in range(n):
+                            u = (high[j] - offset_high) + (low[j] - offset_low)
+                            sums[j] += power(half_log2_e * (u * u)) * right[j]
+                    else:
+                        for j in range(n):
+                            u = (xb[j] - c) * inverse_h
+                            sums[j] += power(half_log2_e * (u * u)) * right[j]
+                if circle:
+                    zr = own_row(z, r)
+                    for i in range(before, start):
+                        by_z[r, i] = share[r] * weight(z[zr, i], top[r])
+                    for j in range(n):
+                        by_z[r, owner[j]] -= wb[j] * sums[j]
+                else:
+                    for j in range(start - before):
+                        by_z[r, before + j] = wb[j] * (share[r] - sums[j])
+
+    return adjoint
+
+
+@cache
+def run_loops(circle: bool, single: bool) -> ShortLoops:
+    """Return the loops, each compiled when it is first asked for."""
+    dtype = FLOAT32 if single else FLOAT64
+    suffix = f"{'.circle' if circle else ''}{'.float32' if single else ''}"
+    return ShortLoops(
+        lazily(
+            lambda: _make_forward(circle, single), forward_signature(dtype), f"gaussian_runs.forward{suffix}"
+        ),
+        lazily(
+            lambda: _make_adjoint(circle, single), adjoint_signature(dtype), f"gaussian_runs.adjoint{suffix}"
+        ),
+    )

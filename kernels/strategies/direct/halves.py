@@ -1,0 +1,148 @@
+"""What a strategy is: two halves, forward and adjoint, over the tiles of a problem.
+
+A strategy's halves work in the linear domain, and it says from which density on they are right.
+Bins below that floor go to the logarithmic loops over all pairs, whatever the strategy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...arguments.arrays import FLOAT64
+from ...arguments.problem import Rows
+from ...numerics.arithmetic import LARGEST
+from .pairs import LINEAR_FLOOR, PAIRS_PER_BLOCK, PairLoops
+from .tiles import Gradients, Tile
+
+Floats = NDArray[np.float64]
+
+
+class WeakBins(NamedTuple):
+    """Bins below the floor, row by row: bins[row_start[r]:row_start[r + 1]] are row r's."""
+
+    row: NDArray[np.int64]
+    bins: NDArray[np.int64]
+    row_start: NDArray[np.int64]
+    at: Floats  # the distance and the logit of the point that adds most, -inf where none is in reach
+    logit: Floats
+    level: Floats  # sum_j w_j K/C = total exp(level)
+    total: Floats  # 0 where no point is in reach
+
+
+class Strategy(NamedTuple):
+    """A way through the sums, for rows that share a formula."""
+
+    parameters: Rows  # of the formula, (S, PARAMETERS)
+    log_scale: Rows  # log C, (S,)
+    floor: float
+    dtype: np.dtype  # of the data that forward and adjoint read, and of the gradient that adjoint writes
+    pairs_per_block: int
+    forward: Callable[[], Callable]
+    adjoint: Callable[[], Callable]
+    all_pairs: PairLoops
+
+    def over_all_pairs(self) -> Strategy:
+        """Return the way over all pairs, which alone has gradients by x and bandwidth.
+
+        Its forward goes with its adjoint: two ways round differently, and responsibilities would not
+        add up to 1 as closely as they do.
+        """
+        loops = self.all_pairs
+        return self._replace(
+            floor=LINEAR_FLOOR,
+            dtype=FLOAT64,
+            pairs_per_block=PAIRS_PER_BLOCK,
+            forward=loops.forward,
+            adjoint=loops.adjoint,
+        )
+
+    def densities(self, tile: Tile) -> tuple[Floats, Floats]:
+        """Return sum_j w_j K/C (R, M) and sum_j w_j (R,), w_j = exp(z_j - top)."""
+        loop, parameters = self.forward(), self.parameters.block(tile.start, tile.stop)
+        if tile.blocks == 1:
+            sums = np.zeros((tile.rows, tile.bins)), np.zeros(tile.rows)
+            loop(*tile.whole(self.dtype), tile.top, tile.centers, parameters, *sums)
+            return sums
+        density = np.zeros((tile.lanes, tile.rows, tile.bins))
+        mass = np.zeros((tile.lanes, tile.rows))
+
+        def block(lane: int, x: Floats, z: Floats) -> None:
+            loop(x, z, tile.top, tile.centers, parameters, density[lane], mass[lane])
+
+        tile.each_lane(block, self.dtype)
+        return density.sum(axis=0), mass.sum(axis=0)
+
+    def weak_bins(self, tile: Tile, density: Floats) -> WeakBins:
+        """Evaluate the bins whose density is below the floor in the logarithmic domain."""
+        row, bins = map(np.ascontiguousarray, np.nonzero(~(density >= self.floor)))
+        row_start = np.searchsorted(row, np.arange(tile.rows + 1))
+        loops, parameters = self.all_pairs, self.parameters.block(tile.start, tile.stop)
+        where = tile.centers, parameters, row_start, bins
+        lanes, count = tile.lanes, len(bins)
+        nearest, highest, log_forward = loops.nearest(), loops.highest(), loops.log_forward()
+
+        nearest_of = np.full((lanes, count), np.inf)
+        tile.each_lane(lambda lane, x, z: nearest(x, z, *where, nearest_of[lane]))
+        near = np.minimum(nearest_of.min(axis=0), LARGEST)
+        peak = np.full((lanes, count), -np.inf)
+        at, logit = np.zeros((lanes, count)), np.full((lanes, count), -np.inf)
+        tile.each_lane(
+            lambda lane, x, z: highest(x, z, tile.top, *where, near, peak[lane], at[lane], logit[lane])
+        )
+        best = peak.argmax(axis=0), np.arange(count)
+        point = at[best], logit[best]
+        total = np.zeros((lanes, count))
+        tile.each_lane(lambda lane, x, z: log_forward(x, z, *where, *point, total[lane]))
+        level = np.empty(count)
+        loops.level()(point[0], parameters, row, level)
+        level += point[1] - tile.top[row]
+        return WeakBins(row, bins, row_start, *point, level, total.sum(axis=0))
+
+    def log_scale_of(self, tile: Tile, mass: Floats) -> Floats:
+        """Return what makes log sum_j w_j K/C a log density, for each row."""
+        return self.log_scale.block(tile.start, tile.stop) - np.log(mass)
+
+    def gradients(
+        self,
+        tile: Tile,
+        weights: Floats,
+        share: Floats,
+        weak: WeakBins | None,
+        masses: Floats,
+        out: Gradients,
+    ) -> None:
+        """Write the gradients: `share` (R,) is (mass in reach) / sum_j w_j, weights and masses are (R, M)."""
+        parameters = self.parameters.block(tile.start, tile.stop)
+        adjoint = self.adjoint() if out.only_z else self.all_pairs.full_adjoint()
+        # The loops over all pairs read and write float64.
+        dtype = self.dtype if out.only_z and weak is None else FLOAT64
+        if out.only_z and dtype != self.dtype:
+            adjoint = self.all_pairs.adjoint()
+        if weak is not None:
+            # The total stays apart from the level, whose rounding would be common to all responsibilities.
+            p = np.broadcast_to(masses, weights.shape)[weak.row, weak.bins]
+            weak_weights = np.divide(p, weak.total, out=np.zeros_like(p), where=weak.total > 0)
+
+        def block(index: int, x: Floats, z: Floats) -> None:
+            parts = out.begin(tile, index, dtype)
+            head = (x, z, tile.top, tile.centers, parameters)
+            adjoint(*head, weights, share, *(parts[:1] if out.only_z else parts))
+            if weak is not None:
+                by_z, by_x, by_h = (
+                    parts if len(parts) == 3 else (*parts, np.empty_like(parts[0]), share.copy())
+                )
+                bins = (weak.row_start, weak.bins, weak.at, weak.logit, weak_weights)
+                self.all_pairs.log_adjoint()(x, z, tile.centers, parameters, *bins, by_z, by_x, by_h)
+            out.end(tile, index, parts)
+
+        tile.each_block(block, dtype)
+
+
+def log_density_of(weak: WeakBins, log_scale: Floats) -> Floats:
+    """Return log q of the weak bins."""
+    log_total = np.log(weak.total, out=np.full_like(weak.total, -np.inf), where=weak.total > 0)
+    return weak.level + log_total + log_scale[weak.row]

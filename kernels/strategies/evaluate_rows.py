@@ -1,0 +1,196 @@
+"""The loss, its gradients and the density of problems whose rows may each take another method."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arguments.kept import Store
+from ..arguments.problem import Problem, Request
+from ..families import row_parameters
+from ..names import JUMPS
+from .auto import RowShape, SumsFor, chosen, sums_for
+from .direct.all_pairs import evaluate_pairs, pair_densities, pairs_workspace
+from .evaluate import takes_all_pairs
+from .row import RowProblem, evaluate_row, keeps, log_densities
+from .sums.blocks import RowData
+from .sums.reach import Bins
+
+Floats = NDArray[np.float64]
+
+# Rows of one call's arguments, kept for the next call with these. Short rows have better use for memory.
+_shared = Store(32)
+_UNSHARED = 2**12
+
+
+def evaluate_rows(
+    problem: Problem,
+    request: Request,
+    gradients: dict[str, NDArray[Any]] | None,
+    n_threads: int,
+    prepared: Prepared | None,
+) -> Floats:
+    """Return the losses (R,), and write the gradients asked for: z, x (R, N) and bandwidth (R,)."""
+    losses = np.empty(problem.rows)
+    slowly = []
+    derivatives = gradients is not None and set(gradients) != {"z"}
+    for r in range(problem.rows):
+        row = _row_data(problem, r, n_threads, gradients is not None and set(gradients) != {"bandwidth"})
+        found = _found(problem, r, request, derivatives, row, prepared)
+        if found.sums is None:
+            slowly.append(r)
+            continue
+        out = None
+        if gradients is not None:
+            out = {
+                name: array[r : r + 1] if name == "bandwidth" else array[r]
+                for name, array in gradients.items()
+            }
+        losses[r], kept = evaluate_row(found.problem, found.sums, row, request.rtol, out)
+        if not kept:
+            slowly.append(r)
+    if slowly:
+        rows = np.array(slowly)
+        losses[rows] = _pairs_of(problem, rows, gradients, n_threads)
+    return losses
+
+
+def _pairs_of(
+    problem: Problem, rows: NDArray[np.intp], gradients: dict[str, NDArray[Any]] | None, n_threads: int
+) -> Floats:
+    """Return the losses of some rows from all their pairs, and write their gradients."""
+    if len(rows) == problem.rows:
+        return evaluate_pairs(problem, gradients, n_threads)
+    if gradients is None:
+        return evaluate_pairs(problem.take(rows), None, n_threads)
+    some = {name: np.empty((len(rows), *array.shape[1:]), array.dtype) for name, array in gradients.items()}
+    losses = evaluate_pairs(problem.take(rows), some, n_threads)
+    for name, array in some.items():
+        gradients[name][rows] = array
+    return losses
+
+
+def row_densities(problem: Problem, request: Request, n_threads: int, prepared: Prepared | None) -> Floats:
+    """Return log q (R, M) at the problem's centers."""
+    log_q = np.empty((problem.rows, problem.bins))
+    for r in range(problem.rows):
+        row = _row_data(problem, r, n_threads)
+        found = _found(problem, r, request, False, row, prepared)
+        make = found.sums
+        sums = None if make is None else make(request.rtol)
+        if make is None or sums is None or not (make.outright or keeps(sums, request.rtol)):
+            log_q[r] = pair_densities(problem.take(np.array([r])), n_threads)[0]
+        else:
+            log_q[r] = log_densities(found.problem, row, sums, request.rtol)
+    return log_q
+
+
+def _row_data(problem: Problem, r: int, n_threads: int, adjoint_follows: bool = False) -> RowData:
+    return RowData(problem.x.block(r, r + 1)[0], problem.z.block(r, r + 1)[0], n_threads, adjoint_follows)
+
+
+class Row(NamedTuple):
+    """What a row's sums are made of, beside its data."""
+
+    shape: RowShape
+    request: Request
+    problem: RowProblem
+    sums: SumsFor | None  # None where all pairs are to be summed
+
+
+def _found(
+    problem: Problem, r: int, request: Request, derivatives: bool, row: RowData, prepared: Prepared | None
+) -> Row:
+    """Return what a call needs for a row: kept by a plan, or for its data."""
+    if prepared is not None:
+        return prepared.row(problem, r, request, derivatives)
+    return _beside_jumps(_row(problem, r, request, derivatives), row, problem, r, derivatives)
+
+
+def _row(problem: Problem, r: int, request: Request, derivatives: bool) -> Row:
+    """Return what a row needs, some of which calls with the same arguments beside the data share."""
+    if problem.frame is None or problem.points <= _UNSHARED:
+        return _make_row(problem, r, request, derivatives)
+    key = problem.frame, problem.points, request, derivatives
+    found: Row | None = _shared.get(key)
+    if found is None:
+        found = _make_row(problem, r, request, derivatives)
+        if found.sums is not None:
+            found.sums.grown = lambda: _shared.weigh(key)
+        _shared.put(key, found)
+    return found
+
+
+def _make_row(
+    problem: Problem,
+    r: int,
+    request: Request,
+    derivatives: bool,
+    x: NDArray[Any] | None = None,
+    n_threads: int = 1,
+) -> Row:
+    """Return what a row needs; with the data points x, which are sorted for many calls."""
+    shape, centers = row_shape(problem, r, derivatives)
+    sums = sums_for(shape, request, centers, x, n_threads)
+    return Row(shape, request, _row_problem(problem, r, shape, centers), sums)
+
+
+def _beside_jumps(found: Row, row: RowData, problem: Problem, r: int, derivatives: bool) -> Row:
+    """Return a row with points in windows if some lie where the kernel, or a derivative asked for, jumps."""
+    make = found.sums
+    if make is None or make.outright or JUMPS[found.shape.kernel] > int(derivatives):
+        return found
+    if not make(found.request.rtol).touched(row):
+        return found
+    return _make_row(problem, r, found.request._replace(method="window"), derivatives)
+
+
+def row_shape(problem: Problem, r: int, derivatives: bool) -> tuple[RowShape, Floats]:
+    """Return what the choice of a row's method depends on, and its bin centers."""
+    h = float(problem.bandwidth.block(r, r + 1)[0])
+    centers = np.ascontiguousarray(problem.centers.block(r, r + 1)[0])
+    first, last = float(centers.min()), float(centers.max())
+    spacing = (last - first) / (len(centers) - 1) if problem.equal_bins and len(centers) > 1 else 0.0
+    bins = Bins(last - first, spacing, len(centers))
+    return RowShape(problem.kernel, h, problem.period, bins, problem.points, derivatives), centers
+
+
+def _row_problem(problem: Problem, r: int, shape: RowShape, centers: Floats) -> RowProblem:
+    family = row_parameters(shape.kernel, np.array([shape.h]), shape.period)
+    masses = problem.masses.block(r, r + 1)[0]
+    return RowProblem(shape.kernel, family, shape.h, shape.period, centers, masses, shape.bins.span)
+
+
+class Prepared:
+    """What depends on the data points of a problem alone, kept for the calls of a plan."""
+
+    def __init__(self, problem: Problem, request: Request, n_threads: int) -> None:
+        self._n_threads = n_threads
+        self._kept: dict[tuple[int, ...], Row] = {}
+        self.method, self.order, self.workspace = "direct", None, pairs_workspace(problem)
+        if takes_all_pairs(problem, request):
+            return
+        for r in range(problem.rows):
+            found = self.row(problem, r, request, False)
+            if r == 0 and found.sums is not None:
+                sums = found.sums(request.rtol)
+                self.method, self.order = chosen(found.shape, found.request), sums.order
+                self.workspace = sums.workspace(problem.points)
+
+    @property
+    def stored(self) -> int:
+        """Return the bytes kept."""
+        return sum(found.sums.stored for found in self._kept.values() if found.sums is not None)
+
+    def row(self, problem: Problem, r: int, request: Request, derivatives: bool) -> Row:
+        """Return what `_row` does, from what is kept."""
+        used = (problem.x, problem.bandwidth, problem.centers, problem.masses)
+        key = (*(rows.at(r) for rows in used), derivatives)
+        if key not in self._kept:
+            x = problem.x.block(r, r + 1)[0]
+            found = _make_row(problem, r, request, derivatives, x, self._n_threads)
+            row = RowData(x, x, self._n_threads)
+            self._kept[key] = _beside_jumps(found, row, problem, r, derivatives)
+        return self._kept[key]

@@ -1,0 +1,221 @@
+"""The loss and gradients of one row through sums that are fast and certified, bin by bin.
+
+Each bin's density comes with a bound on its error. Bins whose bound is too large for the tolerance
+are evaluated again from the points that matter to them. When all is done the gradient's own error is
+bounded too; it may be too large where the gradient nearly vanishes, and then all is done again with
+a smaller one.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..families import RowParameters
+from .sums.blocks import RowData
+from .tails.certificate import Certain, certify, room_for
+from .tails.tail import Tail
+
+Floats = NDArray[np.float64]
+
+# Relative errors of fast densities that no bin is sent to the slow way for.
+_LEAST = 2e-14
+_SHARE = 0.25  # of the tolerance, for the density of a bin
+_EPS = 100 * float(np.finfo(float).eps)  # a gradient's rounding, relative to what it is a difference of
+
+
+class Forward(NamedTuple):
+    """Sums for each bin."""
+
+    density: Floats  # sum_j w_j K/C (M,)
+    error: Floats  # what it may be off by
+    mass: float  # sum_j w_j
+    widening: Floats | None  # sum_j w_j dK/dh / C
+
+
+class Sums(ABC):
+    """One row's sums by some method, for x and bins that stay and logits that may change."""
+
+    log_scale: float  # log C
+    order: int | None
+    keeps: float  # the tolerance that the sums can keep
+
+    def touched(self, row: RowData) -> bool:
+        """Return whether a point counts as beside the place where it lies: where K jumps that is wrong."""
+        return False
+
+    @abstractmethod
+    def workspace(self, points: int) -> int:
+        """Return the bytes that a call takes beside its arguments and results."""
+
+    @abstractmethod
+    def forward(self, row: RowData, derivatives: bool) -> Forward:
+        """Return the sums over all points."""
+
+    def certified(
+        self, row: RowData, derivatives: bool, p: Floats, tolerance: float
+    ) -> tuple[Forward, Certain]:
+        """Return the sums, and which bins of masses p they are good enough for."""
+        found, arrays = self.forward(row, derivatives), room_for(len(p))
+        shift = self.log_scale - math.log(found.mass)
+        return found, Certain(*arrays, *certify()(found.density, found.error, p, tolerance, shift, *arrays))
+
+    @abstractmethod
+    def adjoint(
+        self, row: RowData, weights: Floats, share: float, out: dict[str, NDArray[Any]]
+    ) -> tuple[float, float]:
+        """Write the gradients by z, w_i (share - sum_m weights_m K/C), and x, w_i sum_m weights_m dK/dd / C.
+
+        Return the largest magnitude of that by z, and a bound on the error of the sum in it.
+        """
+
+
+class SumsFor(Protocol):
+    """What makes the sums of a row for a tolerance."""
+
+    outright: bool  # an order was named, whose own error holds
+
+    def __call__(self, rtol: float) -> Sums:
+        """Return the sums."""
+
+
+class RowProblem(NamedTuple):
+    """What a row's loss depends on beside its data."""
+
+    kernel: str
+    family: RowParameters  # of the kernel in its domain
+    h: float
+    period: float | None
+    centers: Floats
+    masses: Floats
+    span: float  # of the centers
+
+    def tail(self, row: RowData, bins: NDArray[np.bool_], rtol: float) -> Tail:
+        """Return some bins' sums over the points that matter to them."""
+        middle = 0.5 * (float(self.centers.min()) + float(self.centers.max()))
+        about = (self.kernel, self.family, self.h, self.period, middle)
+        return Tail(row, *about, self.centers[bins], rtol)
+
+
+def keeps(sums: Sums, rtol: float) -> bool:
+    """Return whether sums made for a tolerance keep it."""
+    return sums.keeps <= rtol * (1 + 1e-9)
+
+
+def log_densities(problem: RowProblem, row: RowData, sums: Sums, rtol: float) -> Floats:
+    """Return log q at the centers."""
+    tolerance = max(rtol, sums.keeps)
+    found, certain = sums.certified(row, False, np.ones(len(problem.centers)), _of_bins(tolerance))
+    if certain.weak_bins:
+        tail = problem.tail(row, certain.weak, tolerance)
+        certain.log_q[certain.weak] = tail.log_sums() + _tail_scale(problem, found.mass)
+    return certain.log_q
+
+
+def _of_bins(tolerance: float) -> float:
+    """Return the tolerance for the density of a bin."""
+    return max(_SHARE * tolerance, _LEAST)
+
+
+def _tail_scale(problem: RowProblem, mass: float) -> float:
+    return float(problem.family.log_scale[0]) - float(np.log(mass))
+
+
+def evaluate_row(
+    problem: RowProblem,
+    sums_for: SumsFor,
+    row: RowData,
+    rtol: float,
+    gradients: dict[str, NDArray[Any]] | None,
+) -> tuple[float, bool]:
+    """Return the loss and whether rtol is kept; write the gradients: z, x (N,) and bandwidth (1,).
+
+    `sums_for` returns the sums for a tolerance; where these cannot keep rtol nothing is computed. Tolerances
+    tried are rtol times powers of 1/100, and do not depend on calls before.
+    """
+    if sums_for.outright:
+        sums = sums_for(rtol)
+        return _attempt(problem, row, sums, max(rtol, sums.keeps), rtol, gradients)[0], True
+    tolerance = _first(problem, rtol, gradients)
+    if not keeps(sums_for(rtol), rtol):
+        return math.nan, False
+    while True:
+        loss, excess = _attempt(problem, row, sums_for(tolerance), tolerance, rtol, gradients)
+        if excess <= 1 or tolerance <= _LEAST or not math.isfinite(excess):
+            return loss, excess <= 1
+        needed = tolerance / (2 * excess)
+        while tolerance > max(needed, _LEAST):
+            tolerance /= 100
+
+
+def _first(problem: RowProblem, rtol: float, gradients: dict[str, NDArray[Any]] | None) -> float:
+    """Return the tolerance to try first, which for gradients is finer where the kernel is wide.
+
+    What a point gives and takes then nearly cancels: to about the square of the interval over h.
+    """
+    left = problem.span / problem.h
+    left *= left  # which may overflow, where a power would raise
+    tolerance = rtol
+    while gradients is not None and 0 < 10 * left * rtol < tolerance and tolerance > _LEAST:
+        tolerance /= 100
+    return tolerance
+
+
+def _attempt(
+    problem: RowProblem,
+    row: RowData,
+    sums: Sums,
+    tolerance: float,
+    rtol: float,
+    gradients: dict[str, NDArray[Any]] | None,
+) -> tuple[float, float]:
+    """Return the loss, and how many times its tolerance the gradients' error may be."""
+    out = gradients or {}
+    p = problem.masses
+    found, certain = sums.certified(row, "bandwidth" in out, p, _of_bins(tolerance))
+    (log_q, weights, weak, loss, relative, weak_bins), mass = certain, found.mass
+    tail, in_reach = None, 1.0
+    if weak_bins:
+        tail = problem.tail(row, weak, tolerance)
+        log_q[weak] = tail.log_sums() + _tail_scale(problem, mass)
+        in_reach = 1.0 - float(p[weak][~tail.reached].sum())
+        loss = float(-(p[p > 0] * log_q[p > 0]).sum())
+    if gradients is None:
+        return loss, 0.0
+    share = max(in_reach, 0.0) / mass
+    largest, doubt = (0.0, 0.0)
+    if "z" in out or "x" in out:
+        largest, doubt = sums.adjoint(row, weights, share, out)
+    if found.widening is not None:
+        strong = ~weak & (p > 0)
+        out["bandwidth"][...] = -float((weights * found.widening)[strong].sum())
+    if tail is not None:
+        by_h = tail.subtract(p[weak], out)
+        if "bandwidth" in out:
+            out["bandwidth"][...] += by_h
+    if tail is not None:
+        of_tail = tolerance / 16
+        relative = max(relative, of_tail)
+        largest = largest_magnitude(out["z"]) if "z" in out else largest
+    bound = doubt + relative * (largest + share)
+    excess = 0.0
+    if share > 0 and "z" in out:
+        excess = bound / (rtol * largest + _EPS * share)
+    if share > 0 and "x" in out:
+        excess = max(excess, bound / (rtol * problem.h * largest_magnitude(out["x"]) + _EPS * share))
+    if found.widening is not None:
+        widening = np.abs(found.widening[strong]) * problem.h + found.density[strong]
+        bound = float((weights[strong] * (found.error[strong] + relative * widening)).sum())
+        if tail is not None:
+            bound += of_tail * (float(p[weak].sum()) + problem.h * abs(by_h))
+        excess = max(excess, bound / (rtol * problem.h * abs(float(out["bandwidth"][0])) + _EPS))
+    return loss, excess
+
+
+def largest_magnitude(values: NDArray[Any]) -> float:
+    """Return max |values| without an array of its own."""
+    return float(max(values.max(), -values.min()))

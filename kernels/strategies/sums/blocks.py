@@ -1,0 +1,212 @@
+"""One row's data, handed out in blocks whose number depends on the row alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...arguments.arrays import contiguous, is_contiguous
+from ...runtime.pool import run_blocks, run_units
+from ...runtime.units import Counter, new_counter
+from .scan import BadData
+
+Floats = NDArray[np.float64]
+OfLanes = tuple[Floats, Floats, NDArray[np.int64]]  # x and z, and where each lane's begin and end
+
+POINTS_PER_BLOCK = 2**15
+_POINTS_PER_UNIT = 2**13
+_MOST_LANES = 32
+_POINTS_PER_CALL = 2**21  # of compiled code, after which Ctrl-C is heard
+_LIGHT = 3 * 2**16  # points whose moments take no longer than waking a thread saves
+_NUMBERS_IN_LANES = 2**18
+_ALONE = 2**12  # points, or thousands of instructions, that are not worth waking a thread for
+
+
+def lane_count(points: int, room: int) -> int:
+    """Return in how many parts to sum arrays of `room` numbers each over so many points."""
+    most = min(_MOST_LANES, max(4, _NUMBERS_IN_LANES // max(1, room)))
+    return max(1, min(most, points // _ALONE))
+
+
+@lru_cache(maxsize=256)
+def lane_ends(count: int, lanes: int, step: int = 8) -> NDArray[np.int64]:
+    """Return where lanes of `count` points or blocks begin and end (lanes + 1,), in multiples of a step.
+
+    The last lanes are shorter, so that threads end together.
+    """
+    lengths = np.ones(lanes)
+    lengths[: lanes // 2] = 1.5
+    lengths[lanes - lanes // 4 :] = 0.25
+    ends = np.rint(np.cumsum([0.0, *lengths]) * (count / lengths.sum() / step)).astype(np.int64) * step
+    ends[-1] = count
+    return ends
+
+
+@lru_cache(maxsize=256)
+def block_and_unit(points: int) -> tuple[int, int]:
+    """Return the number of points of a block, which Python hands out, and of a compiled unit of it."""
+    blocks = max(1, points // _ALONE) if points < _MOST_LANES * _ALONE else _MOST_LANES
+    block = -(-points // max(blocks, -(-points // POINTS_PER_BLOCK)))
+    units = -(-block // _POINTS_PER_UNIT)
+    unit = -(-block // (units * 8)) * 8
+    return units * unit, unit
+
+
+class RowData:
+    """Data points and logits of one row."""
+
+    def __init__(
+        self, x: NDArray[Any], z: NDArray[Any], n_threads: int, adjoint_follows: bool = False
+    ) -> None:
+        self.x, self.z, self.n_threads = x, z, n_threads
+        self.points = x.shape[0]
+        self._top: float | None = None
+        self._extent: tuple[float, float] | None = None
+        self.adjoint_follows = adjoint_follows
+        # What a forward pass leaves to the adjoint one: which cells it saw, weights, and what bins give.
+        self.seen: Any = None
+        self.kept: Any = None
+        self.given: Any = None
+
+    @property
+    def top(self) -> float:
+        """The largest logit, once a pass over all data has found it."""
+        assert self._top is not None
+        return self._top
+
+    @property
+    def top_if_known(self) -> float | None:
+        """The largest logit, or None before the first pass."""
+        return self._top
+
+    def found(self, top: float, bad: float, extent: tuple[float, float]) -> None:
+        """State the largest logit, the number of bad entries, and where points lie; or raise BadData."""
+        if bad > 0 or not top > -np.inf:
+            raise BadData
+        self._top = top
+        if self._extent is None and extent[0] <= extent[1]:
+            self._extent = extent
+
+    @property
+    def extent(self) -> tuple[float, float]:
+        """The lowest and the highest point."""
+        if self._extent is None:
+            ends: dict[int, tuple[float, float]] = {}
+
+            def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
+                ends[index] = float(x.min()), float(x.max())
+
+            self.each_block(block)
+            self._extent = min(low for low, _ in ends.values()), max(high for _, high in ends.values())
+        return self._extent
+
+    def lanes(self, room: int) -> int:
+        """Return in how many parts to sum arrays of `room` numbers each."""
+        return lane_count(self.points, room)
+
+    def _pieces(self, start: int, stop: int, size: int) -> Iterator[slice]:
+        for first in range(int(start), int(stop), size):
+            yield slice(first, min(first + size, int(stop)))
+
+    def each(self, count: int, work: Callable[[int], Iterable[None] | None]) -> None:
+        """Call work(0) .. work(count - 1), on the row's threads."""
+        run_blocks(count, work, self.n_threads)
+
+    def each_unit(self, count: int, work: Callable[[Counter, int], None]) -> None:
+        """Call work(counter, most) until all units are done, at most so many of them a call.
+
+        For a few ns a point in all, so that only long rows are worth a second thread.
+        """
+        most = max(1, count * _POINTS_PER_CALL // self.points)
+        run_units(count, lambda counter: work(counter, most), self.n_threads if self.points > _LIGHT else 1)
+
+    def each_lane(
+        self,
+        lanes: int,
+        work: Callable[[int, Floats, Floats], None],
+        most: int = POINTS_PER_BLOCK,
+    ) -> None:
+        """Call work(lane, x, z) for the blocks of points of every lane, those of one lane in order.
+
+        A block has at most so many points.
+        """
+        ends = lane_ends(self.points, lanes)
+
+        def one(lane: int) -> Iterator[None]:
+            for piece in self._pieces(ends[lane], ends[lane + 1], most):
+                work(lane, contiguous(self.x[piece]), contiguous(self.z[piece]))
+                yield
+
+        self.each(lanes, one)
+
+    def each_lanes(self, lanes: int, work: Callable[[slice, OfLanes, Counter, int], None]) -> None:
+        """Call work(lanes, (x, z, ends), counter, most) for all lanes, or for the blocks of one in order."""
+        if is_contiguous(self.x) and is_contiguous(self.z):
+            data = self.x, self.z, lane_ends(self.points, lanes)
+            self.each_unit(lanes, lambda *units: work(slice(0, lanes), data, *units))
+        else:
+
+            def block(lane: int, x: Floats, z: Floats) -> None:
+                work(slice(lane, lane + 1), (x, z, np.array([0, len(x)])), new_counter(), 1)
+
+            self.each_lane(lanes, block)
+
+    @property
+    def block_size(self) -> int:
+        """The number of points of a block, but for the last."""
+        return block_and_unit(self.points)[0]
+
+    @property
+    def unit_size(self) -> int:
+        """The number of points of a unit of compiled work, of which blocks are made."""
+        return block_and_unit(self.points)[1]
+
+    def each_block(
+        self, work: Callable[[int, slice, Floats, Floats], None], most: int = POINTS_PER_BLOCK
+    ) -> int:
+        """Call work(index, points, x, z) for every block of at most so many points; return how many."""
+        pieces = list(self._pieces(0, self.points, min(self.block_size, most)))
+
+        def one(index: int) -> None:
+            piece = pieces[index]
+            work(index, piece, contiguous(self.x[piece]), contiguous(self.z[piece]))
+
+        self.each(len(pieces), one)
+        return len(pieces)
+
+    def each_blocks(
+        self, work: Callable[[slice, Floats, Floats, Counter, int], None], *out: NDArray[Any] | None
+    ) -> None:
+        """Call work(points, x, z, counter, most) for the units of all blocks, or of one after another.
+
+        For one after another where any array of the data or of `out`, which it writes, is not contiguous,
+        or missing.
+        """
+        if all(array is not None and is_contiguous(array) for array in (self.x, self.z, *out)):
+            whole = slice(0, self.points)
+            count = -(-self.points // self.unit_size)
+            self.each_unit(count, lambda *units: work(whole, self.x, self.z, *units))
+        else:
+            all_units = self.block_size // self.unit_size
+            self.each_block(lambda index, piece, x, z: work(piece, x, z, new_counter(), all_units))
+
+
+class Written:
+    """Part of a gradient as compiled code can write it: a view of the caller's array, or a copy to store."""
+
+    def __init__(self, array: NDArray[Any] | None, piece: slice) -> None:
+        self._target = None if array is None else array[piece]
+        fits = self._target is not None and is_contiguous(self._target)
+        array = np.empty(piece.stop - piece.start) if not fits else self._target
+        assert array is not None
+        self.array: Floats = array
+        self._copied = not fits
+
+    def store(self) -> None:
+        """Store a copy where the view was not possible."""
+        if self._copied and self._target is not None:
+            self._target[...] = self.array

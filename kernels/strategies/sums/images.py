@@ -1,0 +1,79 @@
+"""How far a bin is from a point, and from the point's images on a circle."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from ...families import PARAMETERS, Variant
+from ...numerics.arithmetic import LARGEST
+from ...runtime.jit import helper
+
+assert PARAMETERS == 22  # `parameters_of` writes them out
+
+
+@helper
+def parameters_of(p, r):
+    """Return row r of the parameters as a tuple, which the compiler keeps in registers."""
+    return (
+        p[r, 0],
+        p[r, 1],
+        p[r, 2],
+        p[r, 3],
+        p[r, 4],
+        p[r, 5],
+        p[r, 6],
+        p[r, 7],
+        p[r, 8],
+        p[r, 9],
+        p[r, 10],
+        p[r, 11],
+        p[r, 12],
+        p[r, 13],
+        p[r, 14],
+        p[r, 15],
+        p[r, 16],
+        p[r, 17],
+        p[r, 18],
+        p[r, 19],
+        p[r, 20],
+        p[r, 21],
+    )
+
+
+@helper
+def shift_of(image, period):
+    """Return how far image number 0, 1, 2, 3 ... lies behind the nearest one: 0, -P, P, -2P ..."""
+    k = (image + 1) // 2
+    return -k * period if image % 2 == 1 else k * period
+
+
+@helper
+def _to_circle(d, period):
+    """Return d in [-P/2, P/2] for d in [-3P/2, 3P/2]."""
+    return d - math.copysign(period, d) if abs(d) > 0.5 * period else d
+
+
+@helper
+def distance_between(d):
+    """Return |d|, or the largest float for what is beyond any."""
+    return min(abs(d), LARGEST)
+
+
+def distance_of(variant: Variant) -> Callable:
+    """Return the distance of a bin from a point's image that lies `shift` behind the nearest one."""
+
+    @helper
+    def on_line(c, x, period, shift):
+        return c - x
+
+    @helper
+    def on_circle(c, x, period, shift):
+        return _to_circle(c - x, period)
+
+    @helper
+    def of_image(c, x, period, shift):
+        d = _to_circle(c - x, period)
+        return d + (shift if d > 0.0 else -shift)
+
+    return of_image if variant.images else on_circle if variant.circle else on_line

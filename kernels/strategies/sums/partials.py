@@ -1,0 +1,139 @@
+"""Lanes of partial sums over points, each relative to a logit that it met first.
+
+Data are read once, where finding the largest logit beforehand would read them twice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from ...numerics.arithmetic import LOG2_E, exp2
+from ...runtime.jit import helper, lazily, loop
+from ...runtime.signatures import READ, WRITE1
+from ...simd.scatter import tables
+from .blocks import RowData
+from .scan import ends_of, look_at_logits
+
+Floats = NDArray[np.float64]
+
+# What a pass knows of its lane: the logit that weights are relative to, the largest one, sum_j w_j, and
+# how many entries are bad; where points lie, if it sees them; whether its sums were set to 0.
+REFERENCE, LARGEST, MASS, BAD, LOWEST, HIGHEST, BEGUN = range(7)
+_STATE = 7
+# Logits this far above the reference do not overflow sums.
+_ABOVE = 256.0
+
+
+@loop
+def weights_of(zs, n, top, w):
+    """Write w_j = exp(z_j - top) and return their sum."""
+    total = 0.0
+    for j in range(n):
+        w[j] = exp2((zs[j] - top) * LOG2_E)
+        total += w[j]
+    return total
+
+
+@helper
+def start_lane(sums, state):
+    """Set a lane's sums to 0 before its first points: whoever adds to them has them in its cache then."""
+    if state[BEGUN] == 0.0:
+        sums[:] = 0.0
+        state[BEGUN] = 1.0
+
+
+@helper
+def look_at_points(xs, state):
+    """Take note of where points lie, and of those that are not finite."""
+    low, high, bad = ends_of(xs)
+    state[BAD] += bad
+    state[LOWEST] = min(state[LOWEST], low)
+    state[HIGHEST] = max(state[HIGHEST], high)
+
+
+@helper
+def look(zs, state):
+    """Take note of logits; return what sums so far are to be multiplied by for the lane's new reference."""
+    largest, bad = look_at_logits(zs)
+    state[BAD] += bad
+    state[LARGEST] = max(state[LARGEST], largest)
+    if largest <= state[REFERENCE] + _ABOVE:
+        return 1.0
+    factor = exp2((state[REFERENCE] - largest) * LOG2_E)
+    state[MASS] *= factor
+    state[REFERENCE] = largest
+    return factor
+
+
+@helper
+def rescale(sums, factor):
+    """Multiply sums by a factor that is 1 nearly always."""
+    if factor != 1.0:
+        for i in range(sums.shape[0]):
+            sums[i] *= factor
+
+
+@helper
+def weigh_seen(zs, state, w):
+    """Write exp(z_j - reference) for logits that were looked at, and add them to the mass."""
+    reference = state[REFERENCE] if state[REFERENCE] > -np.inf else 0.0
+    state[MASS] += weights_of(zs, zs.shape[0], reference, w)
+
+
+def _make_total() -> Callable:
+    def total(states, sums, result):
+        """result (size,) = all lanes' sums relative to the largest logit.
+
+        Return the largest logit, sum_j w_j, the number of bad entries, and the ends of the points.
+        """
+        top, mass, bad, low, high = -np.inf, 0.0, 0.0, np.inf, -np.inf
+        for lane in range(states.shape[0]):
+            top, bad = max(top, states[lane, LARGEST]), bad + states[lane, BAD]
+            low, high = min(low, states[lane, LOWEST]), max(high, states[lane, HIGHEST])
+        if top > -np.inf:
+            for lane in range(states.shape[0]):
+                scale = math.exp(states[lane, REFERENCE] - top)
+                mass += scale * states[lane, MASS]
+                for i in range(result.shape[0]):
+                    result[i] += scale * sums[lane, i]
+        return top, mass, bad, low, high
+
+    return total
+
+
+total = lazily(_make_total, types.UniTuple(types.float64, 5)(READ, READ, WRITE1), "lanes.total")
+
+
+class Lanes:
+    """The states (lanes, ..) and sums (lanes, at least size) of one row's lanes, for passes to fill in."""
+
+    def __init__(self, row: RowData, count: int, size: int) -> None:
+        self.count, self._row, self._size = count, row, size
+        self._known = row.top_if_known is not None
+        self.states, self.sums = tables(count, _STATE), tables(count, size, np.empty)
+        self.states[:, : LARGEST + 1] = row.top if self._known else -np.inf
+        self.states[:, LOWEST], self.states[:, HIGHEST] = np.inf, -np.inf
+
+    def total(self) -> tuple[Floats, float]:
+        """Return all lanes' sums (size,) and sum_j w_j, relative to the row's largest logit."""
+        result = np.zeros(self.sums.shape[1])
+        top, mass, bad, low, high = total()(self.states, self.sums, result)
+        if not self._known:
+            self._row.found(top, bad, (low, high))
+        return result[: self._size], mass
+
+
+@loop
+def finish(w, sums, share, sign, by):
+    """by_i = w_i (share + sign sums_i); return the largest magnitude."""
+    key = np.int64(0)  # of integers, whose comparison vectorises
+    for j in range(by.shape[0]):
+        value = w[j] * (share + sign * sums[j])
+        by[j] = value
+        key = max(key, np.float64(abs(value)).view(np.int64))
+    return np.int64(key).view(np.float64)

@@ -1,0 +1,92 @@
+"""What a row's bins are, and how far a kernel reaches: what cells, windows and grids are laid out by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from ...families import FORMULAS, IMAGES, INVERSE_BANDWIDTH, PERIOD, RowParameters, Variant
+from ...names import COMPACT
+from ...numerics.arithmetic import SMALLEST_NORMAL, exp2
+from ...runtime.jit import lazily
+from ...runtime.signatures import READ, READ1, WRITE
+from .images import distance_of, parameters_of, shift_of
+
+Floats = NDArray[np.float64]
+
+# Errors of sums, relative to a cell's mass times the kernel near its edge.
+ROUNDING = 2e-15
+
+
+class Bins(NamedTuple):
+    """What a method needs to know of a row's bins."""
+
+    span: float  # from the lowest to the highest centre
+    spacing: float  # 0 where bins are not equally spaced
+    number: int
+
+
+@cache
+def sampler(variant: Variant) -> Callable[[], Callable]:
+    """Return the compiled function that evaluates a variant at any distances."""
+    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
+
+    def make() -> Callable:
+        def sample(at, params, values):
+            """values (3, n) = K, dK/dd and dK/dh at distances (n,), over C."""
+            p = parameters_of(params, 0)
+            count = int(p[IMAGES]) if images else 1
+            for j in range(at.shape[0]):
+                for image in range(count):
+                    d = distance(at[j], 0.0, p[PERIOD], shift_of(image, p[PERIOD]))
+                    e, f, f_d, f_h = formula(d, p)
+                    values[0, j] += exp2(e) * f
+                    if f > 0.0:
+                        values[1, j] += exp2(e) * f_d * p[INVERSE_BANDWIDTH]
+                        values[2, j] += exp2(e) * f_h * p[INVERSE_BANDWIDTH]
+
+        return sample
+
+    return lazily(make, types.void(READ1, READ, WRITE), f"cell_accuracy.sample.{variant.key}")
+
+
+def kernel_values(family: RowParameters, at: Floats) -> Floats:
+    """Return K, dK/dd and dK/dh, (3, ...), over C at distances of any shape."""
+    flat = np.ascontiguousarray(at.ravel())
+    values = np.zeros((3, flat.size))
+    sampler(family.variant)()(flat, family.parameters, values)
+    return values.reshape(3, *at.shape)
+
+
+def value_beyond(family: RowParameters, reach: float, h: float, derivatives: bool) -> float:
+    """Return how large K/C is from `reach` on, with `derivatives` h dK/dd and h dK/dh too."""
+    if math.isinf(reach):
+        return 0.0
+    values = np.abs(kernel_values(family, np.array([reach]))[:, 0])
+    return float(max(values[0], h * values[1:].max()) if derivatives else values[0])
+
+
+def reach_of(kernel: str, family: RowParameters, h: float, period: float | None, small: float) -> float:
+    """Return the distance beyond which K is less than `small` of its peak; infinite on a circle's all."""
+    if kernel in COMPACT:
+        return h
+    if kernel == "cauchy":
+        return math.inf
+    small = max(small, SMALLEST_NORMAL)
+    if kernel == "von_mises":
+        assert period is not None
+        chord = math.sqrt(-2 * math.log(small)) * h
+        sine = math.pi * (chord / period)
+        if sine < 1e-8:
+            return chord
+        return period / math.pi * math.asin(sine) if sine < 1 else math.inf
+    reach = h * (math.sqrt(-2 * math.log(small)) if kernel == "gaussian" else 2 - math.log(small))
+    return (
+        reach if period is None or (reach < period / 2 and family.variant.formula != "fourier") else math.inf
+    )

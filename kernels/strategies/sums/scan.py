@@ -1,0 +1,81 @@
+"""One pass over a block's data: the largest logit of each row, and whether every entry is good."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numba import types
+
+from ...arguments.arrays import FLOAT32, FLOAT64
+from ...numerics.arithmetic import from_order_key, order_key
+from ...runtime.jit import lazily, loop
+from ...runtime.signatures import WRITE1, read
+
+
+class BadData(Exception):
+    """The scan met an entry of x or z that no call may have."""
+
+
+@loop
+def bad_points(xs):
+    """Return how many numbers are not finite."""
+    bad = 0
+    for j in range(xs.shape[0]):
+        bad += 0 if abs(xs[j]) < np.inf else 1
+    return bad
+
+
+@loop
+def look_at_logits(zs):
+    """Return the largest logit, and how many are NaN or +inf."""
+    bad, largest = 0, order_key(-np.inf)
+    for j in range(zs.shape[0]):
+        bad += 0 if zs[j] < np.inf else 1
+        largest = max(largest, order_key(zs[j]))
+    return from_order_key(largest), bad
+
+
+@loop
+def ends_of(xs):
+    """Return the lowest and the highest number, and how many are not finite."""
+    bad, low, high = 0, order_key(np.inf), order_key(-np.inf)
+    for j in range(xs.shape[0]):
+        bad += 0 if abs(xs[j]) < np.inf else 1
+        low = min(low, order_key(xs[j]))
+        high = max(high, order_key(xs[j]))
+    return from_order_key(low), from_order_key(high), bad
+
+
+def _make_scan() -> Callable:
+    def scan(x, z, top, whole):
+        """Write the largest logit of each row to top; return the number of bad entries.
+
+        Those are in x what is not finite, in z NaN and +inf, and where the block is the whole of its
+        rows, a row without a logit above -inf.
+        """
+        bad = 0
+        for r in range(x.shape[0]):
+            bad += bad_points(x[r])
+        for r in range(z.shape[0]):
+            top[r], more = look_at_logits(z[r])
+            bad += more
+            bad += 1 if whole and top[r] == -np.inf else 0
+        for r in range(z.shape[0], top.shape[0]):  # one row of logits may serve all rows
+            top[r] = top[0]
+        return bad
+
+    return scan
+
+
+def _compiled(dtype: np.dtype) -> Callable[[], Callable]:
+    data = read(dtype)
+    return lazily(_make_scan, types.int64(data, data, WRITE1, types.boolean), f"scan.{dtype.name}")
+
+
+_SCANS = {dtype: _compiled(dtype) for dtype in (FLOAT64, FLOAT32)}
+
+
+def scan(dtype: np.dtype) -> Callable:
+    """Return the compiled pass over data of a dtype, float32 or float64."""
+    return _SCANS[dtype]()

@@ -1,0 +1,309 @@
+"""Bins that no fast sum can be trusted for: few points matter to each, and these are found first.
+
+Rounds of ever narrower intervals drop what no such bin can notice, until the rest are narrow enough
+to interpolate over, relative to the density itself, or hold few points.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...families import IMAGES, INVERSE_BANDWIDTH, RowParameters, has_whole_slopes
+from ...names import COMPACT, KNOTS
+from ...numerics.arithmetic import LARGEST
+from ...numerics.chebyshev import chebyshev
+from ...numerics.matmul import times
+from ..sums.blocks import RowData
+from .intervals import Intervals, Limits, summary, tests
+from .tail_sums import ORDER, gather, node_loops, spread
+
+Floats = NDArray[np.float64]
+
+_PARTS = 256  # new intervals in a round
+_PAIRS = 2**21  # of bins and points that are summed one by one
+_ROUNDS = 12
+_FEW = 2 * ORDER  # points that need no interpolation
+_BIN_PARTS = 4
+
+
+def _limits(
+    kernel: str, family: RowParameters, h: float, period: float | None, points: int, rtol: float
+) -> Limits:
+    """Return within what order 12 keeps rtol / 4, from the kernels' Taylor or Bernstein bounds."""
+    images = max(1.0, float(family.parameters[0, IMAGES]))
+    # What is dropped may count for more in dK/dh: (d/h)^2 times, at most some 2 log(1/eps).
+    margin = math.log2(16 * 64 * points * images / rtol)
+    steepest = 2 * (rtol * math.factorial(ORDER) / 128) ** (1 / ORDER)
+    width = h if period is None else min(h, period / 8)
+    growth = 0.0
+    if kernel == "cauchy":
+        growth = 1.8 * (rtol / 64) ** (1 / ORDER)
+        widest = growth * width
+    else:
+        widest = 1.6 * (rtol * math.sqrt(math.factorial(ORDER)) / 128) ** (1 / ORDER) * width
+    smooth = -1.0 if kernel in COMPACT else (0.0 if KNOTS[kernel] else 1.0)
+    return Limits(margin, steepest, widest, growth, smooth)
+
+
+class Tail:
+    """The sums of some bins of a row over the points that matter to them."""
+
+    def __init__(
+        self,
+        row: RowData,
+        kernel: str,
+        family: RowParameters,
+        h: float,
+        period: float | None,
+        middle: float,
+        centers: Floats,
+        rtol: float,
+    ) -> None:
+        self._row, self._family, self._centers = row, family, np.ascontiguousarray(centers)
+        self._where = (middle, 0.0 if period is None else period)
+        self._limits = _limits(kernel, family, h, period, row.points, max(rtol, 1e-15))
+        self._x, self._z = row.x, row.z
+        self._index: NDArray[np.int64] | None = None  # of the points left in the row
+        self._nearest, self._lowest = np.empty(len(centers)), np.empty(len(centers))
+        self._narrow()
+        self._collect()
+
+    def _data(self) -> RowData:
+        return RowData(self._x, self._z, self._row.n_threads)
+
+    def _extent(self) -> tuple[float, float]:
+        if self._where[1]:
+            return self._where[0] - self._where[1], self._where[0] + self._where[1]
+        return self._row.extent
+
+    def _narrow(self) -> None:
+        """Find disjoint intervals that hold every point that matters."""
+        low, high = self._extent()
+        intervals = Intervals(
+            np.array([low]), np.array([high]), np.array([np.inf]), np.array([self._row.points])
+        )
+        need, split = np.array([-LARGEST]), np.array([True])  # masked points are below
+        for _ in range(_ROUNDS):
+            intervals = self._summarise(intervals, need, self._splits(split))
+            need, good, bins = self._test(intervals)
+            kept = bins > 0
+            intervals, need, bins = intervals.some(kept), need[kept], bins[kept]
+            self._resolved, cut = good[kept] > 0, good[kept] < 0
+            split = ~self._resolved & (intervals.number > _FEW) & (intervals.high > intervals.low)
+            if len(need) == 0 or ((intervals.number * bins)[split].sum() <= _PAIRS and not cut.any()):
+                break
+            split |= cut
+            if 4 * intervals.number.sum() < self._data().points:
+                self._keep(intervals, need)
+        self._intervals, self._need = intervals, need
+
+    @staticmethod
+    def _splits(split: NDArray[np.bool_]) -> NDArray[np.int64]:
+        parts = min(_PARTS, max(8, 2 * _PARTS // max(1, int(split.sum()))))
+        return np.where(split, parts, 1)
+
+    def _summarise(self, intervals: Intervals, need: Floats, splits: NDArray[np.int64]) -> Intervals:
+        starts = np.concatenate([[0], np.cumsum(splits)])
+        size, data = int(starts[-1]), self._data()
+        lanes = data.lanes(4 * size)
+        tables = np.full((lanes, size + 1, 4), [-np.inf, -np.inf, -np.inf, 0.0])
+        where = (intervals.low, intervals.high, *intervals.buckets())
+        add = summary()
+
+        def block(lane: int, x: Floats, z: Floats) -> None:
+            add(x, z, self._row.top, *self._where, *where, splits, starts, need, tables[lane].ravel())
+
+        data.each_lane(lanes, block)
+        below, high, largest = tables[:, :-1, :3].max(axis=0).T
+        number = tables[:, :-1, 3].sum(axis=0).astype(np.int64)
+        whole = Intervals(*map(np.ascontiguousarray, (-below, high, largest, number)))
+        return whole.some((whole.number > 0) & (whole.largest > -np.inf))
+
+    def _test(self, intervals: Intervals) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
+        found, data = tests(self._family.variant), self._data()
+        size, bins = len(intervals.low), len(self._centers)
+        need, resolved, counts = np.empty(size), np.empty(size, np.int64), np.empty(size, np.int64)
+        shape = (intervals.low, intervals.high, intervals.largest - self._row.top)
+        parameters, limits = self._family.parameters, self._limits.array()
+        best, matter = found.best(), found.matter()
+
+        def bound(index: int) -> None:
+            some = slice(index * bins // 8, (index + 1) * bins // 8)
+            best(self._centers[some], parameters, *shape, self._nearest[some], self._lowest[some])
+
+        def test(index: int) -> None:
+            some = slice(index * size // 8, (index + 1) * size // 8)
+            part = (array[some] for array in shape)
+            written = need[some], resolved[some], counts[some]
+            matter(self._centers, parameters, *part, self._nearest, self._lowest, limits, *written)
+
+        data.each(8, bound)
+        data.each(8, test)
+        return need, resolved, counts
+
+    def _gather(
+        self, intervals: Intervals, need: Floats, place: NDArray[np.int64], moments: Floats
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Add to the moments (cells * P,); return the index and the interval of the listed points."""
+        data, size = self._data(), len(moments)
+        where = (intervals.low, intervals.high, *intervals.buckets())
+        listed: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
+        take = gather()
+
+        def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
+            found, owner = np.empty(len(x), np.int64), np.empty(len(x), np.int64)
+            own = np.zeros(max(1, size))
+            about = self._row.top, *self._where, *where, need, place, intervals.largest
+            count = take(x, z, *about, own, found, owner)
+            listed[index] = found[:count] + piece.start, owner[:count].copy()
+            if size:
+                sums[index] = own
+
+        sums: dict[int, Floats] = {}
+        blocks = data.each_block(block)
+        for index in range(blocks if size else 0):
+            moments += sums[index]
+        parts = [listed[index] for index in range(blocks)]
+        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+    def _keep(self, intervals: Intervals, need: Floats) -> None:
+        """Leave only the points of these intervals."""
+        nowhere = np.full(len(need), -1)
+        index, _ = self._gather(intervals, need, nowhere, np.zeros(0))
+        self._index = index if self._index is None else self._index[index]
+        self._x = self._x[index].astype(np.float64, copy=False)
+        self._z = self._z[index].astype(np.float64, copy=False)
+
+    def _collect(self) -> None:
+        """Make nodes of the intervals: Chebyshev nodes, or the points themselves."""
+        intervals, size = self._intervals, len(self._need)
+        dense = self._resolved & (intervals.number > _FEW) & self._slopes_are_floats()
+        self._place = np.where(dense, np.cumsum(dense) - 1, -1)
+        moments = np.zeros(int(dense.sum()) * ORDER)
+        if size == 0:
+            self._listed = owner = np.zeros(0, np.int64)
+        else:
+            self._listed, owner = self._gather(intervals, self._need, self._place, moments)
+        order = np.argsort(owner, kind="stable")
+        self._listed, owner = self._listed[order], owner[order]
+        nodes, to_weights, self._to_powers = chebyshev(ORDER)
+        self._to_weights = to_weights
+        length = np.where(dense, ORDER, np.bincount(owner, minlength=size)[:size])
+        self._starts = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
+        count = int(self._starts[-1])
+        self._anchor, self._offset = np.empty(count), np.zeros(count)
+        self._logit, self._weight = np.empty(count), np.ones(count)
+        self._is_cell = np.repeat(dense, length)
+        # A node is placed from the nearer end of its interval, which is a point: that has its last digits.
+        low, high = intervals.low[dense, np.newaxis], intervals.high[dense, np.newaxis]
+        half = (high - low) / 2
+        self._anchor[self._is_cell] = np.where(nodes < 0, low, high).ravel()
+        self._offset[self._is_cell] = (half * np.where(nodes < 0, 1 + nodes, nodes - 1)).ravel()
+        self._logit[self._is_cell] = np.repeat(intervals.largest[dense], ORDER)
+        self._weight[self._is_cell] = times(moments.reshape(-1, ORDER), to_weights.T).ravel()
+        self._anchor[~self._is_cell] = self._near(self._x[self._listed])
+        self._logit[~self._is_cell] = self._z[self._listed]
+
+    def _slopes_are_floats(self) -> bool:
+        """Return whether all u^2 are: nodes of either sign would make infinite slopes NaN."""
+        low, high, period = self._intervals.low, self._intervals.high, self._where[1]
+        ends = np.array([low.min(initial=np.inf), high.max(initial=-np.inf)])
+        far = period / 2 or float(np.abs(np.subtract.outer(self._centers, ends)).max())
+        u = far * float(self._family.parameters[0, INVERSE_BANDWIDTH])
+        return u < math.sqrt(LARGEST)
+
+    def _near(self, x: NDArray[Any]) -> Floats:
+        middle, period = self._where
+        x = x.astype(np.float64)
+        return x if not period else x - period * np.floor((x - middle) / period + 0.5)
+
+    def _nodes(self, some: slice) -> tuple[Any, ...]:
+        intervals = self._intervals
+        return (
+            self._family.parameters,
+            self._centers[some],
+            self._nearest[some],
+            self._lowest[some],
+            self._limits.margin,
+            intervals.low,
+            intervals.high,
+            intervals.largest - self._row.top,
+            self._starts,
+            self._anchor,
+            self._offset,
+            self._logit,
+            self._weight,
+        )
+
+    def _bin_parts(self) -> list[slice]:
+        bins = len(self._centers)
+        return [slice(i * bins // _BIN_PARTS, (i + 1) * bins // _BIN_PARTS) for i in range(_BIN_PARTS)]
+
+    def log_sums(self) -> Floats:
+        """Return log(sum_j w_j K/C) for each bin, -inf where no point reaches it."""
+        bins = len(self._centers)
+        self._at, self._high_logit, level, self._total = np.empty((4, bins))
+        loop, parts = node_loops(self._family.variant).forward(), self._bin_parts()
+        outputs = self._at, self._high_logit, level, self._total
+
+        def some(index: int) -> None:
+            part = parts[index]
+            loop(*self._nodes(part), self._row.top, *(array[part] for array in outputs))
+
+        self._row.each(len(parts), some)
+        # A total that interpolation made negative is none.
+        np.maximum(self._total, 0, out=self._total)
+        return level + np.log(self._total)
+
+    @property
+    def reached(self) -> NDArray[np.bool_]:
+        """Which bins any point reaches, once their sums are known."""
+        return self._total > 0
+
+    def subtract(self, masses: Floats, out: dict[str, NDArray[Any]]) -> float:
+        """Subtract sum_m p_m r_im from the gradient by z, add to that by x; return the part of dL/dh."""
+        share = np.divide(masses, self._total, out=np.zeros_like(masses), where=self._total > 0)
+        loop, parts, size = node_loops(self._family.variant).adjoint(), self._bin_parts(), len(self._anchor)
+        by_z, by_x, by_h = (
+            np.zeros((len(parts), size)),
+            np.zeros((len(parts), size)),
+            np.zeros((len(parts), 1)),
+        )
+
+        def some(index: int) -> None:
+            part = parts[index]
+            reference = self._at[part], self._high_logit[part], share[part]
+            loop(*self._nodes(part), *reference, by_z[index], by_x[index], by_h[index])
+
+        self._row.each(len(parts), some)
+        inverse_h = float(self._family.parameters[0, INVERSE_BANDWIDTH])
+        unit = 1.0 if has_whole_slopes(self._family.variant.formula) else inverse_h
+        for name, values, factor in (("z", by_z.sum(axis=0), -1.0), ("x", by_x.sum(axis=0), unit)):
+            if name in out:
+                self._add(factor * values, out[name])
+        return -float(by_h.sum()) * inverse_h
+
+    def _add(self, values: Floats, out: NDArray[Any]) -> None:
+        listed = self._listed if self._index is None else self._index[self._listed]
+        out[listed] += values[~self._is_cell].astype(out.dtype)
+        if not self._is_cell.any():
+            return
+        cells = times(values[self._is_cell].reshape(-1, ORDER), self._to_weights)
+        powers = times(cells, self._to_powers).ravel()
+        intervals, data, give = self._intervals, self._data(), spread()
+        where = (intervals.low, intervals.high, *intervals.buckets())
+
+        def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
+            by = np.zeros(len(x))
+            about = self._row.top, *self._where, *where, self._need, self._place, intervals.largest
+            give(x, z, *about, powers, by)
+            if self._index is None:
+                out[piece] += by.astype(out.dtype)
+            else:
+                out[self._index[piece]] += by.astype(out.dtype)
+
+        data.each_block(block)

@@ -1,0 +1,318 @@
+"""Sums over the points that matter to weak bins, in the logarithmic domain.
+
+Intervals narrow enough for the bins that they matter to stand for their points by Chebyshev nodes
+with weights of either sign; in the others every point is a node.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numba import types
+
+from ...families import IMAGES, PERIOD, Variant, exponent_of, log_formula_of
+from ...numerics.arithmetic import LN_2, LOG2_E, SMALLEST, exp2, from_order_key, order_key
+from ...numerics.chunks import CHUNK, room, sum_of, weight
+from ...runtime.jit import helper, lazily
+from ...runtime.signatures import INTS, READ, READ1, READ_INTS, WRITE1
+from ..sums.images import distance_between, distance_of, parameters_of, shift_of
+from .intervals import DATA, WHERE, bound_helpers, find
+
+ORDER = 12
+
+
+# Differences of logits are taken in helpers, which keep their order: loops may reorder sums.
+@helper
+def is_below(logit, top, need):
+    """Return whether a logit is not within -need of the top."""
+    return logit - top < need
+
+
+@helper
+def log_weight(e, logit, top):
+    """Return the logarithm of 2^e exp(logit - top)."""
+    return e * LN_2 + (logit - top)
+
+
+@helper
+def _place(v, low, high):
+    """Return where v lies in [low, high], as a number in [-1, 1]."""
+    half = 0.5 * (high - low)
+    place = (v - low) / half - 1.0 if half > 0.0 else 0.0
+    return (place if place < 1.0 else 1.0) if place > -1.0 else -1.0
+
+
+def _make_gather() -> Callable:
+    def gather(
+        x, z, top, middle, period, low, high, buckets, first, need, place, largest, moments, index, interval
+    ):
+        """Add points of interval i to moments[place[i]], or list them where place[i] < 0; return how many."""
+        v, owner = room(np.float64), room(np.int64)
+        listed = 0
+        for start in range(0, x.shape[0], CHUNK):
+            n = min(CHUNK, x.shape[0] - start)
+            find(x[start : start + n], middle, period, low, high, buckets, first, v, owner)
+            for j in range(n):
+                i, logit = owner[j], z[start + j]
+                if i < 0 or is_below(logit, top, need[i]):
+                    continue
+                if place[i] < 0:
+                    index[listed], interval[listed] = start + j, i
+                    listed += 1
+                    continue
+                t = _place(v[j], low[i], high[i])
+                at = place[i] * ORDER
+                before = weight(logit, largest[i])
+                term = before * t
+                moments[at] += before
+                moments[at + 1] += term
+                for k in range(2, ORDER):
+                    before, term = term, 2.0 * t * term - before
+                    moments[at + k] += term
+        return listed
+
+    return gather
+
+
+gather = lazily(
+    _make_gather,
+    types.int64(*DATA, *WHERE, READ1, READ_INTS, READ1, WRITE1, INTS, INTS),
+    "tail_sums.gather",
+)
+
+
+def _make_spread() -> Callable:
+    def spread(x, z, top, middle, period, low, high, buckets, first, need, place, largest, powers, by):
+        """by_j += exp(z_j - largest[i]) sum_k powers[place[i], k] v_j^k where interval i has a place."""
+        v, owner = room(np.float64), room(np.int64)
+        for start in range(0, x.shape[0], CHUNK):
+            n = min(CHUNK, x.shape[0] - start)
+            find(x[start : start + n], middle, period, low, high, buckets, first, v, owner)
+            for j in range(n):
+                i, logit = owner[j], z[start + j]
+                if i < 0 or is_below(logit, top, need[i]) or place[i] < 0:
+                    continue
+                t = _place(v[j], low[i], high[i])
+                at = place[i] * ORDER
+                total = powers[at + ORDER - 1]
+                for k in range(ORDER - 2, -1, -1):
+                    total = total * t + powers[at + k]
+                by[start + j] += weight(logit, largest[i]) * total
+
+    return spread
+
+
+spread = lazily(
+    _make_spread,
+    types.void(*DATA, *WHERE, READ1, READ_INTS, READ1, READ1, WRITE1),
+    "tail_sums.spread",
+)
+
+
+class NodeLoops(NamedTuple):
+    """Compiled loops over bins, intervals that matter to them, and the nodes of these."""
+
+    forward: Callable[[], Callable]
+    adjoint: Callable[[], Callable]
+
+
+@cache
+def node_loops(variant: Variant) -> NodeLoops:
+    """Return the loops of a variant, each compiled when it is first asked for."""
+    intervals = (READ1, READ1, READ1, READ_INTS)
+    bins = (READ1, READ1, READ1, types.float64)
+    nodes = (READ1, READ1, READ1, READ1)
+    about = (READ, *bins, *intervals, *nodes)
+    return NodeLoops(
+        lazily(
+            lambda: _make_forward(variant),
+            types.void(*about, types.float64, WRITE1, WRITE1, WRITE1, WRITE1),
+            f"tail_sums.forward.{variant.key}",
+        ),
+        lazily(
+            lambda: _make_adjoint(variant),
+            types.void(*about, READ1, READ1, READ1, WRITE1, WRITE1, WRITE1),
+            f"tail_sums.adjoint.{variant.key}",
+        ),
+    )
+
+
+# Both take parameters; bins' centers, the distance of the nearest interval and the best lower bound, and
+# the margin; the intervals' low, high and largest logit less the top, and where each one's nodes start; the
+# nodes' anchors, offsets from these, logits and weights.
+
+
+def _apart_of(variant: Variant) -> Callable:
+    """Return a helper for the distance of a bin from a node, which lies `offset` from an anchor."""
+    distance, wraps = distance_of(variant), variant.circle and not variant.images
+
+    @helper
+    def apart(c, anchor, offset, near, period, shift):
+        """Return the signed distance, its magnitude, and the latter less `near`, to its last digits."""
+        from_anchor = distance(c, anchor, period, shift)
+        d = from_anchor - offset
+        if wraps:
+            d = d - math.copysign(period, d) if abs(d) > 0.5 * period else d
+        far = distance_between(d)
+        more = (distance_between(from_anchor) - near) - (offset if from_anchor > 0.0 else -offset)
+        # Else the bin, or its antipode, lies between the two.
+        same = (from_anchor > 0.0) == (from_anchor - offset > 0.0) and (
+            not wraps or abs(from_anchor - offset) <= 0.5 * period
+        )
+        return d, far, more if same else far - near
+
+    return apart
+
+
+def _make_forward(variant: Variant) -> Callable:
+    formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
+    images = variant.images
+    log2_ratio, distances = bound_helpers(variant)
+    apart = _apart_of(variant)
+
+    def forward(
+        params,
+        centers,
+        nearest,
+        lowest,
+        margin,
+        low,
+        high,
+        largest,
+        starts,
+        anchor,
+        offset,
+        logit,
+        weight,
+        top,
+        at,
+        high_logit,
+        level,
+        total,
+    ):
+        """For each bin write the distance and the logit of the node that adds most, and with e that of it
+
+        sum over nodes of weight exp(logit) K/C = total exp(level + top).
+        """
+        p = parameters_of(params, 0)
+        period = p[PERIOD]
+        count = int(p[IMAGES]) if images else 1
+        terms = np.empty(_longest(starts))
+        matters = np.empty(low.shape[0], np.bool_)
+        for m in range(centers.shape[0]):
+            c, closest = centers[m], nearest[m]
+            best, at[m], high_logit[m] = -np.inf, 0.0, -np.inf
+            for i in range(low.shape[0]):
+                near, _ = distances(c, low[i], high[i], period)
+                matters[i] = largest[i] * LOG2_E + log2_ratio(closest, near, p) >= lowest[m] - margin
+                if not matters[i]:
+                    continue
+                begin, n = np.uint64(starts[i]), np.uint64(starts[i + 1] - starts[i])
+                for image in range(count):
+                    shift = shift_of(image, period)
+                    for j in range(n):
+                        d, far, more = apart(c, anchor[begin + j], offset[begin + j], closest, period, shift)
+                        _, f, _, _ = formula(d, p)
+                        e = exponent(logit[begin + j], top, closest, far, more, p)
+                        terms[j] = e if f > 0.0 else -np.inf
+                    key = order_key(best)
+                    for j in range(n):
+                        key = max(key, order_key(terms[j]))
+                    highest = from_order_key(key)
+                    if not highest > best:
+                        continue
+                    best = highest
+                    for j in range(n):
+                        if terms[j] == best:
+                            node = begin + j
+                            _, at[m], _ = apart(c, anchor[node], offset[node], closest, period, shift)
+                            high_logit[m] = logit[node]
+                            break
+            added, near, mine = 0.0, at[m], high_logit[m]
+            if best > -np.inf:
+                for i in range(low.shape[0]):
+                    if not matters[i]:
+                        continue
+                    begin, n = np.uint64(starts[i]), np.uint64(starts[i + 1] - starts[i])
+                    for image in range(count):
+                        shift = shift_of(image, period)
+                        for j in range(n):
+                            d, far, more = apart(c, anchor[begin + j], offset[begin + j], near, period, shift)
+                            _, f, _, _ = formula(d, p)
+                            t = exponent(logit[begin + j], mine, near, far, more, p) * LOG2_E
+                            terms[j] = weight[begin + j] * exp2(t) * f if f > 0.0 else 0.0
+                        added += sum_of(terms, n)
+            e, _, _, _ = formula(near, p)
+            level[m], total[m] = log_weight(e, mine, top), added
+
+    return forward
+
+
+@helper
+def _longest(starts):
+    """Return the number of nodes of the interval that has most."""
+    longest = 0
+    for i in range(starts.shape[0] - 1):
+        longest = max(longest, starts[i + 1] - starts[i])
+    return longest
+
+
+def _make_adjoint(variant: Variant) -> Callable:
+    formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
+    images = variant.images
+    log2_ratio, distances = bound_helpers(variant)
+    apart = _apart_of(variant)
+
+    def adjoint(
+        params,
+        centers,
+        nearest,
+        lowest,
+        margin,
+        low,
+        high,
+        largest,
+        starts,
+        anchor,
+        offset,
+        logit,
+        weight,
+        at,
+        high_logit,
+        share,
+        by_z,
+        by_x,
+        by_h,
+    ):
+        """by_z, by_x (nodes,) += share times what `forward` sums and the same of h dK/dd; by_h of h dK/dh."""
+        p = parameters_of(params, 0)
+        period = p[PERIOD]
+        count = int(p[IMAGES]) if images else 1
+        widening = np.empty(_longest(starts))
+        for m in range(centers.shape[0]):
+            c, near, mine = centers[m], at[m], high_logit[m]
+            if share[m] == 0.0:
+                continue
+            for i in range(low.shape[0]):
+                nearer, _ = distances(c, low[i], high[i], period)
+                if not largest[i] * LOG2_E + log2_ratio(nearest[m], nearer, p) >= lowest[m] - margin:
+                    continue
+                begin, n = np.uint64(starts[i]), np.uint64(starts[i + 1] - starts[i])
+                for image in range(count):
+                    shift = shift_of(image, period)
+                    for j in range(n):
+                        d, far, more = apart(c, anchor[begin + j], offset[begin + j], near, period, shift)
+                        _, f, f_d, f_h = formula(d, p)
+                        t = exponent(logit[begin + j], mine, near, far, more, p) * LOG2_E
+                        reached = (t > SMALLEST) & (f > 0.0)
+                        k = share[m] * exp2(t)
+                        by_z[begin + j] += k * f if reached else 0.0
+                        by_x[begin + j] += k * f_d if reached else 0.0
+                        widening[j] = weight[begin + j] * (k * f_h) if reached else 0.0
+                    by_h[0] += sum_of(widening, n)
+
+    return adjoint

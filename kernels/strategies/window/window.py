@@ -1,0 +1,339 @@
+"""The strategy `window`: pairs within the kernel's reach only, exact for compact kernels.
+
+Points of a block are brought into the order of the bins by counting, so that every bin's points
+are neighbours; what lies beyond the reach is never looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from ...families import FORMULAS, IMAGES, INVERSE_BANDWIDTH, RowParameters, Variant, row_parameters
+from ...families import PERIOD as FAMILY_PERIOD
+from ...names import COMPACT
+from ...numerics.arithmetic import SMALLEST, exp2
+from ...numerics.chunks import CHUNK, room, times_last
+from ...runtime.jit import helper, lazily
+from ...runtime.signatures import READ, READ1, READ_INTS, WRITE, WRITE1
+from ..row import Forward, Sums
+from ..sums.blocks import POINTS_PER_BLOCK, OfLanes, RowData, Written
+from ..sums.images import distance_of, parameters_of, shift_of
+from ..sums.partials import MASS, REFERENCE, Lanes, look, look_at_points, rescale, start_lane, weights_of
+from ..sums.places import COPIES, OUTSIDE, PERIOD, TRASH, Geometry, around, ceiling, even, locator, on_circle
+from ..sums.reach import ROUNDING, Bins, reach_of, value_beyond
+from .near import near_loops
+
+Floats = NDArray[np.float64]
+
+_MOST_KEYS = 4096
+_MOST_LOOKS = 5
+# ns on one thread: for each point and pair when sorted, and for each point and bin that it looks at.
+_POINT, _PAIR = 40.0, 0.8
+_NEAR, _LOOK = 3.2, 2.1
+# Pairs of a block, after which Ctrl-C is heard, if it has more points than are worth sorting.
+_PAIRS_PER_BLOCK, _LEAST_POINTS = 2**26, 2**9
+
+
+def why_not(kernel: str) -> str | None:
+    """Return why windows do not apply, or None."""
+    return "needs a kernel with a reach" if kernel == "cauchy" else None
+
+
+class WindowPlan(NamedTuple):
+    """Keys that bring points into the order of the bins, for rows that share bandwidth and bins."""
+
+    family: RowParameters
+    geometry: Geometry
+    reach: float
+    beyond: float  # K/C of the points that a bin does not see is at most this
+    bins: int
+    looks: int  # bins that each point looks at, or 0 where points are sorted
+
+    @property
+    def pairs(self) -> float:
+        """Return how many bins see a point, about, where points are sorted."""
+        shape = self.geometry
+        part = min(1.0, (2 * self.reach + shape.pitch) / (shape.columns * shape.pitch))
+        return shape.copies * self.bins * part
+
+    def cost(self, points: int) -> float:
+        """Return the estimated time for a number of points in ns on one thread."""
+        shape = self.geometry
+        if self.looks:
+            return points * (_NEAR + shape.copies * _LOOK * self.looks)
+        return points * (shape.copies * _POINT + _PAIR * self.pairs)
+
+
+@lru_cache(maxsize=128)
+def plan_window(kernel: str, h: float, period: float | None, bins: Bins, rtol: float) -> WindowPlan:
+    """Return keys for a tolerance."""
+    family = row_parameters(kernel, np.array([h]), None if kernel in COMPACT else period)
+    # A wider reach costs little, and bins of few points pass with it.
+    small = max(rtol / 640, 1e-15) * min(1.0, h / max(bins.span, h) / 8)
+    reach = reach_of(kernel, family, h, period, small)
+    if period is not None and kernel not in COMPACT and 1.5 * reach > period / 2:  # all around the circle
+        shape = around(bins.span, period, period, 1)
+        return WindowPlan(family, shape, period, 0.0, bins.number, 0)
+    beyond = 0.0 if kernel in COMPACT else value_beyond(family, reach, h, True)
+    # As many as fit into the reach, which ends short of the next by more than places round.
+    looks = ceiling(2 * reach / bins.spacing * (1 + 1e-6)) if bins.spacing > 0 else 0
+    if 0 < looks <= _MOST_LOOKS and (period is None or (looks + 1) * bins.spacing < period / 2):
+        columns = bins.number + looks + 1
+        near = Geometry("even", False, looks / 2 + 1, bins.spacing, columns, 1, (0.0,), 0.0, 1)
+        near = near if period is None else on_circle(near, period)
+        return WindowPlan(family, near, reach, beyond, bins.number, looks)
+    margin = reach / 64  # for points at the very edge
+    low, high = -reach - margin, bins.span + reach + margin
+    shape = even(low, high, max(reach / 4, (high - low) / _MOST_KEYS))
+    if period is not None:
+        shape = on_circle(shape, period)
+    return WindowPlan(family, shape, reach, beyond, bins.number, 0)
+
+
+class WindowLoops(NamedTuple):
+    """The compiled passes of one variant."""
+
+    forward: Callable[[], Callable]
+    adjoint: Callable[[], Callable]
+
+
+@cache
+def window_loops(variant: Variant, circle: bool) -> WindowLoops:
+    """Return the passes over a block, each compiled when it is first asked for."""
+    fixed = (READ1, READ1, READ_INTS, READ_INTS, READ, types.boolean)
+    key = f"{variant.key}.{'circle' if circle else 'line'}"
+    return WindowLoops(
+        lazily(
+            lambda: _make_forward(variant, circle),
+            types.void(READ1, READ1, *fixed, WRITE, WRITE),
+            f"window.forward.{key}",
+        ),
+        lazily(
+            lambda: _make_adjoint(variant, circle),
+            types.float64(READ1, READ1, types.float64, *fixed, READ1, types.float64, WRITE1, WRITE1),
+            f"window.adjoint.{key}",
+        ),
+    )
+
+
+def _sorter(circle: bool) -> Callable:
+    """Return a function that sorts a block by key."""
+    distances, cells = locator("even", circle)
+
+    def sort(x, z, top, g):
+        """Return points' distances from the first bin, weights and indices in the order of the keys, the
+
+        keys' starts, and the mass.
+        """
+        copies, turn, keys = int(g[COPIES]), g[PERIOD], int(g[TRASH])
+        count = x.shape[0] * copies
+        d, v, w, cell = room(np.float64), room(np.float64), room(np.float64), room(np.int64)
+        key, at, weight = np.empty(count, np.int64), np.empty(count), np.empty(count)
+        starts = np.zeros(keys + OUTSIDE + 2, np.int64)
+        mass, filled = 0.0, 0
+        for start in range(0, x.shape[0], CHUNK):
+            n = min(CHUNK, x.shape[0] - start)
+            mass += weights_of(z[start : start + n], n, top, w)
+            distances(x[start : start + n], n, g, d)
+            for copy in range(copies):
+                cells(d, n, copy * turn, g, 1, cell, v)
+                for j in range(n):
+                    at[filled + j] = d[j] + copy * turn
+                    key[filled + j] = cell[j]
+                    weight[filled + j] = w[j]
+                    starts[cell[j] + 2] += 1
+                filled += n
+        for k in range(keys + OUTSIDE + 1):
+            starts[k + 1] += starts[k]
+        # starts[k + 1] is where key k starts until its points are placed, and then where it ends.
+        points, weights, index = np.empty(count), np.empty(count), np.empty(count, np.int64)
+        filled = 0
+        for start in range(0, x.shape[0], CHUNK):
+            n = min(CHUNK, x.shape[0] - start)
+            for _ in range(copies):
+                for j in range(n):
+                    place = starts[key[filled + j] + 1]
+                    starts[key[filled + j] + 1] = place + 1
+                    points[place], weights[place] = at[filled + j], weight[filled + j]
+                    index[place] = start + j
+                filled += n
+        return points, weights, index, starts, mass
+
+    return helper(sort)
+
+
+def _make_forward(variant: Variant, circle: bool) -> Callable:
+    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
+    sort = _sorter(circle)
+
+    def forward(x, z, g, centers, first, last, params, derived, states, sums):
+        """sums (1, 2 M) += densities and widenings from points of one lane with keys first[m] .. last[m]."""
+        bins, state = centers.shape[0], states[0]
+        density, widening = sums[0, :bins], sums[0, bins : 2 * bins]
+        start_lane(sums[0], state)
+        look_at_points(x, state)
+        factor = look(z, state)
+        rescale(density, factor)
+        rescale(widening, factor)
+        reference = state[REFERENCE] if state[REFERENCE] > -np.inf else 0.0
+        points, weights, _, starts, mass = sort(x, z, reference, g)
+        state[MASS] += mass
+        p = parameters_of(params, 0)
+        period = p[FAMILY_PERIOD]
+        count = int(p[IMAGES]) if images else 1
+        for m in range(centers.shape[0]):
+            c, total, wider = centers[m], 0.0, 0.0
+            begin, end = starts[first[m]], starts[last[m] + 1]
+            for image in range(count):
+                shift = shift_of(image, period)
+                if derived:
+                    for j in range(begin, end):
+                        e, f, _, f_h = formula(distance(c, points[j], period, shift), p)
+                        k = weights[j] * exp2(e)
+                        reached = (e > SMALLEST) & (f > 0.0)
+                        total += k * f
+                        wider += k * f_h if reached else 0.0
+                else:
+                    for j in range(begin, end):
+                        e, f, _, _ = formula(distance(c, points[j], period, shift), p)
+                        total += weights[j] * exp2(e) * f
+            density[m] += total
+            if derived:
+                widening[m] += wider * p[INVERSE_BANDWIDTH]
+
+    return forward
+
+
+def _make_adjoint(variant: Variant, circle: bool) -> Callable:
+    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
+    sort = _sorter(circle)
+
+    def adjoint(x, z, top, g, centers, first, last, params, derived, bin_weights, share, by_z, by_x):
+        """by_z = w_i (share - sum_m weights_m K) over the bins in reach; return its largest magnitude.
+
+        With `derived`, by_x = w_i sum_m weights_m dK/dd.
+        """
+        points, weights, index, starts, _ = sort(x, z, top, g)
+        p = parameters_of(params, 0)
+        period = p[FAMILY_PERIOD]
+        count = int(p[IMAGES]) if images else 1
+        sums, slopes = np.zeros(points.shape[0]), np.zeros(points.shape[0])
+        for m in range(centers.shape[0]):
+            c, weight = centers[m], bin_weights[m]
+            begin, end = starts[first[m]], starts[last[m] + 1]
+            for image in range(count):
+                shift = shift_of(image, period)
+                if derived:
+                    for j in range(begin, end):
+                        e, f, f_d, _ = formula(distance(c, points[j], period, shift), p)
+                        k = weight * exp2(e)
+                        reached = (e > SMALLEST) & (f > 0.0)
+                        sums[j] += k * f
+                        slopes[j] += k * f_d if reached else 0.0
+                else:
+                    for j in range(begin, end):
+                        e, f, _, _ = formula(distance(c, points[j], period, shift), p)
+                        sums[j] += weight * exp2(e) * f
+        copies, largest = points.shape[0] // x.shape[0], 0.0
+        by_z[:] = 0.0
+        by_x[:] = 0.0
+        for j in range(points.shape[0]):
+            by_z[index[j]] += weights[j] * (share / copies - sums[j])
+        if derived:
+            for j in range(points.shape[0]):
+                by_x[index[j]] += times_last(weights[j] * slopes[j], p[INVERSE_BANDWIDTH])
+        for j in range(by_z.shape[0]):
+            largest = max(largest, abs(by_z[j]))
+        return largest
+
+    return adjoint
+
+
+class WindowSums(Sums):
+    """The sums of one row over the pairs within reach."""
+
+    order = None
+    keeps = 0.0
+
+    def __init__(self, plan: WindowPlan, first_bin: float, centers: Floats) -> None:
+        self.plan, self.centers = plan, centers
+        self.log_scale = float(plan.family.log_scale[0])
+        shape = plan.geometry
+        self._most = int(max(_LEAST_POINTS, min(POINTS_PER_BLOCK, _PAIRS_PER_BLOCK / max(1.0, plan.pairs))))
+        self._g = shape.array(first_bin)
+        if plan.looks:
+            self._forward, self._adjoint = near_loops(plan.family.variant, shape.circle)
+            self._bins = slice(plan.looks, plan.looks + plan.bins)
+            self._size = shape.columns + plan.looks + OUTSIDE
+            spacing = (self.centers[-1] - self.centers[0]) / (plan.bins - 1)
+            around = self.centers[0] + (np.arange(self._size) - plan.looks) * spacing
+            around[self._bins] = self.centers
+            self._fixed: tuple[Any, ...] = (around, plan.looks, plan.family.parameters)
+            return
+        self._forward, self._adjoint = window_loops(plan.family.variant, shape.circle)
+        self._bins, self._size = slice(0, plan.bins), plan.bins
+        below = np.floor(shape.places(self.centers - plan.reach))
+        above = np.floor(shape.places(self.centers + plan.reach))
+        first = np.clip(below, 0, shape.columns - 1).astype(np.int64)
+        last = np.clip(above, 0, shape.columns - 1).astype(np.int64)
+        self._fixed = (self.centers, first, last, plan.family.parameters)
+
+    def workspace(self, points: int) -> int:
+        """Return the bytes that a call takes beside its arguments and results."""
+        block = 6 * 8 * min(points, 2**15) * self.plan.geometry.copies
+        return 8 * (4 * len(self.centers) * 64 + self.plan.geometry.columns) + 2 * block
+
+    def forward(self, row: RowData, derivatives: bool) -> Forward:
+        """Return the sums over all points."""
+        size, sizes = self._size, (1 + derivatives) * self._size
+        lanes = Lanes(row, row.lanes(sizes), sizes)
+        loop, about = self._forward(), (self._g, *self._fixed, derivatives)
+
+        def some(which: slice, data: OfLanes | tuple[Floats, Floats], *units: Any) -> None:
+            loop(*data, *about, lanes.states[which], lanes.sums[which], *units)
+
+        if self.plan.looks:
+            row.each_lanes(lanes.count, some)
+        else:
+            row.each_lane(lanes.count, lambda lane, *data: some(slice(lane, lane + 1), data), self._most)
+        sums, mass = lanes.total()
+        density, widening = sums[:size][self._bins], sums[-size:][self._bins]
+        error = ROUNDING * density + self.plan.beyond * mass
+        return Forward(density, error, mass, widening if derivatives else None)
+
+    def adjoint(
+        self, row: RowData, weights: Floats, share: float, out: dict[str, NDArray[Any]]
+    ) -> tuple[float, float]:
+        """Write the gradients by z and x; return the largest by z, and a bound on the error over w_i."""
+        loop, derived = self._adjoint(), "x" in out
+        bin_weights = np.zeros(self._size)
+        bin_weights[self._bins] = weights
+        about = row.top, self._g, *self._fixed, derived, bin_weights, share
+        size = row.unit_size if self.plan.looks else min(row.block_size, self._most)
+        largest = np.zeros(-(-row.points // size))
+
+        def near(piece: slice, x: Floats, z: Floats, *units: Any) -> None:
+            by_z = Written(out.get("z"), piece)
+            by_x = Written(out.get("x"), piece if derived else slice(0, 0))
+            loop(x, z, size, *about, by_z.array, by_x.array, largest[piece.start // size :], *units)
+            by_z.store()
+            by_x.store()
+
+        def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
+            by_z = Written(out.get("z"), piece)
+            by_x = Written(out.get("x"), piece if derived else slice(0, 0))
+            largest[index] = loop(x, z, *about, by_z.array, by_x.array)
+            by_z.store()
+            by_x.store()
+
+        if self.plan.looks:
+            row.each_blocks(near, out.get("z"), *([out["x"]] if derived else []))
+        else:
+            row.each_block(block, size)
+        return float(largest.max()), self.plan.beyond * float(weights.sum())
