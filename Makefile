@@ -43,13 +43,14 @@ lowest: $(LOWEST)/installed.done
 SHORT := autodiff bad_cache callers_at_once choose closed_forms compiled_code examples full_output information \
 	linear sigmoid softmax starting vector_code
 
-# Types are checked on the installed package: the folders only get its name when they are built.
+# Types and imports are checked on the installed package: the folders only get its name when they are built.
 check: $(VENV)/dev.done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	rm -rf build $(VENV)/wheel
 	$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/wheel .
 	cd $(VENV)/wheel && ../../$(BIN)/mypy --config-file ../../pyproject.toml
+	cd $(VENV)/wheel && ../../$(BIN)/lint-imports --config ../../pyproject.toml
 
 asv-quick: $(VENV)/dev.done
 	$(BIN)/asv machine --yes

@@ -12,7 +12,7 @@ from .names import AUTO, KERNELS, METHODS, WRT
 from .strategies.direct.pairs import pair_loops
 from .strategies.direct.shortcuts import has_shortcut, shortcut_loops
 from .strategies.sums.scan import scan
-from .strategies.tails.finish import finish
+from .strategies.tails.certificate import finish
 from .warming_methods import fast_functions, variants
 
 _DOMAINS = ("line", "circle")

@@ -20,7 +20,9 @@ from .. import (
     softmax_cross_entropy_and_grad,
 )
 
-__all__ = ["ClassifierCase", "Peer", "Prepared", "suite"]
+__all__ = ["CLASSIFIERS", "ClassifierCase", "Peer", "Prepared", "suite"]
+
+CLASSIFIERS = "classes and entropies"
 
 Arguments = tuple[NDArray[Any], ...]
 

@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from ..cli.bench.groups import CLASSIFIERS
 from ..runtime.pool import available
 from .alternation import Effort, alternate, disagreements, same_bits, time_of, words_of
-from .classifier_cases import ClassifierCase, Peer
+from .classifier_cases import CLASSIFIERS, ClassifierCase, Peer
 from .errors import Agreement, agreement
 
 __all__ = ["Beside", "ClassifierRow", "compared", "measure_classifier"]

@@ -9,24 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arguments.problem import Problem, Request
-from ..names import AUTO
 from ..runtime.undisturbed import load
-from .direct.all_pairs import evaluate_pairs, pair_densities
+from .direct.all_pairs import evaluate_pairs, pair_densities, takes_all_pairs
 
 if TYPE_CHECKING:
     from .evaluate_rows import Prepared
 
 Floats = NDArray[np.float64]
-
-# Rows with fewer pairs take the direct way without a look at the others.
-_FEW_PAIRS = 2**16
-
-
-def takes_all_pairs(problem: Problem, request: Request) -> bool:
-    """Return whether all rows take the direct way."""
-    if request.method == "direct" or problem.bins == 0:
-        return True
-    return request.method == AUTO and problem.points * problem.bins <= _FEW_PAIRS
 
 
 def evaluate(

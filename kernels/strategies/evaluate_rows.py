@@ -12,8 +12,7 @@ from ..arguments.problem import Problem, Request
 from ..families import row_parameters
 from ..names import JUMPS
 from .auto import RowShape, SumsFor, chosen, sums_for
-from .direct.all_pairs import evaluate_pairs, pair_densities, pairs_workspace
-from .evaluate import takes_all_pairs
+from .direct.all_pairs import evaluate_pairs, pair_densities, pairs_workspace, takes_all_pairs
 from .row import RowProblem, evaluate_row, keeps, log_densities
 from .sums.blocks import RowData
 from .sums.reach import Bins

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from ...measure import classifier_cases
 from ...measure.cases import AUTO, Case, Comparison, strategies, suite
-from ...measure.classifier_cases import ClassifierCase
+from ...measure.classifier_cases import CLASSIFIERS, ClassifierCase
 
 __all__ = [
     "BANDWIDTHS",
     "BATCH",
     "CIRCLE",
-    "CLASSIFIERS",
     "FLOAT32",
     "LINE",
     "METHODS",
@@ -31,7 +30,6 @@ _GROUPS = (SIZES, FLOAT32, LINE, CIRCLE, BATCH, REAL)
 # Those of `kdexent.cases.strategies` that are told apart.
 METHODS = "methods"
 BANDWIDTHS = "bandwidths"
-CLASSIFIERS = "classes and entropies"
 
 Entry = Comparison | ClassifierCase
 

@@ -12,11 +12,12 @@ import numpy as np
 from ...measure import numbers
 from ...measure.alternation import Effort, Row
 from ...measure.cases import AUTO
+from ...measure.classifier_cases import CLASSIFIERS
 from ...measure.classifiers import ClassifierRow
 from ...measure.errors import Agreement
 from ...measure.limits import Limits
 from ...measure.machine import Machine
-from .groups import CLASSIFIERS, METHODS
+from .groups import METHODS
 
 __all__ = ["SHARE", "Outcome", "as_json"]
 

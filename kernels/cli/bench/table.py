@@ -14,9 +14,10 @@ from rich.text import Text
 from ...measure import numbers
 from ...measure.alternation import Row
 from ...measure.cases import AUTO, STEP, Comparison, Way
+from ...measure.classifier_cases import CLASSIFIERS
 from .classifier_table import BESIDE_PEERS, DISPENSABLE, classifier_lines, classifier_notes
 from .fitting import FAILED, Column, fitting
-from .groups import CLASSIFIERS, METHODS, Entry
+from .groups import METHODS, Entry
 from .record import Outcome
 
 __all__ = ["show", "show_cases"]

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments.problem import Problem
+from ...arguments.problem import Problem, Request
+from ...names import AUTO
 from ...runtime.pool import run_blocks
 from ..sums.scan import BadData, scan
-from ..tails.finish import finish
+from ..tails.certificate import finish
 from .direct import direct
 from .halves import Strategy, log_density_of
 from .tiles import Gradients, Tile, cut
@@ -21,6 +22,15 @@ Floats = NDArray[np.float64]
 # log q is evaluated for so many points of a row at a time, which bounds the partial sums.
 _POINTS_AT_A_TIME = 2**16
 _POINTS_TO_SCAN = 2**18
+# Rows with fewer pairs take the direct way without a look at the others.
+_FEW_PAIRS = 2**16
+
+
+def takes_all_pairs(problem: Problem, request: Request) -> bool:
+    """Return whether all rows take the direct way."""
+    if request.method == "direct" or problem.bins == 0:
+        return True
+    return request.method == AUTO and problem.points * problem.bins <= _FEW_PAIRS
 
 
 def evaluate_pairs(problem: Problem, gradients: dict[str, NDArray[Any]] | None, n_threads: int) -> Floats:
