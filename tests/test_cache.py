@@ -193,3 +193,22 @@ def test_cached_code_and_new_code_do_not_mix(tmp_path):
     """
     apart = [run(code.format(kinds=kinds), NUMBA_CACHE_DIR=str(tmp_path)) for kinds in ("even", "knots")]
     assert run(code.format(kinds="even knots"), NUMBA_CACHE_DIR=str(tmp_path)) == "\n".join(apart)
+
+
+def test_bits_do_not_depend_on_what_was_compiled_or_loaded_before(tmp_path):
+    # Compiled functions that share a function by its name would all call the one that came first.
+    code = """
+        import numpy as np, kdexent
+        rng = np.random.default_rng(5)
+        x, z = rng.uniform(0, 6, 40), rng.normal(size=40)
+        def results(method):
+            L, g = kdexent.loss_and_grad(x, z, 1, 5, bandwidth=0.4, bins=17, method=method)
+            return float(L).hex(), g.tobytes().hex()
+        found = {{method: results(method) for method in {methods}}}
+        print([found[method] for method in sorted(found)])
+    """
+    orders = (["cells", "grid", "direct"], ["cells", "grid", "direct"], ["direct", "grid", "cells"])
+    compiled, *loaded = (
+        run(code.format(methods=methods), NUMBA_CACHE_DIR=str(tmp_path)) for methods in orders
+    )
+    assert loaded == [compiled, compiled]

@@ -35,35 +35,23 @@ NATIVE = not _config.DISABLE_JIT
 GENERATES = NATIVE and not _config.BOUNDSCHECK
 
 
-def _told_apart(function: Callable) -> Callable:
-    """Put what a function closes over into its name.
-
-    Numba tells functions of one name apart by a count that starts anew in every process. Code loaded
-    from the disk cache and code compiled since may then both define a symbol, and one is called for both.
-    """
-    told = []
-    for cell in function.__closure__ or ():
-        value = getattr(cell.cell_contents, "py_func", cell.cell_contents)
-        told.append(getattr(value, "__qualname__", None) or repr(value))
-    if told:
-        digest = hashlib.sha256(" ".join(told).encode()).hexdigest()
-        function.__qualname__ = f"{function.__qualname__}_{digest[:16]}"
-    return function
-
-
 def helper(function: Callable) -> Callable:
-    """Compile `function` into whatever compiled code calls it."""
-    return numba.njit(fastmath=EXACT, error_model="numpy")(_told_apart(function))
+    """Compile `function` into whatever compiled code calls it.
+
+    Always into it: a copy of its own would be a symbol that several compiled functions define, each as its
+    compiler saw fit, and whichever is loaded first is called by all: bits would depend on earlier calls.
+    """
+    return numba.njit(fastmath=EXACT, error_model="numpy", forceinline=True)(function)
 
 
 def plain(function: Callable) -> Callable:
     """Like `helper`, but nothing in it fuses with what surrounds it."""
-    return numba.njit(fastmath=False, error_model="numpy")(_told_apart(function))
+    return numba.njit(fastmath=False, error_model="numpy", forceinline=True)(function)
 
 
 def loop(function: Callable) -> Callable:
     """Like `helper`, for a function with sums over points in it."""
-    return numba.njit(fastmath=SUMS, error_model="numpy")(_told_apart(function))
+    return numba.njit(fastmath=SUMS, error_model="numpy", forceinline=True)(function)
 
 
 def _specialise(function: Callable, signature: Any, name: str) -> Callable:
