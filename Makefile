@@ -50,7 +50,7 @@ check: $(VENV)/dev.done
 	rm -rf build $(VENV)/wheel
 	$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/wheel .
 	cd $(VENV)/wheel && ../../$(BIN)/mypy --config-file ../../pyproject.toml
-	cd $(VENV)/wheel && ../../$(BIN)/lint-imports --config ../../pyproject.toml
+	cd $(VENV)/wheel && ../../$(BIN)/lint-imports ../../pyproject.toml
 
 asv-quick: $(VENV)/dev.done
 	$(BIN)/asv machine --yes

@@ -6,6 +6,7 @@ __all__ = [
     "AUTO",
     "CIRCLE_ONLY",
     "COMPACT",
+    "FACTS",
     "JUMPS",
     "KERNELS",
     "KNOTS",
@@ -24,29 +25,32 @@ class KernelFacts(NamedTuple):
     knots: tuple[int, ...] = ()  # where K(u) is not smooth
     circle_only: bool = False
     jump: int = 9  # the lowest derivative of K that jumps at a knot, 0 for K itself
+    degree: int = 99  # of the polynomial that K is between its knots, if it is one
+    steady: bool = False  # |d log K/du| is bounded
+    heavy: bool = False  # K falls off by a power: there is no distance from which on it is nothing
 
 
-_FACTS = {
+FACTS = {
     "gaussian": KernelFacts(float("inf")),
-    "laplace": KernelFacts(float("inf"), (0,), jump=1),
-    "logistic": KernelFacts(float("inf")),
-    "cauchy": KernelFacts(float("inf")),
-    "boxcar": KernelFacts(1.0, (-1, 1), jump=0),
-    "triangular": KernelFacts(1.0, (-1, 0, 1), jump=1),
-    "epanechnikov": KernelFacts(1.0, (-1, 1), jump=1),
-    "biweight": KernelFacts(1.0, (-1, 1)),
-    "triweight": KernelFacts(1.0, (-1, 1)),
-    "tricube": KernelFacts(1.0, (-1, 0, 1)),
+    "laplace": KernelFacts(float("inf"), (0,), jump=1, steady=True),
+    "logistic": KernelFacts(float("inf"), steady=True),
+    "cauchy": KernelFacts(float("inf"), steady=True, heavy=True),
+    "boxcar": KernelFacts(1.0, (-1, 1), jump=0, degree=0),
+    "triangular": KernelFacts(1.0, (-1, 0, 1), jump=1, degree=1),
+    "epanechnikov": KernelFacts(1.0, (-1, 1), jump=1, degree=2),
+    "biweight": KernelFacts(1.0, (-1, 1), degree=4),
+    "triweight": KernelFacts(1.0, (-1, 1), degree=6),
+    "tricube": KernelFacts(1.0, (-1, 0, 1), degree=9),
     "cosine": KernelFacts(1.0, (-1, 1), jump=1),
     "von_mises": KernelFacts(float("inf"), circle_only=True),
 }
 
-KERNELS = tuple(_FACTS)
-COMPACT = frozenset(name for name, facts in _FACTS.items() if facts.reach < float("inf"))
-CIRCLE_ONLY = frozenset(name for name, facts in _FACTS.items() if facts.circle_only)
+KERNELS = tuple(FACTS)
+COMPACT = frozenset(name for name, facts in FACTS.items() if facts.reach < float("inf"))
+CIRCLE_ONLY = frozenset(name for name, facts in FACTS.items() if facts.circle_only)
 
-KNOTS = {name: facts.knots for name, facts in _FACTS.items()}
-JUMPS = {name: facts.jump for name, facts in _FACTS.items()}
+KNOTS = {name: facts.knots for name, facts in FACTS.items()}
+JUMPS = {name: facts.jump for name, facts in FACTS.items()}
 
 AUTO = "auto"
 METHODS = (AUTO, "direct", "window", "grid", "cells")

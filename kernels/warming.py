@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 from .arguments import checks
-from .arguments.arrays import FLOAT32, FLOAT64
 from .arguments.float_errors import no_float_errors
 from .arguments.problem import check_wrt
-from .names import AUTO, KERNELS, METHODS, WRT
-from .strategies.direct.pairs import pair_loops
-from .strategies.direct.shortcuts import has_shortcut, shortcut_loops
-from .strategies.sums.scan import scan
-from .strategies.tails.certificate import finish
-from .warming_methods import fast_functions, variants
+from .names import AUTO, CIRCLE_ONLY, JUMPS, KERNELS, METHODS, WRT
+from .strategies import methods
+from .strategies.tails import tail
 
 _DOMAINS = ("line", "circle")
 
@@ -71,19 +69,21 @@ def warmup(
     domains = _DOMAINS if domain is None else (checks.one_of("domain", domain, _DOMAINS),)
     only_z = check_wrt(wrt) == ("z",)
     checks.one_of("method", method, METHODS)
-    needed = [lambda: scan(FLOAT64), lambda: scan(FLOAT32), finish]
-    for variant in dict.fromkeys(variant for name in kernels for variant in variants(name, domains)):
-        loops = pair_loops(variant)
-        needed += [loops.forward, loops.adjoint, loops.nearest, loops.highest, loops.level]
-        needed += [loops.log_forward, loops.log_adjoint]
-        if not only_z:
-            needed.append(loops.full_adjoint)
-        if has_shortcut(variant):
-            for single in (False, True):
-                needed += shortcut_loops(variant, single)
-    if method != "direct":
-        for name in kernels:
-            needed += fast_functions(name, domains, method, only_z, plans)
+    table = methods.METHODS
+    chosen = ["direct", method]
+    if method == AUTO:
+        chosen = [name for name in table if table[name].cost is not None]
+    needed: list[Callable[[], Any]] = []
+    for name, where in product(kernels, domains):
+        if where == "line" and name in CIRCLE_ONLY:
+            continue
+        beside = []
+        if method != "direct":
+            needed += tail.functions(name, where)
+            # Rows with points on a jump go there.
+            beside = ["window"] if JUMPS[name] <= (not only_z) else []
+        for each in dict.fromkeys([*chosen, *beside]):
+            needed += table[each].functions(name, where, only_z, plans)
     needed = list(dict.fromkeys(needed))
     for compiled in needed:
         compiled()

@@ -10,11 +10,12 @@ import pytest
 
 import kdexent
 from kdexent.arguments.arrays import FLOAT64
-from kdexent.families import FORMULAS, Variant
+from kdexent.families import FORMULAS
+from kdexent.formula import Variant
 from kdexent.logits import classes, masses, multilabel
 from kdexent.runtime import jit
 from kdexent.strategies.cells import bin_sums, middle, moments, sorted_points
-from kdexent.strategies.direct import gaussian_runs, half_angles, pairs, separable
+from kdexent.strategies.direct import gaussian_runs, pairs, products
 from kdexent.strategies.tails import tail_sums
 from kdexent.strategies.window import near, window
 
@@ -104,12 +105,10 @@ def test_runs(monkeypatch, single, suffix, circle):
 @x86_with_fma
 @pytest.mark.parametrize("loop", ["forward", "adjoint"])
 @pytest.mark.parametrize(
-    ("make", "name"),
-    [(separable.separable_loops, name) for name in separable.FORMULAS]
-    + [(half_angles.half_angle_loops, name) for name in half_angles.FORMULAS],
-    ids=lambda value: value if isinstance(value, str) else value.__module__,
+    "name", [name for name, formula in FORMULAS.items() if formula.of_exponentials or formula.of_half_sine]
 )
-def test_products(monkeypatch, make, name, loop):
+def test_products(monkeypatch, name, loop):
+    make = products.product_loops
     code = assembly(monkeypatch, make)(getattr(make(name), loop))
     assert len(re.findall(r"\bv(fmadd|fnmadd|mul|div)\w*pd\s.*%[yz]mm", code)) > 8
     assert not re.search(r"\b(call|jmp)\w*\s+\S*\b(exp2?|pow|sin|cos|log)\b", code)

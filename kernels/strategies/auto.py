@@ -1,81 +1,32 @@
 """Which method computes a row: the one named, or the one that is estimated to be the fastest.
 
-The estimates are rates measured on two machines and kept here as constants: choices between methods
-need them to within a factor of two only, and the same call must give the same bits in every process.
+The estimates are rates measured on two machines and kept as constants: choices between methods need them to
+within a factor of two only, and the same call must give the same bits in every process.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arguments.checks import unavailable
 from ..arguments.problem import Request
-from ..families import IMAGES, row_parameters
-from ..names import AUTO, METHODS
-from ..runtime.undisturbed import load
-from .cells.cell_sums import CellSums
-from .cells.layout import MOST_CELLS, PER_EPS, CellPlan, plan_cells
-from .cells.layout import why_not as why_not_cells
-from .cells.sorted_points import sorts
-from .cells.sorted_sums import SortedSums
-from .direct.shortcuts import NONE, best_way
-from .row import Sums
-from .sums.reach import Bins, reach_of
-from .window.window import WindowSums, plan_window
-from .window.window import why_not as why_not_window
+from ..families import row_parameters
+from ..names import AUTO
+from .cells.cells import LEAST_RTOL
+from .methods import METHODS
+from .row import SumsFor
+from .sums.reach import RowShape, reach_of
 
 Floats = NDArray[np.float64]
 
-_LEAST = 5e-15  # interpolation errors that rounding allows
 # What a call costs beside its passes over points and pairs, ns.
 _OVERHEAD = 80_000.0
-# ns a pair on one thread, with forward and adjoint; about those of two machines.
-_PAIR, _PAIR_IN_RUNS = 1.0, 0.22
-_TAIL_PAIR = 4.0
-_POINT_IN_RUNS = 4.0  # ns a point, beside its pairs
-
-
-class RowShape(NamedTuple):
-    """What the choice of a method depends on."""
-
-    kernel: str
-    h: float
-    period: float | None
-    bins: Bins
-    points: int
-    derivatives: bool
-
-
-def eps_for(rtol: float) -> float:
-    """Return the interpolation error to ask of cells for a tolerance."""
-    return max(rtol / PER_EPS, _LEAST)
-
-
-class SumsFor:
-    """Makes a row's sums for a tolerance, and keeps them."""
-
-    def __init__(self, make: Callable[[float], Sums], outright: bool) -> None:
-        self._make, self.outright = make, outright
-        self._made: dict[float, Sums] = {}
-        self.grown: Callable[[], None] | None = None  # is told when there are more
-
-    def __call__(self, rtol: float) -> Sums:
-        if rtol not in self._made:
-            self._made[rtol] = self._make(rtol)
-            if self.grown is not None:
-                self.grown()
-        return self._made[rtol]
-
-    @property
-    def stored(self) -> int:
-        """Return the bytes kept for the data points."""
-        return sum(getattr(sums, "stored", 0) for sums in self._made.values())
+_TAIL_PAIR = 4.0  # ns on one thread
 
 
 def sums_for(
@@ -83,76 +34,46 @@ def sums_for(
 ) -> SumsFor | None:
     """Return what makes the row's sums for a tolerance, or None where all pairs are to be summed.
 
-    With the data points x given, they are sorted for many calls.
+    With the data points x (N,) given, they are prepared for many calls.
     """
-    first_bin = float(centers.min())
-    centers = np.ascontiguousarray(centers - first_bin)
-    name = chosen(shape, request)
-    if name == "direct":
+    method, order = METHODS[chosen(shape, request)], request.order
+    make = method.sums
+    if make is None:
         return None
-    if name == "cells":
-
-        def cells(rtol: float) -> Sums:
-            plan = _plan_cells(shape, request.order, rtol, x is not None)
-            if x is None or not sorts(plan.geometry):
-                return CellSums(plan, first_bin, centers)
-            return SortedSums(plan, first_bin, centers, x, n_threads)
-
-        return SumsFor(cells, request.order is not None)
-    if name == "window":
-        about = (shape.kernel, shape.h, shape.period, shape.bins)
-        return SumsFor(lambda rtol: WindowSums(plan_window(*about, rtol), first_bin, centers), False)
-    grids = load(".strategies.grid.grid")  # the only user of FFTs
-    grid = grids.plan_grid(shape.kernel, shape.h, shape.period, shape.bins, shape.points, request.order)
-    return SumsFor(lambda rtol: grids.GridSums(grid, first_bin, centers), True)
-
-
-def _plan_cells(shape: RowShape, order: int | None, rtol: float, keep: bool) -> CellPlan:
-    """Return cells that keep a tolerance or, where none can, those that come closest."""
-    eps = eps_for(rtol)
-    while eps < 0.1:
-        plan = plan_cells(
-            shape.kernel, shape.h, shape.period, shape.bins, shape.points, order, eps, shape.derivatives, keep
-        )
-        if plan is not None:
-            return plan
-        eps *= 10
-    return unavailable(
-        "method", "cells", f"needs more than {MOST_CELLS} cells here", ("auto", "direct", "window")
+    first_bin = float(centers.min())
+    from_first = np.ascontiguousarray(centers - first_bin)
+    return SumsFor(
+        lambda rtol: make(shape, order, rtol, first_bin, from_first, x, n_threads),
+        order is not None or method.cost is None,
     )
 
 
 @lru_cache(maxsize=1024)
 def chosen(shape: RowShape, request: Request) -> str:
     """Return the name of the method for a row; ValueError where the one named does not apply."""
-    equal = shape.bins.spacing > 0
-    reasons = {
-        "cells": why_not_cells(shape.kernel, equal, shape.bins.number),
-        "window": why_not_window(shape.kernel),
-    }
+    reasons = {name: method.why_not(shape) for name, method in METHODS.items()}
     if request.method != AUTO:
-        reason = reasons.get(request.method)
+        reason = reasons[request.method]
         if reason is not None:
-            others = [name for name in METHODS if reasons.get(name) is None]
+            others = [AUTO, *(name for name in METHODS if reasons[name] is None)]
             unavailable("method", request.method, reason, others)
-    if request.method == "grid" or request.order is not None:
-        return request.method
-    if request.rtol < PER_EPS * _LEAST:
+        if request.order is not None or METHODS[request.method].cost is None:
+            return request.method
+    if request.rtol < LEAST_RTOL:
         return "direct"
     if request.method != AUTO:
         return request.method
-    costs = {"direct": direct_cost(shape)}
-    if costs["direct"] < _OVERHEAD:
-        return "direct"
-    arguments = (shape.kernel, shape.h, shape.period, shape.bins)
-    beside = _OVERHEAD + _tail_cost(shape, request.rtol)
-    if reasons["cells"] is None:
-        plan = plan_cells(*arguments, shape.points, None, eps_for(request.rtol), shape.derivatives)
-        if plan is not None:
-            costs["cells"] = beside + plan.cost
-    if reasons["window"] is None:
-        costs["window"] = beside + plan_window(*arguments, request.rtol).cost(shape.points)
-    return min(costs, key=costs.__getitem__)
+    best, least, beside = "", math.inf, 0.0
+    for name, method in METHODS.items():  # all pairs come first
+        if method.cost is None or reasons[name] is not None:
+            continue
+        cost = beside + method.cost(shape, request.rtol)
+        if cost < least:
+            best, least = name, cost
+        if least < _OVERHEAD:
+            break
+        beside = _OVERHEAD + _tail_cost(shape, request.rtol)
+    return best
 
 
 def _tail_cost(shape: RowShape, rtol: float) -> float:
@@ -164,14 +85,3 @@ def _tail_cost(shape: RowShape, rtol: float) -> float:
     span = max(shape.bins.span, shape.h)
     near = shape.points * min(1.0, 2 * reach_of(shape.kernel, family, shape.h, shape.period, rtol) / span)
     return math.exp(-near) * shape.bins.number * shape.points * _TAIL_PAIR
-
-
-def direct_cost(shape: RowShape) -> float:
-    """Return an estimate of the time of all pairs, in ns on one thread."""
-    h = np.array([shape.h])
-    family = row_parameters(shape.kernel, h, shape.period)
-    pairs = shape.points * shape.bins.number * max(1.0, float(family.parameters[0, IMAGES]))
-    spacing = np.array([shape.bins.spacing])
-    runs = shape.bins.spacing > 0 and not shape.derivatives
-    way = best_way(shape.kernel, h, shape.period, spacing, shape.bins.number, False)[0] if runs else NONE
-    return pairs * _PAIR if way == NONE else pairs * _PAIR_IN_RUNS + shape.points * _POINT_IN_RUNS

@@ -11,11 +11,11 @@ from ..arguments.kept import Store
 from ..arguments.problem import Problem, Request
 from ..families import row_parameters
 from ..names import JUMPS
-from .auto import RowShape, SumsFor, chosen, sums_for
+from .auto import chosen, sums_for
 from .direct.all_pairs import evaluate_pairs, pair_densities, pairs_workspace, takes_all_pairs
-from .row import RowProblem, evaluate_row, keeps, log_densities
+from .row import RowProblem, SumsFor, evaluate_row, keeps, log_densities
 from .sums.blocks import RowData
-from .sums.reach import Bins
+from .sums.reach import Bins, RowShape
 
 Floats = NDArray[np.float64]
 

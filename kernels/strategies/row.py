@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..families import RowParameters
+from ..formula import RowParameters
 from .sums.blocks import RowData
 from .tails.certificate import Certain, certify, room_for
 from .tails.tail import Tail
@@ -74,13 +75,26 @@ class Sums(ABC):
         """
 
 
-class SumsFor(Protocol):
-    """What makes the sums of a row for a tolerance."""
+class SumsFor:
+    """Makes a row's sums for a tolerance, and keeps them."""
 
-    outright: bool  # an order was named, whose own error holds
+    def __init__(self, make: Callable[[float], Sums], outright: bool) -> None:
+        self._make = make
+        self.outright = outright  # the error is that of an order named, or of a grid, whatever the tolerance
+        self._made: dict[float, Sums] = {}
+        self.grown: Callable[[], None] | None = None  # is told when there are more
 
     def __call__(self, rtol: float) -> Sums:
-        """Return the sums."""
+        if rtol not in self._made:
+            self._made[rtol] = self._make(rtol)
+            if self.grown is not None:
+                self.grown()
+        return self._made[rtol]
+
+    @property
+    def stored(self) -> int:
+        """Return the bytes kept for the data points."""
+        return sum(getattr(sums, "stored", 0) for sums in self._made.values())
 
 
 class RowProblem(NamedTuple):

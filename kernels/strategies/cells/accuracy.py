@@ -13,16 +13,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...families import RowParameters, row_parameters
-from ...names import KNOTS
+from ...families import row_parameters
+from ...formula import RowParameters
+from ...names import FACTS, KNOTS
 from ...numerics.chebyshev import chebyshev
 from ..sums.reach import ROUNDING, kernel_values
 from .levels import MERGED
 
 Floats = NDArray[np.float64]
 
-# Degree of the kernels that are polynomials between their knots.
-DEGREE = {"boxcar": 0, "triangular": 1, "epanechnikov": 2, "biweight": 4, "triweight": 6, "tricube": 9}
 # How far an error may reach beyond those sampled.
 _MARGIN = 1.2
 _WIDEST = 4.0  # in bandwidths
@@ -60,17 +59,12 @@ class Accuracy(NamedTuple):
     near: int  # cells on each side of a bin that are not merged
 
 
-def bounded_slope(kernel: str) -> bool:
-    """Return whether interpolation in cells of one width has the same relative error at every distance."""
-    return kernel in ("laplace", "logistic", "cauchy")
-
-
 def smooth_accuracy(
     kernel: str, family: RowParameters, h: float, reach: float, order: int, eps: float, derivatives: bool
 ) -> Accuracy | None:
     """Return the widest cells on which a kernel's error is eps of its peak, or of K itself, or None."""
     peak = float(kernel_values(family, np.zeros(1))[0, 0])
-    relative = bounded_slope(kernel)
+    relative = FACTS[kernel].steady  # the same error, relative to K, at every distance
     kinked = 0 in KNOTS[kernel]
 
     def largest(width: float) -> float:
@@ -86,7 +80,7 @@ def smooth_accuracy(
         high = min(high, 2 * reach)
         low = min(low, high / 64)
     near = 0
-    if kernel == "cauchy":
+    if FACTS[kernel].heavy:
         near = 16
         far = [(near / MERGED + 0.5) * MERGED**level * h for level in (0, 1, 4)]
         far = [d for d in far if math.isinf(reach) or d < reach]
@@ -124,7 +118,7 @@ def error_table(
 @lru_cache(maxsize=512)
 def knotted_error(kernel: str, order: int, width: float, derivatives: bool) -> float:
     """Return the error of a compact kernel at h = 1, relative to its peak, in cells between knots."""
-    if order > DEGREE.get(kernel, 99):
+    if order > FACTS[kernel].degree:
         return ROUNDING
     family = row_parameters(kernel, np.ones(1), None)
     peak = float(kernel_values(family, np.zeros(1))[0, 0])

@@ -11,12 +11,13 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from ...families import FORMULAS, IMAGES, INVERSE_BANDWIDTH, PERIOD, Variant
+from ...families import FORMULAS
+from ...formula import IMAGES, INVERSE_BANDWIDTH, PERIOD, Variant, parameters_of
 from ...numerics.arithmetic import SMALLEST, exp2
 from ...runtime.jit import helper, lazily
 from ...runtime.signatures import INTS, READ, READ1, WRITE1
 from ..sums.blocks import RowData
-from ..sums.images import distance_of, parameters_of, shift_of
+from ..sums.images import distance_of, shift_of
 from .layout import PRODUCT, CellPlan
 from .levels import CIRCULAR, MOST_RUNS, ORDER, cell_steps, cells_seen, node_positions
 
@@ -65,7 +66,7 @@ def bin_loops(variant: Variant) -> BinLoops:
 
 @cache
 def _table(variant: Variant, by_h: bool, by_d: bool) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
+    formula, distance, images = FORMULAS[variant.formula].value, distance_of(variant), variant.images
 
     @helper
     def fill(c, positions, order, runs, count, params, table):

@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arguments.kept import kept
-from ...families import RowParameters, row_parameters
-from ...names import CIRCLE_ONLY, COMPACT, KNOTS, ORDERS
+from ...families import row_parameters
+from ...formula import RowParameters
+from ...names import CIRCLE_ONLY, COMPACT, FACTS, KNOTS, ORDERS
 from ...numerics.arithmetic import LARGEST
 from ..sums import places as geometry
 from ..sums.places import Geometry, ceiling
 from ..sums.reach import ROUNDING, Bins, kernel_values, reach_of, value_beyond
-from .accuracy import DEGREE, Accuracy, bounded_slope, error_table, knotted_error, smooth_accuracy
+from .accuracy import Accuracy, error_table, knotted_error, smooth_accuracy
 from .levels import MERGED, Levels, make_levels, see_between_knots, specification
 from .sorted_points import block_points, sorts
 
@@ -73,13 +74,6 @@ class Wanted(NamedTuple):
     keep: bool  # points are sorted, for many calls
 
 
-def why_not(kernel: str, equal_bins: bool, bins: int) -> str | None:
-    """Return why cells do not apply, or None."""
-    if KNOTS[kernel] and not equal_bins and bins > 1:
-        return f"needs equal bins for the knots of {kernel!r}"
-    return None
-
-
 @kept(128)
 def plan_cells(
     kernel: str,
@@ -111,6 +105,7 @@ def plan_cells(
 
 def _smooth(wanted: Wanted) -> CellPlan | None:
     kernel, family, h, period, bins, points, order, eps, derivatives, keep = wanted
+    heavy = FACTS[kernel].heavy
     small = eps * min(1.0, h / max(bins.span, h) / 8)
     reach = reach_of(kernel, family, h, period, small)
     known = _accuracy(wanted, reach)
@@ -120,7 +115,7 @@ def _smooth(wanted: Wanted) -> CellPlan | None:
     if period is not None and reach + 2 * width > period / 2:
         reach = math.inf  # what a bin sees would be more than half a turn away
     levels, circular, columns_near, stride = 1, False, known.near, 0
-    if period is None and kernel == "cauchy":
+    if period is None and heavy:
         shape = geometry.growing(max(bins.span, width), width)
         levels = _MANY_LEVELS
     elif math.isinf(reach):
@@ -128,7 +123,7 @@ def _smooth(wanted: Wanted) -> CellPlan | None:
         circular = True
         if not period / width <= MOST_CELLS:
             return None
-        if kernel == "cauchy":
+        if heavy:
             levels = math.ceil(math.log(max(1.0, period / width / (4 * known.near)), MERGED)) + 1
         shape = geometry.around(bins.span, period, width, MERGED ** (levels - 1))
         if levels == 1:
@@ -146,10 +141,10 @@ def _smooth(wanted: Wanted) -> CellPlan | None:
     if shape.cells > MOST_CELLS:
         return None
     merged = make_levels(shape, order, levels)
-    if len(merged.sizes) == 1 and not circular and kernel == "cauchy":
+    if len(merged.sizes) == 1 and not circular and heavy:
         columns_near = shape.columns
     spec = specification(shape, merged, order, columns_near, circular)
-    if bounded_slope(kernel):
+    if FACTS[kernel].steady:
         accuracy = np.full(1, ROUNDING)
     elif circular:
         table = error_table(family, h, order, shape.pitch, shape.columns, derivatives)
@@ -268,7 +263,7 @@ def _knotted(wanted: Wanted) -> CellPlan | None:
 @lru_cache(maxsize=256)
 def _widest_between_knots(kernel: str, order: int, eps: float, derivatives: bool) -> float:
     """Return the widest cell between knots, in bandwidths: infinite where the order makes it exact."""
-    if order > DEGREE.get(kernel, 99):
+    if order > FACTS[kernel].degree:
         return math.inf
     low, high = 2.0**-12, 2.0
     if knotted_error(kernel, order, low, derivatives) > eps:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import types
 
-from ...families import Variant
+from ...formula import Variant
 from ...numerics.matmul import multiply
 from ...runtime.jit import lazily, loop
 from ...runtime.signatures import FLAGS, INTS, READ, READ1, READ3, WRITE, WRITE1

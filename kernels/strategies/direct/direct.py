@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -9,12 +10,19 @@ from numpy.typing import NDArray
 
 from ...arguments.arrays import FLOAT32, FLOAT64
 from ...arguments.problem import Problem, Rows
-from ...families import row_parameters, takes_series
+from ...families import row_parameters, takes_series, variants
+from ...formula import IMAGES
+from ..sums.reach import RowShape
+from ..sums.scan import SCANS
+from ..tails.certificate import finish
 from .halves import Strategy
 from .pairs import LINEAR_FLOOR, PAIRS_PER_BLOCK, pair_loops
-from .shortcuts import NONE, WAYS, Shortcut, best_way, shortcut
+from .shortcuts import NONE, WAYS, Shortcut, best_way, has_shortcut, shortcut, shortcut_loops
 
 Floats = NDArray[np.float64]
+
+# ns a pair, with forward and adjoint, and a point beside its pairs; on one thread.
+_PAIR, _PAIR_IN_RUNS, _POINT_IN_RUNS = 1.0, 0.22, 4.0
 
 
 def direct(problem: Problem) -> list[tuple[NDArray[np.intp] | None, Problem, Strategy]]:
@@ -77,3 +85,26 @@ def _strategy(kernel: str, bandwidth: Floats, period: float | None, way: int, po
         adjoint=sums.loops.adjoint,
         all_pairs=all_pairs,
     )
+
+
+def cost(shape: RowShape, rtol: float) -> float:
+    """Return an estimate of the time of all pairs, in ns on one thread."""
+    h = np.array([shape.h])
+    family = row_parameters(shape.kernel, h, shape.period)
+    pairs = shape.points * shape.bins.number * max(1.0, float(family.parameters[0, IMAGES]))
+    spacing = np.array([shape.bins.spacing])
+    runs = shape.bins.spacing > 0 and not shape.derivatives
+    way = best_way(shape.kernel, h, shape.period, spacing, shape.bins.number, False)[0] if runs else NONE
+    return pairs * _PAIR if way == NONE else pairs * _PAIR_IN_RUNS + shape.points * _POINT_IN_RUNS
+
+
+def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Callable[[], Callable]]:
+    """Return what calls may compile."""
+    found: list[Callable[[], Callable]] = [*SCANS.values(), finish]
+    for variant in variants(kernel, domain):
+        loops = pair_loops(variant)
+        found += [loop for name, loop in loops._asdict().items() if not (only_z and name == "full_adjoint")]
+        if has_shortcut(variant):
+            for single in (False, True):
+                found += shortcut_loops(variant, single)
+    return found

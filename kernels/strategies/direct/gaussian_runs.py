@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arguments.arrays import FLOAT32, FLOAT64
-from ...families import INVERSE_BANDWIDTH, PERIOD
+from ...formula import INVERSE_BANDWIDTH, PERIOD
 from ...numerics.arithmetic import LOG2_E, exp2, exp2_single
 from ...numerics.chunks import (
     CHUNK,

@@ -10,18 +10,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ...families import (
-    IMAGES,
-    INVERSE_BANDWIDTH,
-    PERIOD,
-    Variant,
-    exponent_of,
-    has_whole_slopes,
-    log_formula_of,
-)
+from ...families import exponent_of, has_whole_slopes, log_formula_of
+from ...formula import IMAGES, INVERSE_BANDWIDTH, PERIOD, Variant, parameters_of
 from ...numerics.arithmetic import LN_2, LOG2_E, SMALLEST, exp2, from_order_key, order_key
 from ...numerics.chunks import CHUNK, load_points, middle_of, own_row, room
-from ..sums.images import distance_between, distance_of, parameters_of, shift_of
+from ..sums.images import distance_between, distance_of, shift_of
 
 
 def make_nearest(variant: Variant) -> Callable:

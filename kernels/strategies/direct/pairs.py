@@ -16,12 +16,13 @@ import numpy as np
 from numba import types
 
 from ...arguments.arrays import FLOAT64
-from ...families import FORMULAS, IMAGES, INVERSE_BANDWIDTH, PERIOD, Variant
+from ...families import FORMULAS
+from ...formula import IMAGES, INVERSE_BANDWIDTH, PERIOD, Variant, parameters_of
 from ...numerics.arithmetic import SMALLEST, exp2
 from ...numerics.chunks import CHUNK, load_chunk, middle_of, own_row, room, times_last, weigh
 from ...runtime.jit import lazily
 from ...runtime.signatures import READ, READ1, READ_INTS, WRITE, WRITE1, read, written
-from ..sums.images import distance_of, parameters_of, shift_of
+from ..sums.images import distance_of, shift_of
 from .log_pairs import make_highest, make_level, make_log_adjoint, make_log_forward, make_nearest
 
 LINEAR_FLOOR = 1e-200
@@ -97,7 +98,7 @@ def pair_loops(variant: Variant) -> PairLoops:
 
 
 def _make_forward(variant: Variant) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
+    formula, distance, images = FORMULAS[variant.formula].value, distance_of(variant), variant.images
 
     def forward(x, z, top, centers, params, density, mass):
         """density (R, M) += sum_j w_j K(c_m - x_j), mass (R,) += sum_j w_j."""
@@ -124,7 +125,7 @@ def _make_forward(variant: Variant) -> Callable:
 
 
 def _make_adjoint(variant: Variant) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
+    formula, distance, images = FORMULAS[variant.formula].value, distance_of(variant), variant.images
 
     def adjoint(x, z, top, centers, params, weights, share, by_z):
         """by_z (R, n) = w_i (share - sum_m weights_m K(c_m - x_i)), weights (R, M), share (R,)."""
@@ -156,7 +157,7 @@ def _make_adjoint(variant: Variant) -> Callable:
 
 
 def _make_full_adjoint(variant: Variant) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
+    formula, distance, images = FORMULAS[variant.formula].value, distance_of(variant), variant.images
 
     def full_adjoint(x, z, top, centers, params, weights, share, by_z, by_x, by_h):
         """As `adjoint`; by_x (R, n) = w_i sum_m weights_m dK/dd, by_h (R,) -= sum_im w_i weights_m dK/dh."""

@@ -8,9 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arguments.arrays import FLOAT32, FLOAT64
-from ...families import Variant, takes_series
-from . import gaussian_runs, half_angles, separable
+from ...families import FAMILIES, FORMULAS, takes_series
+from ...formula import Variant
+from . import gaussian_runs
 from .pairs import PairLoops, ShortLoops
+from .products import (
+    FLOOR_OF_EXPONENTIALS,
+    FLOOR_OF_SINES,
+    product_loops,
+    shares_exponentials,
+    shares_sines,
+)
 
 Floats = NDArray[np.float64]
 
@@ -36,26 +44,26 @@ def best_way(
 
     Bins that are not equal count as one, and their `spacing` is all that they span.
     """
-    series = takes_series(kernel, h, period)
-    ways = np.full(h.shape, NONE)
-    if kernel == "gaussian":
+    family, ways = FAMILIES[kernel], np.full(h.shape, NONE)
+    formula = family.without_images(period)
+    if family.formula.runs:
         runs = gaussian_runs.applies(spacing, h, bins, False)
         best = np.where(single & gaussian_runs.applies(spacing, h, bins, True), SINGLE, DOUBLE)
         ways = np.where(runs, best, NONE)
-    elif kernel == "laplace" or (kernel == "logistic" and period is None):
-        ways = np.where(separable.applies(spacing, h, bins), DOUBLE, NONE)
-    elif period is not None and kernel in ("von_mises", "cauchy"):
-        ways = np.where(half_angles.applies(spacing, h, period), DOUBLE, NONE)
-    return np.where(series, DOUBLE, ways)
+    elif formula is not None and formula.of_exponentials is not None:
+        ways = np.where(shares_exponentials(spacing, h, bins), DOUBLE, NONE)
+    elif formula is not None and formula.of_half_sine is not None and period is not None:
+        ways = np.where(shares_sines(spacing, h, period), DOUBLE, NONE)
+    return np.where(takes_series(kernel, h, period), DOUBLE, ways)
 
 
 def shortcut(variant: Variant, points: int, way: int) -> Shortcut:
     """Return the shortcut of rows that go the given way."""
-    loops = shortcut_loops(variant, way == SINGLE)
-    if variant.formula in half_angles.FORMULAS:
-        return Shortcut(loops, half_angles.FLOOR, FLOAT64, 2**19)
-    if variant.formula in separable.FORMULAS:
-        return Shortcut(loops, separable.FLOOR, FLOAT64, 2**20)
+    loops, formula = shortcut_loops(variant, way == SINGLE), FORMULAS[variant.formula]
+    if formula.of_half_sine is not None:
+        return Shortcut(loops, FLOOR_OF_SINES, FLOAT64, 2**19)
+    if formula.of_exponentials is not None:
+        return Shortcut(loops, FLOOR_OF_EXPONENTIALS, FLOAT64, 2**20)
     if way == SINGLE:
         return Shortcut(loops, gaussian_runs.FLOOR_PER_POINT_SINGLE * points, FLOAT32, 2**21)
     return Shortcut(loops, gaussian_runs.FLOOR, FLOAT64, 2**21)
@@ -63,14 +71,13 @@ def shortcut(variant: Variant, points: int, way: int) -> Shortcut:
 
 def shortcut_loops(variant: Variant, single: bool) -> ShortLoops:
     """Return the loops of a variant that has a shortcut."""
-    if variant.formula == "gaussian":
+    if FORMULAS[variant.formula].runs:
         return gaussian_runs.run_loops(variant.circle, single)
-    if variant.formula in half_angles.FORMULAS:
-        return half_angles.half_angle_loops(variant.formula)
-    return separable.separable_loops(variant.formula)
+    return product_loops(variant.formula)
 
 
 def has_shortcut(variant: Variant) -> bool:
     """Return whether any row of a variant has one."""
-    somewhere = variant.formula == "gaussian" or variant.formula in half_angles.FORMULAS
-    return somewhere or (variant.formula in separable.FORMULAS and not variant.images)
+    formula = FORMULAS[variant.formula]
+    somewhere = formula.runs or formula.of_half_sine is not None
+    return somewhere or (formula.of_exponentials is not None and not variant.images)

@@ -30,13 +30,14 @@ import numpy as np
 from numpy.fft import irfft, rfft
 from numpy.typing import NDArray
 
-from ...families import RowParameters, row_parameters
-from ...names import COMPACT
+from ...families import row_parameters
+from ...formula import RowParameters
+from ...names import COMPACT, FACTS, ORDERS
 from ..row import Forward, Sums
 from ..sums.blocks import RowData, Written, lane_count
 from ..sums.partials import Lanes
 from ..sums.places import ceiling
-from ..sums.reach import Bins, kernel_values
+from ..sums.reach import Bins, RowShape, kernel_values
 from .grid_points import grid_passes, placing, shares
 
 Floats = NDArray[np.float64]
@@ -56,9 +57,7 @@ _PER_POINT, _PER_SHARE, _PER_STEP = 1.9, 1.0, 3.5
 
 # Rows of `kernel_values`, and those that jump at the edge of a kernel.
 _VALUE, _SLOPE, _WIDENING = range(3)
-_JUMPS = {"boxcar": (_VALUE, _WIDENING)} | dict.fromkeys(
-    ("triangular", "epanechnikov", "cosine"), (_SLOPE, _WIDENING)
-)
+_JUMPING = {0: (_VALUE, _WIDENING), 1: (_SLOPE, _WIDENING)}
 
 
 class GridPlan(NamedTuple):
@@ -86,6 +85,24 @@ class GridPlan(NamedTuple):
     def left(self) -> int:
         """Return how many of a point's grid points lie before the one on its left."""
         return 1 if self.order == 4 else 0
+
+
+def sums(shape: RowShape, order: int | None, rtol: float, first_bin: float, centers: Floats, *_: Any) -> Sums:
+    """Return the sums of a row, whose points need no preparation."""
+    about = shape.kernel, shape.h, shape.period, shape.bins, shape.points
+    return GridSums(plan_grid(*about, order), first_bin, centers)
+
+
+def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Callable[[], Callable]]:
+    """Return what calls may compile."""
+    circle = domain == "circle"
+    wholes = (False, True) if circle else (False,)
+    return [
+        compiled
+        for order in ORDERS["grid"]
+        for whole in wholes
+        for compiled in grid_passes(order, circle, whole)
+    ]
 
 
 @lru_cache(maxsize=128)
@@ -258,7 +275,7 @@ class GridSums(Sums):
         plan = self.plan
         at = np.arange(plan.length // 2 + 1, dtype=np.float64) * plan.spacing
         values: Floats = kernel_values(plan.family, at)[which]
-        if which in _JUMPS.get(plan.kernel, ()):
+        if plan.kernel in COMPACT and which in _JUMPING.get(FACTS[plan.kernel].jump, ()):
             # The mean about a grid point, so that sums over the grid are right: a sample beside a jump
             # is off by up to half of it.
             jump = abs(math.remainder(plan.h, plan.period)) if plan.period > 0 else plan.h

@@ -11,12 +11,13 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from ...families import FORMULAS, IMAGES, INVERSE_BANDWIDTH, PERIOD, RowParameters, Variant
-from ...names import COMPACT
+from ...families import FAMILIES, FORMULAS
+from ...formula import IMAGES, INVERSE_BANDWIDTH, PERIOD, RowParameters, Variant, parameters_of
+from ...names import CIRCLE_ONLY, COMPACT
 from ...numerics.arithmetic import SMALLEST_NORMAL, exp2
 from ...runtime.jit import lazily
 from ...runtime.signatures import READ, READ1, WRITE
-from .images import distance_of, parameters_of, shift_of
+from .images import distance_of, shift_of
 
 Floats = NDArray[np.float64]
 
@@ -32,10 +33,21 @@ class Bins(NamedTuple):
     number: int
 
 
+class RowShape(NamedTuple):
+    """What the choice of a method for a row depends on."""
+
+    kernel: str
+    h: float
+    period: float | None
+    bins: Bins
+    points: int
+    derivatives: bool
+
+
 @cache
 def sampler(variant: Variant) -> Callable[[], Callable]:
     """Return the compiled function that evaluates a variant at any distances."""
-    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
+    formula, distance, images = FORMULAS[variant.formula].value, distance_of(variant), variant.images
 
     def make() -> Callable:
         def sample(at, params, values):
@@ -76,17 +88,13 @@ def reach_of(kernel: str, family: RowParameters, h: float, period: float | None,
     """Return the distance beyond which K is less than `small` of its peak; infinite on a circle's all."""
     if kernel in COMPACT:
         return h
-    if kernel == "cauchy":
-        return math.inf
-    small = max(small, SMALLEST_NORMAL)
-    if kernel == "von_mises":
+    reach = FAMILIES[kernel].decay.reach(max(small, SMALLEST_NORMAL)) * h
+    if kernel in CIRCLE_ONLY:  # by the chord
         assert period is not None
-        chord = math.sqrt(-2 * math.log(small)) * h
-        sine = math.pi * (chord / period)
+        sine = math.pi * (reach / period)
         if sine < 1e-8:
-            return chord
+            return reach
         return period / math.pi * math.asin(sine) if sine < 1 else math.inf
-    reach = h * (math.sqrt(-2 * math.log(small)) if kernel == "gaussian" else 2 - math.log(small))
     return (
         reach if period is None or (reach < period / 2 and family.variant.formula != "fourier") else math.inf
     )

@@ -73,9 +73,9 @@ def _compiled(dtype: np.dtype) -> Callable[[], Callable]:
     return lazily(_make_scan, types.int64(data, data, WRITE1, types.boolean), f"scan.{dtype.name}")
 
 
-_SCANS = {dtype: _compiled(dtype) for dtype in (FLOAT64, FLOAT32)}
+SCANS = {dtype: _compiled(dtype) for dtype in (FLOAT64, FLOAT32)}
 
 
 def scan(dtype: np.dtype) -> Callable:
     """Return the compiled pass over data of a dtype, float32 or float64."""
-    return _SCANS[dtype]()
+    return SCANS[dtype]()

@@ -16,14 +16,15 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from ...families import INVERSE_BANDWIDTH, PERIOD, Variant, has_whole_slopes, log_formula_of, rise_of
+from ...families import has_whole_slopes, log_formula_of, rise_of
+from ...formula import INVERSE_BANDWIDTH, PERIOD, Variant, parameters_of
 from ...numerics.arithmetic import LARGEST, LOG2_E
 from ...numerics.chunks import CHUNK, LANES, room
 from ...runtime.jit import helper, lazily
 from ...runtime.signatures import INTS, READ, READ1, READ_INTS, WRITE1
 from ...simd.ahead import to_read
 from ...simd.scatter import note_extremes
-from ..sums.images import distance_between, parameters_of
+from ..sums.images import distance_between
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -7,17 +7,22 @@ to interpolate over, relative to the density itself, or hold few points.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...families import IMAGES, INVERSE_BANDWIDTH, RowParameters, has_whole_slopes
-from ...names import COMPACT, KNOTS
+from ...families import has_whole_slopes, summed_variants, variants
+from ...formula import IMAGES, INVERSE_BANDWIDTH, RowParameters
+from ...names import COMPACT, FACTS, KNOTS
 from ...numerics.arithmetic import LARGEST
 from ...numerics.chebyshev import chebyshev
-from ...numerics.matmul import times
+from ...numerics.matmul import product, times
 from ..sums.blocks import RowData
+from ..sums.partials import total
+from ..sums.reach import sampler
+from .certificate import certify
 from .intervals import Intervals, Limits, summary, tests
 from .tail_sums import ORDER, gather, node_loops, spread
 
@@ -40,7 +45,7 @@ def _limits(
     steepest = 2 * (rtol * math.factorial(ORDER) / 128) ** (1 / ORDER)
     width = h if period is None else min(h, period / 8)
     growth = 0.0
-    if kernel == "cauchy":
+    if FACTS[kernel].heavy:
         growth = 1.8 * (rtol / 64) ** (1 / ORDER)
         widest = growth * width
     else:
@@ -307,3 +312,12 @@ class Tail:
                 out[self._index[piece]] += by.astype(out.dtype)
 
         data.each_block(block)
+
+
+def functions(kernel: str, domain: str) -> list[Callable[[], Callable]]:
+    """Return what any method with a floor may compile for its tails."""
+    found: list[Callable[[], Callable]] = [summary, gather, spread, product, certify, total]
+    found += [sampler(variant) for variant in summed_variants(kernel, domain)]
+    for variant in variants(kernel, domain):
+        found += [*tests(variant), *node_loops(variant)]
+    return found

@@ -14,12 +14,13 @@ from typing import NamedTuple
 import numpy as np
 from numba import types
 
-from ...families import IMAGES, PERIOD, Variant, exponent_of, log_formula_of
+from ...families import exponent_of, log_formula_of
+from ...formula import IMAGES, PERIOD, Variant, parameters_of
 from ...numerics.arithmetic import LN_2, LOG2_E, SMALLEST, exp2, from_order_key, order_key
 from ...numerics.chunks import CHUNK, room, sum_of, weight
 from ...runtime.jit import helper, lazily
 from ...runtime.signatures import INTS, READ, READ1, READ_INTS, WRITE1
-from ..sums.images import distance_between, distance_of, parameters_of, shift_of
+from ..sums.images import distance_between, distance_of, shift_of
 from .intervals import DATA, WHERE, bound_helpers, find
 
 ORDER = 12

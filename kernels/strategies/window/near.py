@@ -12,15 +12,16 @@ from functools import cache
 import numpy as np
 from numba import types
 
-from ...families import FORMULAS, IMAGES, INVERSE_BANDWIDTH, Variant
-from ...families import PERIOD as FAMILY_PERIOD
+from ...families import FORMULAS
+from ...formula import IMAGES, INVERSE_BANDWIDTH, Variant, parameters_of
+from ...formula import PERIOD as FAMILY_PERIOD
 from ...numerics.arithmetic import SMALLEST, exp2
 from ...numerics.chunks import CHUNK, LANES, room
 from ...runtime.jit import helper, lazily
 from ...runtime.signatures import COUNTER, READ, READ1, READ_INTS, WRITE, WRITE1
 from ...runtime.units import take_unit, unit_done, wait_for_others
 from ...simd.ahead import to_read
-from ..sums.images import distance_of, parameters_of, shift_of
+from ..sums.images import distance_of, shift_of
 from ..sums.partials import finish, look, look_at_points, rescale, start_lane, weigh_seen, weights_of
 from ..sums.places import COPIES, PERIOD, locator
 
@@ -71,7 +72,7 @@ def _look_up(centers, cell, number, n, x, z, after, place):
 
 
 def _make_forward(variant: Variant, circle: bool) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
+    formula, distance, images = FORMULAS[variant.formula].value, distance_of(variant), variant.images
     distances, cells = locator("even", circle)
 
     @helper
@@ -140,7 +141,7 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
 
 
 def _make_adjoint(variant: Variant, circle: bool) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
+    formula, distance, images = FORMULAS[variant.formula].value, distance_of(variant), variant.images
     distances, cells = locator("even", circle)
 
     @helper

@@ -14,19 +14,20 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from ...families import FORMULAS, IMAGES, INVERSE_BANDWIDTH, RowParameters, Variant, row_parameters
-from ...families import PERIOD as FAMILY_PERIOD
-from ...names import COMPACT
+from ...families import FORMULAS, row_parameters, summed_variants
+from ...formula import IMAGES, INVERSE_BANDWIDTH, RowParameters, Variant, parameters_of
+from ...formula import PERIOD as FAMILY_PERIOD
+from ...names import COMPACT, FACTS
 from ...numerics.arithmetic import SMALLEST, exp2
 from ...numerics.chunks import CHUNK, room, times_last
 from ...runtime.jit import helper, lazily
 from ...runtime.signatures import READ, READ1, READ_INTS, WRITE, WRITE1
 from ..row import Forward, Sums
 from ..sums.blocks import POINTS_PER_BLOCK, OfLanes, RowData, Written
-from ..sums.images import distance_of, parameters_of, shift_of
+from ..sums.images import distance_of, shift_of
 from ..sums.partials import MASS, REFERENCE, Lanes, look, look_at_points, rescale, start_lane, weights_of
 from ..sums.places import COPIES, OUTSIDE, PERIOD, TRASH, Geometry, around, ceiling, even, locator, on_circle
-from ..sums.reach import ROUNDING, Bins, reach_of, value_beyond
+from ..sums.reach import ROUNDING, Bins, RowShape, reach_of, value_beyond
 from .near import near_loops
 
 Floats = NDArray[np.float64]
@@ -40,9 +41,27 @@ _NEAR, _LOOK = 3.2, 2.1
 _PAIRS_PER_BLOCK, _LEAST_POINTS = 2**26, 2**9
 
 
-def why_not(kernel: str) -> str | None:
+def why_not(shape: RowShape) -> str | None:
     """Return why windows do not apply, or None."""
-    return "needs a kernel with a reach" if kernel == "cauchy" else None
+    return "needs a kernel with a reach" if FACTS[shape.kernel].heavy else None
+
+
+def cost(shape: RowShape, rtol: float) -> float:
+    """Return the estimated time of a call in ns on one thread."""
+    return _plan_of(shape, rtol).cost(shape.points)
+
+
+def sums(shape: RowShape, order: int | None, rtol: float, first_bin: float, centers: Floats, *_: Any) -> Sums:
+    """Return the sums of a row, whose points need no preparation."""
+    return WindowSums(_plan_of(shape, rtol), first_bin, centers)
+
+
+def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Callable[[], Callable]]:
+    """Return what calls may compile."""
+    found: list[Callable[[], Callable]] = []
+    for variant in () if FACTS[kernel].heavy else summed_variants(kernel, domain):
+        found += [*window_loops(variant, domain == "circle"), *near_loops(variant, domain == "circle")]
+    return found
 
 
 class WindowPlan(NamedTuple):
@@ -68,6 +87,10 @@ class WindowPlan(NamedTuple):
         if self.looks:
             return points * (_NEAR + shape.copies * _LOOK * self.looks)
         return points * (shape.copies * _POINT + _PAIR * self.pairs)
+
+
+def _plan_of(shape: RowShape, rtol: float) -> WindowPlan:
+    return plan_window(shape.kernel, shape.h, shape.period, shape.bins, rtol)
 
 
 @lru_cache(maxsize=128)
@@ -169,7 +192,7 @@ def _sorter(circle: bool) -> Callable:
 
 
 def _make_forward(variant: Variant, circle: bool) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
+    formula, distance, images = FORMULAS[variant.formula].value, distance_of(variant), variant.images
     sort = _sorter(circle)
 
     def forward(x, z, g, centers, first, last, params, derived, states, sums):
@@ -211,7 +234,7 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
 
 
 def _make_adjoint(variant: Variant, circle: bool) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula], distance_of(variant), variant.images
+    formula, distance, images = FORMULAS[variant.formula].value, distance_of(variant), variant.images
     sort = _sorter(circle)
 
     def adjoint(x, z, top, g, centers, first, last, params, derived, bin_weights, share, by_z, by_x):

@@ -1,0 +1,104 @@
+"""What a formula of a kernel is, and what it is told of a row.
+
+A formula takes a distance d and a row's parameters p, and returns (e, f, f_d, f_h) with
+
+    K_h(d) = C 2^e f,   h dK_h/dd = C 2^e f_d,   h dK_h/dh = C 2^e f_h
+
+where log C is the row's `log_scale`. Derivatives are by d and h in bandwidths, for sums of them to stay in
+range; who sums them divides by h. Keeping the exponent e apart lets the same formula serve sums
+of densities and sums of logarithms: 2^e may underflow, e does not, and f stays near 1 except at the
+edge of a compact kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .runtime.jit import helper
+
+Floats = NDArray[np.float64]
+
+# Where each row parameter stands.
+INVERSE_BANDWIDTH = 0
+INVERSE_PERIOD = 1
+BANDWIDTH = 2  # on the line
+RATE_OF_SINE = 2  # on the circle: that of d, for the sine of the half angle in its place
+RATE = 3  # v^2 or |v| is the exponent in powers of two, v = rate d
+FIRST, SECOND, THIRD = 4, 5, 6  # on the circle, a formula's own
+POWER, FACTOR = 7, 8  # rate = 2^power factor, for cauchy
+SERIES = 2  # Fourier: coefficients of K, then of dK/dh
+TERMS = 8  # of the Fourier series
+PERIOD = 20
+IMAGES = 21
+PARAMETERS = 22
+
+assert PARAMETERS == 22  # `parameters_of` writes them out
+
+
+@helper
+def parameters_of(p, r):
+    """Return row r of the parameters as a tuple, which the compiler keeps in registers."""
+    return (
+        p[r, 0],
+        p[r, 1],
+        p[r, 2],
+        p[r, 3],
+        p[r, 4],
+        p[r, 5],
+        p[r, 6],
+        p[r, 7],
+        p[r, 8],
+        p[r, 9],
+        p[r, 10],
+        p[r, 11],
+        p[r, 12],
+        p[r, 13],
+        p[r, 14],
+        p[r, 15],
+        p[r, 16],
+        p[r, 17],
+        p[r, 18],
+        p[r, 19],
+        p[r, 20],
+        p[r, 21],
+    )
+
+
+class Formula(NamedTuple):
+    """A kernel in one domain, as compiled functions of a distance and a row's parameters."""
+
+    value: Callable  # d, p: e, f, f_d, f_h
+    # The same for sums of logarithms, in which f must not under- or overflow, if that of `value` may.
+    # Its slopes are dK/dd, not h dK/dd: 1/d is a float where h/d is none.
+    far: Callable | None = None
+    # near, far, far - near, p: log 2^e at the distance `far` less that at `near`, to some ulp of itself and
+    # without a factor that rounds, as logits may cancel it. At most 0. By `value` or `far` if not given.
+    rise: Callable | None = None
+    # Ways to sum K without an exponential per pair, where there are any.
+    runs: bool = False  # a gaussian
+    of_exponentials: Callable | None = None  # exp(d/h), exp(-d/h), exp(-P/h): K, on the line or the circle
+    of_half_sine: Callable | None = None  # sin(pi d/P), p: K
+
+
+class Variant(NamedTuple):
+    """A formula and the domain it is compiled for."""
+
+    formula: str
+    circle: bool = False  # distances are taken the near way round
+    images: bool = False  # and the formula is summed over a row's images
+
+    @property
+    def key(self) -> str:
+        return self.formula + (".images" if self.images else ".circle" if self.circle else "")
+
+
+class RowParameters(NamedTuple):
+    """A formula, and what it needs to know of each row."""
+
+    variant: Variant
+    parameters: Floats  # (rows, PARAMETERS)
+    log_scale: Floats  # (rows,)

@@ -1,0 +1,212 @@
+"""Kernels that are products of a point's factor and a bin's, and need no exponential or sine per pair.
+
+E = exp((x - c)/h) = exp((x - c0)/h) exp((c0 - c)/h), and laplace and logistic are simple in E and 1/E:
+min(E, 1/E) and 1/(2 + E + 1/E). On a circle laplace adds exp(-P/h) max(E, 1/E), the way round.
+
+With half angles alpha = pi c/P and beta = pi x/P, von_mises, the wrapped cauchy and Fourier series are
+functions of sin(alpha - beta) = sin(alpha) cos(beta) - cos(alpha) sin(beta).
+
+Bins share a c0, from which distances are counted, while they are within _SPAN bandwidths of it: products then
+round like what they replace.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...families import FORMULAS
+from ...formula import INVERSE_BANDWIDTH, INVERSE_PERIOD, PERIOD, parameters_of
+from ...numerics.arithmetic import LOG2_E, exp2, sin_half_pi
+from ...numerics.chunks import CHUNK, load_chunk, middle_of, own_row, room, weigh
+from ...runtime.jit import helper, lazily, loop, plain
+from .pairs import ShortLoops, adjoint_signature, forward_signature
+
+Floats = NDArray[np.float64]
+
+_SPAN = 32.0
+# Average bins that must share a c0 for what it costs a point to be worth it.
+_SHARING = 4
+# Points farther than this from c0, in bandwidths, count as this far: 1e-148 of the density at c0.
+_CLAMP = 372.0
+# Narrower bandwidths, as parts of the period, are nothing beside it even for a sine.
+_NARROWEST = 1e-290
+# Densities below these may have lost something: to the clamp, or to underflow as those of the pair loops.
+FLOOR_OF_EXPONENTIALS, FLOOR_OF_SINES = 1e-120, 1e-200
+
+
+def shares_exponentials(spacing: Floats, bandwidth: Floats, bins: int) -> NDArray[np.bool_]:
+    """Return for which rows enough bins, at most `spacing` apart, share a c0."""
+    return (bins >= _SHARING) & (_SHARING * spacing <= _SPAN * bandwidth)
+
+
+def shares_sines(spacing: Floats, bandwidth: Floats, period: float) -> NDArray[np.bool_]:
+    """Return for which rows enough bins, at most `spacing` apart, share a c0."""
+    return (_SHARING * spacing <= _SPAN * bandwidth) & (bandwidth >= _NARROWEST * period)
+
+
+class Factors(NamedTuple):
+    """How a kernel is a product."""
+
+    prepare: (
+        Callable  # xb, n, middle, p: move points, at most a period from the middle, where they are needed
+    )
+    constant: Callable  # p: what `value` takes of a row
+    of_points: Callable  # xb, n, origin, p, one, other: write two factors of each point
+    of_bin: Callable  # c, origin, p: those of a bin
+    value: Callable  # one and other of a point, one and other of a bin, constant: K
+
+
+@helper
+def _half_turn(xb, n, middle, p):
+    """Move points to at most half a period from the middle."""
+    period = p[PERIOD]
+    if period > 0.0:
+        for j in range(n):
+            d = xb[j] - middle
+            xb[j] -= np.copysign(period, d) if abs(d) > 0.5 * period else 0.0
+
+
+@loop
+def _exponentials(xb, n, origin, p, rise, fall):
+    inverse_h = p[INVERSE_BANDWIDTH]
+    for j in range(n):
+        v = (xb[j] - origin) * inverse_h
+        rise[j] = exp2(min(max(v, -_CLAMP), _CLAMP) * LOG2_E)
+    for j in range(n):
+        v = (origin - xb[j]) * inverse_h
+        fall[j] = exp2(min(max(v, -_CLAMP), _CLAMP) * LOG2_E)
+
+
+@helper
+def _back_and_forth(c, origin, p):
+    inverse_h = p[INVERSE_BANDWIDTH]
+    return exp2((origin - c) * inverse_h * LOG2_E), exp2((c - origin) * inverse_h * LOG2_E)
+
+
+@helper
+def _round_trip(p):
+    return exp2(-p[PERIOD] * p[INVERSE_BANDWIDTH] * LOG2_E)
+
+
+@helper
+def _nothing(xb, n, middle, p):
+    return
+
+
+@helper
+def _parameters(p):
+    return p
+
+
+@helper
+def _sine_and_cosine(angle, origin, p):
+    """Return both for the half angle from the origin, the near way round."""
+    d = angle - origin
+    d -= p[PERIOD] * math.floor(d * p[INVERSE_PERIOD] + 0.5)
+    turns = d * p[INVERSE_PERIOD]
+    return sin_half_pi(2.0 * turns), sin_half_pi(1.0 - 2.0 * abs(turns))
+
+
+@helper
+def _half_angles(xb, n, origin, p, sines, cosines):
+    for j in range(n):
+        sines[j], cosines[j] = _sine_and_cosine(xb[j], origin, p)
+
+
+@plain
+def _sine_of_difference(sine_a, cosine_a, sine_b, cosine_b):
+    """Return sin(a - b), rounded alike wherever it is computed: forward and adjoint have to agree."""
+    return sine_a * cosine_b - cosine_a * sine_b
+
+
+def _factors_of(name: str) -> Factors:
+    of_exponentials, of_half_sine = FORMULAS[name].of_exponentials, FORMULAS[name].of_half_sine
+    if of_exponentials is not None:
+
+        @helper
+        def value(rise, fall, back, forth, round_trip):
+            return of_exponentials(rise * back, fall * forth, round_trip)
+
+        return Factors(_half_turn, _round_trip, _exponentials, _back_and_forth, value)
+
+    assert of_half_sine is not None
+
+    @helper
+    def of_sines(sine, cosine, sine_of_bin, cosine_of_bin, p):
+        return of_half_sine(_sine_of_difference(sine_of_bin, cosine_of_bin, sine, cosine), p)
+
+    return Factors(_nothing, _parameters, _half_angles, _sine_and_cosine, of_sines)
+
+
+def _make_forward(name: str) -> Callable:
+    prepare, constant, of_points, of_bin, value = _factors_of(name)
+
+    def forward(x, z, top, centers, params, density, mass):
+        """density (R, M) += sum_j w_j K(c_m - x_j), mass (R,) += sum_j w_j; the others as in `pairs`."""
+        xb, wb, one, other = room(np.float64), room(np.float64), room(np.float64), room(np.float64)
+        for r in range(density.shape[0]):
+            cr, p = own_row(centers, r), parameters_of(params, own_row(params, r))
+            middle, about = middle_of(centers[cr]), constant(p)
+            for start in range(0, x.shape[1], CHUNK):
+                n = load_chunk(x, z, r, start, top[r], middle, p[PERIOD], xb, wb)
+                prepare(xb, n, middle, p)
+                mass[r] += weigh(wb, n)
+                origin = np.inf
+                for m in range(density.shape[1]):
+                    c = centers[cr, m]
+                    if not abs(c - origin) * p[INVERSE_BANDWIDTH] <= _SPAN:
+                        origin = c
+                        of_points(xb, n, origin, p, one, other)
+                    here, there = of_bin(c, origin, p)
+                    total = 0.0
+                    for j in range(n):
+                        total += wb[j] * value(one[j], other[j], here, there, about)
+                    density[r, m] += total
+
+    return forward
+
+
+def _make_adjoint(name: str) -> Callable:
+    prepare, constant, of_points, of_bin, value = _factors_of(name)
+
+    def adjoint(x, z, top, centers, params, weights, share, by_z):
+        """by_z (R, n) = w_i (share - sum_m weights_m K(c_m - x_i)), weights (R, M), share (R,)."""
+        xb, wb, one, other = room(np.float64), room(np.float64), room(np.float64), room(np.float64)
+        sums = room(np.float64)
+        for r in range(by_z.shape[0]):
+            cr, p = own_row(centers, r), parameters_of(params, own_row(params, r))
+            middle, about = middle_of(centers[cr]), constant(p)
+            for start in range(0, x.shape[1], CHUNK):
+                n = load_chunk(x, z, r, start, top[r], middle, p[PERIOD], xb, wb)
+                prepare(xb, n, middle, p)
+                weigh(wb, n)
+                for j in range(n):
+                    sums[j] = share[r]
+                origin = np.inf
+                for m in range(weights.shape[1]):
+                    c, weight = centers[cr, m], weights[r, m]
+                    if not abs(c - origin) * p[INVERSE_BANDWIDTH] <= _SPAN:
+                        origin = c
+                        of_points(xb, n, origin, p, one, other)
+                    here, there = of_bin(c, origin, p)
+                    for j in range(n):
+                        sums[j] -= weight * value(one[j], other[j], here, there, about)
+                for j in range(min(CHUNK, x.shape[1] - start)):
+                    by_z[r, start + j] = wb[j] * sums[j]
+
+    return adjoint
+
+
+@cache
+def product_loops(name: str) -> ShortLoops:
+    """Return the loops for a formula, each compiled when it is first asked for."""
+    return ShortLoops(
+        lazily(lambda: _make_forward(name), forward_signature(), f"products.forward.{name}"),
+        lazily(lambda: _make_adjoint(name), adjoint_signature(), f"products.adjoint.{name}"),
+    )

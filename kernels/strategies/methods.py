@@ -1,0 +1,42 @@
+"""The strategies: why one does not apply, what it costs, its sums, and what it compiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from .. import names
+from ..runtime.undisturbed import load
+from .cells import cells
+from .direct import direct
+from .row import Sums
+from .sums.reach import RowShape
+from .window import window
+
+
+class Method(NamedTuple):
+    """A strategy, as `auto` and `warmup` see it."""
+
+    functions: Callable[..., list[Callable[[], Callable]]]  # kernel, domain, only_z, plans
+    # shape, order, rtol, first_bin, centers (M,) from there, x (N,) to prepare or None, n_threads
+    sums: Callable[..., Sums] | None  # None: all pairs
+    cost: Callable[[RowShape, float], float] | None = None  # ns on one thread; None: it keeps no tolerance
+    why_not: Callable[[RowShape], str | None] = lambda shape: None
+
+
+def _of_grid(name: str) -> Callable[..., Any]:
+    """Return a function of the grid, the only user of FFTs, which is imported when it is called."""
+
+    def function(*arguments: Any) -> Any:
+        return getattr(load(".strategies.grid.grid"), name)(*arguments)
+
+    return function
+
+
+METHODS = {
+    "direct": Method(direct.functions, None, direct.cost),
+    "window": Method(window.functions, window.sums, window.cost, window.why_not),
+    "grid": Method(_of_grid("functions"), _of_grid("sums")),
+    "cells": Method(cells.functions, cells.sums, cells.cost, cells.why_not),
+}
+assert (names.AUTO, *METHODS) == names.METHODS
