@@ -6,8 +6,6 @@ import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple, overload
 
-__all__ = ["Asked", "Choice", "Measured"]
-
 # Far below what a step of training changes, and within reach of quadrature, unlike most values of rtol.
 _BINS_TOLERANCE = 1e-6
 # Times closer than this are one time.
@@ -177,7 +175,7 @@ class Choice(Sequence[Measured]):
         draw(self, path)
 
     def __str__(self) -> str:
-        from .choice_table import text  # noqa: PLC0415  # only printing needs it
+        from .words import text  # noqa: PLC0415  # only printing needs words
 
         return text(self)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,19 +12,18 @@ from numpy.typing import NDArray
 
 from ..arguments.problem import Problem
 from ..kde import log_density, loss_and_grad
-from ..measure.choice_errors import Errors, Truth, make_truth, relative_errors
-from ..measure.timing import SLOW, seconds_of
+from ..measure.errors import Truth, truth
+from ..measure.timing import time_of
 from ..names import AUTO
 from ..plan import Plan
-
-__all__ = ["Bench", "Way"]
+from .choice import Measured
 
 # More pairs than that take direct too long: for the strategies once, and for every number of bins.
 _DIRECT_PAIRS = 2e10
 _DIRECT_PAIRS_OF_BINS = 5e9
 _AUTO_RTOL = 1e-13
 # So many pairs may take more than a second without compiling anything.
-_MANY_PAIRS = 1e9
+_MANY_PAIRS, _LONG = 1e9, 1.0
 _POINTS_TO_WARM = 4096
 
 
@@ -93,7 +94,7 @@ class Bench:
             rtol=rtol,
             n_threads=self.n_threads,
         )
-        return make_truth(result, self._exact_z)
+        return truth(result, self._exact_z)
 
     def log_density(self, nodes: NDArray[np.float64]) -> Any:
         """Return log q (..., K) at positions in [0, 1] of [a, b]."""
@@ -126,8 +127,8 @@ class Bench:
             out=out,
         )
 
-    def first_calls(self, way: Way, count: int, truth: Truth) -> tuple[Errors, float]:
-        """Return a way's errors, and the time of a call that compiles nothing.
+    def first_calls(self, way: Way, count: int, exact: Truth) -> Measured:
+        """Return a way's errors, and the time of one call, which compiles nothing.
 
         Raises
         ------
@@ -139,12 +140,14 @@ class Bench:
             # The first points alone may be all masked; whether the way applies, all of them say.
             with suppress(ValueError):
                 self._call(way, self.x[..., :_POINTS_TO_WARM], self.z[..., :_POINTS_TO_WARM], None)
-        results: list[tuple[Any, Any]] = []
-        taken = seconds_of(lambda: results.append(self.call(way)))
-        errors = relative_errors(results[0], truth, self.rtol)
-        if taken <= SLOW or not warm:
-            taken = seconds_of(lambda: self.call(way))
-        return errors, taken
+        taken, result = time_of(partial(self.call, way))
+        found = exact.agreement(result, self.rtol)
+        if taken <= _LONG or not warm:
+            taken, _ = time_of(partial(self.call, way))
+        return Measured(
+            *(way.method, way.order, count, way.rule, taken),
+            *(found.loss_error, found.gradient_error, math.nan, None, found.agrees),
+        )
 
     def plan(self, way: Way) -> Plan:
         """Return the plan that would compute this way."""

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from ..arguments import checks
 from ..choosing.choice import Choice
-from ..choosing.choice_table import Table as Cells
-from ..choosing.choice_table import tables
 from ..choosing.recommend import choose
-from ..choosing.words import call, problem
-from .columns import Columns, Unreadable, read
+from ..choosing.words import Table as Cells
+from ..choosing.words import call, problem, tables
+from .columns import Columns, read
 from .defaults import interval, silverman
-from .streams import NOT_WRITTEN, complain
-from .terminal import console
-
-__all__ = ["Request", "choose_for"]
+from .streams import NOT_WRITTEN, Refused, complain, make_folders, write_files
+from .terminal import console, plain_table, progress_bar
 
 _BEST = "bold green"
 
@@ -58,20 +51,15 @@ class Frame(NamedTuple):
 
 def choose_for(request: Request) -> int:
     """Read, measure, print, and draw what was asked for; return the exit status."""
+    if request.plot is not None:
+        _check_picture(request.plot)
     try:
-        if request.plot is not None:
-            _check_picture(request.plot)
         columns = read(request.file, request.x, request.z)
         frame = _frame(request, columns)
         choice = _measured(request, columns, frame)
-    except (Unreadable, ValueError, TypeError) as error:
-        return complain(error)
-    failure = None
-    if request.plot is not None:
-        try:
-            choice.plot(request.plot)
-        except OSError as error:
-            failure = f"cannot write {request.plot}: {error.strerror or error}"
+    except (ValueError, TypeError) as error:
+        raise Refused(error) from None
+    failure = write_files([] if request.plot is None else [(request.plot, choice.plot)])
     _show(choice, request, columns, frame, console())
     if failure is not None:
         return complain(failure, NOT_WRITTEN)
@@ -86,17 +74,14 @@ def _check_picture(path: Path) -> None:
 
     kinds = sorted(FigureCanvasBase.get_supported_filetypes())
     if path.suffix[1:].lower() not in kinds:
-        raise Unreadable(f"the picture {path} must end in one of {', '.join('.' + kind for kind in kinds)}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Unreadable(f"cannot write there: {error}") from None
+        raise Refused(f"the picture {path} must end in one of {', '.join('.' + kind for kind in kinds)}")
+    make_folders([path])
 
 
 def _frame(request: Request, columns: Columns) -> Frame:
     x, z = checks.real_array("x", columns.x), checks.real_array("z", columns.z)
     if x.size == 0:
-        raise Unreadable(f"{request.file} has no rows")
+        raise Refused(f"{request.file} has no rows")
     checks.require_data(x, z)
     period, assumed = checks.period_length(request.period), []
     low, high = interval(x, period)
@@ -110,30 +95,15 @@ def _frame(request: Request, columns: Columns) -> Frame:
     if bandwidth is None:
         bandwidth = silverman(x, period)
         if bandwidth == 0:
-            raise Unreadable("all points are equal, so --bandwidth must be given")
+            raise Refused("all points are equal, so --bandwidth must be given")
         assumed.append(f"--bandwidth {bandwidth:.6g} (Silverman's rule of thumb)")
     a, b = low if request.a is None else request.a, high if request.b is None else request.b
     return Frame(a, b, bandwidth, assumed)
 
 
-@contextmanager
-def _progress(terminal: Console) -> Iterator[Callable[[int, int, str], None] | None]:
-    """Show a bar, and give the function that moves it; None where there is no terminal."""
-    if not terminal.is_terminal:
-        yield None
-        return
-    bar = (BarColumn(30), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    # Drawn between measurements only: a thread that redraws would compete with what is timed.
-    with Progress(*bar, console=terminal, transient=True, auto_refresh=False) as progress:
-        task = progress.add_task("", total=None)
-        yield lambda done, total, text: progress.update(
-            task, completed=done, total=total, description=text, refresh=True
-        )
-
-
 def _measured(request: Request, columns: Columns, frame: Frame) -> Choice:
     """Measure, with a progress bar on a terminal."""
-    with _progress(console(stderr=True)) as report:
+    with progress_bar(console(stderr=True)) as report:
         return choose(
             columns.x,
             columns.z,
@@ -151,7 +121,7 @@ def _measured(request: Request, columns: Columns, frame: Frame) -> Choice:
 
 
 def _table(cells: Cells) -> Table:
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
+    table = plain_table()
     table.add_column("", no_wrap=True)
     for index, head in enumerate(cells.heads):
         table.add_column(head, justify="left" if index < cells.words else "right", no_wrap=True)

@@ -12,15 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ENDINGS", "Columns", "Unreadable", "read"]
+from .streams import Refused
 
 ENDINGS = (".npz", ".npy", ".csv", ".parquet")
 _X, _Z = "x", "z"
 _SHOWN = 20  # names in a message
-
-
-class Unreadable(Exception):
-    """Why a file or a column of it cannot be had."""
 
 
 class Columns(NamedTuple):
@@ -48,19 +44,19 @@ def read(path: Path, x: str | None, z: str | None) -> Columns:
 
     Raises
     ------
-    Unreadable
+    Refused
         With the reason, in one line.
     """
     readers = {".npz": _read_numpy, ".npy": _read_numpy, ".csv": _read_csv, ".parquet": _read_parquet}
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise Unreadable(f"{path} must end in one of {', '.join(ENDINGS)}")
+        raise Refused(f"{path} must end in one of {', '.join(ENDINGS)}")
     try:
         return reader(path, x, z)
     except FileNotFoundError:
-        raise Unreadable(f"there is no file {path}") from None
+        raise Refused(f"there is no file {path}") from None
     except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        raise Unreadable(f"cannot read {path}: {error}") from None
+        raise Refused(f"cannot read {path}: {error}") from None
 
 
 def _picked(path: Path, option: str, given: str | None, names: list[str]) -> str | None:
@@ -73,7 +69,7 @@ def _picked(path: Path, option: str, given: str | None, names: list[str]) -> str
     if given is None or given in names:
         return given
     shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
-    raise Unreadable(f"{path} has no column {given!r}, but {shown or 'none at all'}{hint}")
+    raise Refused(f"{path} has no column {given!r}, but {shown or 'none at all'}{hint}")
 
 
 def _columns(
@@ -100,7 +96,7 @@ def _read_numpy(path: Path, x: str | None, z: str | None) -> Columns:
             data = np.load(file, allow_pickle=False)
         except ValueError:
             # NumPy proposes to unpickle what it does not know.
-            raise Unreadable(f"cannot read {path}: it is no .npz or .npy file of numbers") from None
+            raise Refused(f"cannot read {path}: it is no .npz or .npy file of numbers") from None
         if isinstance(data, np.ndarray) and data.dtype.names is None:
             return _read_plain(path, data, load, x, z)
         names = data.dtype.names if isinstance(data, np.ndarray) else data.files
@@ -119,12 +115,10 @@ def _read_plain(path: Path, data: NDArray[Any], load: str, x: str | None, z: str
     """Return the columns of an array without names: x alone, or columns (N, K)."""
     if data.ndim == 1:
         if x not in (None, "0") or z is not None:
-            raise Unreadable(f"{path} holds one column, x alone, and no other to name")
+            raise Refused(f"{path} holds one column, x alone, and no other to name")
         return _columns(("0", None), (data, None), load, ("data", None))
     if data.ndim != 2:
-        raise Unreadable(
-            f"{path} must hold a structured, a 1-D or a 2-D array, not one of shape {data.shape}"
-        )
+        raise Refused(f"{path} must hold a structured, a 1-D or a 2-D array, not one of shape {data.shape}")
     numbers = [str(number) for number in range(data.shape[1])]
     if z is None and len(numbers) == 2 and x in (None, "0"):
         z = "1"
@@ -160,7 +154,7 @@ def _read_csv(path: Path, x: str | None, z: str | None) -> Columns:
             data = np.loadtxt(path, **options, quotechar='"', ndmin=2)
     except ValueError as error:
         below = " below the header" if header else ""
-        raise Unreadable(f"cannot read {path}: {error} Rows count from 0{below}.") from None
+        raise Refused(f"cannot read {path}: {error} Rows count from 0{below}.") from None
     written = (
         f"delimiter={_literal(delimiter)}, skiprows={int(header)}, usecols={columns}, quotechar='\"', ndmin=2"
     )
@@ -186,7 +180,7 @@ def _read_parquet(path: Path, x: str | None, z: str | None) -> Columns:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "pyarrow":
             raise
-        raise Unreadable('parquet files need pyarrow; pip install "kdexent[parquet]"') from None
+        raise Refused('parquet files need pyarrow; pip install "kdexent[parquet]"') from None
     names = parquet.read_schema(path).names
     first, second = _picked(path, _X, x, names), _picked(path, _Z, z, names)
     assert first is not None

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["FAILED", "Column", "fitting"]
+from ..terminal import plain_table
 
 FAILED = "bold red"
 _HEADING = "italic cyan"
@@ -28,9 +27,7 @@ class Column(NamedTuple):
 
 
 def _table(lines: list[Any], columns: list[Column], headings: Callable[[Any], str], space: int) -> Table:
-    table = Table(
-        box=SIMPLE_HEAD, padding=(0, space, 0, 0), pad_edge=False, show_edge=False, header_style="bold"
-    )
+    table = plain_table(space)
     for index, column in enumerate(columns):
         head = column.head.replace(" ", "\n")
         table.add_column(head, justify="right" if index else "left", no_wrap=True, vertical="bottom")

@@ -13,14 +13,23 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ...measure import numbers
-from ...measure.alternation import Row
-from ...measure.cases import AUTO
-from .groups import CIRCLE, LINE, SIZES
+from ...measure.cases import AUTO, BY_SIZE, ON_CIRCLE, ON_LINE
+from ...measure.comparisons import DensityResult
+from ...measure.plot_style import (
+    BLUE,
+    FAINT,
+    GREY,
+    ORANGE,
+    SKY,
+    VERMILION,
+    label_end,
+    plain,
+    save,
+    times_up,
+    write,
+)
 from .plot_methods import by_bandwidth, by_error, draw_bandwidths, draw_errors
-from .plot_style import BLUE, FAINT, GREY, ORANGE, SKY, VERMILION, label_end, times_up
 from .record import Outcome
-
-__all__ = ["draw"]
 
 # On a circle or not: what it is called, and its colour.
 _PLACES = {False: ("on the line", BLUE), True: ("on the circle", ORANGE)}
@@ -39,10 +48,10 @@ def draw(outcome: Outcome, file: Path) -> None:
     file : Path
         Where to write the picture.
     """
-    measured = [row for row in outcome.rows if row.exact and row.fast]
-    beside = [row for row in outcome.beside_reference if row.exact and row.fast]
-    panels: list[tuple[Callable[[Any, list[Row], Outcome], None], list[Row]]] = [
-        (_draw_times, [row for row in beside if row.group == SIZES]),
+    measured = [row for row in outcome.rows if row.exact.seconds and row.fast.seconds]
+    beside = [row for row in outcome.beside_reference if row.exact.seconds and row.fast.seconds]
+    panels: list[tuple[Callable[[Any, list[DensityResult], Outcome], None], list[DensityResult]]] = [
+        (_draw_times, [row for row in beside if row.group == BY_SIZE]),
         (_draw_kernels, _kernels(beside)),
         (draw_errors, by_error(measured)),
         (draw_bandwidths, by_bandwidth(measured)),
@@ -60,17 +69,12 @@ def draw(outcome: Outcome, file: Path) -> None:
     for axis in axes[len(panels) :]:
         axis.remove()
     for axis, (panel, rows) in zip(axes, panels, strict=False):
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.set_axisbelow(True)
+        plain(axis)
         panel(axis, rows, outcome)
     figure.suptitle(f"kdexent {outcome.machine.kdexent}: loss and gradient of a weighted KDE", fontsize=13)
     caption = "\n".join(wrap(_caption(outcome), int(17 * figure.get_figwidth())))
     figure.supxlabel(caption, fontsize=7.5, color=GREY)
-    figure.savefig(file, dpi=150, format="png")
-
-
-def _threads(outcome: Outcome) -> str:
-    return "1 thread" if outcome.threads == 1 else f"{outcome.threads} threads"
+    save(figure, file, "png")
 
 
 def _caption(outcome: Outcome) -> str:
@@ -78,18 +82,18 @@ def _caption(outcome: Outcome) -> str:
     commit = f" ({machine.git_commit})" if machine.git_commit else ""
     busy = f" {outcome.busy}" if outcome.busy else ""
     return (
-        f"{machine.cpu} ({machine.cpu_target}), {_threads(outcome)}; {machine.os}; Python {machine.python}, "
+        f"{machine.cpu} ({machine.cpu_target}), {outcome.on_threads}; {machine.os}; Python {machine.python}, "
         f"NumPy {machine.numpy}, Numba {machine.numba}, kdexent {machine.kdexent}{commit}; "
         f"{machine.utc[:10]}. "
         f"{outcome.verdict}. Every time is a median; compiling is not counted.{busy}"
     )
 
 
-def _draw_times(axis: Any, rows: list[Row], outcome: Outcome) -> None:
+def _draw_times(axis: Any, rows: list[DensityResult], outcome: Outcome) -> None:
     kinds = [
-        ("NumPy reference", VERMILION, [row.exact_time for row in rows]),
-        ("fast, 1 thread", SKY, [row.one_thread_time for row in rows]),
-        (f"fast, {outcome.threads} threads", BLUE, [row.fast_time for row in rows]),
+        ("NumPy reference", VERMILION, [row.exact.median for row in rows]),
+        ("fast, 1 thread", SKY, [row.one_thread.median for row in rows]),
+        (f"fast, {outcome.on_threads}", BLUE, [row.fast.median for row in rows]),
     ]
     if outcome.threads == 1:
         del kinds[2]
@@ -114,26 +118,10 @@ def _draw_times(axis: Any, rows: list[Row], outcome: Outcome) -> None:
     limit = 2 * span / outcome.limits.multiply_adds
     axis.plot(span, limit, color=GREY, lw=1, ls="--")
     middle = float(np.sqrt(span.prod()))
-    axis.annotate(
-        "limit of direct:\n2 multiply-adds per pair",
-        (middle, 2 * middle / outcome.limits.multiply_adds),
-        xytext=(10, -4),
-        textcoords="offset points",
-        va="top",
-        fontsize=9,
-        color=GREY,
-        fontweight="bold",
-    )
+    below = middle, 2 * middle / outcome.limits.multiply_adds
+    write(axis, "limit of direct:\n2 multiply-adds per pair", below, (10, -4), GREY, bold=True, va="top")
     handles = [
-        Line2D(
-            [],
-            [],
-            color=GREY,
-            ls="",
-            marker=markers.get(number, "."),
-            ms=5,
-            label=f"N = {numbers.count(number)}",
-        )
+        Line2D([], [], color=GREY, ls="", ms=5, marker=markers.get(number, "."), label=f"N = {number:,}")
         for number in points
     ]
     axis.legend(handles=handles, frameon=False, fontsize=9, loc="upper left")
@@ -143,58 +131,50 @@ def _draw_times(axis: Any, rows: list[Row], outcome: Outcome) -> None:
     axis.set_title("Gaussian kernel on the line, float64", fontsize=11, loc="left")
 
 
-def _kernels(rows: list[Row]) -> list[Row]:
+def _kernels(rows: list[DensityResult]) -> list[DensityResult]:
     """Return the rows of single kernels at the one problem size that most kernels were measured at."""
-    sizes: dict[tuple[int, int], list[Row]] = {}
+    sizes: dict[tuple[int, int], list[DensityResult]] = {}
     for row in rows:
-        if row.group in {SIZES, LINE, CIRCLE}:
+        if row.group in {BY_SIZE, ON_LINE, ON_CIRCLE}:
             sizes.setdefault((row.case.points, row.case.bins), []).append(row)
     return max(sizes.values(), key=len, default=[])
 
 
-def _kernel(row: Row) -> str:
-    return str(row.options.get("kernel", "gaussian")).replace("_", " ")
+def _kernel(row: DensityResult) -> str:
+    return str(row.options["kernel"]).replace("_", " ")
 
 
-def _draw_kernels(axis: Any, rows: list[Row], outcome: Outcome) -> None:
+def _draw_kernels(axis: Any, rows: list[DensityResult], outcome: Outcome) -> None:
     fastest: dict[str, float] = {}
     for row in rows:
         fastest[_kernel(row)] = max(row.speed_up, fastest.get(_kernel(row), 0.0))
     names = sorted(fastest, key=lambda name: -fastest[name])
     for row in rows:
         both = sum(_kernel(other) == _kernel(row) for other in rows) > 1
-        shift = (0.2 if row.group == CIRCLE else -0.2) if both else 0.0
+        shift = (0.2 if row.group == ON_CIRCLE else -0.2) if both else 0.0
         _bar(axis, row, names.index(_kernel(row)) + shift, 0.37)
     _finish_bars(axis, names, rows, outcome)
-    case = rows[0].case
-    size = f"N = {numbers.count(case.points)}, M = {numbers.count(case.bins)}"
+    size = rows[0].case.title.split(", ", 1)[1]
     axis.set_title(f"Speed-up of each kernel, {size}", fontsize=11, loc="left")
 
 
-def _draw_cases(axis: Any, rows: list[Row], outcome: Outcome) -> None:
+def _draw_cases(axis: Any, rows: list[DensityResult], outcome: Outcome) -> None:
     for place, row in enumerate(rows):
         _bar(axis, row, place, 0.6)
-    names = [numbers.problem(row.case).replace(", ", "\n", 1) for row in rows]
+    names = [row.case.title.replace(", ", "\n", 1) for row in rows]
     _finish_bars(axis, names, rows, outcome)
     axis.set_title("Speed-up of each case", fontsize=11, loc="left")
 
 
-def _bar(axis: Any, row: Row, place: float, height: float) -> None:
+def _bar(axis: Any, row: DensityResult, place: float, height: float) -> None:
     axis.barh(place, row.speed_up, height, color=_PLACES["period" in row.options][1])
     error = numbers.error(row.agreement.gradient_error) if row.agreement else "-"
-    axis.annotate(
-        f"{numbers.ratio(row.speed_up)}  ({error})",
-        (row.speed_up, place),
-        xytext=(4, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=8,
-        color=VERMILION if row.problem else "#333333",
-        fontweight="bold" if row.problem else "normal",
-    )
+    colour, failed = VERMILION if row.problem else "#333333", row.problem is not None
+    text = f"{numbers.ratio(row.speed_up)}  ({error})"
+    write(axis, text, (row.speed_up, place), (4, 0), colour, 8, failed, va="center")
 
 
-def _finish_bars(axis: Any, names: list[str], rows: list[Row], outcome: Outcome) -> None:
+def _finish_bars(axis: Any, names: list[str], rows: list[DensityResult], outcome: Outcome) -> None:
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.45, -0.55)
     # Room for the figures behind the longest bar.
@@ -205,8 +185,8 @@ def _finish_bars(axis: Any, names: list[str], rows: list[Row], outcome: Outcome)
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.tick_params(axis="y", length=0)
     axis.grid(axis="x", color=FAINT, lw=0.8)
-    exact = "the NumPy reference" if not rows or rows[0].comparison.exact == "reference" else "direct"
-    axis.set_xlabel(f"times as fast as {exact}, {_threads(outcome)} (gradient error in brackets)")
+    exact = "the NumPy reference" if not rows or rows[0].entry.exact == "reference" else "direct"
+    axis.set_xlabel(f"times as fast as {exact}, {outcome.on_threads} (gradient error in brackets)")
     axis.legend(
         handles=[
             Line2D([], [], color=colour, lw=6, label=label)
