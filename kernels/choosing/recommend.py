@@ -104,19 +104,13 @@ def choose(
     checks.require_data(x, z)
     counts = bin_counts_of(bin_counts, problem.bins)
 
-    a, b, bandwidth = (
-        checks.real_parameter(*each) for each in (("a", a), ("b", b), ("bandwidth", bandwidth))
-    )
+    a, b = checks.real_parameter("a", a), checks.real_parameter("b", b)
+    bandwidth = checks.real_parameter("bandwidth", bandwidth)
     options = {"bandwidth": bandwidth, "kernel": kernel, "target": target, "period": period}
     bench = Bench(x, z, a, b, options, bins, rule, problem, tolerance, n_threads)
     others = bin_ways(bench, counts) if bench.has_quadrature else []
-    steps = (
-        len(candidates(names))
-        + FULL.repeat
-        + 1
-        + (len(others) + FULL.repeat + 1 if bench.has_quadrature else 0)
-    )
-    step = _Steps(progress, steps)
+    counted = [len(candidates(names)), *([len(others)] if bench.has_quadrature else [])]
+    step = _Steps(progress, sum(each + FULL.repeat + 1 for each in counted))
 
     exact, exact_rtol = bench.exact_method(problem.bins)
     asked = Asked(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from inspect import signature
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -145,85 +146,91 @@ def _other_bins(choice: Choice, best: Measured) -> str:
     return f"; {own}, {quadrature(row.bins, row.rule)} {numbers.error(row.quadrature_error)} in {cost}"
 
 
-class Table(NamedTuple):
-    """Cells under heads, marks before the rows and what they mean; the first `words` columns are text."""
+class Line(NamedTuple):
+    """A line about a choice, and what it is: "title", "heads", "row", "best", "note", "advice" or "text"."""
 
-    title: str
-    heads: tuple[str, ...]
-    words: int
-    marks: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    legend: str
+    kind: str
+    text: str
+
+
+def description(choice: Choice) -> Iterator[Line]:
+    """Yield all there is to say about a choice, but for the line of Python."""
+    yield Line("text", problem(choice))
+    yield from _strategies(choice)
+    if choice.quadratures:
+        yield from _bins(choice)
+    if choice.notes:
+        yield Line("text", "")
+    yield from (Line("note", note) for note in choice.notes)
+    yield Line("text", "")
+    yield Line("advice", choice.recommendation)
+
+
+def text(choice: Choice) -> str:
+    """Return everything about a choice as plain text."""
+    return "\n".join([*(line.text for line in description(choice)), choice.line])
+
+
+def _strategies(choice: Choice) -> Iterator[Line]:
+    best, front = choice.best, choice.pareto
+    marks = ["*" if row is best else "+" if row in front else "" for row in choice.strategies]
+    meanings = {"*": "* the fastest within rtol", "+": "+ none is both faster and closer"}
+    rows = [
+        (row.method, str(row.order or "-"), *_measurements(row), numbers.size(row.workspace_bytes))
+        for row in choice.strategies
+    ]
+    heads = "method", "order", "time", "loss error", "grad error", "workspace"
+    yield Line("text", "")
+    yield Line("title", f"Strategies: errors against {choice.asked.exact}, rtol = {choice.asked.rtol:g}")
+    yield from _aligned(heads, rows, marks, 1)
+    yield Line("note", "; ".join(meaning for mark, meaning in meanings.items() if mark in marks))
+
+
+def _bins(choice: Choice) -> Iterator[Line]:
+    cheapest = choice.best_bins
+    ways = dict.fromkeys(strategy(row) for row in choice.quadratures)
+    # Some numbers of bins may be beyond the best strategy.
+    several = len(ways) > 1
+    with_ = "" if several else f" with {next(iter(ways))}"
+    first = " in the first row" if choice.asked.rows > 1 else ""
+    rows = [
+        (
+            *(row.rule, *([brief(row)] if several else []), numbers.count(row.bins)),
+            *(*_measurements(row), numbers.error(row.quadrature_error)),
+        )
+        for row in choice.quadratures
+    ]
+    heads = (
+        "rule",
+        *(["method"] if several else []),
+        "bins",
+        "time",
+        "loss error",
+        "grad error",
+        "quadrature error",
+    )
+    yield Line("text", "")
+    yield Line("title", f"Bins{with_}: infinitely many have a loss of {choice.converged:.10g}{first}")
+    marks = ["*" if row is cheapest else "" for row in choice.quadratures]
+    yield from _aligned(heads, rows, marks, 2 if several else 1)
+    if cheapest is not None:
+        limit = f"{choice.bins_tolerance:g}"
+        yield Line("note", f"* the cheapest with a quadrature error up to {limit}")
 
 
 def _measurements(row: Measured) -> tuple[str, ...]:
     return numbers.seconds(row.seconds), numbers.error(row.loss_error), numbers.error(row.gradient_error)
 
 
-def tables(choice: Choice) -> list[Table]:
-    """Return the table of strategies, and that of bins where there is one."""
-    return [_strategies(choice), *([_bins(choice)] if choice.quadratures else [])]
-
-
-def _strategies(choice: Choice) -> Table:
-    best, front = choice.best, choice.pareto
-    marks = tuple("*" if row is best else "+" if row in front else "" for row in choice.strategies)
-    meanings = {"*": "* the fastest within rtol", "+": "+ none is both faster and closer"}
-    return Table(
-        f"Strategies: errors against {choice.asked.exact}, rtol = {choice.asked.rtol:g}",
-        ("method", "order", "time", "loss error", "grad error", "workspace"),
-        1,
-        marks,
-        tuple(
-            (row.method, str(row.order or "-"), *_measurements(row), numbers.size(row.workspace_bytes))
-            for row in choice.strategies
-        ),
-        "; ".join(meaning for mark, meaning in meanings.items() if mark in marks),
-    )
-
-
-def _bins(choice: Choice) -> Table:
-    rows, cheapest = choice.quadratures, choice.best_bins
-    ways = dict.fromkeys(strategy(row) for row in rows)
-    # Some numbers of bins may be beyond the best strategy.
-    several = len(ways) > 1
-    method = ["method"] if several else []
-    with_ = "" if several else f" with {next(iter(ways))}"
-    first = " in the first row" if choice.asked.rows > 1 else ""
-    return Table(
-        f"Bins{with_}: infinitely many have a loss of {choice.converged:.10g}{first}",
-        ("rule", *method, "bins", "time", "loss error", "grad error", "quadrature error"),
-        2 if several else 1,
-        tuple("*" if row is cheapest else "" for row in rows),
-        tuple(
-            (
-                *(row.rule, *([brief(row)] if several else []), numbers.count(row.bins)),
-                *(*_measurements(row), numbers.error(row.quadrature_error)),
-            )
-            for row in rows
-        ),
-        "" if cheapest is None else f"* the cheapest with a quadrature error up to {choice.bins_tolerance:g}",
-    )
-
-
-def _aligned(table: Table) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(table.heads, *table.rows, strict=True)]
-    lines = [table.title]
-    for mark, cells in zip(("", *table.marks), (table.heads, *table.rows), strict=True):
+def _aligned(
+    heads: tuple[str, ...], rows: list[tuple[str, ...]], marks: list[str], words: int
+) -> Iterator[Line]:
+    """Yield the lines of a table, whose first `words` columns are text, with a mark before each row."""
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    for mark, cells in zip(("", *marks), (heads, *rows), strict=True):
         padded = [
-            cell.ljust(width) if index < table.words else cell.rjust(width)
+            cell.ljust(width) if index < words else cell.rjust(width)
             for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
         ]
-        lines.append(f"{mark:1} {'  '.join(padded)}".rstrip())
-    return [*lines, *([table.legend] if table.legend else [])]
-
-
-def text(choice: Choice) -> str:
-    """Return everything about a choice as plain text."""
-    lines = [problem(choice)]
-    for table in tables(choice):
-        lines += ["", *_aligned(table)]
-    if choice.notes:
-        lines += ["", *choice.notes]
-    lines += ["", choice.recommendation, choice.line]
-    return "\n".join(lines)
+        kind = "heads" if cells is heads else "best" if mark == "*" else "row"
+        yield Line(kind, f"{mark:1} {'  '.join(padded)}".rstrip())

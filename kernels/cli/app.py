@@ -18,6 +18,10 @@ app = typer.Typer(
     add_completion=False,
 )
 
+Threads = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Threads to use; as many as Numba would if not given.")
+]
+
 
 def _end(command: Callable[[], int]) -> NoReturn:
     """Run a command and end with its exit status."""
@@ -61,10 +65,7 @@ def bench(
         "bench-results/bench.png"
     ),
     no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw nothing.")] = False,
-    threads: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="Threads to use; as many as Numba would if not given."),
-    ] = None,
+    threads: Threads = None,
     repeat: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Timings of each call; fewer of a slow one.")
     ] = None,
@@ -133,10 +134,7 @@ def choose(
     plot: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Where to draw time against error.")
     ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="Threads to use; as many as Numba would if not given."),
-    ] = None,
+    threads: Threads = None,
 ) -> None:
     """Measure every strategy on your own data, and say which to use."""
     if plot is not None:

@@ -6,20 +6,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from ..arguments import checks
 from ..choosing.choice import Choice
 from ..choosing.recommend import choose
-from ..choosing.words import Table as Cells
-from ..choosing.words import call, problem, tables
+from ..choosing.words import call, description
 from .columns import Columns, read
 from .defaults import interval, silverman
 from .streams import NOT_WRITTEN, Refused, complain, make_folders, write_files
-from .terminal import console, plain_table, progress_bar
+from .terminal import console, progress_bar
 
-_BEST = "bold green"
+_STYLES = {"title": "italic cyan", "heads": "bold", "best": "bold green", "note": "dim", "advice": "bold"}
+_TABLE = ("heads", "row", "best")
 
 
 class Request(NamedTuple):
@@ -56,7 +55,18 @@ def choose_for(request: Request) -> int:
     try:
         columns = read(request.file, request.x, request.z)
         frame = _frame(request, columns)
-        choice = _measured(request, columns, frame)
+        with progress_bar(console(stderr=True)) as report:
+            choice = choose(
+                *(columns.x, columns.z, frame.a, frame.b),
+                bandwidth=frame.bandwidth,
+                kernel=request.kernel,
+                bins=request.bins,
+                rule=request.rule,
+                period=request.period,
+                rtol=request.rtol,
+                progress=report,
+                n_threads=request.threads,
+            )
     except (ValueError, TypeError) as error:
         raise Refused(error) from None
     failure = write_files([] if request.plot is None else [(request.plot, choice.plot)])
@@ -101,57 +111,18 @@ def _frame(request: Request, columns: Columns) -> Frame:
     return Frame(a, b, bandwidth, assumed)
 
 
-def _measured(request: Request, columns: Columns, frame: Frame) -> Choice:
-    """Measure, with a progress bar on a terminal."""
-    with progress_bar(console(stderr=True)) as report:
-        return choose(
-            columns.x,
-            columns.z,
-            frame.a,
-            frame.b,
-            bandwidth=frame.bandwidth,
-            kernel=request.kernel,
-            bins=request.bins,
-            rule=request.rule,
-            period=request.period,
-            rtol=request.rtol,
-            progress=report,
-            n_threads=request.threads,
-        )
-
-
-def _table(cells: Cells) -> Table:
-    table = plain_table()
-    table.add_column("", no_wrap=True)
-    for index, head in enumerate(cells.heads):
-        table.add_column(head, justify="left" if index < cells.words else "right", no_wrap=True)
-    for mark, row in zip(cells.marks, cells.rows, strict=True):
-        style = _BEST if mark == "*" else ""
-        table.add_row(*(Text(cell, style=style) for cell in (mark, *row)))
-    return table
-
-
 def _show(choice: Choice, request: Request, columns: Columns, frame: Frame, out: Console) -> None:
     logits = "all 0" if columns.z_name is None else f"from column {columns.z_name}"
     out.print(Text(f"{request.file}: x from column {columns.x_name}, logits {logits}", style="bold"))
-    out.print(Text(problem(choice)))
     if frame.assumed:
         out.print(Text("Assumed: " + ", ".join(frame.assumed) + "."))
-    for cells in tables(choice):
-        out.print()
-        out.print(Text(cells.title, style="italic cyan"))
-        out.print(_table(cells))
-        if cells.legend:
-            out.print(Text(cells.legend, style="dim"))
-    if choice.notes:
-        out.print()
-    for note in choice.notes:
-        out.print(Text(note, style="dim"))
-    out.print()
-    out.print(Text(choice.recommendation, style="bold"))
+    for kind, text in description(choice):
+        # The lines of a table must not be broken to the terminal's width, nor those to copy.
+        out.print(Text(text, style=_STYLES.get(kind, "")), soft_wrap=kind in _TABLE)
+        if kind == "heads":
+            out.print("─" * len(text), soft_wrap=True)
     out.print()
     ends = repr(frame.a), repr(frame.b)
     lines = ["import numpy as np", "import kdexent", *columns.imports, columns.line]
     for line in [*lines, f"loss, gradient = {call(choice, *ends)}"]:
-        # Lines to copy must not be broken to the terminal's width.
         out.print(Text(line), soft_wrap=True)

@@ -222,47 +222,36 @@ def _by_classes(rows: int, classes: int) -> ClassifierCase:
     )
 
 
-def _by_probabilities(*shape: int) -> ClassifierCase:
-    return ClassifierCase(
-        "softmax, soft labels",
-        shape,
-        "softmax_cross_entropy_and_grad",
-        lambda: (_normal(*shape), *_masses(1, *shape)),
-        _OF_PROBABILITIES,
-    )
-
-
-def _sigmoid(*shape: int) -> ClassifierCase:
-    return ClassifierCase(
-        "sigmoid cross-entropy",
-        shape,
-        "sigmoid_cross_entropy_and_grad",
-        lambda: (_normal(*shape), _rng().integers(2, size=shape).astype(np.float64)),
-        _OF_SIGMOID,
-    )
-
-
-def _linear(rows: int, features: int, classes: int) -> ClassifierCase:
-    return ClassifierCase(
-        "linear softmax",
-        (rows, features, classes),
-        "linear_softmax_loss_and_grad",
-        lambda: (_normal(classes, features) / 10, _normal(rows, features), _classes(rows, classes)),
-        _OF_LINEAR,
-    )
-
-
 def suite(quick: bool = False) -> list[ClassifierCase]:
     """Return the cases, a tenth of most with `quick`."""
     of = 10 if quick else 1
-    many, wide = 10_000_000 // of, (20_000 // of, 1_000)
+    many, wide, narrow = 10_000_000 // of, (20_000 // of, 1_000), (20_000 // of, 100)
+    features, classes = (100_000 // of, 100), 10
     return [
         _by_classes(1_000, 10),
         _by_classes(100_000 // of, 10),
         _by_classes(*wide),
-        _by_probabilities(20_000 // of, 100),
-        _sigmoid(20_000 // of, 100),
-        _linear(100_000 // of, 100, 10),
+        ClassifierCase(
+            "softmax, soft labels",
+            narrow,
+            "softmax_cross_entropy_and_grad",
+            lambda: (_normal(*narrow), *_masses(1, *narrow)),
+            _OF_PROBABILITIES,
+        ),
+        ClassifierCase(
+            "sigmoid cross-entropy",
+            narrow,
+            "sigmoid_cross_entropy_and_grad",
+            lambda: (_normal(*narrow), _rng().integers(2, size=narrow).astype(np.float64)),
+            _OF_SIGMOID,
+        ),
+        ClassifierCase(
+            "linear softmax",
+            (*features, classes),
+            "linear_softmax_loss_and_grad",
+            lambda: (_normal(classes, 100) / 10, _normal(*features), _classes(features[0], classes)),
+            _OF_LINEAR,
+        ),
         ClassifierCase(
             "softmax", wide, "softmax", lambda: (_normal(*wide),), _OF_SOFTMAX, ("gradient_error",)
         ),

@@ -13,29 +13,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ...measure import numbers
-from ...measure.cases import AUTO, BY_SIZE, ON_CIRCLE, ON_LINE
+from ...measure import plot_style as style
+from ...measure.cases import AUTO, BY_BANDWIDTH, BY_METHOD, BY_SIZE, ON_CIRCLE, ON_LINE, STEP
 from ...measure.comparisons import DensityResult
-from ...measure.plot_style import (
-    BLUE,
-    FAINT,
-    GREY,
-    ORANGE,
-    SKY,
-    VERMILION,
-    label_end,
-    plain,
-    save,
-    times_up,
-    write,
-)
-from .plot_methods import by_bandwidth, by_error, draw_bandwidths, draw_errors
 from .record import Outcome
 
 # On a circle or not: what it is called, and its colour.
-_PLACES = {False: ("on the line", BLUE), True: ("on the circle", ORANGE)}
+_PLACES = {False: ("on the line", style.BLUE), True: ("on the circle", style.ORANGE)}
 # A panel with fewer rows than this says nothing.
 _FEW = 3
 _MARKERS = "osD^vP"
+_LEAST = 1e-17  # where no error at all is drawn
 
 
 def draw(outcome: Outcome, file: Path) -> None:
@@ -53,8 +41,8 @@ def draw(outcome: Outcome, file: Path) -> None:
     panels: list[tuple[Callable[[Any, list[DensityResult], Outcome], None], list[DensityResult]]] = [
         (_draw_times, [row for row in beside if row.group == BY_SIZE]),
         (_draw_kernels, _kernels(beside)),
-        (draw_errors, by_error(measured)),
-        (draw_bandwidths, by_bandwidth(measured)),
+        (_draw_errors, _by_error(measured)),
+        (_draw_bandwidths, _by_bandwidth(measured)),
     ]
     panels = [panel for panel in panels if len(panel[1]) >= _FEW]
     if not panels or panels[0][0] not in (_draw_times, _draw_kernels):
@@ -69,12 +57,12 @@ def draw(outcome: Outcome, file: Path) -> None:
     for axis in axes[len(panels) :]:
         axis.remove()
     for axis, (panel, rows) in zip(axes, panels, strict=False):
-        plain(axis)
+        style.plain(axis)
         panel(axis, rows, outcome)
     figure.suptitle(f"kdexent {outcome.machine.kdexent}: loss and gradient of a weighted KDE", fontsize=13)
     caption = "\n".join(wrap(_caption(outcome), int(17 * figure.get_figwidth())))
-    figure.supxlabel(caption, fontsize=7.5, color=GREY)
-    save(figure, file, "png")
+    figure.supxlabel(caption, fontsize=7.5, color=style.GREY)
+    style.save(figure, file, "png")
 
 
 def _caption(outcome: Outcome) -> str:
@@ -91,9 +79,9 @@ def _caption(outcome: Outcome) -> str:
 
 def _draw_times(axis: Any, rows: list[DensityResult], outcome: Outcome) -> None:
     kinds = [
-        ("NumPy reference", VERMILION, [row.exact.median for row in rows]),
-        ("fast, 1 thread", SKY, [row.one_thread.median for row in rows]),
-        (f"fast, {outcome.on_threads}", BLUE, [row.fast.median for row in rows]),
+        ("NumPy reference", style.VERMILION, [row.exact.median for row in rows]),
+        ("fast, 1 thread", style.SKY, [row.one_thread.median for row in rows]),
+        (f"fast, {outcome.on_threads}", style.BLUE, [row.fast.median for row in rows]),
     ]
     if outcome.threads == 1:
         del kinds[2]
@@ -112,20 +100,24 @@ def _draw_times(axis: Any, rows: list[DensityResult], outcome: Outcome) -> None:
             axis.plot(pairs, taken, color=colour, marker=markers.get(number, "."), ms=5, lw=1.4)
         # The labels of two lines that end close to each other go apart.
         place = "center" if label == kinds[0][0] else "bottom" if label == slower else "top"
-        label_end(axis, (rows[largest].case.pairs, times[largest]), label, colour, place)
+        style.label_end(axis, (rows[largest].case.pairs, times[largest]), label, colour, place)
 
     span = np.array([min(row.case.pairs for row in rows), max(row.case.pairs for row in rows)])
     limit = 2 * span / outcome.limits.multiply_adds
-    axis.plot(span, limit, color=GREY, lw=1, ls="--")
+    axis.plot(span, limit, color=style.GREY, lw=1, ls="--")
     middle = float(np.sqrt(span.prod()))
     below = middle, 2 * middle / outcome.limits.multiply_adds
-    write(axis, "limit of direct:\n2 multiply-adds per pair", below, (10, -4), GREY, bold=True, va="top")
+    style.write(
+        axis, "limit of direct:\n2 multiply-adds per pair", below, (10, -4), style.GREY, bold=True, va="top"
+    )
     handles = [
-        Line2D([], [], color=GREY, ls="", ms=5, marker=markers.get(number, "."), label=f"N = {number:,}")
+        Line2D(
+            [], [], color=style.GREY, ls="", ms=5, marker=markers.get(number, "."), label=f"N = {number:,}"
+        )
         for number in points
     ]
     axis.legend(handles=handles, frameon=False, fontsize=9, loc="upper left")
-    times_up(axis)
+    style.times_up(axis)
     axis.set(xscale="log", xlabel="pairs N × M of points and bins", ylabel="time of one call")
     axis.set_xlim(span[0] / 1.6, span[1] * (span[1] / span[0]) ** 0.36)
     axis.set_title("Gaussian kernel on the line, float64", fontsize=11, loc="left")
@@ -169,9 +161,9 @@ def _draw_cases(axis: Any, rows: list[DensityResult], outcome: Outcome) -> None:
 def _bar(axis: Any, row: DensityResult, place: float, height: float) -> None:
     axis.barh(place, row.speed_up, height, color=_PLACES["period" in row.options][1])
     error = numbers.error(row.agreement.gradient_error) if row.agreement else "-"
-    colour, failed = VERMILION if row.problem else "#333333", row.problem is not None
+    colour, failed = style.VERMILION if row.problem else "#333333", row.problem is not None
     text = f"{numbers.ratio(row.speed_up)}  ({error})"
-    write(axis, text, (row.speed_up, place), (4, 0), colour, 8, failed, va="center")
+    style.write(axis, text, (row.speed_up, place), (4, 0), colour, 8, failed, va="center")
 
 
 def _finish_bars(axis: Any, names: list[str], rows: list[DensityResult], outcome: Outcome) -> None:
@@ -184,7 +176,7 @@ def _finish_bars(axis: Any, names: list[str], rows: list[DensityResult], outcome
     axis.set_xlim(1, max(10.0, fastest) ** 1.45)
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.tick_params(axis="y", length=0)
-    axis.grid(axis="x", color=FAINT, lw=0.8)
+    axis.grid(axis="x", color=style.FAINT, lw=0.8)
     exact = "the NumPy reference" if not rows or rows[0].entry.exact == "reference" else "direct"
     axis.set_xlabel(f"times as fast as {exact}, {outcome.on_threads} (gradient error in brackets)")
     axis.legend(
@@ -197,3 +189,86 @@ def _finish_bars(axis: Any, names: list[str], rows: list[DensityResult], outcome
         fontsize=9,
         loc="lower right",
     )
+
+
+def _by_error(rows: list[DensityResult]) -> list[DensityResult]:
+    """Return the rows of the case that most methods were measured on, the largest of such."""
+    cases: dict[int, list[DensityResult]] = {}
+    for row in rows:
+        if row.group == BY_METHOD and row.agreement is not None:
+            cases.setdefault(id(row.entry), []).append(row)
+    return max(cases.values(), key=lambda those: (len(those), those[0].case.pairs), default=[])
+
+
+def _draw_errors(axis: Any, rows: list[DensityResult], outcome: Outcome) -> None:
+    """Draw the time of each method and order against its error."""
+    styles = {**style.METHODS, STEP.name: (style.BLUE, "D")}
+    for name, (colour, marker) in styles.items():
+        those = [row for row in rows if (STEP.name if row.way.planned else row.way.method) == name]
+        at = sorted((_error(row), row.fast.median) for row in those)
+        if at:
+            size = style.size_of(marker)
+            axis.plot(*zip(*at, strict=True), color=colour, marker=marker, ms=size, lw=1.2, ls=":")
+    errors, times = [_error(row) for row in rows], [row.fast.median for row in rows]
+    style.times_up(axis)
+    axis.set(xscale="log", xlabel="gradient error", ylabel="time of one call")
+    axis.set_xlim(min(errors) / 10, max(errors) * 30)
+    axis.set_ylim(min(times) / 1.7, max(times) * 1.7)
+    for row in rows:
+        if row.way.order is not None:
+            _beside(axis, row)
+    handles = [
+        Line2D([], [], color=colour, marker=marker, ms=style.size_of(marker), ls="")
+        for colour, marker in styles.values()
+    ]
+    axis.legend(handles, styles, frameon=False, fontsize=9, loc="upper right")
+    axis.set_title(f"Methods: {rows[0].case.title}", fontsize=11, loc="left")
+
+
+def _error(row: DensityResult) -> float:
+    return max(row.agreement.gradient_error, _LEAST) if row.agreement else _LEAST
+
+
+def _beside(axis: Any, row: DensityResult) -> None:
+    colour = style.VERMILION if row.problem else style.METHODS[row.way.method][0]
+    style.write(
+        axis, f"order {row.way.order}", (_error(row), row.fast.median), (0, 8), colour, 8, ha="center"
+    )
+
+
+def _by_bandwidth(rows: list[DensityResult]) -> list[DensityResult]:
+    """Return the rows that differ in the bandwidth alone, if these are enough for a line."""
+    found = [row for row in rows if row.group == BY_BANDWIDTH and row.agreement is not None]
+    return found if sum(row.way == AUTO for row in found) >= _FEW else []
+
+
+def _draw_bandwidths(axis: Any, rows: list[DensityResult], outcome: Outcome) -> None:
+    """Draw the time per point against the bandwidth."""
+    points = rows[0].case.points
+    kinds = (
+        ("direct", style.GREY, "center", AUTO, "exact"),
+        ("auto", style.BLUE, "top", AUTO, "fast"),
+        (STEP.name, style.SKY, "top", STEP, "fast"),
+    )
+    for name, colour, place, way, time in kinds:
+        line = sorted(
+            (row.options["bandwidth"], getattr(row, time).median / points) for row in rows if row.way == way
+        )
+        if line:
+            axis.plot(*zip(*line, strict=True), color=colour, marker="o", ms=5, lw=1.4)
+            style.label_end(axis, line[-1], name, colour, place)
+    style.times_up(axis)
+    bandwidths = [row.options["bandwidth"] for row in rows]
+    axis.set(xscale="log", xlabel="bandwidth h", ylabel="time per point (gradient error of auto in brackets)")
+    axis.set_xlim(min(bandwidths) / 4, max(bandwidths) * 60)
+    taken = [row for row in rows if row.way == AUTO]
+    for row in taken:
+        _above(axis, row, max(each.fast.median for each in taken) / points)
+    size = rows[0].case.title.split(", ", 1)[1]
+    axis.set_title(f"Gaussian kernel on the line, {size}", fontsize=11, loc="left")
+
+
+def _above(axis: Any, row: DensityResult, height: float) -> None:
+    """Write the method that auto took, and its gradient error, above the point, at one height for all."""
+    text, place = f"{row.taken.method}\n({numbers.error(_error(row))})", (row.options["bandwidth"], height)
+    style.write(axis, text, place, (0, 12), style.VERMILION if row.problem else style.BLUE, 8, ha="center")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 from rich.text import Text
 
 from ...measure import numbers
@@ -15,8 +18,18 @@ from ...measure.classifiers import Beside
 from ...measure.comparisons import DensityResult
 from ...measure.results import Entry
 from ..terminal import plain_table
-from .fitting import FAILED, Column, fitting
 from .record import ERRORS, Outcome
+
+_FAILED, _HEADING = "bold red", "italic cyan"
+
+
+class _Column(NamedTuple):
+    """A head, and of each line its text and style there; and whether the line fails in it."""
+
+    head: str
+    cell: Callable[[Any], str]
+    style: str = ""
+    failed: Callable[[Any], bool] = lambda line: False
 
 
 class _Line(NamedTuple):
@@ -41,7 +54,7 @@ class _Line(NamedTuple):
         return f"  {self.peer.name}" if self.peer else f"FAIL {name}" if self.fails else name
 
 
-def _error(which: str) -> Column:
+def _error(which: str) -> _Column:
     """Return the column of the larger error of a line's results."""
 
     def cell(line: _Line) -> str:
@@ -51,7 +64,7 @@ def _error(which: str) -> Column:
     def failed(line: _Line) -> bool:
         return not all(getattr(found, f"{which}_agrees") for found in line.agreements)
 
-    return Column(f"{which} error".replace("gradient", "grad"), cell, failed=failed)
+    return _Column(f"{which} error".replace("gradient", "grad"), cell, failed=failed)
 
 
 def _share(line: _Line) -> str:
@@ -73,21 +86,21 @@ def _way(line: _Line) -> str:
     return line.named(way.name if same else f"{way.name}: {Way(taken.method, taken.order).name}")
 
 
-def _of_case(head: str, text: Callable[[Any], str], style: str = "") -> Column:
+def _of_case(head: str, text: Callable[[Any], str], style: str = "") -> _Column:
     """Return a column about a line's result, empty where the line is a peer's."""
-    return Column(head, lambda line: "" if line.peer else text(line.row), style)
+    return _Column(head, lambda line: "" if line.peer else text(line.row), style)
 
 
-def _of_peer(head: str, text: Callable[[_Line, float], str], style: str = "") -> Column:
-    return Column(head, lambda line: text(line, line.peer.timings.median) if line.peer else "", style)
+def _of_peer(head: str, text: Callable[[_Line, float], str], style: str = "") -> _Column:
+    return _Column(head, lambda line: text(line, line.peer.timings.median) if line.peer else "", style)
 
 
 def _of_step(line: _Line) -> str:
     return numbers.seconds(line.step.fast.median if line.step else math.nan)
 
 
-_CASE = Column("case", lambda line: line.named(line.row.entry.name), failed=lambda line: line.fails)
-_WAY = Column("method", _way, failed=lambda line: line.fails)
+_CASE = _Column("case", lambda line: line.named(line.row.entry.name), failed=lambda line: line.fails)
+_WAY = _Column("method", _way, failed=lambda line: line.fails)
 _TAKEN = _of_case("method", lambda row: row.taken.method or "-")
 _POINTS = _of_case("N", lambda row: row.case.size)
 _BINS = _of_case("M", lambda row: numbers.count(row.case.bins))
@@ -95,12 +108,12 @@ _REFERENCE = _of_case("reference", lambda row: numbers.seconds(row.exact.median)
 _DIRECT = _REFERENCE._replace(head="direct")
 _TIME = _of_case("fast", lambda row: numbers.seconds(row.fast.median), "bold")
 _ONE = _of_case("1 thread", lambda row: numbers.seconds(row.one_thread.median))
-_STEP = Column("Plan step", _of_step, "bold")
+_STEP = _Column("Plan step", _of_step, "bold")
 _TIMES = _of_case("speed- up", lambda row: numbers.ratio(row.speed_up), "bold green")
 _RATE = _of_case("ns/ point", lambda row: numbers.three_digits(row.ns_per_point))
-_LIMIT = Column("of limit", _share)
+_LIMIT = _Column("of limit", _share)
 _LOSS, _GRADIENT = _error("loss"), _error("gradient")
-_ALLOWED = Column("allowed", _allowed)
+_ALLOWED = _Column("allowed", _allowed)
 _WORKSPACE = _of_case(
     "work- space", lambda row: numbers.size(row.taken.workspace_bytes) if row.agreement else "-"
 )
@@ -151,7 +164,7 @@ def _peer_lines(outcome: Outcome) -> list[_Line]:
 def show(outcome: Outcome, console: Console) -> None:
     """Print the tables of a run, with as many columns as fit, and what their columns mean."""
     by_method = [_Line(row, outcome) for row in outcome.rows if row.group == BY_METHOD]
-    left_out: dict[Column, None] = {}
+    left_out: dict[_Column, None] = {}
     tables = (
         (_lines(outcome, "reference"), _BESIDE_REFERENCE, _group, _DISPENSABLE),
         (by_method, _BY_METHOD, _heading, _DISPENSABLE),
@@ -160,17 +173,17 @@ def show(outcome: Outcome, console: Console) -> None:
     )
     for lines, columns, heading, dispensable in tables:
         if lines:
-            table, missing = fitting(lines, columns, heading, dispensable, console)
+            table, missing = _fitting(lines, columns, heading, dispensable, console)
             left_out |= dict.fromkeys(missing)
             console.print(table)
             console.print()
     for note in _notes(outcome, list(left_out)):
         console.print(Text(note, style="dim"))
     for row in outcome.failures:
-        console.print(Text(f"FAIL {row.title}: {row.problem}", style=FAILED))
+        console.print(Text(f"FAIL {row.title}: {row.problem}", style=_FAILED))
 
 
-def _notes(outcome: Outcome, left_out: list[Column]) -> list[str]:
+def _notes(outcome: Outcome, left_out: list[_Column]) -> list[str]:
     """Return what the columns mean, and what is missing."""
     machine, limits = outcome.machine, outcome.limits
     notes = [
@@ -208,6 +221,46 @@ def _notes(outcome: Outcome, left_out: list[Column]) -> list[str]:
         heads = [column.head.replace("/ ", "/").replace("- ", "-") for column in left_out]
         notes.append(f"Left out for want of width: {', '.join(heads)}.")
     return notes
+
+
+def _table(lines: list[Any], columns: list[_Column], headings: Callable[[Any], str], space: int) -> Table:
+    table = plain_table(space)
+    for index, column in enumerate(columns):
+        head = column.head.replace(" ", "\n")
+        table.add_column(head, justify="right" if index else "left", no_wrap=True, vertical="bottom")
+    for number, (heading, those) in enumerate(groupby(lines, headings)):
+        if number:
+            table.add_section()
+        for part in heading.split("\n"):
+            table.add_row(Text(part, style=_HEADING))
+        for line in those:
+            styles = [_FAILED if column.failed(line) else column.style for column in columns]
+            table.add_row(
+                *(Text(column.cell(line), style) for column, style in zip(columns, styles, strict=True))
+            )
+    return table
+
+
+def _fitting(
+    lines: list[Any],
+    columns: Iterable[_Column],
+    headings: Callable[[Any], str],
+    dispensable: tuple[_Column, ...],
+    console: Console,
+) -> tuple[Table, list[_Column]]:
+    """Return a table with as many columns as fit, and the dispensable columns left out, first to last."""
+    kept, left_out = list(columns), list[_Column]()
+    wide = console.options.update(max_width=1000)
+    while True:
+        more = [column for column in dispensable if column in kept]
+        for space in (1, 0):
+            table = _table(lines, kept, headings, space)
+            if Measurement.get(console, wide, table).maximum <= console.width:
+                return table, left_out
+        if not more:
+            return table, left_out
+        kept.remove(more[0])
+        left_out.append(more[0])
 
 
 def show_cases(entries: list[Entry], console: Console) -> None:
