@@ -90,7 +90,7 @@ def test_errors_are_those_of_the_worst_row():
     np.testing.assert_allclose(found.losses, [0.01, 0.02, 0.0])
     np.testing.assert_allclose(found.gradients, [0.01, 0.5, 0.25])
     assert (found.loss_error, found.gradient_error) == pytest.approx((0.02, 0.5))
-    assert str(found) == "loss error 2.0e-02 is over 1.0e-11; gradient error 5.0e-01 is over 1.0e-11"
+    assert found.problem == "loss error 2.0e-02 is over 1.0e-11; gradient error 5.0e-01 is over 1.0e-11"
     each = errors.Tolerance(0.1, np.array([0.02, 0.6, 0.2]))
     assert not errors.agreement(result, exact, each).gradient_agrees
     assert errors.agreement(result, exact, each.plus(0.0, 0.06)).agrees

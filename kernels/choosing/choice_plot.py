@@ -85,17 +85,9 @@ def _draw_promise(axis: Any, choice: Choice) -> None:
 
 def _draw_front(axis: Any, choice: Choice) -> None:
     """Draw the border of what nothing beats: a staircase, since between two rows there is nothing."""
-    front = choice.pareto
-    axis.step(
-        [row.seconds for row in front],
-        [_height(row) for row in front],
-        where="post",
-        color=GREY,
-        lw=1.2,
-        alpha=0.6,
-        zorder=1,
-        label="nothing measured is both faster and closer",
-    )
+    times, heights = zip(*((row.seconds, _height(row)) for row in choice.pareto), strict=True)
+    label = "nothing measured is both faster and closer"
+    axis.step(times, heights, where="post", color=GREY, lw=1.2, alpha=0.6, zorder=1, label=label)
     axis.legend(loc="upper right", frameon=False, fontsize=9)
 
 
@@ -123,6 +115,8 @@ def _draw_labels(figure: Any, axis: Any, choice: Choice) -> None:
             near[0][2].append(row)
         else:
             groups.append((x, y, [row]))
+    # From the near end of a label to its point.
+    leader = {"arrowstyle": "-", "lw": 0.7, "shrinkA": 1, "shrinkB": 4}
     edges = points * axis.bbox.x0, points * axis.bbox.x1
     taken = [_Box(x - _NEAR, x + _NEAR, y - _NEAR, y + _NEAR) for x, y, _ in groups]
     for x, y, rows in groups:
@@ -146,15 +140,11 @@ def _draw_labels(figure: Any, axis: Any, choice: Choice) -> None:
             ha="left" if right > 0 else "right",
             va="center_baseline",
             zorder=2.5,
-            arrowprops=_leader(colour, right > 0) if abs(up) > _LINE else None,
+            arrowprops=None
+            if abs(up) <= _LINE
+            else leader | {"color": colour, "relpos": (0.0 if right > 0 else 1.0, 0.5)},
         )
         text.set_path_effects([withStroke(linewidth=4, foreground="white")])
-
-
-def _leader(colour: str, right: bool) -> dict[str, Any]:
-    """Return a line from the near end of a label to its point."""
-    near = (0.0 if right else 1.0, 0.5)
-    return {"arrowstyle": "-", "color": colour, "lw": 0.7, "shrinkA": 1, "shrinkB": 4, "relpos": near}
 
 
 class _Box(NamedTuple):

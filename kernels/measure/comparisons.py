@@ -101,7 +101,7 @@ def _checked(found: DensityResult, exact: Exact, n_threads: int) -> DensityResul
         return found.failed(failure)
     problems = []
     if exact.check is not None and not exact.check.agrees:
-        problems.append(f"direct against the reference: {exact.check}")
+        problems.append(f"direct against the reference: {exact.check.problem}")
     return found.checked(agreement, same_bits(result, alone), problems)
 
 

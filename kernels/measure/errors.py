@@ -64,7 +64,8 @@ class Agreement(NamedTuple):
     def agrees(self) -> bool:
         return self.loss_agrees and self.gradient_agrees
 
-    def __str__(self) -> str:
+    @property
+    def problem(self) -> str:
         """Which errors are too large, in words; nothing where none is."""
         kinds = (
             ("loss", self.loss_agrees, self.loss_error, self.tolerance.loss),

@@ -49,15 +49,9 @@ def taken(arguments: Arguments, way: Way) -> Taken:
 def _sums_of(arguments: Arguments, way: Way) -> tuple[str, Any]:
     """Return the method of a single call and its sums, None where it takes all pairs."""
     x, z, a, b, options = arguments
-    described = (
-        options["bandwidth"],
-        options["kernel"],
-        options["bins"],
-        "midpoint",
-        None,
-        options.get("period"),
-    )
-    shape, centers = row_shape(loss_problem(x, z, a, b, *described), 0, False)
+    described = options["bandwidth"], options["kernel"], options["bins"]
+    problem = loss_problem(x, z, a, b, *described, "midpoint", None, options.get("period"))
+    shape, centers = row_shape(problem, 0, False)
     request = Request(way.method, way.order, RTOL)
     found = sums_for(shape, request, centers)
     return chosen(shape, request), None if found is None else found(RTOL)

@@ -39,17 +39,8 @@ def write(
     **options: Any,
 ) -> Any:
     """Write a text beside a place of the data, so many points of paper away."""
-    weight = "bold" if bold else "normal"
-    return axis.annotate(
-        text,
-        place,
-        xytext=offset,
-        textcoords="offset points",
-        color=colour,
-        fontsize=size,
-        fontweight=weight,
-        **options,
-    )
+    options |= {"xytext": offset, "textcoords": "offset points", "color": colour, "fontsize": size}
+    return axis.annotate(text, place, fontweight="bold" if bold else "normal", **options)
 
 
 def label_end(axis: Any, end: tuple[float, float], text: str, colour: str, place: str) -> None:

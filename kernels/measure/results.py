@@ -48,7 +48,7 @@ class Result(Generic[Kind]):
     def checked(self, agreement: Agreement, same: bool, problems: Iterable[str] = ()) -> Self:
         """Return the result with its errors, and whether one thread had the same bits."""
         threads = "" if same else "the result depends on the number of threads"
-        words = [each for each in (str(agreement), *problems, threads) if each]
+        words = [each for each in (agreement.problem, *problems, threads) if each]
         return replace(self, agreement=agreement, problem="; ".join(words) or None)
 
 

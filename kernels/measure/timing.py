@@ -78,6 +78,8 @@ def alternate(
     """
     known = known or {}
     once = {name: known[name] if name in known else time_of(work)[0] for name, work in works.items()}
+    for name in [name for name, each in once.items() if each <= _WARMED]:
+        once[name] = min(once[name], shortest(works[name], 2))
     calls = {name: max(1, min(_MOST_CALLS, round(_SAMPLE / max(each, 1e-9)))) for name, each in once.items()}
     timings = {name: [each] if each > effort.seconds else [] for name, each in once.items()}
     for turn in range(effort.repeat):

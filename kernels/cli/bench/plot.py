@@ -107,16 +107,13 @@ def _draw_times(axis: Any, rows: list[DensityResult], outcome: Outcome) -> None:
     axis.plot(span, limit, color=style.GREY, lw=1, ls="--")
     middle = float(np.sqrt(span.prod()))
     below = middle, 2 * middle / outcome.limits.multiply_adds
-    style.write(
-        axis, "limit of direct:\n2 multiply-adds per pair", below, (10, -4), style.GREY, bold=True, va="top"
-    )
+    words = "limit of direct:\n2 multiply-adds per pair"
+    style.write(axis, words, below, (10, -4), style.GREY, bold=True, va="top")
     handles = [
-        Line2D(
-            [], [], color=style.GREY, ls="", ms=5, marker=markers.get(number, "."), label=f"N = {number:,}"
-        )
-        for number in points
+        Line2D([], [], color=style.GREY, ls="", ms=5, marker=markers.get(number, ".")) for number in points
     ]
-    axis.legend(handles=handles, frameon=False, fontsize=9, loc="upper left")
+    names = [f"N = {number:,}" for number in points]
+    axis.legend(handles, names, frameon=False, fontsize=9, loc="upper left")
     style.times_up(axis)
     axis.set(xscale="log", xlabel="pairs N × M of points and bins", ylabel="time of one call")
     axis.set_xlim(span[0] / 1.6, span[1] * (span[1] / span[0]) ** 0.36)
@@ -179,16 +176,9 @@ def _finish_bars(axis: Any, names: list[str], rows: list[DensityResult], outcome
     axis.grid(axis="x", color=style.FAINT, lw=0.8)
     exact = "the NumPy reference" if not rows or rows[0].entry.exact == "reference" else "direct"
     axis.set_xlabel(f"times as fast as {exact}, {outcome.on_threads} (gradient error in brackets)")
-    axis.legend(
-        handles=[
-            Line2D([], [], color=colour, lw=6, label=label)
-            for periodic, (label, colour) in _PLACES.items()
-            if any(("period" in row.options) == periodic for row in rows)
-        ],
-        frameon=False,
-        fontsize=9,
-        loc="lower right",
-    )
+    places = [_PLACES[periodic] for periodic in sorted({"period" in row.options for row in rows})]
+    handles = [Line2D([], [], color=colour, lw=6) for _, colour in places]
+    axis.legend(handles, [label for label, _ in places], frameon=False, fontsize=9, loc="lower right")
 
 
 def _by_error(rows: list[DensityResult]) -> list[DensityResult]:
@@ -216,7 +206,9 @@ def _draw_errors(axis: Any, rows: list[DensityResult], outcome: Outcome) -> None
     axis.set_ylim(min(times) / 1.7, max(times) * 1.7)
     for row in rows:
         if row.way.order is not None:
-            _beside(axis, row)
+            colour, place = styles[row.way.method][0], (_error(row), row.fast.median)
+            colour = style.VERMILION if row.problem else colour
+            style.write(axis, f"order {row.way.order}", place, (0, 8), colour, 8, ha="center")
     handles = [
         Line2D([], [], color=colour, marker=marker, ms=style.size_of(marker), ls="")
         for colour, marker in styles.values()
@@ -227,13 +219,6 @@ def _draw_errors(axis: Any, rows: list[DensityResult], outcome: Outcome) -> None
 
 def _error(row: DensityResult) -> float:
     return max(row.agreement.gradient_error, _LEAST) if row.agreement else _LEAST
-
-
-def _beside(axis: Any, row: DensityResult) -> None:
-    colour = style.VERMILION if row.problem else style.METHODS[row.way.method][0]
-    style.write(
-        axis, f"order {row.way.order}", (_error(row), row.fast.median), (0, 8), colour, 8, ha="center"
-    )
 
 
 def _by_bandwidth(rows: list[DensityResult]) -> list[DensityResult]:
