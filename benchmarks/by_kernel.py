@@ -3,14 +3,13 @@
 from typing import ClassVar
 
 from kdexent.measure import cases
-from kdexent.names import CIRCLE_ONLY, KERNELS
 
 from .measure import Agreement, Cell, Figures, _Suite, _Timed, _Tracked, _Ways
 
 
 class ByKernel(_Suite):
     grid: ClassVar = {tuple(case.name.split()): case for case in cases.kernels(points=100_000, bins=64)}
-    params = (KERNELS, ("line", "circle"))
+    params = (cases.KERNELS, ("line", "circle"))
     param_names = ("kernel", "domain")
 
     def setup_cache(self) -> dict[Cell, Agreement]:
@@ -23,10 +22,10 @@ class ByKernel(_Suite):
 class _Large(_Ways):
     ways: ClassVar = {"auto": cases.AUTO}
     grid: ClassVar = {
-        (kernel,): (cases.circle if kernel in CIRCLE_ONLY else cases.line)(1_000_000, 1_024, kernel)
-        for kernel in KERNELS
+        (kernel,): (cases.line if kernel in cases.LINE_KERNELS else cases.circle)(1_000_000, 1_024, kernel)
+        for kernel in cases.KERNELS
     }
-    params = (tuple(ways), KERNELS)
+    params = (tuple(ways), cases.KERNELS)
     param_names = ("method", "kernel")
 
     def setup_cache(self) -> dict[Cell, Figures]:

@@ -9,7 +9,7 @@ from kdexent.measure.classifier_cases import ClassifierCase, suite
 from kdexent.measure.classifiers import compared
 from kdexent.measure.errors import Agreement
 
-from .measure import digits, seconds
+from .measure import digits, ns_per
 
 CASES = {case.title: case for case in suite()}
 
@@ -28,7 +28,7 @@ def figures(case: ClassifierCase) -> Figures:
     call = case.fast(arguments)
     found = compared(call(), case.exact(arguments)())
     assert found.agrees, f"{case.title}: {found}"
-    return Figures(found, digits(1e9 * seconds(call, budget=0.05, at_least=1) / case.entries))
+    return Figures(found, ns_per(case.entries, call, 1, 0.05))
 
 
 class _Cases:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from time import perf_counter
 from typing import Any, ClassVar, NamedTuple
 
 from kdexent import loss, loss_and_grad
 from kdexent.measure.cases import AUTO, Case, Way, affordable
 from kdexent.measure.errors import Agreement, agreement
-from kdexent.measure.exact import Exact
-from kdexent.measure.ways import computation, taken
+from kdexent.measure.exact import Exact, taken
+from kdexent.measure.timing import shortest
 
 Cell = tuple[Any, ...]
 
@@ -22,9 +21,9 @@ def agreed(case: Case) -> Agreement:
     """Return the errors of loss_and_grad on a case; AssertionError where they, or loss's, are too large."""
     exact = Exact(case)
     x, z, a, b, options = exact.arguments
-    found = exact.agreement(computation(exact.arguments, AUTO)(), AUTO)
+    found = exact.agreement(AUTO.computation(exact.arguments)(), AUTO)
     alone = agreement((loss(x, z, a, b, **options), exact.result[1]), exact.result, found.tolerance)
-    assert found.agrees and alone.loss_agrees, f"{case.name}: {found}, {alone}"
+    assert found.agrees and alone.loss_agrees, f"{case.name}: {found}; loss alone: {alone}"
     return found
 
 
@@ -45,22 +44,16 @@ def figures(case: Case, ways: Iterable[Way]) -> dict[Way, Figures]:
 
 
 def _figures(exact: Exact, way: Way) -> Figures:
-    compute, case = computation(exact.arguments, way, n_threads=1), exact.case
+    compute, case = way.computation(exact.arguments, n_threads=1), exact.case
     found = exact.agreement(compute(), way)
     assert found.agrees, f"{case.name}, {way.name}: {found}"
-    ns = 1e9 * seconds(compute, budget=0.05, at_least=1) / case.points
     memory = taken(exact.arguments, way)
-    return Figures(found, digits(ns), memory.workspace_bytes, memory.stored_bytes)
+    return Figures(found, ns_per(case.points, compute, 1, 0.05), memory.workspace_bytes, memory.stored_bytes)
 
 
-def seconds(call: Callable[[], Any], budget: float = 0.2, at_least: int = 5) -> float:
-    """Return the shortest time of a call: other work on the machine only ever makes one longer."""
-    times: list[float] = []
-    while sum(times) < budget or len(times) < at_least:
-        start = perf_counter()
-        call()
-        times.append(perf_counter() - start)
-    return min(times)
+def ns_per(count: int, call: Callable[[], Any], at_least: int = 5, seconds: float = 0.2) -> float:
+    """Return the shortest time of a call, in nanoseconds for each of what there are so many of."""
+    return digits(1e9 * shortest(call, at_least, seconds) / count)
 
 
 def digits(value: float) -> float:
@@ -98,7 +91,7 @@ class _Suite:
         loss_and_grad(*self.problem, **self.options)
 
     def track_ns_per_pair(self, *_: Any) -> float:
-        return digits(1e9 * seconds(self.time_loss_and_grad) / self.case.pairs)
+        return ns_per(self.case.pairs, self.time_loss_and_grad)
 
     def track_loss_error(self, found: dict[Cell, Agreement], *cell: Any) -> float:
         return digits(found[cell].loss_error)
@@ -139,7 +132,7 @@ class _Timed(_Ways):
     def setup(self, found: dict[Cell, Figures], *cell: Any) -> None:
         super().setup(found, *cell)
         name, *of = cell
-        self.compute = computation(self.grid[tuple(of)].make(), self.ways[name], n_threads=1)
+        self.compute = self.ways[name].computation(self.grid[tuple(of)].make(), n_threads=1)
         # Loads what is compiled.
         self.compute()
 

@@ -3,7 +3,6 @@
 from typing import Any, ClassVar
 
 from kdexent.measure import cases
-from kdexent.measure.ways import plan_of
 
 from .measure import Cell, Figures, _Timed, _Tracked, _Ways
 
@@ -20,7 +19,7 @@ class _Plans(_Ways):
 
 class Plan(_Plans, _Timed):
     def time_make(self, found: dict[Cell, Figures], name: str, points: int) -> None:
-        plan_of(self.grid[points,].make(), self.ways[name], n_threads=1)
+        self.ways[name].plan(self.grid[points,].make(), n_threads=1)
 
 
 class PlanTracked(_Plans, _Tracked):

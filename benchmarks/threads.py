@@ -5,7 +5,7 @@ import numpy as np
 from kdexent import loss_and_grad
 from kdexent.measure import cases
 
-from .measure import agreed, digits, seconds
+from .measure import agreed, ns_per
 
 CASES = {"row": cases.line(points=100_000, bins=1_024), "batch": cases.batch()}
 
@@ -30,7 +30,6 @@ class Threads:
         loss_and_grad(*self.problem, **self.options)
 
     def track_ns_per_pair(self, case: str, n_threads: int) -> float:
-        ns = 1e9 * seconds(lambda: self.time_loss_and_grad(case, n_threads)) / CASES[case].pairs
-        return digits(ns)
+        return ns_per(CASES[case].pairs, lambda: self.time_loss_and_grad(case, n_threads))
 
     track_ns_per_pair.unit = "ns"  # type: ignore[attr-defined]  # asv reads it

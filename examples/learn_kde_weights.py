@@ -19,7 +19,7 @@ from rich.progress import Progress
 from scipy.optimize import minimize
 
 import kdexent
-from kdexent.cli.bench.plot_style import BLACK, BLUE, FAINT, GREY, ORANGE, VERMILION, label_end
+from kdexent.measure.plot_style import BLACK, BLUE, FAINT, GREY, ORANGE, VERMILION, label_end
 
 FEATURES = ("velocity", "free path", "distance", "gun heat", "age")
 BANDWIDTH = 0.09  # rad

@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 import kdexent
-from kdexent.cli.bench.plot_style import BLUE, FAINT, ORANGE, label_end
+from kdexent.measure.plot_style import BLUE, FAINT, ORANGE, label_end
 
 L2 = 1e-3
 SCREEN = Console(stderr=True)

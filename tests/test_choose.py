@@ -10,10 +10,10 @@ from pyarrow import parquet
 from typer.testing import CliRunner
 
 import kdexent
+from kdexent.choosing import bin_counts, recommend, trials
 from kdexent.choosing.candidates import candidates
 from kdexent.choosing.choice import Asked, Choice, Measured
 from kdexent.choosing.quadrature import converged_loss
-from kdexent.choosing.recommend import bin_counts, recommend, trials
 from kdexent.cli.app import app
 from kdexent.cli.defaults import silverman
 from kdexent.measure import timing
@@ -26,9 +26,7 @@ PLAIN = {"a": 1.0, "b": 4.0, "bandwidth": 0.3, "bins": 16}
 @pytest.fixture(autouse=True)
 def in_a_hurry(monkeypatch):
     """Time every call once: no test asserts a time."""
-    monkeypatch.setattr(timing, "_BUDGET", 0.0)
-    monkeypatch.setattr(timing, "_FEWEST", 1)
-    monkeypatch.setattr(timing, "_SAMPLE", 0.0)
+    monkeypatch.setattr(timing, "FULL", timing.FULL._replace(seconds=0.0))
 
 
 def choose(x=X, z=Z, **options):
@@ -223,8 +221,10 @@ def test_slow_calls_are_timed_once():
         pytest.fail("timed again")
 
     turns = []
-    assert timing.medians([never, lambda: None], [7.0, 1e-6], lambda: turns.append(1))[0] == 7.0
-    assert len(turns) == timing.TURNS
+    works = {"slow": never, "quick": lambda: None}
+    found = timing.alternate(works, timing.QUICK, {"slow": 7.0}, lambda: turns.append(1))
+    assert found["slow"] == ((7.0,), 1)
+    assert len(turns) == timing.QUICK.repeat == len(found["quick"].seconds) and found["quick"].calls > 1
 
 
 ASKED = Asked(10, 1, 0.0, 1.0, 0.1, "gaussian", 64, 64, "midpoint", None, False, 1e-9, None, "direct")

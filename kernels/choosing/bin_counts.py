@@ -10,13 +10,12 @@ import numpy as np
 
 from ..arguments import checks
 from ..arguments.bins import most_bins, require_room
+from ..measure.errors import loss_errors
 from ..names import AUTO, KNOTS, RULES
-from .candidates import Step, timed, untimed
+from .candidates import Step, timed
 from .choice import Measured
-from .quadrature import Converged, converged_loss
+from .quadrature import converged_loss
 from .trials import Bench, Way
-
-__all__ = ["Quadrature", "bin_counts_of", "bin_ways", "measure_bins"]
 
 _FEWEST = 8
 _DOUBLINGS = range(-3, 3)
@@ -74,8 +73,9 @@ def measure_bins(
             "No quadrature errors: part of the target is out of every point's reach, its integral infinite."
         )
         return Quadrature(rows, [note], math.nan, math.nan)
-    losses = {(bench.count, bench.rule): bench.exact(bench.count, bench.count, bench.rule, True).losses}
-    ways, more, once, notes = [], [], [], []
+    losses = {(bench.count, bench.rule): bench.exact(bench.count, bench.count, bench.rule, True).result[0]}
+    trials: list[tuple[Way, Measured]] = []
+    notes = []
     for count, rule in others:
         step(f"{count} bins, {rule}")
         if own.seconds * count / bench.count > _SLOW:
@@ -84,33 +84,19 @@ def measure_bins(
         truth = bench.exact(count, count, rule, True)
         way = Way(own.method, own.order, count, rule)
         try:
-            row, taken = untimed(bench, way, count, truth)
+            row = bench.first_calls(way, count, truth)
         except ValueError:
             way = Way(AUTO, None, count, rule)
-            row, taken = untimed(bench, way, count, truth)
-        losses[count, rule] = truth.losses
-        ways.append(way)
-        more.append(row)
-        once.append(taken)
-    every = rows + timed(bench, ways, more, once, step)
-    errors = {key: _error(values, converged) for key, values in losses.items()}
+            row = bench.first_calls(way, count, truth)
+        losses[count, rule] = truth.result[0]
+        trials.append((way, row))
+    every = rows + timed(bench, trials, step)
+    errors = {key: float(loss_errors(each, converged.losses).max()) for key, each in losses.items()}
     every = [row._replace(quadrature_error=errors[row.bins, row.rule]) for row in every]
-    return Quadrature(
-        every, notes + _notes(bench, errors, converged), float(converged.losses[0]), converged.uncertainty
-    )
-
-
-def _error(losses: Any, converged: Converged) -> float:
-    apart = np.abs(losses - converged.losses) / np.maximum(1, np.abs(converged.losses))
-    return float(apart.max())
-
-
-def _notes(bench: Bench, errors: dict[tuple[int, str], float], converged: Converged) -> list[str]:
-    smallest = max(min(errors.values()), _ROUNDING)
-    if converged.uncertainty <= smallest / 10:
-        return []
-    kinks = " (the kernel has kinks or jumps)" if KNOTS[bench.problem.kernel] else ""
-    return [
-        f"The converged integral is known to {converged.uncertainty:.0e}{kinks}: "
-        "a smaller quadrature error means no more than that."
-    ]
+    if converged.uncertainty > max(min(errors.values()), _ROUNDING) / 10:
+        kinks = " (the kernel has kinks or jumps)" if KNOTS[bench.problem.kernel] else ""
+        notes.append(
+            f"The converged integral is known to {converged.uncertainty:.0e}{kinks}: "
+            "a smaller quadrature error means no more than that."
+        )
+    return Quadrature(every, notes, float(converged.losses[0]), converged.uncertainty)

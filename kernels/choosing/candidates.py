@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from ..measure.choice_errors import Truth
-from ..measure.timing import medians
+from ..measure import timing
 from ..names import ORDERS
 from .choice import Measured
 from .trials import Bench, Way
 from .words import named
-
-__all__ = ["candidates", "measure_strategies", "timed", "untimed"]
 
 Step = Callable[[str], None]
 
@@ -28,46 +24,35 @@ def measure_strategies(bench: Bench, methods: Sequence[str], step: Step) -> tupl
     bins, count, rule = bench.bins, bench.count, bench.rule
     step("exact values")
     truth = bench.exact(bins, count, rule)
-    ways, rows, once, chosen = [], [], [], []
+    trials: list[tuple[Way, Measured]] = []
+    chosen = []
     refused: dict[tuple[str, int | None], str] = {}
     for method, order in candidates(methods):
         way = Way(method, order, bins, rule)
         step(named(method, order))
         try:
-            row, taken = untimed(bench, way, count, truth)
+            row = bench.first_calls(way, count, truth)
             plan = bench.plan(way)
         except ValueError as error:
             refused[method, order] = str(error)
             continue
         if plan.method != method:
             chosen.append(f"Here {named(method, order)} takes {named(plan.method, plan.order)}.")
-        ways.append(way)
-        rows.append(row._replace(workspace_bytes=plan.workspace_bytes))
-        once.append(taken)
-    return timed(bench, ways, rows, once, step), chosen + _reasons(refused, rows)
+        trials.append((way, row._replace(workspace_bytes=plan.workspace_bytes)))
+    applicable = {row.method for _, row in trials}
+    return timed(bench, trials, step), chosen + _reasons(refused, applicable)
 
 
-def untimed(bench: Bench, way: Way, count: int, truth: Truth) -> tuple[Measured, float]:
-    """Return a row without its time, and the time of one call."""
-    errors, taken = bench.first_calls(way, count, truth)
-    nan = math.nan
-    return Measured(
-        way.method, way.order, count, way.rule, nan, errors.loss, errors.gradient, nan, None, errors.within
-    ), taken
+def timed(bench: Bench, trials: Sequence[tuple[Way, Measured]], step: Step) -> list[Measured]:
+    """Return the rows, which say what one call took, with the times of calls taken in turns."""
+    works = {index: partial(bench.call, way) for index, (way, _) in enumerate(trials)}
+    known = {index: row.seconds for index, (_, row) in enumerate(trials)}
+    timings = timing.alternate(works, timing.FULL, known, lambda: step("alternating calls"))
+    return [row._replace(seconds=timings[index].median) for index, (_, row) in enumerate(trials)]
 
 
-def timed(
-    bench: Bench, ways: list[Way], rows: list[Measured], once: list[float], step: Step
-) -> list[Measured]:
-    """Return the rows with their times, taken in turns."""
-    works = [partial(bench.call, way) for way in ways]
-    times = medians(works, once, lambda: step("alternating calls"))
-    return [row._replace(seconds=seconds) for row, seconds in zip(rows, times, strict=True)]
-
-
-def _reasons(refused: dict[tuple[str, int | None], str], rows: list[Measured]) -> list[str]:
+def _reasons(refused: dict[tuple[str, int | None], str], applicable: set[str]) -> list[str]:
     """Return why methods do not apply, once for each method and reason."""
-    applicable = {row.method for row in rows}
     orders: dict[tuple[str, str], list[int | None]] = {}
     for (method, order), reason in refused.items():
         # A method that only wants its order named has been measured with each.

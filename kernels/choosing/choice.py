@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple, overload
 
-__all__ = ["Asked", "Choice", "Measured"]
+from . import words
+from .choice_plot import draw
 
 # Far below what a step of training changes, and within reach of quadrature, unlike most values of rtol.
 _BINS_TOLERANCE = 1e-6
@@ -148,16 +149,12 @@ class Choice(Sequence[Measured]):
     @property
     def recommendation(self) -> str:
         """One sentence: what to use, and why."""
-        from .words import recommendation  # noqa: PLC0415  # only printing needs words
-
-        return recommendation(self)
+        return words.recommendation(self)
 
     @property
     def line(self) -> str:
         """The line of Python that uses the best strategy."""
-        from .words import call  # noqa: PLC0415  # only printing needs words
-
-        return call(self)
+        return words.call(self)
 
     def plot(self, path: str | os.PathLike[str]) -> None:
         """Draw time against gradient error into a file, whose ending says of which format.
@@ -172,13 +169,9 @@ class Choice(Sequence[Measured]):
         ModuleNotFoundError
             Without matplotlib, which ``pip install "kdexent[bench]"`` brings.
         """
-        from .choice_plot import draw  # noqa: PLC0415  # matplotlib is optional
-
         draw(self, path)
 
     def __str__(self) -> str:
-        from .choice_table import text  # noqa: PLC0415  # only printing needs it
-
-        return text(self)
+        return words.text(self)
 
     __repr__ = __str__

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Converged", "converged_loss"]
+from ..measure.timing import time_of
 
 Floats = NDArray[np.float64]
 
@@ -50,14 +50,14 @@ def converged_loss(
         Rows share their panels. The uncertainty is the sum of the changes at each panel's last
         halving. Where q is 0 at a node, the loss is inf.
     """
-    start = time.perf_counter()
     count = int(min(max(4.0, intervals), _MOST_PANELS))
     left, width = np.arange(count) / count, 1 / count
-    coarse = _panels(log_density, left, width)
+    spent, coarse = time_of(partial(_panels, log_density, left, width))
     losses, uncertainty = np.zeros(len(coarse)), np.zeros(len(coarse))
     for round_ in range(_ROUNDS):
-        began = time.perf_counter()
-        halves = _panels(log_density, np.concatenate((left, left + width / 2)), width / 2)
+        starts = np.concatenate((left, left + width / 2))
+        taken, halves = time_of(partial(_panels, log_density, starts, width / 2))
+        spent += taken
         fine = halves[:, : len(left)] + halves[:, len(left) :]
         total = losses + fine.sum(axis=1)
         if not np.isfinite(total).all():
@@ -66,11 +66,10 @@ def converged_loss(
         # An equal share of the aim for each panel, less than all of it in one round.
         share = aim * np.maximum(1, np.abs(total)) / (4 * len(left))
         open_ = (gap > share[:, np.newaxis]).any(axis=0)
-        now = time.perf_counter()
         # The next round evaluates two halves of two halves, at this one's rate.
-        next_round = 2 * (now - began) * open_.mean()
+        next_round = 2 * taken * open_.mean()
         too_many = 4 * _NODES * len(coarse) * np.count_nonzero(open_) > _MOST_VALUES
-        if too_many or round_ == _ROUNDS - 1 or now - start + next_round > seconds:
+        if too_many or round_ == _ROUNDS - 1 or spent + next_round > seconds:
             open_[:] = False
         losses += fine[:, ~open_].sum(axis=1)
         uncertainty += gap[:, ~open_].sum(axis=1)

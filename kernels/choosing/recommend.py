@@ -10,15 +10,13 @@ from numpy.typing import ArrayLike
 from ..arguments import checks
 from ..arguments.float_errors import no_float_errors
 from ..arguments.problem import loss_problem
-from ..measure.timing import TURNS
+from ..measure.timing import FULL
 from ..names import METHODS
 from ..runtime.pool import thread_count
 from .bin_counts import bin_counts_of, bin_ways, measure_bins
 from .candidates import candidates, measure_strategies
 from .choice import Asked, Choice
 from .trials import Bench
-
-__all__ = ["choose"]
 
 
 @no_float_errors
@@ -74,7 +72,7 @@ def choose(
     Notes
     -----
     Times are medians of alternated calls that write into `out`, compiled before; an entry gets about
-    0.3 s, and a call of more than 1 s is timed once. Compiling comes first, up to a minute for what
+    0.3 s, and a call of more is timed once. Compiling comes first, up to a minute for what
     the disk cache does not hold. Strategies' errors are those of the worst row,
     against ``method="direct"``, or against ``"auto"`` at rtol = 1e-13 for more than 2e10 pairs.
     Beside rtol, `best` is allowed what floating point costs anyone: 100 eps in the loss and
@@ -106,14 +104,13 @@ def choose(
     checks.require_data(x, z)
     counts = bin_counts_of(bin_counts, problem.bins)
 
-    a, b, bandwidth = (
-        checks.real_parameter(*each) for each in (("a", a), ("b", b), ("bandwidth", bandwidth))
-    )
+    a, b = checks.real_parameter("a", a), checks.real_parameter("b", b)
+    bandwidth = checks.real_parameter("bandwidth", bandwidth)
     options = {"bandwidth": bandwidth, "kernel": kernel, "target": target, "period": period}
     bench = Bench(x, z, a, b, options, bins, rule, problem, tolerance, n_threads)
     others = bin_ways(bench, counts) if bench.has_quadrature else []
-    steps = len(candidates(names)) + TURNS + 1 + (len(others) + TURNS + 1 if bench.has_quadrature else 0)
-    step = _Steps(progress, steps)
+    counted = [len(candidates(names)), *([len(others)] if bench.has_quadrature else [])]
+    step = _Steps(progress, sum(each + FULL.repeat + 1 for each in counted))
 
     exact, exact_rtol = bench.exact_method(problem.bins)
     asked = Asked(

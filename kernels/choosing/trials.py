@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,19 +13,18 @@ from numpy.typing import NDArray
 
 from ..arguments.problem import Problem
 from ..kde import log_density, loss_and_grad
-from ..measure.choice_errors import Errors, Truth, make_truth, relative_errors
-from ..measure.timing import SLOW, seconds_of
+from ..measure.errors import Truth, truth
+from ..measure.timing import time_of
 from ..names import AUTO
 from ..plan import Plan
-
-__all__ = ["Bench", "Way"]
+from .choice import Measured
 
 # More pairs than that take direct too long: for the strategies once, and for every number of bins.
 _DIRECT_PAIRS = 2e10
 _DIRECT_PAIRS_OF_BINS = 5e9
 _AUTO_RTOL = 1e-13
 # So many pairs may take more than a second without compiling anything.
-_MANY_PAIRS = 1e9
+_MANY_PAIRS, _LONG = 1e9, 1.0
 _POINTS_TO_WARM = 4096
 
 
@@ -35,32 +37,36 @@ class Way(NamedTuple):
     rule: str
 
 
+@dataclass(frozen=True)
 class Bench:
     """The arguments of a call, checked; `ways` vary its method, order, bins and rule."""
 
-    def __init__(
-        self,
-        x: NDArray[Any],
-        z: NDArray[Any],
-        a: Any,
-        b: Any,
-        options: dict[str, Any],
-        bins: Any,
-        rule: str,
-        problem: Problem,
-        rtol: float,
-        n_threads: int | None,
-    ) -> None:
-        self.x, self.z, self.a, self.b = x, z, a, b
-        self.options = options  # bandwidth, kernel, target, period
-        self.bins, self.rule, self.count = bins, rule, problem.bins
-        self.problem, self.rtol, self.n_threads = problem, rtol, n_threads
-        self._out = np.empty((*problem.shape, problem.points), problem.dtype)
-        self._exact_x, self._exact_z = x.astype(np.float64, copy=False), z.astype(np.float64, copy=False)
+    x: NDArray[Any]
+    z: NDArray[Any]
+    a: Any
+    b: Any
+    options: dict[str, Any]  # bandwidth, kernel, target, period
+    bins: Any
+    rule: str
+    problem: Problem
+    rtol: float
+    n_threads: int | None
+
+    @cached_property
+    def _out(self) -> NDArray[Any]:
+        return np.empty((*self.problem.shape, self.problem.points), self.problem.dtype)
+
+    @cached_property
+    def _exact_data(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return self.x.astype(np.float64, copy=False), self.z.astype(np.float64, copy=False)
 
     def pairs(self, bins: int) -> float:
         """Return the number of pairs of points and bins."""
         return float(self.problem.rows) * self.problem.points * bins
+
+    @property
+    def count(self) -> int:
+        return self.problem.bins
 
     @property
     def has_quadrature(self) -> bool:
@@ -81,53 +87,29 @@ class Bench:
     def exact(self, bins: Any, count: int, rule: str, one_of_many: bool = False) -> Truth:
         """Return the exact values: float32 data count as what they are in float64."""
         method, rtol = self.exact_method(count, one_of_many)
-        result = loss_and_grad(
-            self._exact_x,
-            self._exact_z,
-            self.a,
-            self.b,
-            **self.options,
-            bins=bins,
-            rule=rule,
-            method=method,
-            rtol=rtol,
-            n_threads=self.n_threads,
-        )
-        return make_truth(result, self._exact_z)
+        options = self._options(Way(method, None, bins, rule)) | {"rtol": rtol}
+        x, z = self._exact_data
+        return truth(loss_and_grad(x, z, self.a, self.b, **options), z)
 
     def log_density(self, nodes: NDArray[np.float64]) -> Any:
         """Return log q (..., K) at positions in [0, 1] of [a, b]."""
         a, b = (np.asarray(end, np.float64)[..., np.newaxis] for end in (self.a, self.b))
-        return log_density(
-            self._exact_x,
-            self._exact_z,
-            a + (b - a) * nodes,
-            bandwidth=self.options["bandwidth"],
-            kernel=self.options["kernel"],
-            period=self.options["period"],
-            rtol=_AUTO_RTOL,
-            n_threads=self.n_threads,
-        )
+        options = {name: value for name, value in self.options.items() if name != "target"}
+        options |= {"rtol": _AUTO_RTOL, "n_threads": self.n_threads}
+        return log_density(*self._exact_data, a + (b - a) * nodes, **options)
 
     def call(self, way: Way) -> tuple[Any, Any]:
         """Compute loss and gradient; the gradient's memory is the same for every call."""
         return self._call(way, self.x, self.z, self._out)
 
     def _call(self, way: Way, x: NDArray[Any], z: NDArray[Any], out: NDArray[Any] | None) -> tuple[Any, Any]:
-        return loss_and_grad(
-            x,
-            z,
-            self.a,
-            self.b,
-            **self.options,
-            **way._asdict(),
-            rtol=self.rtol,
-            n_threads=self.n_threads,
-            out=out,
-        )
+        return loss_and_grad(x, z, self.a, self.b, **self._options(way), out=out)
 
-    def first_calls(self, way: Way, count: int, truth: Truth) -> tuple[Errors, float]:
-        """Return a way's errors, and the time of a call that compiles nothing.
+    def _options(self, way: Way) -> dict[str, Any]:
+        return {**self.options, **way._asdict(), "rtol": self.rtol, "n_threads": self.n_threads}
+
+    def first_calls(self, way: Way, count: int, exact: Truth) -> Measured:
+        """Return a way's errors, and the time of one call, which compiles nothing.
 
         Raises
         ------
@@ -139,21 +121,15 @@ class Bench:
             # The first points alone may be all masked; whether the way applies, all of them say.
             with suppress(ValueError):
                 self._call(way, self.x[..., :_POINTS_TO_WARM], self.z[..., :_POINTS_TO_WARM], None)
-        results: list[tuple[Any, Any]] = []
-        taken = seconds_of(lambda: results.append(self.call(way)))
-        errors = relative_errors(results[0], truth, self.rtol)
-        if taken <= SLOW or not warm:
-            taken = seconds_of(lambda: self.call(way))
-        return errors, taken
+        taken, result = time_of(partial(self.call, way))
+        found = exact.agreement(result, self.rtol)
+        if taken <= _LONG or not warm:
+            taken, _ = time_of(partial(self.call, way))
+        return Measured(
+            *(way.method, way.order, count, way.rule, taken),
+            *(found.loss_error, found.gradient_error, math.nan, None, found.agrees),
+        )
 
     def plan(self, way: Way) -> Plan:
         """Return the plan that would compute this way."""
-        return Plan(
-            self.x,
-            self.a,
-            self.b,
-            **self.options,
-            **way._asdict(),
-            rtol=self.rtol,
-            n_threads=self.n_threads,
-        )
+        return Plan(self.x, self.a, self.b, **self._options(way))

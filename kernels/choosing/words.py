@@ -1,23 +1,29 @@
-"""A choice in words: the sentence that recommends it, and the line of Python that uses it."""
+"""A choice in words: its tables, the sentence that recommends it, and the line of Python that uses it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from inspect import signature
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..kde import loss_and_grad
 from ..measure import numbers
 from ..names import AUTO
 
 if TYPE_CHECKING:
     from .choice import Choice, Measured
 
-__all__ = ["call", "named", "problem", "quadrature", "recommendation", "strategy"]
-
 
 def strategy(row: Measured) -> str:
     """Return a row's method and order."""
     return named(row.method, row.order)
+
+
+def brief(row: Measured) -> str:
+    """Return a row's method and order where there is little room."""
+    return strategy(row).replace(" of order", "")
 
 
 def named(method: str, order: int | None) -> str:
@@ -67,26 +73,25 @@ def call(choice: Choice, a: str = "a", b: str = "b") -> str:
     """
     asked, row = choice.asked, choice.best
     method, order = (AUTO, None) if row is None else (row.method, row.order)
-    one = np.ndim(asked.bandwidth) == 0
-    options = [f"bandwidth={float(asked.bandwidth)!r}" if one else "bandwidth=bandwidth"]
-    if asked.kernel != "gaussian":
-        options.append(f'kernel="{asked.kernel}"')
-    options.append("bins=bins" if np.ndim(asked.bins) else f"bins={asked.bin_count}")
-    if asked.rule != "midpoint":
-        options.append(f'rule="{asked.rule}"')
-    if asked.target:
-        options.append("target=target")
-    if asked.period is not None:
-        options.append(f"period={asked.period!r}")
-    if method != AUTO:
-        options.append(f'method="{method}"')
-    if order is not None:
-        options.append(f"order={order}")
-    if order is None and method != "direct" and asked.rtol != 1e-9:
-        options.append(f"rtol={asked.rtol!r}")
-    if asked.n_threads is not None:
-        options.append(f"n_threads={asked.n_threads}")
-    return f"kdexent.loss_and_grad(x, z, {a}, {b}, {', '.join(options)})"
+    defaults = {name: _literal(each.default) for name, each in signature(loss_and_grad).parameters.items()}
+    options = {
+        "bandwidth": "bandwidth" if np.ndim(asked.bandwidth) else _literal(float(asked.bandwidth)),
+        "kernel": _literal(asked.kernel),
+        "bins": "bins" if np.ndim(asked.bins) else _literal(asked.bin_count),
+        "rule": _literal(asked.rule),
+        "target": "target" if asked.target else "None",
+        "period": _literal(asked.period),
+        "method": _literal(method),
+        "order": _literal(order),
+        "rtol": _literal(asked.rtol) if order is None and method != "direct" else defaults["rtol"],
+        "n_threads": _literal(asked.n_threads),
+    }
+    named = ", ".join(f"{name}={text}" for name, text in options.items() if text != defaults[name])
+    return f"kdexent.loss_and_grad(x, z, {a}, {b}, {named})"
+
+
+def _literal(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
 def recommendation(choice: Choice) -> str:
@@ -99,7 +104,7 @@ def recommendation(choice: Choice) -> str:
             f"({strategy(closest)} comes closest, with a gradient error of "
             f'{numbers.error(closest.gradient_error)}), so take method="auto", which promises it.'
         )
-    return f"Take {strategy(best)}: {_why(choice, best)}{_bins(choice, best)}."
+    return f"Take {strategy(best)}: {_why(choice, best)}{_other_bins(choice, best)}."
 
 
 def _why(choice: Choice, best: Measured) -> str:
@@ -125,7 +130,7 @@ def _times(ratio: float, name: str) -> str:
     )
 
 
-def _bins(choice: Choice, best: Measured) -> str:
+def _other_bins(choice: Choice, best: Measured) -> str:
     """Return what other bins would be worth."""
     row = choice.best_bins
     if not choice.quadratures:
@@ -139,3 +144,93 @@ def _bins(choice: Choice, best: Measured) -> str:
         return f"; {own}, and none that reaches {limit} is cheaper"
     cost = numbers.seconds(row.seconds)
     return f"; {own}, {quadrature(row.bins, row.rule)} {numbers.error(row.quadrature_error)} in {cost}"
+
+
+class Line(NamedTuple):
+    """A line about a choice, and what it is: "title", "heads", "row", "best", "note", "advice" or "text"."""
+
+    kind: str
+    text: str
+
+
+def description(choice: Choice) -> Iterator[Line]:
+    """Yield all there is to say about a choice, but for the line of Python."""
+    yield Line("text", problem(choice))
+    yield from _strategies(choice)
+    if choice.quadratures:
+        yield from _bins(choice)
+    if choice.notes:
+        yield Line("text", "")
+    yield from (Line("note", note) for note in choice.notes)
+    yield Line("text", "")
+    yield Line("advice", choice.recommendation)
+
+
+def text(choice: Choice) -> str:
+    """Return everything about a choice as plain text."""
+    return "\n".join([*(line.text for line in description(choice)), choice.line])
+
+
+def _strategies(choice: Choice) -> Iterator[Line]:
+    best, front = choice.best, choice.pareto
+    marks = ["*" if row is best else "+" if row in front else "" for row in choice.strategies]
+    meanings = {"*": "* the fastest within rtol", "+": "+ none is both faster and closer"}
+    rows = [
+        (row.method, str(row.order or "-"), *_measurements(row), numbers.size(row.workspace_bytes))
+        for row in choice.strategies
+    ]
+    heads = "method", "order", "time", "loss error", "grad error", "workspace"
+    yield Line("text", "")
+    yield Line("title", f"Strategies: errors against {choice.asked.exact}, rtol = {choice.asked.rtol:g}")
+    yield from _aligned(heads, rows, marks, 1)
+    yield Line("note", "; ".join(meaning for mark, meaning in meanings.items() if mark in marks))
+
+
+def _bins(choice: Choice) -> Iterator[Line]:
+    cheapest = choice.best_bins
+    ways = dict.fromkeys(strategy(row) for row in choice.quadratures)
+    # Some numbers of bins may be beyond the best strategy.
+    several = len(ways) > 1
+    with_ = "" if several else f" with {next(iter(ways))}"
+    first = " in the first row" if choice.asked.rows > 1 else ""
+    rows = [
+        (
+            *(row.rule, *([brief(row)] if several else []), numbers.count(row.bins)),
+            *(*_measurements(row), numbers.error(row.quadrature_error)),
+        )
+        for row in choice.quadratures
+    ]
+    heads = (
+        "rule",
+        *(["method"] if several else []),
+        "bins",
+        "time",
+        "loss error",
+        "grad error",
+        "quadrature error",
+    )
+    yield Line("text", "")
+    yield Line("title", f"Bins{with_}: infinitely many have a loss of {choice.converged:.10g}{first}")
+    marks = ["*" if row is cheapest else "" for row in choice.quadratures]
+    yield from _aligned(heads, rows, marks, 2 if several else 1)
+    if cheapest is not None:
+        limit = f"{choice.bins_tolerance:g}"
+        yield Line("note", f"* the cheapest with a quadrature error up to {limit}")
+
+
+def _measurements(row: Measured) -> tuple[str, ...]:
+    return numbers.seconds(row.seconds), numbers.error(row.loss_error), numbers.error(row.gradient_error)
+
+
+def _aligned(
+    heads: tuple[str, ...], rows: list[tuple[str, ...]], marks: list[str], words: int
+) -> Iterator[Line]:
+    """Yield the lines of a table, whose first `words` columns are text, with a mark before each row."""
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    for mark, cells in zip(("", *marks), (heads, *rows), strict=True):
+        padded = [
+            cell.ljust(width) if index < words else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        kind = "heads" if cells is heads else "best" if mark == "*" else "row"
+        yield Line(kind, f"{mark:1} {'  '.join(padded)}".rstrip())

@@ -4,8 +4,6 @@ import sys
 
 from .streams import NOT_WRITTEN, Unwritten, complain, guarded
 
-__all__ = ["main"]
-
 _EXTRA = ("typer", "rich")
 
 

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from .. import __version__
-from .streams import complain
+from .streams import Refused, complain
 
 app = typer.Typer(
     help="Cross-entropy of a target distribution and a softmax-weighted kernel density estimate.",
     no_args_is_help=True,
     add_completion=False,
 )
+
+Threads = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Threads to use; as many as Numba would if not given.")
+]
+
+
+def _end(command: Callable[[], int]) -> NoReturn:
+    """Run a command and end with its exit status."""
+    try:
+        status = command()
+    except Refused as error:
+        status = complain(error)
+    raise typer.Exit(status)
+
+
+def _need_matplotlib(otherwise: str = "") -> None:
+    if find_spec("matplotlib") is None:
+        raise typer.Exit(complain(f'the plot needs matplotlib; pip install "kdexent[bench]"{otherwise}'))
 
 
 def _show_version(wanted: bool) -> None:
@@ -46,10 +65,7 @@ def bench(
         "bench-results/bench.png"
     ),
     no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw nothing.")] = False,
-    threads: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="Threads to use; as many as Numba would if not given."),
-    ] = None,
+    threads: Threads = None,
     repeat: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Timings of each call; fewer of a slow one.")
     ] = None,
@@ -62,18 +78,12 @@ def bench(
 
     The exit status is 1 if any result disagrees, and 74 if the figures could not be written.
     """
-    if not no_plot and not list_cases and find_spec("matplotlib") is None:
-        raise typer.Exit(
-            complain('the plot needs matplotlib; pip install "kdexent[bench]", or use --no-plot')
-        )
+    if not no_plot and not list_cases:
+        _need_matplotlib(", or use --no-plot")
     from .bench import run  # noqa: PLC0415  # --help stays fast
 
-    if list_cases:
-        status = run.list_cases(quick, filter)
-    else:
-        settings = run.Settings(quick, filter, threads, repeat, json, None if no_plot else plot)
-        status = run.bench(settings)
-    raise typer.Exit(status)
+    settings = run.Settings(quick, filter, threads, repeat, json, None if no_plot else plot)
+    _end(lambda: (run.list_cases if list_cases else run.bench)(settings))
 
 
 @app.command()
@@ -124,18 +134,14 @@ def choose(
     plot: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Where to draw time against error.")
     ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="Threads to use; as many as Numba would if not given."),
-    ] = None,
+    threads: Threads = None,
 ) -> None:
     """Measure every strategy on your own data, and say which to use."""
-    if plot is not None and find_spec("matplotlib") is None:
-        raise typer.Exit(complain('the plot needs matplotlib; pip install "kdexent[bench]"'))
+    if plot is not None:
+        _need_matplotlib()
     from . import choosing  # noqa: PLC0415  # --help stays fast
 
     request = choosing.Request(
         file, x, z, start, end, bandwidth, kernel, bins, rule, period, rtol, plot, threads
     )
-    status = choosing.choose_for(request)
-    raise typer.Exit(status)
+    _end(lambda: choosing.choose_for(request))

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from rich.text import Text
 
 from ..arguments import checks
 from ..choosing.choice import Choice
-from ..choosing.choice_table import Table as Cells
-from ..choosing.choice_table import tables
 from ..choosing.recommend import choose
-from ..choosing.words import call, problem
-from .columns import Columns, Unreadable, read
+from ..choosing.words import call, description
+from .columns import Columns, read
 from .defaults import interval, silverman
-from .streams import NOT_WRITTEN, complain
-from .terminal import console
+from .streams import NOT_WRITTEN, Refused, complain, make_folders, write_files
+from .terminal import console, progress_bar
 
-__all__ = ["Request", "choose_for"]
-
-_BEST = "bold green"
+_STYLES = {"title": "italic cyan", "heads": "bold", "best": "bold green", "note": "dim", "advice": "bold"}
+_TABLE = ("heads", "row", "best")
 
 
 class Request(NamedTuple):
@@ -58,20 +50,26 @@ class Frame(NamedTuple):
 
 def choose_for(request: Request) -> int:
     """Read, measure, print, and draw what was asked for; return the exit status."""
+    if request.plot is not None:
+        _check_picture(request.plot)
     try:
-        if request.plot is not None:
-            _check_picture(request.plot)
         columns = read(request.file, request.x, request.z)
         frame = _frame(request, columns)
-        choice = _measured(request, columns, frame)
-    except (Unreadable, ValueError, TypeError) as error:
-        return complain(error)
-    failure = None
-    if request.plot is not None:
-        try:
-            choice.plot(request.plot)
-        except OSError as error:
-            failure = f"cannot write {request.plot}: {error.strerror or error}"
+        with progress_bar(console(stderr=True)) as report:
+            choice = choose(
+                *(columns.x, columns.z, frame.a, frame.b),
+                bandwidth=frame.bandwidth,
+                kernel=request.kernel,
+                bins=request.bins,
+                rule=request.rule,
+                period=request.period,
+                rtol=request.rtol,
+                progress=report,
+                n_threads=request.threads,
+            )
+    except (ValueError, TypeError) as error:
+        raise Refused(error) from None
+    failure = write_files([] if request.plot is None else [(request.plot, choice.plot)])
     _show(choice, request, columns, frame, console())
     if failure is not None:
         return complain(failure, NOT_WRITTEN)
@@ -86,17 +84,14 @@ def _check_picture(path: Path) -> None:
 
     kinds = sorted(FigureCanvasBase.get_supported_filetypes())
     if path.suffix[1:].lower() not in kinds:
-        raise Unreadable(f"the picture {path} must end in one of {', '.join('.' + kind for kind in kinds)}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Unreadable(f"cannot write there: {error}") from None
+        raise Refused(f"the picture {path} must end in one of {', '.join('.' + kind for kind in kinds)}")
+    make_folders([path])
 
 
 def _frame(request: Request, columns: Columns) -> Frame:
     x, z = checks.real_array("x", columns.x), checks.real_array("z", columns.z)
     if x.size == 0:
-        raise Unreadable(f"{request.file} has no rows")
+        raise Refused(f"{request.file} has no rows")
     checks.require_data(x, z)
     period, assumed = checks.period_length(request.period), []
     low, high = interval(x, period)
@@ -110,78 +105,24 @@ def _frame(request: Request, columns: Columns) -> Frame:
     if bandwidth is None:
         bandwidth = silverman(x, period)
         if bandwidth == 0:
-            raise Unreadable("all points are equal, so --bandwidth must be given")
+            raise Refused("all points are equal, so --bandwidth must be given")
         assumed.append(f"--bandwidth {bandwidth:.6g} (Silverman's rule of thumb)")
     a, b = low if request.a is None else request.a, high if request.b is None else request.b
     return Frame(a, b, bandwidth, assumed)
 
 
-@contextmanager
-def _progress(terminal: Console) -> Iterator[Callable[[int, int, str], None] | None]:
-    """Show a bar, and give the function that moves it; None where there is no terminal."""
-    if not terminal.is_terminal:
-        yield None
-        return
-    bar = (BarColumn(30), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    # Drawn between measurements only: a thread that redraws would compete with what is timed.
-    with Progress(*bar, console=terminal, transient=True, auto_refresh=False) as progress:
-        task = progress.add_task("", total=None)
-        yield lambda done, total, text: progress.update(
-            task, completed=done, total=total, description=text, refresh=True
-        )
-
-
-def _measured(request: Request, columns: Columns, frame: Frame) -> Choice:
-    """Measure, with a progress bar on a terminal."""
-    with _progress(console(stderr=True)) as report:
-        return choose(
-            columns.x,
-            columns.z,
-            frame.a,
-            frame.b,
-            bandwidth=frame.bandwidth,
-            kernel=request.kernel,
-            bins=request.bins,
-            rule=request.rule,
-            period=request.period,
-            rtol=request.rtol,
-            progress=report,
-            n_threads=request.threads,
-        )
-
-
-def _table(cells: Cells) -> Table:
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
-    table.add_column("", no_wrap=True)
-    for index, head in enumerate(cells.heads):
-        table.add_column(head, justify="left" if index < cells.words else "right", no_wrap=True)
-    for mark, row in zip(cells.marks, cells.rows, strict=True):
-        style = _BEST if mark == "*" else ""
-        table.add_row(*(Text(cell, style=style) for cell in (mark, *row)))
-    return table
-
-
 def _show(choice: Choice, request: Request, columns: Columns, frame: Frame, out: Console) -> None:
     logits = "all 0" if columns.z_name is None else f"from column {columns.z_name}"
     out.print(Text(f"{request.file}: x from column {columns.x_name}, logits {logits}", style="bold"))
-    out.print(Text(problem(choice)))
     if frame.assumed:
         out.print(Text("Assumed: " + ", ".join(frame.assumed) + "."))
-    for cells in tables(choice):
-        out.print()
-        out.print(Text(cells.title, style="italic cyan"))
-        out.print(_table(cells))
-        if cells.legend:
-            out.print(Text(cells.legend, style="dim"))
-    if choice.notes:
-        out.print()
-    for note in choice.notes:
-        out.print(Text(note, style="dim"))
-    out.print()
-    out.print(Text(choice.recommendation, style="bold"))
+    for kind, text in description(choice):
+        # The lines of a table must not be broken to the terminal's width, nor those to copy.
+        out.print(Text(text, style=_STYLES.get(kind, "")), soft_wrap=kind in _TABLE)
+        if kind == "heads":
+            out.print("─" * len(text), soft_wrap=True)
     out.print()
     ends = repr(frame.a), repr(frame.b)
     lines = ["import numpy as np", "import kdexent", *columns.imports, columns.line]
     for line in [*lines, f"loss, gradient = {call(choice, *ends)}"]:
-        # Lines to copy must not be broken to the terminal's width.
         out.print(Text(line), soft_wrap=True)

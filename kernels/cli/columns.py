@@ -6,21 +6,18 @@ import csv
 import json
 import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ENDINGS", "Columns", "Unreadable", "read"]
+from .streams import Refused
 
 ENDINGS = (".npz", ".npy", ".csv", ".parquet")
-_X, _Z = "x", "z"
+_X = "x"
 _SHOWN = 20  # names in a message
-
-
-class Unreadable(Exception):
-    """Why a file or a column of it cannot be had."""
 
 
 class Columns(NamedTuple):
@@ -48,49 +45,47 @@ def read(path: Path, x: str | None, z: str | None) -> Columns:
 
     Raises
     ------
-    Unreadable
+    Refused
         With the reason, in one line.
     """
     readers = {".npz": _read_numpy, ".npy": _read_numpy, ".csv": _read_csv, ".parquet": _read_parquet}
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise Unreadable(f"{path} must end in one of {', '.join(ENDINGS)}")
+        raise Refused(f"{path} must end in one of {', '.join(ENDINGS)}")
     try:
         return reader(path, x, z)
     except FileNotFoundError:
-        raise Unreadable(f"there is no file {path}") from None
+        raise Refused(f"there is no file {path}") from None
     except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        raise Unreadable(f"cannot read {path}: {error}") from None
+        raise Refused(f"cannot read {path}: {error}") from None
 
 
-def _picked(path: Path, option: str, given: str | None, names: list[str]) -> str | None:
-    """Return the name that an option gives, or stands for."""
-    if given is None and option == _X:
-        given = _X if _X in names or len(names) != 1 else names[0]
+def _picked(
+    path: Path, names: list[str], x: str | None, z: str | None, also: list[str] | None = None
+) -> tuple[str, str | None]:
+    """Return the names of x, "x" or the only one if not given, and of z; `also` name columns too."""
+    hint = ""
+    if x is None:
+        x = _X if _X in names or len(names) != 1 else names[0]
         hint = "; name another with --x"
-    else:
-        hint = ""
-    if given is None or given in names:
-        return given
-    shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
-    raise Unreadable(f"{path} has no column {given!r}, but {shown or 'none at all'}{hint}")
+    for given, advice in ((x, hint), (z, "")):
+        if given is not None and given not in names and given not in (also or ()):
+            shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+            raise Refused(f"{path} has no column {given!r}, but {shown or 'none at all'}{advice}")
+    return x, z
 
 
 def _columns(
-    names: tuple[str, str | None],
-    arrays: tuple[NDArray[Any], NDArray[Any] | None],
+    picked: tuple[str, str | None],
     load: str,
-    get: tuple[str, str | None],
+    get: Callable[[str], tuple[NDArray[Any], str]],
     imports: tuple[str, ...] = (),
 ) -> Columns:
-    """Return the columns, with the logits that there may not be; `get` takes each out of `data`."""
-    x, z = arrays
-    if z is None:
-        z = np.zeros(x.shape)
-        line = f"data = {load}; x = {get[0]}; z = np.zeros(x.shape)"
-    else:
-        line = f"data = {load}; x, z = {get[0]}, {get[1]}"
-    return Columns(x, z, *names, imports, line)
+    """Return columns; `get` takes a name to the column, and to the Python that takes it out of `data`."""
+    x_name, z_name = picked
+    x, of_x = get(x_name)
+    z, of_z = (np.zeros(x.shape), "np.zeros(x.shape)") if z_name is None else get(z_name)
+    return Columns(x, z, x_name, z_name, imports, f"data = {load}; x = {of_x}; z = {of_z}")
 
 
 def _read_numpy(path: Path, x: str | None, z: str | None) -> Columns:
@@ -100,38 +95,25 @@ def _read_numpy(path: Path, x: str | None, z: str | None) -> Columns:
             data = np.load(file, allow_pickle=False)
         except ValueError:
             # NumPy proposes to unpickle what it does not know.
-            raise Unreadable(f"cannot read {path}: it is no .npz or .npy file of numbers") from None
+            raise Refused(f"cannot read {path}: it is no .npz or .npy file of numbers") from None
         if isinstance(data, np.ndarray) and data.dtype.names is None:
             return _read_plain(path, data, load, x, z)
         names = data.dtype.names if isinstance(data, np.ndarray) else data.files
-        return _by_name(path, data, load, x, z, list(names or ()))
-
-
-def _by_name(path: Path, data: Any, load: str, x: str | None, z: str | None, names: list[str]) -> Columns:
-    first, second = _picked(path, _X, x, names), _picked(path, _Z, z, names)
-    assert first is not None
-    arrays = data[first], None if second is None else data[second]
-    get = f"data[{_literal(first)}]", None if second is None else f"data[{_literal(second)}]"
-    return _columns((first, second), arrays, load, get)
+        picked = _picked(path, list(names or ()), x, z)
+        return _columns(picked, load, lambda name: (data[name], f"data[{_literal(name)}]"))
 
 
 def _read_plain(path: Path, data: NDArray[Any], load: str, x: str | None, z: str | None) -> Columns:
     """Return the columns of an array without names: x alone, or columns (N, K)."""
     if data.ndim == 1:
-        if x not in (None, "0") or z is not None:
-            raise Unreadable(f"{path} holds one column, x alone, and no other to name")
-        return _columns(("0", None), (data, None), load, ("data", None))
+        return _columns(_picked(path, ["0"], x, z), load, lambda name: (data, "data"))
     if data.ndim != 2:
-        raise Unreadable(
-            f"{path} must hold a structured, a 1-D or a 2-D array, not one of shape {data.shape}"
-        )
+        raise Refused(f"{path} must hold a structured, a 1-D or a 2-D array, not one of shape {data.shape}")
     numbers = [str(number) for number in range(data.shape[1])]
     if z is None and len(numbers) == 2 and x in (None, "0"):
         z = "1"
-    first, second = _picked(path, _X, x or "0", numbers), _picked(path, _Z, z, numbers)
-    assert first is not None
-    arrays = data[:, int(first)], None if second is None else data[:, int(second)]
-    return _columns((first, second), arrays, load, (f"data[:, {first}]", f"data[:, {second}]"))
+    picked = _picked(path, numbers, x or "0", z)
+    return _columns(picked, load, lambda name: (data[:, int(name)], f"data[:, {name}]"))
 
 
 def _read_csv(path: Path, x: str | None, z: str | None) -> Columns:
@@ -142,34 +124,26 @@ def _read_csv(path: Path, x: str | None, z: str | None) -> Columns:
     header = not all(map(_is_number, cells))
     numbers = [str(number) for number in range(len(cells))]
     names = cells if header else numbers
-
-    def place(option: str, given: str | None) -> int | None:
-        if given in numbers and given not in names:
-            return int(given)
-        name = _picked(path, option, given if header or option == _Z else given or "0", names)
-        return None if name is None else names.index(name)
-
-    first, second = place(_X, x), place(_Z, z)
-    assert first is not None
-    columns = (first,) if second is None else (first, second)
+    picked = _picked(path, names, x if header else x or "0", z, numbers)
+    places = {each: names.index(each) if each in names else int(each) for each in picked if each is not None}
+    columns = tuple(dict.fromkeys(places.values()))
     options: dict[str, Any] = {"delimiter": delimiter, "skiprows": int(header), "usecols": columns}
+    options |= {"quotechar": '"', "ndmin": 2}
     try:
         with warnings.catch_warnings():
             # No rows: reported by whoever needs one.
             warnings.filterwarnings("ignore", "loadtxt: input contained no data")
-            data = np.loadtxt(path, **options, quotechar='"', ndmin=2)
+            data = np.loadtxt(path, **options)
     except ValueError as error:
         below = " below the header" if header else ""
-        raise Unreadable(f"cannot read {path}: {error} Rows count from 0{below}.") from None
-    written = (
-        f"delimiter={_literal(delimiter)}, skiprows={int(header)}, usecols={columns}, quotechar='\"', ndmin=2"
-    )
-    return _columns(
-        (names[first], None if second is None else names[second]),
-        (data[:, 0], None if second is None else data[:, 1]),
-        f"np.loadtxt({_literal(path)}, {written})",
-        ("data[:, 0]", "data[:, 1]"),
-    )
+        raise Refused(f"cannot read {path}: {error} Rows count from 0{below}.") from None
+    written = ", ".join(f"{name}={value!r}" for name, value in options.items())
+
+    def get(name: str) -> tuple[NDArray[Any], str]:
+        column = columns.index(places[name])
+        return data[:, column], f"data[:, {column}]"
+
+    return _columns(picked, f"np.loadtxt({_literal(path)}, {written})", get)
 
 
 def _is_number(cell: str) -> bool:
@@ -186,20 +160,16 @@ def _read_parquet(path: Path, x: str | None, z: str | None) -> Columns:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "pyarrow":
             raise
-        raise Unreadable('parquet files need pyarrow; pip install "kdexent[parquet]"') from None
-    names = parquet.read_schema(path).names
-    first, second = _picked(path, _X, x, names), _picked(path, _Z, z, names)
-    assert first is not None
-    wanted = [first] if second is None else list(dict.fromkeys((first, second)))
+        raise Refused('parquet files need pyarrow; pip install "kdexent[parquet]"') from None
+    picked = _picked(path, parquet.read_schema(path).names, x, z)
+    wanted = list(dict.fromkeys(name for name in picked if name is not None))
     data = parquet.read_table(path, columns=wanted)
-    get = [None if name is None else f"data[{_literal(name)}].to_numpy()" for name in (first, second)]
-    return _columns(
-        (first, second),
-        (data[first].to_numpy(), None if second is None else data[second].to_numpy()),
-        f"pyarrow.parquet.read_table({_literal(path)}, columns=[{', '.join(map(_literal, wanted))}])",
-        (get[0] or "", get[1]),
-        ("import pyarrow.parquet",),
-    )
+    load = f"pyarrow.parquet.read_table({_literal(path)}, columns=[{', '.join(map(_literal, wanted))}])"
+
+    def get(name: str) -> tuple[NDArray[Any], str]:
+        return data[name].to_numpy(), f"data[{_literal(name)}].to_numpy()"
+
+    return _columns(picked, load, get, ("import pyarrow.parquet",))
 
 
 def _literal(value: object) -> str:

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["interval", "silverman"]
-
 _QUANTILES = (0.05, 0.95)
 
 

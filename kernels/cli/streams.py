@@ -1,17 +1,20 @@
-"""Standard streams that may be full, or that nobody reads any more."""
+"""Standard streams and files that may be full, or that nobody reads any more."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import Any, TextIO
-
-__all__ = ["NOT_WRITTEN", "Unwritten", "complain", "guarded"]
 
 # The exit status of a command whose results could not be written: EX_IOERR, which not every platform names.
 NOT_WRITTEN = 74
+
+
+class Refused(Exception):
+    """Why a command cannot do what it was asked for, in one line."""
 
 
 class Unwritten(Exception):
@@ -64,6 +67,26 @@ def guarded() -> Iterator[None]:
         complaints: Any = _Guarded(streams[1], nowhere, lambda error: None)
         with redirect_stdout(results), redirect_stderr(complaints):
             yield
+
+
+def make_folders(files: Iterable[Path]) -> None:
+    """Make the folders of files that are to be written, before anything is measured for them."""
+    try:
+        for path in files:
+            path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Refused(f"cannot write there: {error}") from None
+
+
+def write_files(files: Iterable[tuple[Path, Callable[[Path], Any]]]) -> str | None:
+    """Write each file with the function beside it; return which could not be written, and why."""
+    failures = []
+    for path, write in files:
+        try:
+            write(path)
+        except OSError as error:
+            failures.append(f"{path}: {error.strerror or error}")
+    return "cannot write " + ", nor ".join(failures) if failures else None
 
 
 def complain(message: object, status: int = 2) -> int:

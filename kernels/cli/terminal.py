@@ -1,12 +1,15 @@
-"""Where a command prints its results and its progress."""
+"""Where a command prints its results and its progress, and how."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
-
-__all__ = ["console"]
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 _PLAIN_WIDTH = 120
 
@@ -18,3 +21,25 @@ def console(stderr: bool = False) -> Console:
         # A file or a pipe has no width, and the usual guess of 80 would leave columns out.
         found.width = _PLAIN_WIDTH
     return found
+
+
+def plain_table(space: int = 1) -> Table:
+    """Return a table with a line below its heads, and so much space between its columns."""
+    return Table(
+        box=SIMPLE_HEAD, padding=(0, space, 0, 0), pad_edge=False, show_edge=False, header_style="bold"
+    )
+
+
+@contextmanager
+def progress_bar(screen: Console) -> Iterator[Callable[[int, int, str], None] | None]:
+    """Show a bar, and give the function that moves it; None where there is no terminal."""
+    if not screen.is_terminal:
+        yield None
+        return
+    columns = (BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    # Drawn between measurements only: a thread that redraws would compete with what is timed.
+    with Progress(*columns, console=screen, transient=True, auto_refresh=False) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda done, total, text: progress.update(
+            task, completed=done, total=total, description=text, refresh=True
+        )

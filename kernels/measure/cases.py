@@ -1,48 +1,30 @@
-"""The benchmark cases: which problems `kdexent bench`, asv and pytest-benchmark measure, and how computed."""
+"""The benchmark cases: which problems `kdexent bench`, asv and pytest-benchmark measure, and how computed.
+
+They need nothing but NumPy and public names of kdexent, asked for when a case is made or called, so that
+`kdexent.measure.load` can read this file beside another revision.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import departures, wind
-from ..names import CIRCLE_ONLY, KERNELS
+import kdexent
+from kdexent import data
 
-__all__ = [
-    "AUTO",
-    "BANDWIDTH",
-    "BANDWIDTHS",
-    "BINS",
-    "DIRECT",
-    "LARGE_BINS",
-    "LARGE_SIZES",
-    "SIZES",
-    "STEP",
-    "WAYS",
-    "Arguments",
-    "Case",
-    "Comparison",
-    "Way",
-    "affordable",
-    "batch",
-    "circle",
-    "far",
-    "half_outside",
-    "kernels",
-    "line",
-    "outlier",
-    "real",
-    "regimes",
-    "small",
-    "strategies",
-    "suite",
-    "wide_logits",
-]
+# One more for every change after which a case of the same name and size is another problem, or one is gone.
+VERSION = 1
 
+# Written out: on a revision that lacks one, its cases fail and the others stay the same.
+LINE_KERNELS = (
+    *("gaussian", "laplace", "logistic", "cauchy", "boxcar", "triangular", "epanechnikov", "biweight"),
+    *("triweight", "tricube", "cosine"),
+)
+KERNELS = (*LINE_KERNELS, "von_mises")
 BINS = (16, 64, 256, 1024)
 SIZES = (1_000, 10_000, 100_000)
 BANDWIDTH = 0.05
@@ -50,6 +32,12 @@ BANDWIDTH = 0.05
 LARGE_BINS = (64, 1_024, 16_384)
 LARGE_SIZES = (10_000, 100_000, 1_000_000)
 BANDWIDTHS = (1e-4, 1e-3, 0.05, 1.0, 10.0)
+
+# Groups that are told apart.
+BY_SIZE, BY_METHOD, BY_BANDWIDTH = "sizes x bins", "methods", "bandwidths"
+ON_LINE, ON_CIRCLE = "kernels on the line", "kernels on the circle"
+
+Floats = NDArray[np.float64]
 
 
 class Arguments(NamedTuple):
@@ -76,6 +64,15 @@ class Case(NamedTuple):
     def pairs(self) -> int:
         return self.rows * self.points * self.bins
 
+    @property
+    def size(self) -> str:
+        """The number of points, or rows x points, in words."""
+        return f"{self.points:,}" if self.rows == 1 else f"{self.rows:,}×{self.points:,}"
+
+    @property
+    def title(self) -> str:
+        return f"{self.name}, N = {self.size}, M = {self.bins:,}"
+
 
 class Way(NamedTuple):
     """How a case is computed."""
@@ -88,6 +85,20 @@ class Way(NamedTuple):
     def name(self) -> str:
         name = self.method if self.order is None else f"{self.method} {self.order}"
         return name if not self.planned else "Plan step" if name == "auto" else f"Plan step of {name}"
+
+    def computation(self, arguments: Arguments, n_threads: int | None = None) -> Callable[..., Any]:
+        """Return what computes (loss, gradient), and may be given `out`; a plan is made at once."""
+        if self.planned:
+            return partial(self.plan(arguments, n_threads).loss_and_grad, arguments.z)
+        x, z, a, b, options = arguments
+        named: dict[str, Any] = {"method": self.method, "order": self.order, "n_threads": n_threads}
+        return partial(kdexent.loss_and_grad, x, z, a, b, **options, **named)
+
+    def plan(self, arguments: Arguments, n_threads: int | None = None) -> kdexent.Plan:
+        """Return the plan, whether or not it is to be used."""
+        x, _, a, b, options = arguments
+        named: dict[str, Any] = {"method": self.method, "order": self.order, "n_threads": n_threads}
+        return kdexent.Plan(x, a, b, **options, **named)
 
 
 AUTO, STEP, DIRECT = Way("auto"), Way("auto", planned=True), Way("direct")
@@ -117,9 +128,17 @@ class Comparison(NamedTuple):
     ways: tuple[Way, ...]
     exact: str
 
+    @property
+    def name(self) -> str:
+        return self.case.name
+
+    @property
+    def title(self) -> str:
+        return self.case.title
+
 
 @cache
-def _normal(rows: int, points: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _normal(rows: int, points: int) -> tuple[Floats, Floats]:
     rng = np.random.default_rng(20131104)
     shape = (points,) if rows == 1 else (rows, points)
     return rng.standard_normal(shape), rng.standard_normal(shape)
@@ -128,6 +147,10 @@ def _normal(rows: int, points: int) -> tuple[NDArray[np.float64], NDArray[np.flo
 def _near(bandwidth: float, length: float) -> float:
     # A Gaussian's, which is 0 to rounding beyond.
     return min(1.0, 2 * 9 * bandwidth / length)
+
+
+def _gaussian(bins: int, bandwidth: float = BANDWIDTH) -> dict[str, Any]:
+    return {"bandwidth": bandwidth, "kernel": "gaussian", "bins": bins}
 
 
 def line(
@@ -162,7 +185,7 @@ def batch(rows: int = 10_000, points: int = 100, bins: int = 32) -> Case:
     def make() -> Arguments:
         x, z = _normal(rows, points)
         a = np.random.default_rng(7).uniform(-1.0, 0.0, rows)
-        return Arguments(x, z, a, a + 1.0, {"bandwidth": 0.2, "bins": bins})
+        return Arguments(x, z, a, a + 1.0, _gaussian(bins, bandwidth=0.2))
 
     return Case("gaussian batch", points, bins, rows, make)
 
@@ -171,13 +194,13 @@ def real(bins: int) -> list[Case]:
     """Return the two real data sets on their circles, heavily tied."""
 
     def departing() -> Arguments:
-        x, z, period = departures()
+        x, z, period = data.departures()
         # Six to nine in the morning.
         options = {"bandwidth": 0.04, "kernel": "gaussian", "bins": bins, "period": period}
         return Arguments(x, z, 2 * np.pi * 6 / 24, 2 * np.pi * 9 / 24, options)
 
     def blowing() -> Arguments:
-        x, z, period = wind()
+        x, z, period = data.wind()
         # North-west to north-east, across the seam.
         options = {"bandwidth": 7.3, "kernel": "von_mises", "bins": bins, "period": period}
         return Arguments(x, z, 315.0, 405.0, options)
@@ -190,57 +213,43 @@ def real(bins: int) -> list[Case]:
 
 def kernels(points: int, bins: int) -> list[Case]:
     """Return every kernel, on the line where it is defined there and on the circle."""
-    lines = [line(points, bins, kernel) for kernel in KERNELS if kernel not in CIRCLE_ONLY]
+    lines = [line(points, bins, kernel) for kernel in LINE_KERNELS]
     return lines + [circle(points, bins, kernel) for kernel in KERNELS]
 
 
 def far(points: int, bins: int, away: float) -> Case:
     """Return the row of `line` with a target of length 2 so many bandwidths beyond all data."""
 
-    def make() -> Arguments:
-        x, z = _normal(1, points)
+    def beyond(x: Floats, z: Floats) -> tuple[Any, Any, Any, Any]:
         a = float(x.max()) + away * BANDWIDTH
-        return Arguments(x, z, a, a + 2.0, {"bandwidth": BANDWIDTH, "bins": bins})
+        return x, z, a, a + 2.0
 
-    return Case(f"data {away:,g} h away", points, bins, 1, make, _near(BANDWIDTH, 2.0))
-
-
-def half_outside(points: int, bins: int) -> Case:
-    """Return the row of `line` with a target that goes on as far beyond the data as it lies in them."""
-
-    def make() -> Arguments:
-        x, z = _normal(1, points)
-        return Arguments(x, z, 0.0, 2 * float(x.max()), {"bandwidth": BANDWIDTH, "bins": bins})
-
-    return Case("target half outside", points, bins, 1, make, _near(BANDWIDTH, 2.0))
+    return _changed(f"data {away:,g} h away", points, bins, beyond)
 
 
-def wide_logits(points: int, bins: int) -> Case:
-    """Return the row of `line` with logits that span thousands: a few points weigh all there is."""
+def _changed(
+    name: str, points: int, bins: int, change: Callable[[Floats, Floats], tuple[Any, Any, Any, Any]]
+) -> Case:
+    """Return the row of `line` with x, z, a and b as `change` makes them of its x and z."""
 
     def make() -> Arguments:
-        x, z = _normal(1, points)
-        return Arguments(x, 1000 * z, -1.0, 1.0, {"bandwidth": BANDWIDTH, "bins": bins})
+        return Arguments(*change(*_normal(1, points)), _gaussian(bins))
 
-    return Case("wide logits", points, bins, 1, make, _near(BANDWIDTH, 2.0))
-
-
-def outlier(points: int, bins: int) -> Case:
-    """Return the row of `line` with one point at 10^9."""
-
-    def make() -> Arguments:
-        x, z = _normal(1, points)
-        x = x.copy()
-        x[points // 2] = 1e9
-        return Arguments(x, z, -1.0, 1.0, {"bandwidth": BANDWIDTH, "bins": bins})
-
-    return Case("outlier at 1e9", points, bins, 1, make, _near(BANDWIDTH, 2.0))
+    return Case(name, points, bins, 1, make, _near(BANDWIDTH, 2.0))
 
 
 def regimes(points: int, bins: int) -> list[Case]:
     """Return the rows where densities underflow or points scatter."""
-    away = [far(points, bins, 100), far(points, bins, 10_000)]
-    return [*away, half_outside(points, bins), wide_logits(points, bins), outlier(points, bins)]
+    middle = np.arange(points) == points // 2
+    return [
+        far(points, bins, 100),
+        far(points, bins, 10_000),
+        # As far beyond the data as the target lies in them.
+        _changed("target half outside", points, bins, lambda x, z: (x, z, 0.0, 2 * float(x.max()))),
+        # A few points weigh all there is.
+        _changed("wide logits", points, bins, lambda x, z: (x, 1000 * z, -1.0, 1.0)),
+        _changed("outlier at 1e9", points, bins, lambda x, z: (np.where(middle, 1e9, x), z, -1.0, 1.0)),
+    ]
 
 
 def small(case: Case, points: int = 1_000) -> Case:
@@ -262,41 +271,46 @@ def affordable(case: Case, way: Way) -> bool:
     return True
 
 
-def suite(quick: bool = False) -> list[Case]:
-    """Return what `kdexent bench` measures beside the reference, smallest first within each group."""
+def suite(quick: bool = False) -> list[Comparison]:
+    """Return what `kdexent bench` measures of densities, group by group, smallest first in most."""
+    return [*_beside_reference(quick), *_strategies(quick)]
+
+
+def _beside_reference(quick: bool) -> list[Comparison]:
     if quick:
-        return [
-            line(1_000, 64),
-            line(10_000, 64),
-            line(10_000, 64, dtype="float32"),
-            circle(10_000, 64),
-            batch(500),
-            *real(16),
-        ]
-    sizes = [line(points, bins) for points in SIZES for bins in BINS]
+        groups = {
+            BY_SIZE: [line(1_000, 64), line(10_000, 64)],
+            "float32": [line(10_000, 64, dtype="float32")],
+            ON_CIRCLE: [circle(10_000, 64)],
+            "batch": [batch(500)],
+            "real data": real(16),
+        }
+    else:
+        many, bins = 100_000, 256
+        groups = {
+            BY_SIZE: [line(points, bins) for points in SIZES for bins in BINS],
+            "float32": [line(many, bins, dtype="float32")],
+            ON_LINE: [line(many, bins, kernel) for kernel in LINE_KERNELS[1:]],
+            ON_CIRCLE: [circle(many, bins, kernel) for kernel in KERNELS],
+            "batch": [batch()],
+            "real data": real(64),
+        }
     return [
-        *sizes,
-        line(100_000, 256, dtype="float32"),
-        *[case for case in kernels(100_000, 256) if case.name != "gaussian line"],
-        batch(),
-        *real(64),
+        Comparison(group, case, (AUTO,), "reference") for group, cases in groups.items() for case in cases
     ]
 
 
-def strategies(quick: bool = False) -> list[Comparison]:
-    """Return the comparisons of methods of `kdexent bench`."""
-    brief = (AUTO, STEP)
-
+def _strategies(quick: bool) -> list[Comparison]:
     def every_way(case: Case, exact: str) -> Comparison:
-        return Comparison("methods", case, tuple(way for way in WAYS if affordable(case, way)), exact)
+        return Comparison(BY_METHOD, case, tuple(way for way in WAYS if affordable(case, way)), exact)
 
     def beside_direct(group: str, cases: list[Case]) -> list[Comparison]:
-        return [Comparison(group, case, brief, "direct") for case in cases]
+        return [Comparison(group, case, (AUTO, STEP), "direct") for case in cases]
 
     if quick:
         return [
             every_way(line(10_000, 64), "reference"),
-            *beside_direct("bandwidths", [line(100_000, 1_024, bandwidth=h) for h in (1e-3, BANDWIDTH)]),
+            *beside_direct(BY_BANDWIDTH, [line(100_000, 1_024, bandwidth=h) for h in (1e-3, BANDWIDTH)]),
             *beside_direct("far data and tails", [far(100_000, 64, 10_000)]),
         ]
     many, bins = 1_000_000, 1_024
@@ -305,7 +319,7 @@ def strategies(quick: bool = False) -> list[Comparison]:
         every_way(line(10_000, 64), "reference"),
         every_way(line(100_000, bins, bandwidth=1e-3), "direct"),
         every_way(line(many, bins), "direct"),
-        *beside_direct("bandwidths", [line(many, bins, bandwidth=h) for h in BANDWIDTHS]),
+        *beside_direct(BY_BANDWIDTH, [line(many, bins, bandwidth=h) for h in BANDWIDTHS]),
         *beside_direct("points and bins", [line(100_000, bins), line(many, 64), line(many, 16_384)]),
         *beside_direct("other kernels", [*others, circle(many, bins)]),
         *beside_direct("far data and tails", regimes(100_000, bins)),

@@ -1,4 +1,7 @@
-"""The benchmark cases of classifiers and distributions, and what else computes them."""
+"""The benchmark cases of classifiers and distributions, and what else computes them.
+
+As `cases`, they need nothing but NumPy and public names of kdexent, asked for when a case is called.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import (
-    entropy,
-    kl_divergence,
-    linear_softmax_loss_and_grad,
-    reference,
-    sigmoid_cross_entropy_and_grad,
-    softmax,
-    softmax_cross_entropy_and_grad,
-)
+import kdexent
 
-__all__ = ["CLASSIFIERS", "ClassifierCase", "Peer", "Prepared", "suite"]
+# One more for every change after which a case of the same name and size is another problem, or one is gone.
+VERSION = 1
 
 CLASSIFIERS = "classes and entropies"
 
@@ -49,10 +45,14 @@ class ClassifierCase(NamedTuple):
 
     name: str
     shape: tuple[int, ...]  # of what is given, classes last
-    function: Callable[..., Any]
+    function: str  # of kdexent and of kdexent.reference
     make: Callable[[], Arguments]
     peers: tuple[Peer, ...]
     errors: tuple[str, ...] = _BOTH  # which there are; an array counts as a gradient, a number as a loss
+
+    @property
+    def group(self) -> str:
+        return CLASSIFIERS
 
     @property
     def size(self) -> str:
@@ -69,13 +69,12 @@ class ClassifierCase(NamedTuple):
 
     def fast(self, arguments: Arguments) -> Callable[[], Any]:
         """Return the call that is measured, which writes a gradient into memory it is given."""
-        if self.errors != _BOTH:
-            return partial(self.function, *arguments)
-        return partial(self.function, *arguments, out=np.full_like(arguments[0], np.nan))
+        call = partial(getattr(kdexent, self.function), *arguments)
+        return call if self.errors != _BOTH else partial(call, out=np.full_like(arguments[0], np.nan))
 
     def exact(self, arguments: Arguments) -> Callable[[], Any]:
         """Return the same call of the reference."""
-        return partial(getattr(reference, self.function.__name__), *arguments)
+        return partial(getattr(kdexent.reference, self.function), *arguments)
 
 
 def _copy(n_threads: int, z: NDArray[Any], *_: Any) -> Prepared:
@@ -217,56 +216,47 @@ def _by_classes(rows: int, classes: int) -> ClassifierCase:
     return ClassifierCase(
         "softmax cross-entropy",
         (rows, classes),
-        softmax_cross_entropy_and_grad,
+        "softmax_cross_entropy_and_grad",
         lambda: (_normal(rows, classes), _classes(rows, classes)),
         _OF_CLASSES,
-    )
-
-
-def _by_probabilities(*shape: int) -> ClassifierCase:
-    return ClassifierCase(
-        "softmax, soft labels",
-        shape,
-        softmax_cross_entropy_and_grad,
-        lambda: (_normal(*shape), *_masses(1, *shape)),
-        _OF_PROBABILITIES,
-    )
-
-
-def _sigmoid(*shape: int) -> ClassifierCase:
-    return ClassifierCase(
-        "sigmoid cross-entropy",
-        shape,
-        sigmoid_cross_entropy_and_grad,
-        lambda: (_normal(*shape), _rng().integers(2, size=shape).astype(np.float64)),
-        _OF_SIGMOID,
-    )
-
-
-def _linear(rows: int, features: int, classes: int) -> ClassifierCase:
-    return ClassifierCase(
-        "linear softmax",
-        (rows, features, classes),
-        linear_softmax_loss_and_grad,
-        lambda: (_normal(classes, features) / 10, _normal(rows, features), _classes(rows, classes)),
-        _OF_LINEAR,
     )
 
 
 def suite(quick: bool = False) -> list[ClassifierCase]:
     """Return the cases, a tenth of most with `quick`."""
     of = 10 if quick else 1
-    many, wide = 10_000_000 // of, (20_000 // of, 1_000)
+    many, wide, narrow = 10_000_000 // of, (20_000 // of, 1_000), (20_000 // of, 100)
+    features, classes = (100_000 // of, 100), 10
     return [
         _by_classes(1_000, 10),
         _by_classes(100_000 // of, 10),
         _by_classes(*wide),
-        _by_probabilities(20_000 // of, 100),
-        _sigmoid(20_000 // of, 100),
-        _linear(100_000 // of, 100, 10),
-        ClassifierCase("softmax", wide, softmax, lambda: (_normal(*wide),), _OF_SOFTMAX, ("gradient_error",)),
-        ClassifierCase("entropy", (many,), entropy, lambda: _masses(1, many), _OF_ENTROPY, ("loss_error",)),
         ClassifierCase(
-            "KL divergence", (many,), kl_divergence, lambda: _masses(2, many), _OF_KL, ("loss_error",)
+            "softmax, soft labels",
+            narrow,
+            "softmax_cross_entropy_and_grad",
+            lambda: (_normal(*narrow), *_masses(1, *narrow)),
+            _OF_PROBABILITIES,
+        ),
+        ClassifierCase(
+            "sigmoid cross-entropy",
+            narrow,
+            "sigmoid_cross_entropy_and_grad",
+            lambda: (_normal(*narrow), _rng().integers(2, size=narrow).astype(np.float64)),
+            _OF_SIGMOID,
+        ),
+        ClassifierCase(
+            "linear softmax",
+            (*features, classes),
+            "linear_softmax_loss_and_grad",
+            lambda: (_normal(classes, 100) / 10, _normal(*features), _classes(features[0], classes)),
+            _OF_LINEAR,
+        ),
+        ClassifierCase(
+            "softmax", wide, "softmax", lambda: (_normal(*wide),), _OF_SOFTMAX, ("gradient_error",)
+        ),
+        ClassifierCase("entropy", (many,), "entropy", lambda: _masses(1, many), _OF_ENTROPY, ("loss_error",)),
+        ClassifierCase(
+            "KL divergence", (many,), "kl_divergence", lambda: _masses(2, many), _OF_KL, ("loss_error",)
         ),
     ]

@@ -2,71 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from statistics import median
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
 from ..runtime.pool import available
-from .alternation import Effort, alternate, disagreements, same_bits, time_of, words_of
-from .classifier_cases import CLASSIFIERS, ClassifierCase, Peer
+from .classifier_cases import ClassifierCase, Peer
 from .errors import Agreement, agreement
-
-__all__ = ["Beside", "ClassifierRow", "compared", "measure_classifier"]
+from .results import Result, same_bits, words_of
+from .timing import UNTIMED, Effort, Timings, Work, alternate, time_of
 
 
 class Beside(NamedTuple):
     """What a peer took, and its errors; why it was left out, where it was."""
 
     name: str
-    timings: Sequence[float] = ()
+    timings: Timings = UNTIMED
     agreement: Agreement | None = None  # none of what computes something else
     left_out: str | None = None
 
-    @property
-    def time(self) -> float:
-        return median(self.timings or [np.nan])
 
+@dataclass(frozen=True, eq=False)
+class ClassifierResult(Result[ClassifierCase]):
+    """What was measured of a case and of its peers."""
 
-class ClassifierRow(NamedTuple):
-    """What was measured of a case; every timing is in seconds per call."""
-
-    case: ClassifierCase
-    exact: Sequence[float] = ()
-    first_call: float = np.nan
-    fast: Sequence[float] = ()
-    fast_calls: int = 0  # to a timing
-    agreement: Agreement | None = None
     peers: tuple[Beside, ...] = ()
-    problem: str | None = None  # why the row fails, for people to read
 
     @property
-    def group(self) -> str:
-        return CLASSIFIERS
-
-    @property
-    def title(self) -> str:
-        return self.case.title
-
-    @property
-    def exact_time(self) -> float:
-        return median(self.exact or [np.nan])
-
-    @property
-    def fast_time(self) -> float:
-        return median(self.fast or [np.nan])
-
-    @property
-    def speed_up(self) -> float:
-        return self.exact_time / self.fast_time
+    def case(self) -> ClassifierCase:
+        return self.entry
 
     @property
     def ns_per_entry(self) -> float:
-        return 1e9 * self.fast_time / self.case.entries
+        return 1e9 * self.fast.median / self.case.entries
 
 
 def compared(found: Any, exact: Any) -> Agreement:
@@ -91,52 +64,40 @@ def _on_threads(n_threads: int) -> Iterator[None]:
         numba.set_num_threads(before)
 
 
-def measure_classifier(case: ClassifierCase, n_threads: int, effort: Effort) -> ClassifierRow:
-    """Time a case, the reference and the peers that are installed in alternation, and compare the results.
+def measure_classifier(case: ClassifierCase, n_threads: int, effort: Effort) -> ClassifierResult:
+    """Time a case, the reference and the peers that are installed in turns, and compare the results.
 
     Returns
     -------
-    ClassifierRow
+    ClassifierResult
         With `problem` set where the result disagrees, or where an exception ended the measuring.
     """
-    row = ClassifierRow(case)
+    found = ClassifierResult(case)
     try:
         arguments = case.make()
         once, exact = time_of(case.exact(arguments))
         with _on_threads(n_threads):
-            row = _checked(row, case, arguments, exact)
-            works: dict[str, Callable[[], Any]] = {
-                "fast": case.fast(arguments),
-                "reference": case.exact(arguments),
-            }
+            found = _checked(found, arguments, exact)
+            works = {"fast": case.fast(arguments), "reference": case.exact(arguments)}
             prepared = [_prepared(peer, arguments, n_threads, exact) for peer in case.peers]
             works |= {beside.name: call for beside, call in prepared if call is not None}
-            calls, timings = alternate(works, effort, {"reference": once})
-    except Exception as failure:  # a broken case must not hide the others: a red row, and exit status 1
-        return row._replace(problem=row.problem or words_of(failure))
-    return row._replace(
-        exact=timings["reference"],
-        fast=timings["fast"],
-        fast_calls=calls["fast"],
-        peers=tuple(beside._replace(timings=timings.get(beside.name, ())) for beside, _ in prepared),
-    )
+            timings = alternate(works, effort, {"reference": once})
+    except Exception as failure:  # a red row, and exit status 1
+        return found.failed(failure)
+    peers = [beside._replace(timings=timings.get(beside.name, UNTIMED)) for beside, _ in prepared]
+    return replace(found, exact=timings["reference"], fast=timings["fast"], peers=tuple(peers))
 
 
-def _checked(row: ClassifierRow, case: ClassifierCase, arguments: Any, exact: Any) -> ClassifierRow:
-    """Return a row with its errors, and without times."""
-    first_call, result = time_of(case.fast(arguments))
+def _checked(found: ClassifierResult, arguments: Any, exact: Any) -> ClassifierResult:
+    """Return a result with its errors, and without times."""
+    first_call, result = time_of(found.case.fast(arguments))
     with _on_threads(1):
-        alone = case.fast(arguments)()
-    found = compared(result, exact)
-    problems = [] if found.agrees else disagreements(found)
-    if not same_bits(_pair(result), _pair(alone)):
-        problems.append("the result depends on the number of threads")
-    return row._replace(first_call=first_call, agreement=found, problem="; ".join(problems) or None)
+        alone = found.case.fast(arguments)()
+    found = replace(found, first_call=first_call)
+    return found.checked(compared(result, exact), same_bits(_pair(result), _pair(alone)))
 
 
-def _prepared(
-    peer: Peer, arguments: Any, n_threads: int, exact: Any
-) -> tuple[Beside, Callable[[], Any] | None]:
+def _prepared(peer: Peer, arguments: Any, n_threads: int, exact: Any) -> tuple[Beside, Work | None]:
     """Return a peer's errors and its call, compiled; none if it does not work here, which is no failure."""
     if find_spec(peer.module) is None:
         return Beside(peer.name, left_out="not installed"), None
@@ -144,6 +105,6 @@ def _prepared(
         call, result = peer.prepare(n_threads, *arguments)
         found = call()
         errors = None if result is None else compared(result(found), exact)
-    except Exception as failure:  # likewise: a red row, and exit status 1
+    except Exception as failure:  # it may be of another version
         return Beside(peer.name, left_out=words_of(failure)), None
     return Beside(peer.name, agreement=errors), call

@@ -1,24 +1,60 @@
-"""What results are measured against, and how far from it each way may be."""
+"""What results are measured against, what each way comes down to, and how far off it may be."""
 
 from __future__ import annotations
 
-import time
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import log_density, reference
-from .cases import DIRECT, Case, Way, small
+from ..arguments.problem import Request, loss_problem
+from ..strategies.auto import chosen, sums_for
+from ..strategies.evaluate_rows import row_shape
+from .cases import DIRECT, Arguments, Case, Way, small
 from .errors import ROUNDING, Agreement, Tolerance, agreement, largest
-from .ways import RTOL, computation, plan_of, sums_of
+from .timing import time_of
 
-__all__ = ["Exact"]
-
+RTOL = 1e-9  # the default of `kdexent.loss`
 # Errors of K that the grid documents, relative to its peak: a factor of (d/h)^order. A Gaussian's.
 _GRID = {1: 0.3, 2: 1 / 8, 4: 0.07}
 _MOVES, _SLACK = 2, 4.0
+
+
+class Taken(NamedTuple):
+    """What a way comes down to for a case; of several rows, for the first."""
+
+    method: str
+    order: int | None
+    workspace_bytes: int
+    stored_bytes: int  # by a plan
+
+
+NOT_TAKEN = Taken("", None, 0, 0)
+
+
+def taken(arguments: Arguments, way: Way) -> Taken:
+    """Return the method and order that a way takes, and the memory."""
+    if way.planned:
+        plan = way.plan(arguments)
+        return Taken(plan.method, plan.order, plan.workspace_bytes, plan.stored_bytes)
+    # A single call need not take the order that is the best for many.
+    method, sums = _sums_of(arguments, way)
+    if sums is None:
+        return Taken(method, None, DIRECT.plan(arguments).workspace_bytes, 0)
+    return Taken(method, sums.order, sums.workspace(arguments.x.shape[-1]), 0)
+
+
+def _sums_of(arguments: Arguments, way: Way) -> tuple[str, Any]:
+    """Return the method of a single call and its sums, None where it takes all pairs."""
+    x, z, a, b, options = arguments
+    described = options["bandwidth"], options["kernel"], options["bins"]
+    problem = loss_problem(x, z, a, b, *described, "midpoint", None, options.get("period"))
+    shape, centers = row_shape(problem, 0, False)
+    request = Request(way.method, way.order, RTOL)
+    found = sums_for(shape, request, centers)
+    return chosen(shape, request), None if found is None else found(RTOL)
 
 
 class Exact:
@@ -53,19 +89,15 @@ class Exact:
         self.first_call = 0.0
         if source == "direct":
             few = Exact(small(case))
-            start = time.perf_counter()
-            result = computation(few.arguments, DIRECT, n_threads)()
-            self.first_call = time.perf_counter() - start
+            self.first_call, result = time_of(DIRECT.computation(few.arguments, n_threads))
             self.check = few.agreement(result, DIRECT)
-        start = time.perf_counter()
-        self.result = self()
-        self.seconds = time.perf_counter() - start
+        self.seconds, self.result = time_of(self)
 
     def __call__(self, x: NDArray[Any] | None = None) -> tuple[Any, Any]:
         """Compute the result, or that for other data points."""
         arguments = self.arguments if x is None else self.arguments._replace(x=x)
         if self.source == "direct":
-            return computation(arguments, DIRECT, self._n_threads)()
+            return DIRECT.computation(arguments, self._n_threads)()
         x, z, a, b, options = arguments
         return reference.loss_and_grad(x, z, a, b, **options)
 
@@ -89,11 +121,11 @@ class Exact:
         if way.order is None:
             return rounding.plus(RTOL, RTOL)
         # Bins whose densities are further off than that are not left to the cells.
-        keeps = max(RTOL, sums_of(self.arguments, way)[1].keeps)
-        return rounding.plus(keeps, keeps * (1 + self._largest_weight / largest(self.result[1])))
+        keeps = max(RTOL, _sums_of(self.arguments, way)[1].keeps)
+        return rounding.plus(keeps, keeps * (1 + self._largest_weight / self._largest_entry))
 
     def _grid_error(self, way: Way) -> float:
-        grid = sums_of(self.arguments, way)[1].plan
+        grid = _sums_of(self.arguments, way)[1].plan
         # As much again for bins that lie between the grid's points.
         return (1 if grid.through_centers else 2) * _GRID[grid.order] * (grid.spacing / grid.h) ** grid.order
 
@@ -111,14 +143,12 @@ class Exact:
         grown = of_q / (1 - of_q)
         responsibility = np.abs(np.exp(self._log_weights) - gradient).max()
         apart = self._largest_weight * grown.mean() + responsibility * grown.max()
-        return float(-np.log1p(-of_q).mean() / max(1, abs(loss))), float(apart / largest(gradient))
+        return float(-np.log1p(-of_q).mean() / max(1, abs(loss))), float(apart / self._largest_entry)
 
     @cached_property
     def _log_q(self) -> NDArray[np.float64]:
-        found: NDArray[np.float64] = plan_of(self.arguments, DIRECT, self._n_threads).log_density(
-            self.arguments.z
-        )
-        return found
+        plan = DIRECT.plan(self.arguments, self._n_threads)
+        return np.asarray(plan.log_density(self.arguments.z))
 
     @property
     def _log_peak(self) -> float:
@@ -134,6 +164,11 @@ class Exact:
     @property
     def _largest_weight(self) -> float:
         return float(np.exp(self._log_weights.max()))
+
+    @property
+    def _largest_entry(self) -> float:
+        gradient = self.result[1]
+        return float(largest(gradient.reshape(-1, gradient.shape[-1])).min())
 
     @cached_property
     def _sensitivity(self) -> tuple[float, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,8 +11,7 @@ from numba import types
 from ..runtime.jit import lazily
 from ..runtime.pool import run_blocks
 from ..runtime.signatures import WRITE1
-
-__all__ = ["Limits", "measure_limits"]
+from .timing import shortest
 
 _VALUES = 1024  # a thread's array, 8 kB: stays in the L1 cache
 _CHAIN = 8
@@ -55,16 +53,6 @@ _multiply_add = lazily(
 )
 
 
-def _best(work: Callable[[], None]) -> float:
-    """Return the shortest time of several: a limit is what the machine does undisturbed."""
-    times = []
-    for _ in range(_TRIES):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
 def _multiply_add_rate(n_threads: int) -> float:
     arrays = [np.zeros(_VALUES) for _ in range(n_threads)]
     _multiply_add()(arrays[0], 0.5, 0.5, 1)
@@ -72,7 +60,7 @@ def _multiply_add_rate(n_threads: int) -> float:
     def work() -> None:
         run_blocks(n_threads, lambda thread: _multiply_add()(arrays[thread], 0.5, 0.5, _PASSES), n_threads)
 
-    return n_threads * _VALUES * _CHAIN * _PASSES / _best(work)
+    return n_threads * _VALUES * _CHAIN * _PASSES / shortest(work, _TRIES)
 
 
 def _copy_rate(n_threads: int) -> float:
@@ -84,7 +72,7 @@ def _copy_rate(n_threads: int) -> float:
         part = slice(cuts[thread], cuts[thread + 1])
         np.copyto(target[part], source[part])
 
-    return 2 * source.nbytes / _best(lambda: run_blocks(n_threads, block, n_threads))
+    return 2 * source.nbytes / shortest(lambda: run_blocks(n_threads, block, n_threads), _TRIES)
 
 
 def measure_limits(n_threads: int) -> Limits:

@@ -14,8 +14,6 @@ from typing import NamedTuple
 from .. import __version__
 from ..runtime.pool import available
 
-__all__ = ["Machine", "describe"]
-
 
 class Machine(NamedTuple):
     """The machine and the software on it."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
-from .cases import Case
-
-__all__ = ["count", "error", "points", "problem", "ratio", "seconds", "size", "three_digits"]
+_TIMES = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9))
+_SIZES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
 
 def three_digits(value: float) -> str:
@@ -19,12 +19,23 @@ def three_digits(value: float) -> str:
     return f"{value:.0f}"
 
 
+def _with_unit(
+    value: float, units: tuple[tuple[str, float], ...], written: Callable[[float], str] = three_digits
+) -> str:
+    if not math.isfinite(value):
+        return "-"
+    unit, one = next((each for each in units if value >= 0.9995 * each[1]), units[-1])
+    return f"{written(value / one)} {unit}"
+
+
 def seconds(value: float) -> str:
     """Return a time with its unit: 123 ns, 12.3 us (with a micro sign), 4.56 ms or 7.89 s."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if value >= 0.9995 * size:
-            return f"{three_digits(value / size)} {unit}"
-    return f"{three_digits(value / 1e-9)} ns" if math.isfinite(value) else "-"
+    return _with_unit(value, _TIMES)
+
+
+def tick(value: float) -> str:
+    """Return a round time of an axis with its unit: 10 ms, 0.1 ns."""
+    return _with_unit(value, _TIMES, "{:g}".format)
 
 
 def ratio(value: float) -> str:
@@ -37,8 +48,8 @@ def ratio(value: float) -> str:
 
 
 def error(value: float) -> str:
-    """Return an error with two digits: 3.8e-16; 0 where it is none."""
-    return "0" if value == 0 else f"{value:.1e}"
+    """Return an error with two digits: 3.8e-16; 0 where it is none, - where there is none."""
+    return "0" if value == 0 else "-" if math.isnan(value) else f"{value:.1e}"
 
 
 def count(value: int) -> str:
@@ -46,19 +57,8 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
-def points(case: Case) -> str:
-    """Return the number of points of a case, or rows x points."""
-    return count(case.points) if case.rows == 1 else f"{count(case.rows)}×{count(case.points)}"
-
-
-def problem(case: Case) -> str:
-    """Return a case's name and size in words."""
-    return f"{case.name}, N = {points(case)}, M = {count(case.bins)}"
-
-
-def size(count: int) -> str:
-    """Return a number of bytes with its unit: 12.3 kB or 4.56 MB."""
-    for unit, one in (("GB", 1e9), ("MB", 1e6)):
-        if count >= 0.9995 * one:
-            return f"{three_digits(count / one)} {unit}"
-    return f"{three_digits(count / 1e3)} kB"
+def size(count: int | None) -> str:
+    """Return a number of bytes with its unit: 123 B, 12.3 kB or 4.56 MB."""
+    if count is None:
+        return "-"
+    return f"{count} B" if count < 1000 else _with_unit(count, _SIZES)

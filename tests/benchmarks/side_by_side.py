@@ -12,7 +12,6 @@ import kdexent
 from kdexent import reference
 from kdexent.measure.cases import AUTO, Case, Way, affordable
 from kdexent.measure.exact import Exact
-from kdexent.measure.ways import computation
 
 IMPLEMENTATIONS = {"fast": kdexent, "reference": reference}
 # More pairs than these take the reference too long.
@@ -70,7 +69,7 @@ def measure_way(benchmark: Any, case: Case, way: Way) -> None:
     """Assert that a way is as exact as it promises on a case, then time it."""
     exact = _exact(case)
     assert exact.check is None or exact.check.agrees, exact.check
-    call = computation(exact.arguments, way)
+    call = way.computation(exact.arguments)
     found = exact.agreement(call(), way)
     assert found.agrees, found
     benchmark.extra_info |= {

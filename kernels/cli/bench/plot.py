@@ -13,20 +13,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ...measure import numbers
-from ...measure.alternation import Row
-from ...measure.cases import AUTO
-from .groups import CIRCLE, LINE, SIZES
-from .plot_methods import by_bandwidth, by_error, draw_bandwidths, draw_errors
-from .plot_style import BLUE, FAINT, GREY, ORANGE, SKY, VERMILION, label_end, times_up
+from ...measure import plot_style as style
+from ...measure.cases import AUTO, BY_BANDWIDTH, BY_METHOD, BY_SIZE, ON_CIRCLE, ON_LINE, STEP
+from ...measure.comparisons import DensityResult
 from .record import Outcome
 
-__all__ = ["draw"]
-
 # On a circle or not: what it is called, and its colour.
-_PLACES = {False: ("on the line", BLUE), True: ("on the circle", ORANGE)}
+_PLACES = {False: ("on the line", style.BLUE), True: ("on the circle", style.ORANGE)}
 # A panel with fewer rows than this says nothing.
 _FEW = 3
 _MARKERS = "osD^vP"
+_LEAST = 1e-17  # where no error at all is drawn
 
 
 def draw(outcome: Outcome, file: Path) -> None:
@@ -39,13 +36,13 @@ def draw(outcome: Outcome, file: Path) -> None:
     file : Path
         Where to write the picture.
     """
-    measured = [row for row in outcome.rows if row.exact and row.fast]
-    beside = [row for row in outcome.beside_reference if row.exact and row.fast]
-    panels: list[tuple[Callable[[Any, list[Row], Outcome], None], list[Row]]] = [
-        (_draw_times, [row for row in beside if row.group == SIZES]),
+    measured = [row for row in outcome.rows if row.exact.seconds and row.fast.seconds]
+    beside = [row for row in outcome.beside_reference if row.exact.seconds and row.fast.seconds]
+    panels: list[tuple[Callable[[Any, list[DensityResult], Outcome], None], list[DensityResult]]] = [
+        (_draw_times, [row for row in beside if row.group == BY_SIZE]),
         (_draw_kernels, _kernels(beside)),
-        (draw_errors, by_error(measured)),
-        (draw_bandwidths, by_bandwidth(measured)),
+        (_draw_errors, _by_error(measured)),
+        (_draw_bandwidths, _by_bandwidth(measured)),
     ]
     panels = [panel for panel in panels if len(panel[1]) >= _FEW]
     if not panels or panels[0][0] not in (_draw_times, _draw_kernels):
@@ -60,17 +57,12 @@ def draw(outcome: Outcome, file: Path) -> None:
     for axis in axes[len(panels) :]:
         axis.remove()
     for axis, (panel, rows) in zip(axes, panels, strict=False):
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.set_axisbelow(True)
+        style.plain(axis)
         panel(axis, rows, outcome)
     figure.suptitle(f"kdexent {outcome.machine.kdexent}: loss and gradient of a weighted KDE", fontsize=13)
     caption = "\n".join(wrap(_caption(outcome), int(17 * figure.get_figwidth())))
-    figure.supxlabel(caption, fontsize=7.5, color=GREY)
-    figure.savefig(file, dpi=150, format="png")
-
-
-def _threads(outcome: Outcome) -> str:
-    return "1 thread" if outcome.threads == 1 else f"{outcome.threads} threads"
+    figure.supxlabel(caption, fontsize=7.5, color=style.GREY)
+    style.save(figure, file, "png")
 
 
 def _caption(outcome: Outcome) -> str:
@@ -78,18 +70,18 @@ def _caption(outcome: Outcome) -> str:
     commit = f" ({machine.git_commit})" if machine.git_commit else ""
     busy = f" {outcome.busy}" if outcome.busy else ""
     return (
-        f"{machine.cpu} ({machine.cpu_target}), {_threads(outcome)}; {machine.os}; Python {machine.python}, "
+        f"{machine.cpu} ({machine.cpu_target}), {outcome.on_threads}; {machine.os}; Python {machine.python}, "
         f"NumPy {machine.numpy}, Numba {machine.numba}, kdexent {machine.kdexent}{commit}; "
         f"{machine.utc[:10]}. "
         f"{outcome.verdict}. Every time is a median; compiling is not counted.{busy}"
     )
 
 
-def _draw_times(axis: Any, rows: list[Row], outcome: Outcome) -> None:
+def _draw_times(axis: Any, rows: list[DensityResult], outcome: Outcome) -> None:
     kinds = [
-        ("NumPy reference", VERMILION, [row.exact_time for row in rows]),
-        ("fast, 1 thread", SKY, [row.one_thread_time for row in rows]),
-        (f"fast, {outcome.threads} threads", BLUE, [row.fast_time for row in rows]),
+        ("NumPy reference", style.VERMILION, [row.exact.median for row in rows]),
+        ("fast, 1 thread", style.SKY, [row.one_thread.median for row in rows]),
+        (f"fast, {outcome.on_threads}", style.BLUE, [row.fast.median for row in rows]),
     ]
     if outcome.threads == 1:
         del kinds[2]
@@ -108,93 +100,70 @@ def _draw_times(axis: Any, rows: list[Row], outcome: Outcome) -> None:
             axis.plot(pairs, taken, color=colour, marker=markers.get(number, "."), ms=5, lw=1.4)
         # The labels of two lines that end close to each other go apart.
         place = "center" if label == kinds[0][0] else "bottom" if label == slower else "top"
-        label_end(axis, (rows[largest].case.pairs, times[largest]), label, colour, place)
+        style.label_end(axis, (rows[largest].case.pairs, times[largest]), label, colour, place)
 
     span = np.array([min(row.case.pairs for row in rows), max(row.case.pairs for row in rows)])
     limit = 2 * span / outcome.limits.multiply_adds
-    axis.plot(span, limit, color=GREY, lw=1, ls="--")
+    axis.plot(span, limit, color=style.GREY, lw=1, ls="--")
     middle = float(np.sqrt(span.prod()))
-    axis.annotate(
-        "limit of direct:\n2 multiply-adds per pair",
-        (middle, 2 * middle / outcome.limits.multiply_adds),
-        xytext=(10, -4),
-        textcoords="offset points",
-        va="top",
-        fontsize=9,
-        color=GREY,
-        fontweight="bold",
-    )
+    below = middle, 2 * middle / outcome.limits.multiply_adds
+    words = "limit of direct:\n2 multiply-adds per pair"
+    style.write(axis, words, below, (10, -4), style.GREY, bold=True, va="top")
     handles = [
-        Line2D(
-            [],
-            [],
-            color=GREY,
-            ls="",
-            marker=markers.get(number, "."),
-            ms=5,
-            label=f"N = {numbers.count(number)}",
-        )
-        for number in points
+        Line2D([], [], color=style.GREY, ls="", ms=5, marker=markers.get(number, ".")) for number in points
     ]
-    axis.legend(handles=handles, frameon=False, fontsize=9, loc="upper left")
-    times_up(axis)
+    names = [f"N = {number:,}" for number in points]
+    axis.legend(handles, names, frameon=False, fontsize=9, loc="upper left")
+    style.times_up(axis)
     axis.set(xscale="log", xlabel="pairs N × M of points and bins", ylabel="time of one call")
     axis.set_xlim(span[0] / 1.6, span[1] * (span[1] / span[0]) ** 0.36)
     axis.set_title("Gaussian kernel on the line, float64", fontsize=11, loc="left")
 
 
-def _kernels(rows: list[Row]) -> list[Row]:
+def _kernels(rows: list[DensityResult]) -> list[DensityResult]:
     """Return the rows of single kernels at the one problem size that most kernels were measured at."""
-    sizes: dict[tuple[int, int], list[Row]] = {}
+    sizes: dict[tuple[int, int], list[DensityResult]] = {}
     for row in rows:
-        if row.group in {SIZES, LINE, CIRCLE}:
+        if row.group in {BY_SIZE, ON_LINE, ON_CIRCLE}:
             sizes.setdefault((row.case.points, row.case.bins), []).append(row)
     return max(sizes.values(), key=len, default=[])
 
 
-def _kernel(row: Row) -> str:
-    return str(row.options.get("kernel", "gaussian")).replace("_", " ")
+def _kernel(row: DensityResult) -> str:
+    return str(row.options["kernel"]).replace("_", " ")
 
 
-def _draw_kernels(axis: Any, rows: list[Row], outcome: Outcome) -> None:
+def _draw_kernels(axis: Any, rows: list[DensityResult], outcome: Outcome) -> None:
     fastest: dict[str, float] = {}
     for row in rows:
         fastest[_kernel(row)] = max(row.speed_up, fastest.get(_kernel(row), 0.0))
     names = sorted(fastest, key=lambda name: -fastest[name])
     for row in rows:
         both = sum(_kernel(other) == _kernel(row) for other in rows) > 1
-        shift = (0.2 if row.group == CIRCLE else -0.2) if both else 0.0
+        shift = (0.2 if row.group == ON_CIRCLE else -0.2) if both else 0.0
         _bar(axis, row, names.index(_kernel(row)) + shift, 0.37)
     _finish_bars(axis, names, rows, outcome)
-    case = rows[0].case
-    size = f"N = {numbers.count(case.points)}, M = {numbers.count(case.bins)}"
+    size = rows[0].case.title.split(", ", 1)[1]
     axis.set_title(f"Speed-up of each kernel, {size}", fontsize=11, loc="left")
 
 
-def _draw_cases(axis: Any, rows: list[Row], outcome: Outcome) -> None:
+def _draw_cases(axis: Any, rows: list[DensityResult], outcome: Outcome) -> None:
     for place, row in enumerate(rows):
         _bar(axis, row, place, 0.6)
-    names = [numbers.problem(row.case).replace(", ", "\n", 1) for row in rows]
+    names = [row.case.title.replace(", ", "\n", 1) for row in rows]
     _finish_bars(axis, names, rows, outcome)
     axis.set_title("Speed-up of each case", fontsize=11, loc="left")
 
 
-def _bar(axis: Any, row: Row, place: float, height: float) -> None:
+def _bar(axis: Any, row: DensityResult, place: float, height: float) -> None:
     axis.barh(place, row.speed_up, height, color=_PLACES["period" in row.options][1])
     error = numbers.error(row.agreement.gradient_error) if row.agreement else "-"
-    axis.annotate(
-        f"{numbers.ratio(row.speed_up)}  ({error})",
-        (row.speed_up, place),
-        xytext=(4, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=8,
-        color=VERMILION if row.problem else "#333333",
-        fontweight="bold" if row.problem else "normal",
-    )
+    colour, failed = style.VERMILION if row.problem else "#333333", row.problem is not None
+    text = f"{numbers.ratio(row.speed_up)}  ({error})"
+    style.write(axis, text, (row.speed_up, place), (4, 0), colour, 8, failed, va="center")
 
 
-def _finish_bars(axis: Any, names: list[str], rows: list[Row], outcome: Outcome) -> None:
+def _finish_bars(axis: Any, names: list[str], rows: list[DensityResult], outcome: Outcome) -> None:
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.45, -0.55)
     # Room for the figures behind the longest bar.
@@ -204,16 +173,87 @@ def _finish_bars(axis: Any, names: list[str], rows: list[Row], outcome: Outcome)
     axis.set_xlim(1, max(10.0, fastest) ** 1.45)
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.tick_params(axis="y", length=0)
-    axis.grid(axis="x", color=FAINT, lw=0.8)
-    exact = "the NumPy reference" if not rows or rows[0].comparison.exact == "reference" else "direct"
-    axis.set_xlabel(f"times as fast as {exact}, {_threads(outcome)} (gradient error in brackets)")
-    axis.legend(
-        handles=[
-            Line2D([], [], color=colour, lw=6, label=label)
-            for periodic, (label, colour) in _PLACES.items()
-            if any(("period" in row.options) == periodic for row in rows)
-        ],
-        frameon=False,
-        fontsize=9,
-        loc="lower right",
+    axis.grid(axis="x", color=style.FAINT, lw=0.8)
+    exact = "the NumPy reference" if not rows or rows[0].entry.exact == "reference" else "direct"
+    axis.set_xlabel(f"times as fast as {exact}, {outcome.on_threads} (gradient error in brackets)")
+    places = [_PLACES[periodic] for periodic in sorted({"period" in row.options for row in rows})]
+    handles = [Line2D([], [], color=colour, lw=6) for _, colour in places]
+    axis.legend(handles, [label for label, _ in places], frameon=False, fontsize=9, loc="lower right")
+
+
+def _by_error(rows: list[DensityResult]) -> list[DensityResult]:
+    """Return the rows of the case that most methods were measured on, the largest of such."""
+    cases: dict[int, list[DensityResult]] = {}
+    for row in rows:
+        if row.group == BY_METHOD and row.agreement is not None:
+            cases.setdefault(id(row.entry), []).append(row)
+    return max(cases.values(), key=lambda those: (len(those), those[0].case.pairs), default=[])
+
+
+def _draw_errors(axis: Any, rows: list[DensityResult], outcome: Outcome) -> None:
+    """Draw the time of each method and order against its error."""
+    styles = {**style.METHODS, STEP.name: (style.BLUE, "D")}
+    for name, (colour, marker) in styles.items():
+        those = [row for row in rows if (STEP.name if row.way.planned else row.way.method) == name]
+        at = sorted((_error(row), row.fast.median) for row in those)
+        if at:
+            size = style.size_of(marker)
+            axis.plot(*zip(*at, strict=True), color=colour, marker=marker, ms=size, lw=1.2, ls=":")
+    errors, times = [_error(row) for row in rows], [row.fast.median for row in rows]
+    style.times_up(axis)
+    axis.set(xscale="log", xlabel="gradient error", ylabel="time of one call")
+    axis.set_xlim(min(errors) / 10, max(errors) * 30)
+    axis.set_ylim(min(times) / 1.7, max(times) * 1.7)
+    for row in rows:
+        if row.way.order is not None:
+            colour, place = styles[row.way.method][0], (_error(row), row.fast.median)
+            colour = style.VERMILION if row.problem else colour
+            style.write(axis, f"order {row.way.order}", place, (0, 8), colour, 8, ha="center")
+    handles = [
+        Line2D([], [], color=colour, marker=marker, ms=style.size_of(marker), ls="")
+        for colour, marker in styles.values()
+    ]
+    axis.legend(handles, styles, frameon=False, fontsize=9, loc="upper right")
+    axis.set_title(f"Methods: {rows[0].case.title}", fontsize=11, loc="left")
+
+
+def _error(row: DensityResult) -> float:
+    return max(row.agreement.gradient_error, _LEAST) if row.agreement else _LEAST
+
+
+def _by_bandwidth(rows: list[DensityResult]) -> list[DensityResult]:
+    """Return the rows that differ in the bandwidth alone, if these are enough for a line."""
+    found = [row for row in rows if row.group == BY_BANDWIDTH and row.agreement is not None]
+    return found if sum(row.way == AUTO for row in found) >= _FEW else []
+
+
+def _draw_bandwidths(axis: Any, rows: list[DensityResult], outcome: Outcome) -> None:
+    """Draw the time per point against the bandwidth."""
+    points = rows[0].case.points
+    kinds = (
+        ("direct", style.GREY, "center", AUTO, "exact"),
+        ("auto", style.BLUE, "top", AUTO, "fast"),
+        (STEP.name, style.SKY, "top", STEP, "fast"),
     )
+    for name, colour, place, way, time in kinds:
+        line = sorted(
+            (row.options["bandwidth"], getattr(row, time).median / points) for row in rows if row.way == way
+        )
+        if line:
+            axis.plot(*zip(*line, strict=True), color=colour, marker="o", ms=5, lw=1.4)
+            style.label_end(axis, line[-1], name, colour, place)
+    style.times_up(axis)
+    bandwidths = [row.options["bandwidth"] for row in rows]
+    axis.set(xscale="log", xlabel="bandwidth h", ylabel="time per point (gradient error of auto in brackets)")
+    axis.set_xlim(min(bandwidths) / 4, max(bandwidths) * 60)
+    taken = [row for row in rows if row.way == AUTO]
+    for row in taken:
+        _above(axis, row, max(each.fast.median for each in taken) / points)
+    size = rows[0].case.title.split(", ", 1)[1]
+    axis.set_title(f"Gaussian kernel on the line, {size}", fontsize=11, loc="left")
+
+
+def _above(axis: Any, row: DensityResult, height: float) -> None:
+    """Write the method that auto took, and its gradient error, above the point, at one height for all."""
+    text, place = f"{row.taken.method}\n({numbers.error(_error(row))})", (row.options["bandwidth"], height)
+    style.write(axis, text, place, (0, 12), style.VERMILION if row.problem else style.BLUE, 8, ha="center")

@@ -9,25 +9,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...measure import numbers
-from ...measure.alternation import Effort, Row
-from ...measure.cases import AUTO
+from ...measure import cases as density_cases
+from ...measure import classifier_cases, numbers
+from ...measure.cases import AUTO, BY_METHOD
 from ...measure.classifier_cases import CLASSIFIERS
-from ...measure.classifiers import ClassifierRow
+from ...measure.classifiers import ClassifierResult
+from ...measure.comparisons import DensityResult
 from ...measure.errors import Agreement
 from ...measure.limits import Limits
 from ...measure.machine import Machine
-from .groups import METHODS
+from ...measure.timing import Effort
 
-__all__ = ["SHARE", "Outcome", "as_json"]
-
-SHARE = (
-    "the least conceivable time over that taken: for direct that of 2 fused multiply-adds per pair, one "
-    "for its kernel value in each of the two passes, at the peak rate; for other methods that of reading "
-    "x and z and writing the gradient, at the rate of copying"
-)
-
-
+ERRORS = ("loss_error", "gradient_error")
 _FAIR_GAIN = 0.7  # of as many times the peak of one thread
 
 
@@ -40,15 +33,15 @@ class Outcome(NamedTuple):
     effort: Effort
     machine: Machine
     limits: Limits
-    rows: list[Row]
-    classifiers: list[ClassifierRow]
+    rows: list[DensityResult]
+    classifiers: list[ClassifierResult]
 
     @property
-    def results(self) -> list[Row | ClassifierRow]:
+    def results(self) -> list[DensityResult | ClassifierResult]:
         return [*self.rows, *self.classifiers]
 
     @property
-    def failures(self) -> list[Row | ClassifierRow]:
+    def failures(self) -> list[DensityResult | ClassifierResult]:
         return [row for row in self.results if row.problem is not None]
 
     @property
@@ -63,19 +56,23 @@ class Outcome(NamedTuple):
         )
 
     @property
+    def on_threads(self) -> str:
+        return "1 thread" if self.threads == 1 else f"{self.threads} threads"
+
+    @property
     def first_calls(self) -> float:
-        exact = {id(row.comparison): row.exact_first_call for row in self.rows}
+        exact = {id(row.entry): row.exact_first_call for row in self.rows}
         return float(np.nansum([row.first_call for row in self.results])) + sum(exact.values())
 
     @property
     def cases(self) -> int:
-        return len({id(row.comparison) for row in self.rows}) + len(self.classifiers)
+        return len({id(row.entry) for row in self.rows}) + len(self.classifiers)
 
     @property
-    def beside_reference(self) -> list[Row]:
+    def beside_reference(self) -> list[DensityResult]:
         """The rows of the default method that are measured beside the reference, each case once."""
-        exact = (row for row in self.rows if row.comparison.exact == "reference")
-        return [row for row in exact if row.way == AUTO and row.group != METHODS]
+        exact = (row for row in self.rows if row.entry.exact == "reference")
+        return [row for row in exact if row.way == AUTO and row.group != BY_METHOD]
 
     @property
     def verdict(self) -> str:
@@ -96,77 +93,75 @@ class Outcome(NamedTuple):
         return agree
 
 
-def _errors(
-    found: Agreement | None, there: Sequence[str] = ("loss_error", "gradient_error")
-) -> dict[str, Any]:
-    """Return the errors that there are."""
-    errors = dict.fromkeys(("loss_error", "gradient_error"))
-    return errors if found is None else errors | {name: getattr(found, name) for name in there}
-
-
-def _classifier(row: ClassifierRow) -> dict[str, Any]:
-    case, found = row.case, row.agreement
+def _measured(row: DensityResult | ClassifierResult) -> dict[str, Any]:
+    """Return what is said of any case."""
+    found = row.agreement
     return {
-        "name": case.name,
+        "name": row.entry.name,
         "group": row.group,
-        "function": case.function.__name__,
-        "shape": case.shape,
-        "exact_s": row.exact_time,
-        "fast_s": row.fast_time,
+        "exact_s": row.exact.median,
+        "fast_s": row.fast.median,
         "speed_up": row.speed_up,
-        "ns_per_entry": row.ns_per_entry,
-        **_errors(found, case.errors),
         "allowed": found.tolerance._asdict() if found else None,
         "agrees": row.problem is None,
         "problem": row.problem,
         "first_call_s": row.first_call,
-        "timings_s": {"exact": row.exact, "fast": row.fast},
-        "calls_per_timing": {"fast": row.fast_calls},
+    }
+
+
+def _errors(found: Agreement | None, there: Sequence[str] = ERRORS) -> dict[str, Any]:
+    """Return the errors that there are."""
+    return {name: getattr(found, name) if found and name in there else None for name in ERRORS}
+
+
+def _classifier(row: ClassifierResult) -> dict[str, Any]:
+    case = row.case
+    return {
+        **_measured(row),
+        "function": case.function,
+        "shape": case.shape,
+        "ns_per_entry": row.ns_per_entry,
+        **_errors(row.agreement, case.errors),
+        "timings_s": {"exact": row.exact.seconds, "fast": row.fast.seconds},
+        "calls_per_timing": {"fast": row.fast.calls},
         "peers": [
             {
                 "name": peer.name,
-                "s": peer.time,
-                "over_fast": peer.time / row.fast_time,
+                "s": peer.timings.median,
+                "over_fast": peer.timings.median / row.fast.median,
                 **_errors(peer.agreement, case.errors),
                 "left_out": peer.left_out,
-                "timings_s": peer.timings,
+                "timings_s": peer.timings.seconds,
             }
             for peer in row.peers
         ],
     }
 
 
-def _row(row: Row, limits: Limits) -> dict[str, Any]:
-    found, case = row.agreement, row.case
+def _density(row: DensityResult, limits: Limits) -> dict[str, Any]:
+    case, taken = row.case, row.taken
     return {
-        "name": case.name,
-        "group": row.group,
+        **_measured(row),
         "way": row.way.name,
-        "method": row.taken.method,
-        "order": row.taken.order,
+        **taken._asdict(),
         "dtype": row.dtype,
         "rows": case.rows,
         "points": case.points,
         "bins": case.bins,
         "pairs": case.pairs,
         "options": row.options,
-        "exact": row.comparison.exact,
-        "exact_s": row.exact_time,
-        "fast_s": row.fast_time,
-        "one_thread_s": row.one_thread_time,
-        "speed_up": row.speed_up,
+        "exact": row.entry.exact,
+        "one_thread_s": row.one_thread.median,
         "ns_per_pair": row.ns_per_pair,
         "ns_per_point": row.ns_per_point,
         "share_of_limit": row.share(limits),
-        **_errors(found),
-        "allowed": found.tolerance._asdict() if found else None,
-        "agrees": row.problem is None,
-        "problem": row.problem,
-        "workspace_bytes": row.taken.workspace_bytes,
-        "stored_bytes": row.taken.stored_bytes,
-        "first_call_s": row.first_call,
-        "timings_s": {"exact": row.exact, "fast": row.fast, "one_thread": row.one_thread},
-        "calls_per_timing": {"fast": row.fast_calls, "one_thread": row.one_thread_calls},
+        **_errors(row.agreement),
+        "timings_s": {
+            "exact": row.exact.seconds,
+            "fast": row.fast.seconds,
+            "one_thread": row.one_thread.seconds,
+        },
+        "calls_per_timing": {"fast": row.fast.calls, "one_thread": row.one_thread.calls},
     }
 
 
@@ -188,6 +183,7 @@ def as_json(outcome: Outcome) -> str:
         "verdict": outcome.verdict,
         "agrees": not outcome.failures,
         "suite": outcome.suite,
+        "versions": {"cases": density_cases.VERSION, "classifiers": classifier_cases.VERSION},
         "filter": outcome.filter,
         "threads": outcome.threads,
         "repeat": outcome.effort.repeat,
@@ -203,16 +199,18 @@ def as_json(outcome: Outcome) -> str:
             "seen to agree with the reference on the first points; errors of direct itself are those",
             "exact_s, fast_s, one_thread_s": "medians of timings_s, in seconds per call",
             "first_call_s": "the call that compiles, or loads from the disk cache",
-            "share_of_limit": SHARE,
+            "share_of_limit": "the least conceivable time over that taken: for direct that of 2 fused "
+            "multiply-adds per pair, one for its kernel value in each of the two passes, at the peak rate; "
+            "for other methods that of reading x and z and writing the gradient, at the rate of copying",
             "allowed": "what rtol = 1e-9 or a method's documented error, rounding included, allow",
             "copy_bytes_per_s": "bytes read plus bytes written",
-            "loss_error": "largest abs(L - L0) / max(1, abs(L0)) of all rows",
-            "gradient_error": "largest abs(g - g0) of all rows over the largest abs(g0); of softmax, of its "
+            "loss_error": "abs(L - L0) / max(1, abs(L0)) of the worst row",
+            "gradient_error": "max abs(g - g0) / max abs(g0) of the worst row; of softmax, of its "
             "probabilities",
             "over_fast": "a peer's time over fast_s",
         },
         "first_call_total_s": outcome.first_calls,
-        "cases": [_row(row, outcome.limits) for row in outcome.rows],
+        "cases": [_density(row, outcome.limits) for row in outcome.rows],
         "classifiers": [_classifier(row) for row in outcome.classifiers],
     }
     return json.dumps(_plain(document), indent=2, allow_nan=False)

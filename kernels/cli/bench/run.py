@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from ...measure import numbers
-from ...measure.alternation import FULL, QUICK, Row, measure
+from ...measure import cases as density_cases
+from ...measure import classifier_cases, numbers
 from ...measure.cases import Comparison
-from ...measure.classifiers import ClassifierRow, measure_classifier
+from ...measure.classifiers import ClassifierResult, measure_classifier
+from ...measure.comparisons import DensityResult, measure
 from ...measure.limits import measure_limits
 from ...measure.machine import describe
+from ...measure.results import Entry
+from ...measure.timing import FULL, QUICK
 from ...runtime.pool import thread_count
-from ..streams import NOT_WRITTEN, complain
-from ..terminal import console
-from .groups import Entry, everything, selected
+from ..streams import NOT_WRITTEN, Refused, complain, make_folders, write_files
+from ..terminal import console, progress_bar
 from .record import Outcome, as_json
 from .table import show, show_cases
-
-__all__ = ["Settings", "bench", "list_cases"]
 
 _STDOUT = Path("-")
 
@@ -39,81 +38,59 @@ class Settings(NamedTuple):
     plot: Path | None
 
 
-def _no_case(text: str) -> int:
-    return complain(f"no case has {text!r} in its name or group; see kdexent bench --list")
-
-
-def list_cases(quick: bool, text: str) -> int:
-    """Print the cases that `bench` would measure; return the exit status."""
-    found = selected(everything(quick), text)
+def _selected(settings: Settings) -> list[Entry]:
+    """Return the cases that have the filter's text in their name or group."""
+    text = settings.filter.casefold()
+    cases: list[Entry] = [*density_cases.suite(settings.quick), *classifier_cases.suite(settings.quick)]
+    found = [each for each in cases if text in f"{each.name}\n{each.group}".casefold()]
     if not found:
-        return _no_case(text)
-    show_cases(found, console())
+        raise Refused(f"no case has {settings.filter!r} in its name or group; see kdexent bench --list")
+    return found
+
+
+def list_cases(settings: Settings) -> int:
+    """Print the cases that `bench` would measure; return the exit status."""
+    show_cases(_selected(settings), console())
     return 0
-
-
-def _tracked(cases: list[Entry], screen: Console) -> Iterator[Entry]:
-    """Yield the cases, showing which one is next."""
-    labels = [numbers.problem(each.case) if isinstance(each, Comparison) else each.title for each in cases]
-    if not screen.is_terminal:
-        for number, (case, label) in enumerate(zip(cases, labels, strict=True), 1):
-            screen.print(f"[{number}/{len(cases)}] {label}", markup=False)
-            yield case
-        return
-    columns = (BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    # Drawn between cases only: a thread that redraws would compete with what is timed.
-    with Progress(*columns, console=screen, transient=True, auto_refresh=False) as progress:
-        task = progress.add_task("", total=len(cases))
-        for case, label in zip(cases, labels, strict=True):
-            progress.update(task, description=label, refresh=True)
-            yield case
-            progress.advance(task)
 
 
 def _write(outcome: Outcome, json: Path, plot: Path | None) -> str | None:
     """Write the files that were asked for; return why one could not be written."""
-    failures = []
+    files: list[tuple[Path, Callable[[Path], object]]] = []
     if json != _STDOUT:
-        try:
-            json.write_text(as_json(outcome) + "\n", encoding="utf-8")
-        except OSError as error:
-            failures.append(f"{json}: {error.strerror or error}")
+        files.append((json, lambda path: path.write_text(as_json(outcome) + "\n", encoding="utf-8")))
     if plot is not None:
         from .plot import draw  # noqa: PLC0415  # matplotlib is slow to import
 
-        try:
-            draw(outcome, plot)
-        except OSError as error:
-            failures.append(f"{plot}: {error.strerror or error}")
-    return "cannot write " + ", nor ".join(failures) if failures else None
+        files.append((plot, partial(draw, outcome)))
+    return write_files(files)
 
 
 def bench(settings: Settings) -> int:
     """Measure, print, and write what was asked for; return the exit status."""
-    cases = selected(everything(settings.quick), settings.filter)
-    if not cases:
-        return _no_case(settings.filter)
+    cases = _selected(settings)
     # The figures are of densities.
     plot = settings.plot if any(isinstance(case, Comparison) for case in cases) else None
     files = [path for path in (settings.json, plot) if path is not None and path != _STDOUT]
-    try:
-        for path in files:
-            path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        return complain(f"cannot write there: {error}")
-
+    make_folders(files)
     screen = console(stderr=settings.json == _STDOUT)
     effort = QUICK if settings.quick else FULL
     if settings.repeat is not None:
         effort = effort._replace(repeat=settings.repeat)
     threads = thread_count(settings.threads)
     machine, limits = describe(), measure_limits(threads)
-    rows, classifiers = list[Row](), list[ClassifierRow]()
-    for case in _tracked(cases, console(stderr=True)):
-        if isinstance(case, Comparison):
-            rows += measure(case, threads, effort)
-        else:
-            classifiers.append(measure_classifier(case, threads, effort))
+    rows, classifiers = list[DensityResult](), list[ClassifierResult]()
+    progress = console(stderr=True)
+    with progress_bar(progress) as report:
+        for number, case in enumerate(cases):
+            if report is not None:
+                report(number, len(cases), case.title)
+            else:
+                progress.print(f"[{number + 1}/{len(cases)}] {case.title}", markup=False)
+            if isinstance(case, Comparison):
+                rows += measure(case, threads, effort)
+            else:
+                classifiers.append(measure_classifier(case, threads, effort))
     outcome = Outcome(
         suite="quick" if settings.quick else "full",
         filter=settings.filter,
