@@ -5,6 +5,7 @@ S = softmax(z),  q_m = sum_j S_j K_h(c_m - x_j),  L = -sum_m p_m log q_m
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -118,7 +119,7 @@ def loss(
     request = check_method(method, order, rtol)
     threads = thread_count(n_threads)
     problem = loss_problem(x, z, a, b, bandwidth, kernel, bins, rule, target, period)
-    return loss_of(problem, x, z, request, threads)
+    return loss_of(problem, request, threads)
 
 
 @no_float_errors
@@ -189,7 +190,7 @@ def loss_and_grad(
     request = check_method(method, order, rtol)
     threads = thread_count(n_threads)
     problem = loss_problem(x, z, a, b, bandwidth, kernel, bins, rule, target, period)
-    return loss_and_grad_of(problem, x, z, request, threads, wrt, out)
+    return loss_and_grad_of(problem, request, threads, wrt, out)
 
 
 @no_float_errors
@@ -238,42 +239,28 @@ def log_density(
     request = check_method(method, order, rtol)
     threads = thread_count(n_threads)
     problem = density_problem(x, z, points, bandwidth, kernel, period)
-    return density_of(problem, x, z, request, threads)
+    return density_of(problem, request, threads)
 
 
-def loss_of(
-    problem: Problem,
-    x: ArrayLike,
-    z: ArrayLike,
-    request: Request,
-    threads: int,
-    prepared: Prepared | None = None,
-) -> Any:
-    """Return the loss of a checked problem, whose x and z are those that the caller gave."""
-    return _shaped(_evaluated(problem, x, z, request, None, threads, prepared), problem)
+def loss_of(problem: Problem, request: Request, threads: int, prepared: Prepared | None = None) -> Any:
+    """Return the loss of a checked problem."""
+    losses = _look_at_data(problem, lambda: evaluate(problem, request, None, threads, prepared))
+    return _shaped(losses, problem)
 
 
 def loss_and_grad_of(
     problem: Problem,
-    x: ArrayLike,
-    z: ArrayLike,
     request: Request,
     threads: int,
     wrt: str | tuple[str, ...],
     out: Any,
     prepared: Prepared | None = None,
 ) -> tuple[Any, Any]:
-    """Return the loss and gradients of a checked problem, whose x and z are those that the caller gave."""
+    """Return the loss and gradients of a checked problem."""
     names = check_wrt(wrt)
-    if out is None and wrt == "z":
-        by_z = _new((problem.rows, problem.points), problem.dtype)
-        losses = _evaluated(problem, x, z, request, {"z": by_z}, threads, prepared)
-        return _shaped(losses, problem), by_z.reshape((*problem.shape, problem.points)) if len(
-            problem.shape
-        ) != 1 else by_z
     given = _outputs(out, names, isinstance(wrt, str), problem)
     arrays = {name: _flat_output(array, problem, out is None) for name, array in given.items()}
-    losses = _evaluated(problem, x, z, request, arrays, threads, prepared)
+    losses = _look_at_data(problem, lambda: evaluate(problem, request, arrays, threads, prepared))
     for name, array in arrays.items():
         if not np.may_share_memory(array, given[name]):
             given[name][...] = array.reshape(given[name].shape)
@@ -281,51 +268,22 @@ def loss_and_grad_of(
     return _shaped(losses, problem), results[0] if isinstance(wrt, str) else results
 
 
-def density_of(
-    problem: Problem,
-    x: ArrayLike,
-    z: ArrayLike,
-    request: Request,
-    threads: int,
-    prepared: Prepared | None = None,
-) -> Any:
-    """Return log q of a checked problem, whose x and z are those that the caller gave."""
-    _look_if_no_row_does(problem, x, z)
-    try:
-        log_q = evaluate_density(problem, request, threads, prepared)
-    except BadData:
-        raise _data_error(x, z) from None
+def density_of(problem: Problem, request: Request, threads: int, prepared: Prepared | None = None) -> Any:
+    """Return log q of a checked problem."""
+    log_q = _look_at_data(problem, lambda: evaluate_density(problem, request, threads, prepared))
     return _shaped(log_q, problem)
 
 
-def _evaluated(
-    problem: Problem,
-    x: ArrayLike,
-    z: ArrayLike,
-    request: Request,
-    gradients: dict[str, NDArray[Any]] | None,
-    threads: int,
-    prepared: Prepared | None,
-) -> NDArray[np.float64]:
-    _look_if_no_row_does(problem, x, z)
+def _look_at_data(problem: Problem, work: Callable[[], NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return work(), whose passes over rows find bad data; raise what names it."""
+    if problem.rows == 0:  # no pass over rows does
+        checks.require_data(*problem.data)
     try:
-        return evaluate(problem, request, gradients, threads, prepared)
+        return work()
     except BadData:
-        raise _data_error(x, z) from None
-
-
-def _look_if_no_row_does(problem: Problem, x: ArrayLike, z: ArrayLike) -> None:
-    """Raise for bad data of a call without rows, in which no pass over rows finds it."""
-    if problem.rows == 0:
-        checks.require_data(checks.real_array("x", x), checks.logits_array("z", z))
-
-
-def _data_error(x: ArrayLike, z: ArrayLike) -> Exception:
-    try:
-        checks.require_data(checks.real_array("x", x), checks.logits_array("z", z))
-    except ValueError as error:
-        return error
-    return RuntimeError("x or z changed during the call")
+        pass
+    checks.require_data(*problem.data)
+    raise RuntimeError("x or z changed during the call")
 
 
 def _outputs(out: Any, names: tuple[str, ...], alone: bool, problem: Problem) -> dict[str, NDArray[Any]]:

@@ -160,7 +160,7 @@ class Plan:
     @no_float_errors
     def loss(self, z: ArrayLike) -> Any:
         """Return the cross-entropy for logits of shape (..., N); see `kdexent.loss`."""
-        return loss_of(self._problem(z), self._x, z, self._request, self._threads, self._prepared)
+        return loss_of(self._problem(z), self._request, self._threads, self._prepared)
 
     @no_float_errors
     def loss_and_grad(
@@ -168,12 +168,12 @@ class Plan:
     ) -> tuple[Any, Any]:
         """Return the loss and its gradients for logits of shape (..., N); see `kdexent.loss_and_grad`."""
         problem = self._problem(z)
-        return loss_and_grad_of(problem, self._x, z, self._request, self._threads, wrt, out, self._prepared)
+        return loss_and_grad_of(problem, self._request, self._threads, wrt, out, self._prepared)
 
     @no_float_errors
     def log_density(self, z: ArrayLike) -> NDArray[Any]:
         """Return log q at the bin centers, shape (..., M), for logits of shape (..., N)."""
-        return density_of(self._problem(z), self._x, z, self._request, self._threads, self._prepared)
+        return density_of(self._problem(z), self._request, self._threads, self._prepared)
 
     def _problem(self, z: ArrayLike) -> Any:
         logits = checks.logits_array("z", z)

@@ -68,6 +68,7 @@ class Problem:
     centers: Rows  # (S, M)
     masses: Rows  # (S, M)
     equal_bins: bool
+    data: tuple[NDArray[Any], NDArray[Any]]  # x and z in the shapes that they were given in, for messages
     # What all but the data were made of, where they serve one row and are worth keeping things for.
     frame: tuple[Any, ...] | None = None
 
@@ -195,8 +196,8 @@ def loss_problem(
     return in_frame(x, z, make_frame(a, b, bandwidth, kernel, bins, rule, target, period))
 
 
-def in_frame(x: NDArray[Any], z: NDArray[Any], frame: Frame) -> Problem:
-    """Return the problem of checked data and the arguments beside them."""
+def in_frame(x: NDArray[Any], z: NDArray[Any], frame: Frame, given_x: NDArray[Any] | None = None) -> Problem:
+    """Return the problem of checked data and the arguments beside them; `given_x` is what x was made of."""
     shapes = {"x": x.shape[:-1], "z": z.shape[:-1], **frame.shapes}
     shape = checks.broadcast_rows(shapes) if any(shapes.values()) else ()
     rows = math.prod(shape)
@@ -216,6 +217,7 @@ def in_frame(x: NDArray[Any], z: NDArray[Any], frame: Frame) -> Problem:
         frame.centers if isinstance(frame.centers, Rows) else _spread(frame.centers, shape, 1),
         frame.masses if isinstance(frame.masses, Rows) else _spread(frame.masses, shape, 1),
         frame.equal_bins,
+        (x if given_x is None else given_x, z),
         frame.key,
     )
 
@@ -295,7 +297,7 @@ def density_problem(x: Any, z: Any, points: Any, bandwidth: Any, kernel: Any, pe
         raise ValueError("points must have shape (..., M), got a scalar")
     require_room("points", at.size)
     checks.require("points", at, np.isfinite(at), "must be finite")
-    centers = at.astype(np.float64, copy=False)
+    centers, given = at.astype(np.float64, copy=False), x
     if period is not None:
         if x.dtype == FLOAT64 and np.abs(centers).max(initial=0.0) > period:
             x = np.fmod(x, period)  # as exactly as the points: they may lie in one turn, many from the first
@@ -303,6 +305,6 @@ def density_problem(x: Any, z: Any, points: Any, bandwidth: Any, kernel: Any, pe
         centers -= period * np.round(centers / period)
     shapes = {"points": at.shape[:-1], "bandwidth": np.shape(h)}
     masses = Rows(np.zeros((1, at.shape[-1])))
-    problem = in_frame(x, z, Frame(kernel, period, np.asarray(h), centers, masses, False, shapes))
+    problem = in_frame(x, z, Frame(kernel, period, np.asarray(h), centers, masses, False, shapes), given)
     require_room("points", problem.bins, problem.rows)
     return problem
