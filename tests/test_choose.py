@@ -10,10 +10,10 @@ from pyarrow import parquet
 from typer.testing import CliRunner
 
 import kdexent
+from kdexent.choosing import bin_counts, recommend, trials
 from kdexent.choosing.candidates import candidates
 from kdexent.choosing.choice import Asked, Choice, Measured
 from kdexent.choosing.quadrature import converged_loss
-from kdexent.choosing.recommend import bin_counts, recommend, trials
 from kdexent.cli.app import app
 from kdexent.cli.defaults import silverman
 from kdexent.measure import timing
