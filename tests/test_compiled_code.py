@@ -7,6 +7,7 @@ from pathlib import Path
 
 import llvmlite.binding
 import pytest
+from tiers import FEW, thorough_but_for
 
 import kdexent
 from kdexent.arguments.arrays import FLOAT64
@@ -69,6 +70,7 @@ def sums_that_depend_on_addresses(code):
                     yield name, block
 
 
+@thorough_but_for(formula=FEW, loop=["forward", "full_adjoint"])
 @x86_with_fma
 @pytest.mark.parametrize(
     ("formula", "loop"),

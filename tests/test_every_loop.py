@@ -6,6 +6,7 @@ NUMBA_DISABLE_JIT=1 and NUMBA_BOUNDSCHECK=1 run these tests in CI; the first mea
 import numpy as np
 import pytest
 from problems import IDS, KERNELS_AND_DOMAINS, Rounding, assert_gradients_agree, assert_losses_agree
+from tiers import thorough_but_for, thorough_but_for_few
 
 import kdexent
 from kdexent import reference
@@ -67,6 +68,7 @@ def skip_windows_of_all_points(kernel, method):
         pytest.skip("the cauchy kernel has no reach: test_tolerance has that its windows are refused")
 
 
+@thorough_but_for_few(order=[None, 2, 12])
 @pytest.mark.parametrize(("method", "order"), WAYS)
 @pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
 def test_every_method(kernel, period, method, order):
@@ -81,6 +83,7 @@ def test_every_method(kernel, period, method, order):
             check(x, z, 1.0, 2.5, method, order, {**options, **GAUSS})
 
 
+@thorough_but_for_few()
 @pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
 def test_batches_and_single_precision(kernel, period):
     for bandwidth in (0.2, 4.0):
@@ -113,6 +116,7 @@ FAR = {
 }
 
 
+@thorough_but_for(kernel=["gaussian", "triweight"])
 @pytest.mark.parametrize("method", ["direct", "cells", "window"])
 @pytest.mark.parametrize("kernel", FAR)
 def test_tails(kernel, method):

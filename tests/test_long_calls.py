@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from problems import random_problem
 from processes import run
+from tiers import thorough
 
 import kdexent
 
@@ -28,6 +29,7 @@ def test_workspace_does_not_grow_with_the_points(points, bins, method, kernel):
     assert peak < (64 * bins * 8 + 400_000 if method == "direct" else 8_000_000)
 
 
+@thorough
 def test_a_hundred_million_points_in_one_call(tmp_path):
     # float32 on disk, read and written where it is.
     out = run(
