@@ -205,6 +205,7 @@ def test_a_call_replaces_entries_of_another_version(warm, tmp_path):
     heals(cache)
 
 
+@thorough
 def test_code_for_another_cpu_is_kept_apart(warm, tmp_path):
     cache = shutil.copytree(warm, tmp_path / "cache")
     generic = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}

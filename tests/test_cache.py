@@ -177,6 +177,7 @@ def test_warmup_leaves_nothing_to_compile(tmp_path):
     assert out == "ok"
 
 
+@thorough
 def test_cached_code_and_new_code_do_not_mix(tmp_path):
     # Two variants of one loop, each compiled in a process of its own, then both loaded by a third.
     code = """

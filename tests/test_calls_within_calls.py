@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from moments import Moments
 from processes import run
+from tiers import thorough_but_for
 
 import kdexent
 from kdexent.runtime import pool
@@ -66,6 +67,7 @@ def two_threads(monkeypatch):
     monkeypatch.setattr(pool, "_most_helpers", lambda: 1)
 
 
+@thorough_but_for(name=["direct", "cells", "plan", "classes"])
 @pytest.mark.parametrize("name", CALLS)
 def test_a_call_at_any_step_of_another(two_threads, name):
     # As a signal's handler makes, at each moment at which Python may run one.

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow
 import pytest
 from pyarrow import parquet
+from tiers import thorough_but_for
 from typer.testing import CliRunner
 
 import kdexent
@@ -63,6 +64,7 @@ CASES = {
 }
 
 
+@thorough_but_for(name=["gaussian", "rows"])
 @pytest.mark.parametrize("name", CASES)
 def test_errors_are_those_against_direct(name):
     options = {"x": X, "z": Z, **PLAIN, **CASES[name]}

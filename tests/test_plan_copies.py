@@ -159,6 +159,7 @@ PROGRAM = """
 """
 
 
+@thorough_but_for(way=["spawn"])
 @pytest.mark.parametrize("way", ["spawn", "joblib", "dask"])
 def test_plans_in_worker_processes(way, tmp_path):
     program = tmp_path / "program.py"

@@ -61,7 +61,7 @@ def test_target_half_in_the_data_and_half_far_outside(kernel, period):
     check(x, z, 3.0, 3.0 + width, bandwidth=0.08, kernel=kernel, bins=33, period=period)
 
 
-@thorough_but_for_few()
+@thorough_but_for_few(dtype=[np.float64])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @ALL
 def test_logits_that_span_thousands(kernel, period, dtype):

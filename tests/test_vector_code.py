@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from problems import random_problem
 from processes import run
+from tiers import thorough_but_for
 
 from kdexent.names import ORDERS
 from kdexent.numerics.arithmetic import log_of_1_and, log_ratio
@@ -206,6 +207,7 @@ MACHINES = {
 }
 
 
+@thorough_but_for(machine=["this"])
 @pytest.mark.parametrize("machine", MACHINES)
 def test_exponentials_are_good_to_the_last_bits(machine, tmp_path):
     settings, needed = MACHINES[machine]
@@ -239,6 +241,7 @@ CERTAIN = """
 """
 
 
+@thorough_but_for(machine=["this"])
 @pytest.mark.parametrize("machine", MACHINES)
 def test_certain_rows_keep_their_digits_on_any_machine(machine, tmp_path):
     settings, needed = MACHINES[machine]
