@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from moments import Moments
 from processes import run
-from tiers import thorough_but_for
+from tiers import thorough, thorough_but_for
 
 import kdexent
 from kdexent.runtime import pool
@@ -200,6 +200,7 @@ def test_calls_from_finalizers(kind):
     assert out == "True []"
 
 
+@thorough
 @pytest.mark.parametrize("cache", ["cold", "warm"])
 def test_handlers_during_a_first_call(cache, tmp_path):
     # While modules are imported, and functions compiled or loaded; handlers need the same and other ones.
@@ -289,6 +290,7 @@ for name, call in CALLS.items():
     assert out == "units True 0\nblocks True 0"
 
 
+@thorough
 @needs_fork
 def test_a_handler_forks_during_a_first_call(tmp_path):
     out = run(
