@@ -9,7 +9,7 @@ import weakref
 import numpy as np
 import pytest
 from processes import run
-from tiers import thorough_but_for
+from tiers import thorough, thorough_but_for
 
 import kdexent
 from kdexent.arguments import kept
@@ -203,6 +203,7 @@ def traced():
     tracemalloc.stop()
 
 
+@thorough
 def test_tables_have_a_largest_size(traced):
     for step in range(5):
         for call in TABLES.values():
