@@ -70,6 +70,7 @@ def test_a_hundred_million_points_in_one_call(tmp_path):
     assert out == "right"
 
 
+@thorough
 def test_memory_does_not_grow_with_the_calls():
     out = run("""
         import gc, resource, sys
