@@ -6,7 +6,7 @@ NUMBA_DISABLE_JIT=1 and NUMBA_BOUNDSCHECK=1 run these tests in CI; the first mea
 import numpy as np
 import pytest
 from problems import IDS, KERNELS_AND_DOMAINS, Rounding, assert_gradients_agree, assert_losses_agree
-from tiers import thorough_but_for, thorough_but_for_few
+from tiers import thorough, thorough_but_for, thorough_but_for_few
 
 import kdexent
 from kdexent import reference
@@ -159,6 +159,7 @@ def test_sorted_and_tied_points(kernel):
     check(x, z, 1.0, 2.5, "cells", 8, {**options, "period": 2.7} | ({"bandwidth": 1.6}), plan=True)
 
 
+@thorough
 def test_log_density():
     x, z = data(7, 30)
     points = np.array([-400.0, 0.1, 1.0, 2.9, 60.0])
