@@ -13,7 +13,13 @@ import pytest
 import kdexent
 
 ROOT = Path(__file__).parents[1]
-MODULES = ["kdexent.choosing", "kdexent.kde", "kdexent.warming", "kdexent.data", "kdexent.reference.kde"]
+MODULES = [
+    "kdexent.choosing.recommend",
+    "kdexent.kde",
+    "kdexent.warming",
+    "kdexent.data",
+    "kdexent.reference.kde",
+]
 PUBLIC = [kdexent.choose, kdexent.loss, kdexent.loss_and_grad, kdexent.log_density, kdexent.warmup]
 
 
