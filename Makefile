@@ -14,18 +14,24 @@ LAUNCH := --launch-method forkserver
 endif
 BIN := $(VENV)/$(SCRIPTS)
 
-.PHONY: bench test loops campaign lowest check asv-quick clean
+.PHONY: bench test test-all loops campaign lowest check asv-quick clean
 
 bench: $(VENV)/bench.done
 	$(BIN)/kdexent bench $(ARGS)
 
+# Some of the tests of every promise, within minutes; tests/README.md says which.
 test: $(VENV)/test.done
+	$(BIN)/python tests/compile_ahead.py
 	$(BIN)/python -m pytest -n auto $(ARGS)
+
+test-all: $(VENV)/test.done
+	$(BIN)/python tests/compile_ahead.py --thorough
+	$(BIN)/python -m pytest -n auto --thorough $(ARGS)
 
 # The compiled loops as plain Python, with the lines that tests reach, and with every index checked.
 loops: $(VENV)/test.done
 	$(BIN)/python tests/coverage_of_loops.py 95
-	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -n auto tests/test_every_loop.py tests/test_tails.py tests/test_inputs.py
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -n auto --thorough tests/test_every_loop.py tests/test_tails.py tests/test_inputs.py
 
 # Random problems with nasty structure against exact answers: SECONDS=3600 for an hour, ARGS="--seed 7" for one of them.
 SECONDS ?= 600
@@ -35,7 +41,7 @@ campaign: $(VENV)/test.done
 # The lowest versions that pyproject.toml claims, of every extra, with what each of them is there for.
 lowest: export NUMBA_CACHE_DIR := $(CURDIR)/$(LOWEST)/cache
 lowest: $(LOWEST)/installed.done
-	$(LOWEST)/$(SCRIPTS)/python -m pytest -n auto $(addprefix tests/test_,$(addsuffix .py,$(SHORT))) $(ARGS)
+	$(LOWEST)/$(SCRIPTS)/python -m pytest -n auto --thorough $(addprefix tests/test_,$(addsuffix .py,$(SHORT))) $(ARGS)
 	$(LOWEST)/$(SCRIPTS)/kdexent bench --quick --json bench-results/lowest.json --plot bench-results/lowest.png
 	$(LOWEST)/$(SCRIPTS)/ruff check .
 	$(LOWEST)/$(SCRIPTS)/asv check --environment existing

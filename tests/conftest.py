@@ -1,12 +1,17 @@
 """Settings that all tests share."""
 
+import ctypes
+import gc
 import os
 import sys
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # The helper modules beside the tests are imported by name.
 sys.path.insert(0, os.path.dirname(__file__))
+
+from tiers import is_thorough
 
 settings.register_profile(
     "kdexent",
@@ -17,3 +22,27 @@ settings.register_profile(
 )
 settings.register_profile("thorough", parent=settings.get_profile("kdexent"), max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "kdexent"))
+
+
+def pytest_addoption(parser):
+    parser.addoption("--thorough", action="store_true", help="run all tests, as make test-all does")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave thorough tests out, unless all are asked for or a test is named by its id."""
+    if config.getoption("thorough") or any("::" in argument for argument in config.args):
+        return
+    left = [item for item in items if is_thorough(item)]
+    items[:] = [item for item in items if not is_thorough(item)]
+    config.hook.pytest_deselected(items=left)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_compiled_gradients_are_left(request):
+    """Give back what JAX's compiled functions took, some ten megabytes each: no other module calls them."""
+    yield
+    if "jax" in vars(request.module):
+        request.module.jax.clear_caches()
+        gc.collect()
+        if sys.platform == "linux":  # what other threads freed is kept otherwise
+            getattr(ctypes.CDLL(None), "malloc_trim", bool)(0)

@@ -25,7 +25,9 @@ def main(least: float) -> int:
         measured.exclude(pattern)
     measured.start()
     # NumPy's numbers warn of what compiled arithmetic does silently.
-    status = pytest.main(["-q", "-W", "ignore::RuntimeWarning", str(HERE / "test_every_loop.py")])
+    status = pytest.main(
+        ["-q", "--thorough", "-W", "ignore::RuntimeWarning", str(HERE / "test_every_loop.py")]
+    )
     measured.stop()
     import kdexent  # noqa: PLC0415  # not before it is measured
 

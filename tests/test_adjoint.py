@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from problems import IDS, KERNELS_AND_DOMAINS, random_problem
 from strategies import WAYS, make_sums
+from tiers import thorough_but_for, thorough_but_for_few
 
 from kdexent.strategies.cells.cell_sums import CellSums
 from kdexent.strategies.cells.sorted_sums import SortedSums
@@ -33,6 +34,7 @@ def from_first(centers):
     return centers.min(), centers - centers.min()
 
 
+@thorough_but_for_few(order=[None])
 @pytest.mark.parametrize(("method", "order"), WAYS)
 @pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
 def test_adjoint_is_the_transpose(kernel, period, method, order):
@@ -45,6 +47,7 @@ def test_adjoint_is_the_transpose(kernel, period, method, order):
                 assert mismatch(*made, seed) <= 1e-13
 
 
+@thorough_but_for(kernel=["gaussian"], period=[None])
 @pytest.mark.parametrize("bandwidth", [0.03, 0.4])
 @pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
 def test_equal_bins_see_what_each_sees_on_its_own(kernel, period, bandwidth):
@@ -62,6 +65,7 @@ def test_equal_bins_see_what_each_sees_on_its_own(kernel, period, bandwidth):
         np.testing.assert_allclose(value, expected, rtol=0, atol=1e-11 * np.abs(expected).max())
 
 
+@thorough_but_for_few()
 @pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
 def test_sorted_points_give_the_sums_of_points_in_any_order(kernel, period):
     x, z = random_problem(3, 5_000, (), period)
@@ -83,6 +87,7 @@ def test_sorted_points_give_the_sums_of_points_in_any_order(kernel, period):
         np.testing.assert_allclose(gradients[1][name], expected, rtol=0, atol=1e-12 * np.abs(expected).max())
 
 
+@thorough_but_for(kernel=["gaussian"], period=[None], bandwidth=[0.4])
 @pytest.mark.parametrize("bandwidth", [0.03, 0.4])
 @pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
 def test_one_compiled_step_gives_what_its_parts_do(kernel, period, bandwidth):

@@ -10,6 +10,7 @@ from problems import (
     assert_losses_agree,
     random_problem,
 )
+from tiers import thorough_but_for, thorough_but_for_few
 
 import kdexent
 from kdexent import reference
@@ -49,8 +50,11 @@ def make(shape, bins, period, dtype, seed):
     return x, z, a, b, rng.uniform(0.9, 1.1, h_rows), options
 
 
-# Every method but the one whose errors are documented instead of promised.
-METHODS = [method for method in kdexent.METHODS if method != "grid"]
+# Every method but the one whose errors are documented instead of promised: those that take all pairs of so
+# few, which a kernel compiles in a second or two, and those that compile more.
+ALL_PAIRS = ("auto", "direct")
+FASTER = tuple(method for method in kdexent.METHODS if method not in ("grid", *ALL_PAIRS))
+METHODS = (*ALL_PAIRS, *FASTER)
 
 
 def applies(method, options):
@@ -88,15 +92,19 @@ def check(x, z, a, b, options, dtype, method="auto"):
         assert_gradients_agree(gradient, *about)
 
 
+@thorough_but_for(methods=[ALL_PAIRS], shape=["rows"], bins=["few bins", "gauss"], dtype=[np.float64])
+@thorough_but_for_few(shape=["row", "grid"], bins=["target", "edges"], dtype=[np.float64])
+@thorough_but_for(kernel=["gaussian"], period=[None], shape=["row"], bins=["many bins"])
+@pytest.mark.parametrize("methods", [ALL_PAIRS, FASTER], ids="-".join)
 @pytest.mark.parametrize("dtype", RTOL, ids=lambda dtype: dtype.__name__)
 @pytest.mark.parametrize("bins", BINS)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
-def test_loss_and_gradients(kernel, period, shape, bins, dtype):
+def test_loss_and_gradients(kernel, period, shape, bins, dtype, methods):
     for seed, bandwidth in enumerate(BANDWIDTHS[period]):
         x, z, a, b, factor, options = make(shape, bins, period, dtype, seed)
         options |= {"kernel": kernel, "period": period, "bandwidth": bandwidth * factor}
-        for method in METHODS:
+        for method in methods:
             if applies(method, options):
                 check(x, z, a, b, options, dtype, method)
 
@@ -115,6 +123,7 @@ def test_gradients_come_in_the_order_asked_for(wrt):
             np.testing.assert_allclose(part, by_name[name], rtol=1e-11, atol=1e-14)
 
 
+@thorough_but_for_few()
 @pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
 @pytest.mark.parametrize("rows", [(), (3,)], ids=["row", "rows"])
 def test_log_density(kernel, period, rows):
@@ -140,6 +149,7 @@ def test_log_density_has_no_limit_on_points():
     np.testing.assert_allclose(log_q[-9:], last, rtol=0, atol=1e-9)
 
 
+@thorough_but_for(kernel=["gaussian"], period=[None])
 @pytest.mark.parametrize("dtype", RTOL, ids=lambda dtype: dtype.__name__)
 @pytest.mark.parametrize(
     ("points", "bins", "bandwidth"), [(70_000, 64, 0.05), (3_000, 3_000, 0.05), (30_000, 100, 1e-3)]

@@ -11,6 +11,7 @@ from problems import (
     assert_losses_agree,
     random_problem,
 )
+from tiers import FEW, thorough_but_for
 
 import kdexent
 from kdexent import reference
@@ -61,6 +62,8 @@ def _loss(z, x, h, a, b, kernel, bins, period):
     return -jnp.log(q).mean()
 
 
+@thorough_but_for(h=[1.0], implementation=[kdexent])
+@thorough_but_for(h=[1.0], kernel=FEW)
 @pytest.mark.parametrize("implementation", [reference, kdexent], ids=["reference", "fast"])
 @pytest.mark.parametrize("h", [0.3, 1.0, 1.8])
 @pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from processes import AS_ANYONE, run
+from tiers import thorough, thorough_but_for
 
 from kdexent.runtime import entries
 from kdexent.runtime.entries import Entries
@@ -177,6 +178,7 @@ def heals(folder, first="", **environment):
     assert len(before) == 2 and seen(folder) == before, "compiled again"
 
 
+@thorough_but_for(damage=["flipped"])
 @pytest.mark.parametrize("damage", ["flipped", "cut", "folder"])
 def test_a_call_replaces_damaged_files(warm, tmp_path, damage):
     cache = shutil.copytree(warm, tmp_path / "cache")
@@ -185,6 +187,7 @@ def test_a_call_replaces_damaged_files(warm, tmp_path, damage):
     heals(cache)
 
 
+@thorough
 @unix
 def test_a_call_replaces_files_that_it_cannot_read(warm, tmp_path):
     cache = shutil.copytree(warm, tmp_path / "cache")
@@ -193,6 +196,7 @@ def test_a_call_replaces_files_that_it_cannot_read(warm, tmp_path):
     heals(cache, AS_ANYONE)
 
 
+@thorough
 def test_a_call_replaces_entries_of_another_version(warm, tmp_path):
     cache = shutil.copytree(warm, tmp_path / "cache")
     before = seen(cache)
@@ -201,6 +205,7 @@ def test_a_call_replaces_entries_of_another_version(warm, tmp_path):
     heals(cache)
 
 
+@thorough
 def test_code_for_another_cpu_is_kept_apart(warm, tmp_path):
     cache = shutil.copytree(warm, tmp_path / "cache")
     generic = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
@@ -209,6 +214,7 @@ def test_code_for_another_cpu_is_kept_apart(warm, tmp_path):
         assert len(files_of(cache)) == 3, "an index and two entries"
 
 
+@thorough
 @unix
 def test_a_limit_on_the_size_of_files(tmp_path):
     # The index can be written, and only a part of the code.

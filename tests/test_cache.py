@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from processes import AS_ANYONE, run
+from tiers import thorough, thorough_but_for
 
 import kdexent
 
@@ -43,6 +44,7 @@ def test_the_cache_folder_asked_for_is_used(package):
     assert {path: path.stat().st_mtime_ns for path in files_of(cache)} == written, "compiled again"
 
 
+@thorough
 def test_without_a_cache_folder_it_lies_beside_the_package(package):
     folder, environment, cache = package
     del environment["NUMBA_CACHE_DIR"]
@@ -50,6 +52,7 @@ def test_without_a_cache_folder_it_lies_beside_the_package(package):
     assert files_of(folder) and not files_of(cache)
 
 
+@thorough_but_for(kernel=["gaussian"])
 @pytest.mark.parametrize(
     ("kernel", "file", "before", "after"),
     [
@@ -92,6 +95,7 @@ def test_an_edit_of_any_file_is_noticed(package):
     assert out == "True"
 
 
+@thorough
 @pytest.mark.parametrize("home", ["unset", "read-only"])
 def test_a_package_that_cannot_be_written_to(package, home, tmp_path):
     folder, environment, _ = package
@@ -126,6 +130,7 @@ def test_nothing_writable_still_works(tmp_path):
     assert out == ANSWER
 
 
+@thorough
 def test_eight_cold_starts_at_once(tmp_path):
     def start(_):
         return run(f"import kdexent; print({CALL}.hex())", NUMBA_CACHE_DIR=str(tmp_path))
@@ -134,6 +139,7 @@ def test_eight_cold_starts_at_once(tmp_path):
         assert len(set(starters.map(start, range(8)))) == 1
 
 
+@thorough
 def test_checked_and_unchecked_code_are_kept_apart(tmp_path):
     found = []
     for check in ("0", "1", "0"):
@@ -142,6 +148,7 @@ def test_checked_and_unchecked_code_are_kept_apart(tmp_path):
     assert found[0] < found[1] == found[2]
 
 
+@thorough
 def test_warmup_leaves_nothing_to_compile(tmp_path):
     out = run(
         """
@@ -170,6 +177,7 @@ def test_warmup_leaves_nothing_to_compile(tmp_path):
     assert out == "ok"
 
 
+@thorough
 def test_cached_code_and_new_code_do_not_mix(tmp_path):
     # Two variants of one loop, each compiled in a process of its own, then both loaded by a third.
     code = """

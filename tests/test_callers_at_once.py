@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from problems import random_problem
 from processes import run
+from tiers import thorough
 
 import kdexent
 from kdexent.runtime import pool
@@ -187,6 +188,7 @@ def test_inside_a_dask_worker():
     assert out == "True\nTrue"
 
 
+@thorough
 def test_inside_a_compilation(tmp_path):
     # Such as that of a user's overload, which may want a number from here. No other thread can compile then,
     # as helpers would have to whose blocks find bins in the tails.

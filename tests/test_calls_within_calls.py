@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from moments import Moments
 from processes import run
+from tiers import thorough, thorough_but_for
 
 import kdexent
 from kdexent.runtime import pool
@@ -66,6 +67,7 @@ def two_threads(monkeypatch):
     monkeypatch.setattr(pool, "_most_helpers", lambda: 1)
 
 
+@thorough_but_for(name=["direct", "cells", "plan", "classes"])
 @pytest.mark.parametrize("name", CALLS)
 def test_a_call_at_any_step_of_another(two_threads, name):
     # As a signal's handler makes, at each moment at which Python may run one.
@@ -198,6 +200,7 @@ def test_calls_from_finalizers(kind):
     assert out == "True []"
 
 
+@thorough
 @pytest.mark.parametrize("cache", ["cold", "warm"])
 def test_handlers_during_a_first_call(cache, tmp_path):
     # While modules are imported, and functions compiled or loaded; handlers need the same and other ones.
@@ -287,6 +290,7 @@ for name, call in CALLS.items():
     assert out == "units True 0\nblocks True 0"
 
 
+@thorough
 @needs_fork
 def test_a_handler_forks_during_a_first_call(tmp_path):
     out = run(

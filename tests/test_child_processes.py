@@ -6,6 +6,7 @@ import textwrap
 
 import pytest
 from processes import run
+from tiers import thorough
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform has no fork")
 
@@ -72,6 +73,7 @@ def test_multiprocessing(method, tmp_path):
     assert run(program, method, NUMBA_THREADING_LAYER="omp") == "True\nTrue"
 
 
+@thorough
 @needs_fork
 def test_fork_while_another_thread_compiles(tmp_path):
     # A child that inherits a half-done compilation, and its lock, would wait for it for ever.

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow
 import pytest
 from pyarrow import parquet
+from tiers import thorough_but_for
 from typer.testing import CliRunner
 
 import kdexent
@@ -61,6 +62,7 @@ CASES = {
 }
 
 
+@thorough_but_for(name=["gaussian", "rows"])
 @pytest.mark.parametrize("name", CASES)
 def test_errors_are_those_against_direct(name):
     options = {"x": X, "z": Z, **PLAIN, **CASES[name]}
@@ -77,6 +79,7 @@ def test_errors_are_those_against_direct(name):
     assert (best.bins, best.rule) == (PLAIN["bins"], CASES[name].get("rule", "midpoint"))
 
 
+@thorough_but_for(name=["gaussian", "rows"])
 @pytest.mark.parametrize("name", ["gaussian", "von_mises", "rows"])
 def test_quadrature_errors_are_those_against_the_integral(name):
     options = {"x": X, "z": Z, **PLAIN, **CASES[name]}
@@ -94,6 +97,7 @@ def test_quadrature_errors_are_those_against_the_integral(name):
     assert choice.best_bins.quadrature_error <= choice.bins_tolerance == 1e-6
 
 
+@thorough_but_for(kernel=["laplace"])
 @pytest.mark.parametrize("kernel", ["laplace", "boxcar", "epanechnikov"])
 def test_integral_over_kinks_and_jumps(kernel):
     choice = choose(kernel=kernel, bandwidth=0.5, bin_counts=[])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import llvmlite.binding
 import pytest
+from tiers import FEW, thorough_but_for
 
 import kdexent
 from kdexent.arguments.arrays import FLOAT64
@@ -70,6 +71,7 @@ def sums_that_depend_on_addresses(code):
                     yield name, block
 
 
+@thorough_but_for(formula=FEW, loop=["full_adjoint"])
 @x86_with_fma
 @pytest.mark.parametrize(
     ("formula", "loop"),
@@ -92,6 +94,7 @@ def test_pair_loops(monkeypatch, formula, loop):
     )
 
 
+@thorough_but_for(circle=[False])
 @x86_with_fma
 @pytest.mark.parametrize("circle", [False, True])
 @pytest.mark.parametrize(("single", "suffix"), [(False, "pd"), (True, "ps")])
@@ -102,6 +105,7 @@ def test_runs(monkeypatch, single, suffix, circle):
     assert len(re.findall(rf"\bvmul{suffix}\b", asm(loops.forward))) > 8
 
 
+@thorough_but_for(loop=["adjoint"])
 @x86_with_fma
 @pytest.mark.parametrize("loop", ["forward", "adjoint"])
 @pytest.mark.parametrize(
@@ -114,6 +118,7 @@ def test_products(monkeypatch, name, loop):
     assert not re.search(r"\b(call|jmp)\w*\s+\S*\b(exp2?|pow|sin|cos|log)\b", code)
 
 
+@thorough_but_for(name=["moments"])
 @x86_with_fma
 @pytest.mark.parametrize("name", ["moments", "values"])
 @pytest.mark.parametrize("make", [moments.point_passes, sorted_points.sorted_passes])
@@ -124,6 +129,7 @@ def test_passes_over_points(monkeypatch, make, name):
     assert not re.search(r"\b(call|jmp)\w*\s+\S*\b(exp2?|pow|floor)\b", code)
 
 
+@thorough_but_for(make=[classes.cross_entropy_rows, multilabel.sigmoid_rows])
 @x86_with_fma
 @pytest.mark.parametrize(
     ("make", "about"),
@@ -146,6 +152,7 @@ def test_passes_over_rows_of_classes(monkeypatch, make, about):
 GAUSSIAN = Variant("gaussian")
 
 
+@thorough_but_for(make=[window.window_loops])
 @x86_with_fma
 @pytest.mark.parametrize(
     ("make", "about"),

@@ -6,6 +6,7 @@ NUMBA_DISABLE_JIT=1 and NUMBA_BOUNDSCHECK=1 run these tests in CI; the first mea
 import numpy as np
 import pytest
 from problems import IDS, KERNELS_AND_DOMAINS, Rounding, assert_gradients_agree, assert_losses_agree
+from tiers import thorough, thorough_but_for, thorough_but_for_few
 
 import kdexent
 from kdexent import reference
@@ -67,6 +68,7 @@ def skip_windows_of_all_points(kernel, method):
         pytest.skip("the cauchy kernel has no reach: test_tolerance has that its windows are refused")
 
 
+@thorough_but_for_few(order=[None, 2, 12])
 @pytest.mark.parametrize(("method", "order"), WAYS)
 @pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
 def test_every_method(kernel, period, method, order):
@@ -81,6 +83,7 @@ def test_every_method(kernel, period, method, order):
             check(x, z, 1.0, 2.5, method, order, {**options, **GAUSS})
 
 
+@thorough_but_for_few()
 @pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
 def test_batches_and_single_precision(kernel, period):
     for bandwidth in (0.2, 4.0):
@@ -113,6 +116,7 @@ FAR = {
 }
 
 
+@thorough_but_for(kernel=["gaussian"])
 @pytest.mark.parametrize("method", ["direct", "cells", "window"])
 @pytest.mark.parametrize("kernel", FAR)
 def test_tails(kernel, method):
@@ -127,6 +131,7 @@ def test_tails(kernel, method):
         check(x, z, 3.1, 5.1, method, order, {**options, "bandwidth": 0.05, "period": 7.0})
 
 
+@thorough_but_for(kernel=["gaussian"])
 @pytest.mark.parametrize("kernel", ["gaussian", "cauchy", "laplace", "triangular"])
 def test_many_points_to_a_tail(monkeypatch, kernel):
     # Intervals are interpolated over where they hold many pairs; some thousand are many here.
@@ -144,6 +149,7 @@ def test_many_points_to_a_tail(monkeypatch, kernel):
     )
 
 
+@thorough_but_for(kernel=["gaussian"])
 @pytest.mark.parametrize("kernel", ["gaussian", "cauchy", "epanechnikov"])
 def test_sorted_and_tied_points(kernel):
     x, z = np.repeat(np.linspace(0.0, 3.0, 6), 8), data(6, 48)[1]
@@ -153,6 +159,7 @@ def test_sorted_and_tied_points(kernel):
     check(x, z, 1.0, 2.5, "cells", 8, {**options, "period": 2.7} | ({"bandwidth": 1.6}), plan=True)
 
 
+@thorough
 def test_log_density():
     x, z = data(7, 30)
     points = np.array([-400.0, 0.1, 1.0, 2.9, 60.0])

@@ -7,6 +7,7 @@ import numpy as np
 import oracle
 import pytest
 from problems import IDS, KERNELS_AND_DOMAINS, SMOOTH, random_problem
+from tiers import FEW, thorough_but_for, thorough_but_for_few
 from ways import WAYS, WRT, assert_all_agree, solve, solve_or_skip
 
 import kdexent
@@ -45,6 +46,7 @@ def without_number(kernel, bandwidth, period, way):
     return fast and kernel in COMPACT and bandwidth > 2.0**20 * period
 
 
+@thorough_but_for_few()
 @EACH
 @ALL
 def test_change_of_units(kernel, period, way):
@@ -62,6 +64,7 @@ def test_change_of_units(kernel, period, way):
             np.testing.assert_allclose(after, before, rtol=0, atol=1e-13 * max(1, np.abs(before).max()))
 
 
+@thorough_but_for_few()
 @DENSITY
 @pytest.mark.parametrize("bandwidth", [2.3e-308, 1e-200, 1e-155])
 @ALL
@@ -70,6 +73,7 @@ def test_density_at_the_point_itself(kernel, period, bandwidth, log_density):
     assert log_q[0] == pytest.approx(LOG_K0[kernel] - np.log(bandwidth), rel=1e-14)
 
 
+@thorough_but_for_few()
 @EACH
 @ALL
 def test_lengths_whose_inverse_is_no_float_are_refused(kernel, period, way):
@@ -80,6 +84,7 @@ def test_lengths_whose_inverse_is_no_float_are_refused(kernel, period, way):
                 WAYS[way](np.zeros(2), np.zeros(2), 0.0, 1e-320, **options)
 
 
+@thorough_but_for(kernel=FEW)
 @DENSITY
 @pytest.mark.parametrize("period", LENGTHS)
 @pytest.mark.parametrize("kernel", kdexent.KERNELS)
@@ -97,6 +102,7 @@ def test_density_of_kernels_that_are_wide_or_narrow_on_their_circle(kernel, peri
             assert log_q[0] == pytest.approx(LOG_K0[kernel] - np.log(bandwidth), rel=1e-14, abs=1e-14)
 
 
+@thorough_but_for(kernel=FEW)
 @pytest.mark.parametrize("period", LENGTHS)
 @pytest.mark.parametrize("kernel", kdexent.KERNELS)
 def test_circles_of_any_size(kernel, period):
@@ -109,6 +115,7 @@ def test_circles_of_any_size(kernel, period):
         assert_all_agree(ways, x, z, -unit, unit, **options)
 
 
+@thorough_but_for(kernel=FEW)
 @pytest.mark.parametrize("way", ["direct", "window", "cells", "auto", "plan"])
 @pytest.mark.parametrize("kernel", sorted(COMPACT))
 def test_sums_over_millions_of_images_are_refused(kernel, way):
@@ -117,6 +124,7 @@ def test_sums_over_millions_of_images_are_refused(kernel, way):
             WAYS[way](np.zeros(2), np.zeros(2), 0.0, 0.5, bandwidth=h, kernel=kernel, bins=2, period=1.0)
 
 
+@thorough_but_for(kernel=FEW)
 @pytest.mark.parametrize("away", [1e155, 1e160, 1e250, 1e300])
 @pytest.mark.parametrize("kernel", [k for k in SMOOTH if k not in CIRCLE_ONLY])
 def test_distances_whose_square_is_no_float(kernel, away):
@@ -125,6 +133,7 @@ def test_distances_whose_square_is_no_float(kernel, away):
         assert_all_agree(DIFFERENT, x, z, -1.0, 1.0, bandwidth=bandwidth, kernel=kernel, bins=4)
 
 
+@thorough_but_for(kernel=FEW)
 @pytest.mark.parametrize("scale", [1.0, 1e270])
 @pytest.mark.parametrize("kernel", [k for k in SMOOTH if k not in CIRCLE_ONLY])
 def test_points_of_little_weight_have_slopes_in_any_unit(kernel, scale):
@@ -135,6 +144,7 @@ def test_points_of_little_weight_have_slopes_in_any_unit(kernel, scale):
         assert_all_agree(DIFFERENT, x, z, 8.5 * scale, 9.5 * scale, **options)
 
 
+@thorough_but_for(kernel=FEW)
 @pytest.mark.parametrize("bandwidth", [2.3e-308, 8e-308, 1e-305, 2.0**-400])
 @pytest.mark.parametrize("kernel", [k for k in SMOOTH if k not in CIRCLE_ONLY])
 def test_distances_in_bandwidths_that_are_no_float(kernel, bandwidth):
@@ -145,6 +155,7 @@ def test_distances_in_bandwidths_that_are_no_float(kernel, bandwidth):
         assert_all_agree(DIFFERENT, x[3:], z[3:], -1.0, 1.0, **options)
 
 
+@thorough_but_for(kernel=FEW)
 @pytest.mark.parametrize("scale", [1e-300, 1e-160, 1e160, 1e300])
 @pytest.mark.parametrize("kernel", [k for k in SMOOTH if k not in CIRCLE_ONLY])
 def test_far_bandwidths_wide_enough_for_their_distance(kernel, scale):
@@ -153,6 +164,7 @@ def test_far_bandwidths_wide_enough_for_their_distance(kernel, scale):
     assert_all_agree(DIFFERENT, x, z, -scale, scale, bandwidth=scale, kernel=kernel, bins=4)
 
 
+@thorough_but_for_few()
 @ALL
 def test_the_longest_distances_there_are(kernel, period):
     # All of them exact, and no point at the edge of a compact kernel.
@@ -206,6 +218,7 @@ def test_two_points_beyond_the_square_root_of_floats(way):
     np.testing.assert_allclose(gradients[0], [0.5 - share, share - 0.5], rtol=1e-12)
 
 
+@thorough_but_for(kernel=FEW)
 @EACH
 @pytest.mark.parametrize(("bandwidth", "away"), [(2.0**-1015, 2.0**21), (2.0**-660, 2.0**500)])
 @pytest.mark.parametrize("kernel", [kernel for kernel in SMOOTH if kernel not in CIRCLE_ONLY])
@@ -244,6 +257,7 @@ def test_the_reference_keeps_floating_point_errors_to_itself(function):
             getattr(reference, function)([0.0, 800.0], [0.0, -900.0], *where, **options)
 
 
+@thorough_but_for_few()
 @pytest.mark.parametrize("bandwidth", [0.9, 1.7, 400.0])
 @ALL
 def test_the_oracle_agrees_with_differences(kernel, period, bandwidth):

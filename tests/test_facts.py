@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from problems import IDS, KERNELS_AND_DOMAINS, SMOOTH, softmax
+from tiers import FEW, thorough_but_for, thorough_but_for_few
 
 import kdexent
 from kdexent import reference
@@ -25,6 +26,7 @@ def problems(draw):
     return np.array(x), np.array(z), draw(st.floats(0.05, 20)), draw(st.integers(1, 40))
 
 
+@thorough_but_for_few()
 @IMPLEMENTATIONS
 @ALL
 @given(problem=problems())
@@ -39,6 +41,7 @@ def test_gradient_bounds(kernel, period, implementation, problem):
     assert not np.isnan(loss)
 
 
+@thorough_but_for_few()
 @IMPLEMENTATIONS
 @ALL
 @given(problem=problems(), constant=st.floats(-1000, 1000))
@@ -53,6 +56,7 @@ def test_adding_a_constant_to_the_logits_changes_nothing(kernel, period, impleme
     np.testing.assert_allclose(moved_gradient, gradient, rtol=0, atol=1e-13)
 
 
+@thorough_but_for(kernel=FEW)
 @IMPLEMENTATIONS
 @LINE
 @given(problem=problems(), factor=st.sampled_from([2.0**-20, 0.25, 4.0, 2.0**20]))
@@ -68,6 +72,7 @@ def test_change_of_units(kernel, implementation, problem, factor):
     np.testing.assert_allclose(scaled_gradient, gradient, rtol=0, atol=1e-13)
 
 
+@thorough_but_for_few()
 @IMPLEMENTATIONS
 @ALL
 @given(problem=problems())
@@ -80,6 +85,7 @@ def test_doubling_the_points_halves_the_gradient(kernel, period, implementation,
     np.testing.assert_allclose(twice_gradient, np.tile(gradient, 2) / 2, rtol=0, atol=1e-13)
 
 
+@thorough_but_for_few()
 @IMPLEMENTATIONS
 @ALL
 @given(problem=problems(), seed=st.integers(0, 99))
@@ -96,6 +102,7 @@ def test_order_and_masked_points_do_not_matter(kernel, period, implementation, p
     assert (other_gradient[len(x) :] == 0).all()
 
 
+@thorough_but_for(kernel=FEW)
 @IMPLEMENTATIONS
 @pytest.mark.parametrize("kernel", [k for k in SMOOTH if k != "von_mises"])
 @given(problem=problems())
@@ -107,6 +114,7 @@ def test_divergence_from_a_uniform_target_is_not_negative(kernel, implementation
     assert loss - np.log(5.0) >= -1e-6
 
 
+@thorough_but_for_few()
 @IMPLEMENTATIONS
 @ALL
 @given(problem=problems())

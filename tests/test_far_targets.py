@@ -8,6 +8,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 from problems import IDS, KERNELS_AND_DOMAINS, SMOOTH, softmax
+from tiers import FEW, thorough_but_for, thorough_but_for_few
 from ways import EPS, WAYS, assert_all_agree, exactly, solve, solve_or_skip
 
 import kdexent
@@ -29,6 +30,7 @@ def lattice(seed, points=30):
     return rng.integers(0, 24, points).astype(float), rng.normal(size=points)
 
 
+@thorough_but_for(kernel=FEW)
 @pytest.mark.parametrize("away", [20.0, 1e3, 20_000.0, 500_000.0, 2.0**30, 2.0**40])
 @pytest.mark.parametrize("side", [1, -1])
 @pytest.mark.parametrize(("kernel", "circle"), TAILS)
@@ -43,6 +45,7 @@ def test_far_targets(kernel, circle, side, away):
             assert_all_agree(DIFFERENT, x, z, a, a + 1, **options)
 
 
+@thorough_but_for(kernel=FEW)
 @pytest.mark.parametrize("away", [1e3, 20_000.0, 500_000.0, 2.0**30])
 @pytest.mark.parametrize("kernel", SMOOTH)
 def test_data_on_both_sides_of_a_far_target(kernel, away):
@@ -54,6 +57,7 @@ def test_data_on_both_sides_of_a_far_target(kernel, away):
         assert_all_agree(DIFFERENT, x, z, a, a + 1, **options)
 
 
+@thorough_but_for(kernel=FEW)
 @EACH
 @pytest.mark.parametrize("away", [20_000.0, 500_000.0, 2.0**28])
 @pytest.mark.parametrize("kernel", ["gaussian", "von_mises"])
@@ -67,6 +71,7 @@ def test_only_the_nearest_points_answer(kernel, away, way):
         np.testing.assert_allclose(gradients[0], expected, rtol=0, atol=1e-15)
 
 
+@thorough_but_for(kernel=FEW)
 @EACH
 @pytest.mark.parametrize("away", [100.0, 20_000.0, 2.0**24])
 @pytest.mark.parametrize("kernel", ["gaussian", "laplace"])
@@ -86,6 +91,7 @@ def test_logits_that_balance_a_point_far_away_and_one_at_the_bin(kernel, away):
     assert_all_agree(DIFFERENT, x, np.abs(x - 0.5), 0.0, 1.0, bandwidth=1.0, kernel=kernel, bins=1)
 
 
+@thorough_but_for(kernel=FEW)
 @pytest.mark.parametrize("margin", [2.0**-30, 2.0**-12, 0.25, 8.0])
 @pytest.mark.parametrize("circle", [False, True])
 @pytest.mark.parametrize("kernel", sorted(COMPACT))
@@ -98,6 +104,7 @@ def test_points_near_the_edge_of_a_compact_kernel(kernel, circle, margin):
     assert_all_agree(DIFFERENT, x, z, center - 0.5, center + 0.5, **options)
 
 
+@thorough_but_for_few()
 @EACH
 @pytest.mark.parametrize("target", [(1.0, 5.0), (20.0, 24.0), (40.0, 48.0)], ids=["in", "edge", "out"])
 @ALL
@@ -115,6 +122,7 @@ def test_a_constant_added_to_the_logits(kernel, period, target, way):
                 np.testing.assert_allclose(gradient, before, rtol=0, atol=1e-13 * np.abs(before).max())
 
 
+@thorough_but_for_few()
 @ALL
 def test_ratios_have_every_digit(kernel, period):
     # Of two points the gradient is S_1 less the logistic function of z_1 - z_2 + log K_1/K_2.
@@ -128,6 +136,7 @@ def test_ratios_have_every_digit(kernel, period):
             assert abs(mp.mpf(found[0]) - exact.by_z[0]) <= 4 * EPS
 
 
+@thorough_but_for(kernel=FEW)
 @pytest.mark.parametrize("turns", [1e3, 1.19e7])
 @pytest.mark.parametrize("kernel", ["gaussian", "laplace", "logistic", "cauchy", "von_mises", "epanechnikov"])
 def test_densities_many_turns_from_the_first(kernel, turns):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from problems import IDS, KERNELS_AND_DOMAINS
 from public_calls import CALLS, arrays_of, call, plan_loss_and_grad
+from tiers import thorough_but_for_few
 
 import kdexent
 from kdexent import reference
@@ -104,6 +105,7 @@ def data(kind, points):
     }[kind]
 
 
+@thorough_but_for_few()
 @pytest.mark.parametrize(
     "kind", ["plain", "logits", "far", "narrow", "wide", "small units", "large units", "single"]
 )

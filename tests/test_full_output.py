@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tiers import thorough, thorough_but_for
 
 from kdexent.cli.app import app
 
@@ -45,6 +46,7 @@ def unwritten(folder, arguments, redirection="> /dev/full"):
     return before
 
 
+@thorough_but_for(redirection=["> /dev/full"])
 @pytest.mark.parametrize("redirection", ["> /dev/full", ">&-"])
 @pytest.mark.parametrize("arguments", SHORT, ids=" ".join)
 def test_a_full_or_closed_standard_output(tmp_path, arguments, redirection):
@@ -74,10 +76,12 @@ def test_bench_keeps_its_files_when_the_standard_output_is_full(tmp_path):
     assert json.loads((tmp_path / "found.json").read_text())["agrees"]
 
 
+@thorough
 def test_bench_writes_json_into_a_full_standard_output(tmp_path):
     unwritten(tmp_path, [*BENCH, "KL divergence", "--json", "-"])
 
 
+@thorough
 def test_bench_shows_its_table_when_files_cannot_be_written(tmp_path):
     (tmp_path / "full.png").symlink_to(FULL)
     result = end(tmp_path, [*BENCH, "float32", "--json", FULL, "--plot", "full.png"])
@@ -86,6 +90,7 @@ def test_bench_shows_its_table_when_files_cannot_be_written(tmp_path):
     assert result.stderr.splitlines()[-1] == last
 
 
+@thorough_but_for(kind=["png"])
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
 def test_choose_shows_its_table_when_the_picture_cannot_be_written(tmp_path, kind):
     (tmp_path / "data.csv").write_text("x\n1\n1.5\n2\n")

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from problems import Rounding, assert_gradients_agree, assert_losses_agree
+from tiers import thorough_but_for
 
 import kdexent
 from kdexent import reference
@@ -120,6 +121,7 @@ def calls(draw, kernel):
     return x, z, parameter(-1.5, -0.5), parameter(0.5, 1.5), options
 
 
+@thorough_but_for(kernel=["gaussian"])
 @pytest.mark.parametrize("kernel", kdexent.KERNELS)
 @settings(
     max_examples=EXAMPLES,

@@ -9,6 +9,7 @@ import weakref
 import numpy as np
 import pytest
 from processes import run
+from tiers import thorough, thorough_but_for
 
 import kdexent
 from kdexent.arguments import kept
@@ -71,6 +72,7 @@ def no_collector():
     gc.enable()
 
 
+@thorough_but_for(helpers=["helpers"])
 @pytest.mark.parametrize("bad", [False, True], ids=["good", "bad"])
 @pytest.mark.parametrize("helpers", HELPERS)
 @pytest.mark.parametrize("name", CALLS)
@@ -201,6 +203,7 @@ def traced():
     tracemalloc.stop()
 
 
+@thorough
 def test_tables_have_a_largest_size(traced):
     for step in range(5):
         for call in TABLES.values():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tiers import thorough_but_for
 from ways import WAYS, WRT, solve_or_skip
 
 import kdexent
@@ -29,6 +30,7 @@ def assert_near(found, expected, bandwidth):
         np.testing.assert_allclose(gradient, right, rtol=0, atol=atol)
 
 
+@thorough_but_for(kernel=["epanechnikov"])
 @FAST
 @PERIODS
 @KERNELS
@@ -41,6 +43,7 @@ def test_points_on_the_centres_and_edges_of_bins(kernel, period, way):
         assert_near(found, expected, h)
 
 
+@thorough_but_for(kernel=["epanechnikov"])
 @PERIODS
 @KERNELS
 def test_large_rows(kernel, period):

@@ -7,6 +7,7 @@ import textwrap
 import numpy as np
 import pytest
 from processes import run
+from tiers import FEW, thorough_but_for
 from ways import refusal
 
 import kdexent
@@ -42,6 +43,7 @@ def bits(plan, z):
     return [np.asarray(result).tobytes() for result in results]
 
 
+@thorough_but_for(kernel=FEW)
 @pytest.mark.parametrize("rows", [True, False], ids=["rows", "one row"])
 @pytest.mark.parametrize(("kernel", "method"), WAYS)
 def test_later_changes_are_not_seen(kernel, method, rows):
@@ -66,6 +68,7 @@ def test_later_changes_of_edges_are_not_seen(method):
     assert bits(plan, z) == expected
 
 
+@thorough_but_for(kernel=FEW)
 @pytest.mark.parametrize(("kernel", "method"), WAYS)
 def test_pickles_and_copies_have_the_same_bits(kernel, method):
     x, z, given = arguments(kernel)
@@ -156,6 +159,7 @@ PROGRAM = """
 """
 
 
+@thorough_but_for(way=["spawn"])
 @pytest.mark.parametrize("way", ["spawn", "joblib", "dask"])
 def test_plans_in_worker_processes(way, tmp_path):
     program = tmp_path / "program.py"

@@ -10,6 +10,7 @@ from problems import (
     assert_losses_agree,
     random_problem,
 )
+from tiers import FEW, thorough_but_for, thorough_but_for_few
 
 import kdexent
 from kdexent import reference
@@ -48,6 +49,7 @@ def check(x, z, a, b, slack=100, **options):
             assert_gradients_agree(gradient, *about, slack=slack)
 
 
+@thorough_but_for(kernel=FEW)
 @pytest.mark.parametrize("away", [10.0, 100.0, 1e4])
 @LINE
 def test_all_data_far_away(kernel, away):
@@ -55,6 +57,7 @@ def test_all_data_far_away(kernel, away):
     check(x + 2 + 0.1 * away, z, -1.0, 1.0, bandwidth=0.1, kernel=kernel, bins=40)
 
 
+@thorough_but_for_few()
 @ALL
 def test_target_half_in_the_data_and_half_far_outside(kernel, period):
     x, z = random_problem(1, 400)
@@ -62,6 +65,7 @@ def test_target_half_in_the_data_and_half_far_outside(kernel, period):
     check(x, z, 3.0, 3.0 + width, bandwidth=0.08, kernel=kernel, bins=33, period=period)
 
 
+@thorough_but_for_few()
 @ALL
 def test_logits_that_span_thousands(kernel, period):
     x, z = random_problem(2, 300)
@@ -69,6 +73,7 @@ def test_logits_that_span_thousands(kernel, period):
     check(x, z, 1.0, 5.0, bandwidth=0.2, kernel=kernel, bins=25, period=period)
 
 
+@thorough_but_for(kernel=FEW)
 @LINE
 @pytest.mark.parametrize("step", [1.0, -1.0])
 def test_logits_that_rise_and_fall_by_thousands_along_the_row(kernel, step):
@@ -78,6 +83,7 @@ def test_logits_that_rise_and_fall_by_thousands_along_the_row(kernel, step):
     check(x, z, 1.0, 5.0, bandwidth=0.5, kernel=kernel, bins=12)
 
 
+@thorough_but_for_few()
 @ALL
 def test_gaps(kernel, period):
     # Clusters with empty space between them, and bins that only a few points reach.
@@ -86,6 +92,7 @@ def test_gaps(kernel, period):
     check(x, z, 0.5, 5.5, bandwidth=0.15, kernel=kernel, bins=50, period=period)
 
 
+@thorough_but_for(kernel=FEW)
 @pytest.mark.parametrize("outlier", [1e3, 1e12])
 @pytest.mark.parametrize("logit", [0.0, 30.0])
 @LINE
@@ -95,6 +102,7 @@ def test_one_far_outlier(kernel, outlier, logit):
     check(x, z, 1.0, 5.0, bandwidth=0.7, kernel=kernel, bins=30)
 
 
+@thorough_but_for_few()
 @pytest.mark.parametrize("bandwidth", [1e-6, 1e-4, 1e-2, 1e2, 1e4])
 @ALL
 def test_bandwidths(kernel, period, bandwidth):
@@ -104,6 +112,7 @@ def test_bandwidths(kernel, period, bandwidth):
     check(x, z, 1.0, 5.0, bandwidth=bandwidth, kernel=kernel, bins=9, period=period, slack=100 * (1 + turns))
 
 
+@thorough_but_for_few()
 @ALL
 def test_ties(kernel, period):
     # Points in ties, on bin centres and, for compact kernels, exactly at the edge.
@@ -112,6 +121,7 @@ def test_ties(kernel, period):
     check(x, z, 1.0, 3.0, bandwidth=0.5, kernel=kernel, bins=4, period=period)
 
 
+@thorough_but_for_few()
 @ALL
 def test_masked_points_and_targets_with_empty_bins(kernel, period):
     x, z = random_problem(6, 300)
@@ -124,6 +134,7 @@ def test_masked_points_and_targets_with_empty_bins(kernel, period):
     assert (gradient[::3] == 0).all()
 
 
+@thorough_but_for_few()
 @ALL
 def test_rows_and_single_precision(kernel, period):
     x, z = random_problem(7, 300, (3,))
@@ -142,6 +153,7 @@ def test_rows_and_single_precision(kernel, period):
         assert_gradients_agree(gradient, expected, z, bandwidth, "z", rtol)
 
 
+@thorough_but_for_few()
 @pytest.mark.parametrize("value", [1e100, 1e160, 1.7e308])
 @ALL
 def test_distances_beyond_any_float_give_no_nan(kernel, period, value):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from problems import IDS, KERNELS_AND_DOMAINS, random_problem
+from tiers import thorough_but_for, thorough_but_for_few
 from ways import refusal
 
 import kdexent
@@ -63,6 +64,8 @@ def everything(x, z, method, n_threads, options):
     return [np.asarray(part).tobytes() for part in parts]
 
 
+@thorough_but_for_few(shape=["row"])
+@thorough_but_for(kernel=["gaussian"], period=[None], method=["auto"])
 @pytest.mark.parametrize("method", kdexent.METHODS)
 @pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
 @pytest.mark.parametrize("shape", SHAPES)
@@ -79,6 +82,7 @@ def test_same_bits_on_any_number_of_threads(kernel, period, shape, method):
         assert everything(x, z, method, n_threads, options) == expected, n_threads
 
 
+@thorough_but_for_few()
 @pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
 def test_sums_do_not_depend_on_where_arrays_lie(kernel, period):
     # Code that may add one by one where it writes close to what it reads would do so in some of these places.

@@ -6,6 +6,7 @@ import sys
 import mpmath
 import numpy as np
 import pytest
+from tiers import thorough_but_for
 
 import kdexent
 from kdexent import reference
@@ -116,6 +117,7 @@ def exact_node(count, k):
     return (1 - x) / 2, 1 / ((1 - x * x) * slope**2)
 
 
+@thorough_but_for(k=[1, 513])
 @pytest.mark.parametrize("k", [1, 2, 19, 20, 21, 22, 100, 512, 513])
 def test_large_rules_have_forty_digits_nodes(k):
     count = 1025

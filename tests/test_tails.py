@@ -11,6 +11,7 @@ from problems import (
     assert_losses_agree,
     random_problem,
 )
+from tiers import FEW, thorough_but_for, thorough_but_for_few
 
 import kdexent
 from kdexent import reference
@@ -42,6 +43,7 @@ def check(x, z, a, b, rtol=1e-11, slack=100, **options):
     return loss, by_z
 
 
+@thorough_but_for(kernel=FEW)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("away", [10.0, 100.0, 1e4])
 @pytest.mark.parametrize("kernel", [k for k in SMOOTH if k != "von_mises"])
@@ -51,6 +53,7 @@ def test_all_data_far_away(kernel, away, dtype):
     check(x, z, -1.0, 1.0, rtol=1e-10 if dtype == np.float64 else 1e-5, bandwidth=0.3, kernel=kernel, bins=40)
 
 
+@thorough_but_for_few()
 @ALL
 def test_target_half_in_the_data_and_half_far_outside(kernel, period):
     x, z = random_problem(1)
@@ -58,6 +61,7 @@ def test_target_half_in_the_data_and_half_far_outside(kernel, period):
     check(x, z, 3.0, 3.0 + width, bandwidth=0.08, kernel=kernel, bins=33, period=period)
 
 
+@thorough_but_for_few(dtype=[np.float64])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @ALL
 def test_logits_that_span_thousands(kernel, period, dtype):
@@ -68,6 +72,7 @@ def test_logits_that_span_thousands(kernel, period, dtype):
     check(x.astype(dtype), z.astype(dtype), 1.0, 5.0, rtol, **options)
 
 
+@thorough_but_for_few()
 @EDGED
 def test_a_negligible_point_owns_the_bins_it_alone_reaches(kernel, period):
     options = {"bandwidth": 0.5, "kernel": kernel, "bins": 4, "period": period}
@@ -76,6 +81,7 @@ def test_a_negligible_point_owns_the_bins_it_alone_reaches(kernel, period):
     assert loss > 990
 
 
+@thorough_but_for_few()
 @EDGED
 def test_bins_that_no_point_reaches(kernel, period):
     # Bins at 0.5, 1.5, 2.5, 3.5; the points reach the first two.
@@ -98,6 +104,7 @@ def test_bins_that_no_point_reaches(kernel, period):
         assert np.isfinite(log_q[0]) and log_q[1] == -np.inf
 
 
+@thorough_but_for_few()
 @EDGED
 def test_no_point_reaches_any_bin(kernel, period):
     options = {"bandwidth": 0.01, "kernel": kernel, "bins": 5, "period": period, "wrt": WRT}
@@ -107,6 +114,7 @@ def test_no_point_reaches_any_bin(kernel, period):
         assert all((np.asarray(gradient) == 0).all() for gradient in gradients)
 
 
+@thorough_but_for_few()
 @pytest.mark.parametrize("bins", [1, 10])
 @pytest.mark.parametrize("points", [1, 2])
 @ALL
@@ -124,6 +132,7 @@ def test_ties(kernel, period):
     check(x, z, 1.0, 3.0, bandwidth=0.5, kernel=kernel, bins=4, period=period)
 
 
+@thorough_but_for_few()
 @pytest.mark.parametrize("bandwidth", [1e-6, 1e-4, 1e-2, 1e2, 1e4, 1e6])
 @ALL
 def test_bandwidths(kernel, period, bandwidth):
@@ -136,6 +145,7 @@ def test_bandwidths(kernel, period, bandwidth):
         check(x * bandwidth, z, bandwidth, 5 * bandwidth, bandwidth=bandwidth, kernel=kernel, bins=3)
 
 
+@thorough_but_for(kernel=FEW)
 @pytest.mark.parametrize("kernel", [k for k, period in KERNELS_AND_DOMAINS if period is None])
 def test_one_far_outlier(kernel):
     x, z = random_problem(5)
@@ -143,6 +153,7 @@ def test_one_far_outlier(kernel):
     check(x, z, 1.0, 5.0, bandwidth=0.7, kernel=kernel, bins=30)
 
 
+@thorough_but_for_few()
 @pytest.mark.parametrize("value", [1e100, 1e160, 1.7e308])
 @ALL
 def test_distances_beyond_any_float_give_no_nan(kernel, period, value):
@@ -154,6 +165,7 @@ def test_distances_beyond_any_float_give_no_nan(kernel, period, value):
         assert all(np.isfinite(gradient).all() for gradient in gradients)
 
 
+@thorough_but_for_few()
 @ALL
 def test_bandwidths_that_take_different_ways_in_one_batch(kernel, period):
     x, z = random_problem(6, 30, (6,))

@@ -12,6 +12,7 @@ from problems import (
     random_problem,
 )
 from strategies import make_sums
+from tiers import thorough_but_for
 
 import kdexent
 
@@ -21,6 +22,7 @@ TOLERANCES = [1e-2, 1e-4, 1e-6, 1e-8, 1e-9, 1e-10, 1e-11, 1e-12, 1e-13]
 BANDWIDTHS = [0.02, 0.3, 1.5, 6.0]
 
 
+@thorough_but_for(kernel=["gaussian"], period=[None], bandwidth=[0.3])
 @pytest.mark.parametrize("bandwidth", BANDWIDTHS)
 @pytest.mark.parametrize("method", ["cells", "window", "auto"])
 @pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
@@ -47,6 +49,7 @@ def test_every_tolerance_is_met(kernel, period, method, bandwidth):
             assert_gradients_agree(gradient, *about)
 
 
+@thorough_but_for(kernel=["gaussian"])
 @pytest.mark.parametrize("kernel", [k for k in SMOOTH if k != "von_mises"])
 def test_a_looser_tolerance_costs_less(kernel):
     # The estimated cost, and the error that is paid for it: within four decades of what was asked for.

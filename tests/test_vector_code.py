@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from problems import random_problem
 from processes import run
+from tiers import thorough_but_for
 
 from kdexent.names import ORDERS
 from kdexent.numerics.arithmetic import log_of_1_and, log_ratio
@@ -25,6 +26,7 @@ def points(order, count=64):
     return v, w, rows, random_problem(order + 1, 5 * order)[0]
 
 
+@thorough_but_for(order=[12])
 @orders
 def test_points_with_rows_of_their_own(order):
     v, w, rows, table = points(order)
@@ -48,6 +50,7 @@ def test_points_with_rows_of_their_own(order):
     np.testing.assert_allclose(table, expected, rtol=1e-13, atol=1e-13)
 
 
+@thorough_but_for(order=[12], begin=[8])
 @orders
 @pytest.mark.parametrize(("begin", "end"), [(0, 64), (8, 48), (16, 24), (8, 8), (8, 45), (16, 17)])
 @pytest.mark.parametrize("copies", [False, True])
@@ -90,6 +93,7 @@ def test_tables_start_rows_at_cache_lines(count):
     assert all(row.ctypes.data % 64 == 0 for row in array)
 
 
+@thorough_but_for(classes=[3, 10], rows=[30])
 @pytest.mark.parametrize("classes", [1, 2, 3, 5, 8, 10, 13, 47])
 @pytest.mark.parametrize("rows", [1, 7, 8, 30])
 @pytest.mark.parametrize("labelled", [False, True])
@@ -127,6 +131,7 @@ def test_short_rows_become_columns_and_rows_again(rows, classes, labelled, dtype
     )
 
 
+@thorough_but_for(count=[61])
 @pytest.mark.parametrize("labelled", [False, True])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("count", [8, 9, 15, 16, 61])
@@ -153,6 +158,7 @@ def test_exponentials_of_a_row(count, dtype, labelled):
         assert np.isnan(total)
 
 
+@thorough_but_for(classes=[3])
 @pytest.mark.parametrize("classes", [1, 2, 3, 4, 7, 13])
 def test_exponentials_of_columns(classes):
     stride, end = 24, 16
@@ -206,6 +212,7 @@ MACHINES = {
 }
 
 
+@thorough_but_for(machine=["this"])
 @pytest.mark.parametrize("machine", MACHINES)
 def test_exponentials_are_good_to_the_last_bits(machine, tmp_path):
     settings, needed = MACHINES[machine]
@@ -239,6 +246,7 @@ CERTAIN = """
 """
 
 
+@thorough_but_for(machine=["this"])
 @pytest.mark.parametrize("machine", MACHINES)
 def test_certain_rows_keep_their_digits_on_any_machine(machine, tmp_path):
     settings, needed = MACHINES[machine]
