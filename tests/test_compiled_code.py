@@ -200,7 +200,8 @@ def test_that_place_states_the_flags_and_the_error_model_of_everything():
     ]
     assert len(compiled) == 4
     for call in compiled:
-        options = {option.arg: ast.unparse(option.value) for option in call.keywords}
+        options = {option.arg or "": ast.unparse(option.value) for option in call.keywords}
         assert options["fastmath"] in ("EXACT", "SUMS", "False")
         assert options["error_model"] == "'numpy'"
-        assert set(options) <= {"fastmath", "error_model", "nogil"}
+        assert options.get("", "_IN_CALLERS") == "_IN_CALLERS"
+        assert set(options) <= {"fastmath", "error_model", "nogil", "no_cfunc_wrapper", ""}

@@ -40,10 +40,16 @@ def test_points_with_rows_of_their_own(order):
             add(w, v, rows, first, table)
 
     plain_add, plain_take = scatter._plain_moments(order), scatter._plain_polynomials(order)
+
+    @numba.njit
+    def one_by_one(v, w, rows, table, sums):
+        for first in range(0, 64, 8):
+            plain_take(table, rows, v, first, sums)
+        for first in range(0, 64, 8):
+            plain_add(w, v, rows, first, table)
+
     expected, expected_sums = table.copy(), w.copy()
-    for first in range(0, 64, 8):
-        plain_take(table, rows, v, first, expected_sums)
-        plain_add(w, v, rows, first, expected)
+    one_by_one(v, w, rows, expected, expected_sums)
     sums = w.copy()
     both(v, w, rows, table, sums)
     np.testing.assert_allclose(sums, expected_sums, rtol=1e-13, atol=1e-13)
