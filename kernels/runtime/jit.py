@@ -36,7 +36,8 @@ GENERATES = NATIVE and not _config.BOUNDSCHECK
 # Compiled into every caller: several compiled functions would bring a copy each, under one name, and the one
 # that is loaded first would be called by all, so that bits depended on earlier calls. Python cannot call what
 # has no wrapper for it; to compile that too takes a fifth of the time.
-_IN_CALLERS = {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_IN_CALLERS: dict[str, Any] = {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_CALLED: dict[str, Any] = {"nogil": True, "no_cfunc_wrapper": True}
 
 
 def helper(function: Callable) -> Callable:
@@ -60,9 +61,7 @@ def _specialise(function: Callable, signature: Any, name: str) -> Callable:
     `name` tells apart functions that share their code and differ in the helpers they close over.
     """
     function.__qualname__ = f"{function.__qualname__}_{name}"
-    dispatcher: Any = numba.njit(fastmath=SUMS, error_model="numpy", nogil=True, no_cfunc_wrapper=True)(
-        function
-    )
+    dispatcher: Any = numba.njit(fastmath=SUMS, error_model="numpy", **_CALLED)(function)
     if not hasattr(dispatcher, "compile"):  # NUMBA_DISABLE_JIT
         return dispatcher
     with suppress(RuntimeError, OSError):  # nowhere to write: compile afresh in every process

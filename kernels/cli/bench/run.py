@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from rich.text import Text
 
-from ...measure import cases as density_cases
-from ...measure import classifier_cases, numbers
+from ...measure import numbers
 from ...measure.cases import Comparison
 from ...measure.classifiers import ClassifierResult, measure_classifier
 from ...measure.comparisons import DensityResult, measure
+from ...measure.compiling import compile_ahead, suite
 from ...measure.limits import measure_limits
 from ...measure.machine import describe
 from ...measure.results import Entry
@@ -38,11 +39,10 @@ class Settings(NamedTuple):
     plot: Path | None
 
 
-def _selected(settings: Settings) -> list[Entry]:
-    """Return the cases that have the filter's text in their name or group."""
-    text = settings.filter.casefold()
-    cases: list[Entry] = [*density_cases.suite(settings.quick), *classifier_cases.suite(settings.quick)]
-    found = [each for each in cases if text in f"{each.name}\n{each.group}".casefold()]
+def _selected(settings: Settings) -> dict[int, Entry]:
+    """Return the cases that have the filter's text in their name or group, by their number in the suite."""
+    text, cases = settings.filter.casefold(), enumerate(suite(settings.quick))
+    found = {number: each for number, each in cases if text in f"{each.name}\n{each.group}".casefold()}
     if not found:
         raise Refused(f"no case has {settings.filter!r} in its name or group; see kdexent bench --list")
     return found
@@ -50,7 +50,7 @@ def _selected(settings: Settings) -> list[Entry]:
 
 def list_cases(settings: Settings) -> int:
     """Print the cases that `bench` would measure; return the exit status."""
-    show_cases(_selected(settings), console())
+    show_cases([*_selected(settings).values()], console())
     return 0
 
 
@@ -66,9 +66,18 @@ def _write(outcome: Outcome, json: Path, plot: Path | None) -> str | None:
     return write_files(files)
 
 
+@contextmanager
+def _reporting() -> Iterator[Callable[[int, int, str], None]]:
+    """Show a bar, and give the function that moves it; where there is no terminal it prints lines."""
+    screen = console(stderr=True)
+    with progress_bar(screen) as report:
+        yield report or (lambda done, total, text: screen.print(f"[{done}/{total}] {text}", markup=False))
+
+
 def bench(settings: Settings) -> int:
     """Measure, print, and write what was asked for; return the exit status."""
-    cases = _selected(settings)
+    selected = _selected(settings)
+    cases = [*selected.values()]
     # The figures are of densities.
     plot = settings.plot if any(isinstance(case, Comparison) for case in cases) else None
     files = [path for path in (settings.json, plot) if path is not None and path != _STDOUT]
@@ -80,13 +89,13 @@ def bench(settings: Settings) -> int:
     threads = thread_count(settings.threads)
     machine, limits = describe(), measure_limits(threads)
     rows, classifiers = list[DensityResult](), list[ClassifierResult]()
-    progress = console(stderr=True)
-    with progress_bar(progress) as report:
+    with _reporting() as report:
+        report(0, len(cases), "compiling")
+        for number, title in enumerate(compile_ahead([*selected], settings.quick, threads)):
+            report(number + 1, len(cases), f"compiled: {title}")
+    with _reporting() as report:
         for number, case in enumerate(cases):
-            if report is not None:
-                report(number, len(cases), case.title)
-            else:
-                progress.print(f"[{number + 1}/{len(cases)}] {case.title}", markup=False)
+            report(number + 1, len(cases), case.title)
             if isinstance(case, Comparison):
                 rows += measure(case, threads, effort)
             else:
