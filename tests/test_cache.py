@@ -57,7 +57,7 @@ def test_without_a_cache_folder_it_lies_beside_the_package(package):
     ("kernel", "file", "before", "after"),
     [
         ("cauchy", "families.py", "def cauchy(d, p):\n    u = d", "def cauchy(d, p):\n    u = 2.0 * d"),
-        ("gaussian", "arithmetic.py", "LOG2_E = ", "LOG2_E = 0.5 * "),
+        ("gaussian", "numerics/arithmetic.py", "LOG2_E = ", "LOG2_E = 0.5 * "),
     ],
 )
 def test_the_next_process_sees_an_edit_of_a_helper(package, kernel, file, before, after):
