@@ -14,7 +14,6 @@ from ...measure import numbers
 from ...measure.cases import Comparison
 from ...measure.classifiers import ClassifierResult, measure_classifier
 from ...measure.comparisons import DensityResult, measure
-from ...measure.compiling import compile_ahead, suite
 from ...measure.limits import measure_limits
 from ...measure.machine import describe
 from ...measure.results import Entry
@@ -22,6 +21,7 @@ from ...measure.timing import FULL, QUICK
 from ...runtime.pool import thread_count
 from ..streams import NOT_WRITTEN, Refused, complain, make_folders, write_files
 from ..terminal import console, progress_bar
+from .compiling import compile_ahead, suite
 from .record import Outcome, as_json
 from .table import show, show_cases
 

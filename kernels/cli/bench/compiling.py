@@ -11,9 +11,9 @@ from contextlib import suppress
 from functools import partial
 from multiprocessing import get_context
 
-from . import cases, classifier_cases
-from .cases import DIRECT, Comparison, small
-from .results import Entry
+from ...measure import cases, classifier_cases
+from ...measure.cases import DIRECT, Comparison, small
+from ...measure.results import Entry
 
 _MOST_PROCESSES = 4
 
