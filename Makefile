@@ -14,7 +14,7 @@ LAUNCH := --launch-method forkserver
 endif
 BIN := $(VENV)/$(SCRIPTS)
 
-.PHONY: bench test test-all loops campaign lowest check asv-quick clean
+.PHONY: bench test test-all bits loops campaign lowest check asv-quick clean
 
 bench: $(VENV)/bench.done
 	$(BIN)/kdexent bench $(ARGS)
@@ -37,6 +37,10 @@ loops: $(VENV)/test.done
 SECONDS ?= 600
 campaign: $(VENV)/test.done
 	$(BIN)/python tests/campaign.py --seconds $(SECONDS) $(ARGS)
+
+# The bits of some 14,000 results, before and after a change: ARGS="--save FILE", then ARGS="--against FILE".
+bits: $(VENV)/test.done
+	$(BIN)/python tests/bits.py $(ARGS)
 
 # The lowest versions that pyproject.toml claims, of every extra, with what each of them is there for.
 lowest: export NUMBA_CACHE_DIR := $(CURDIR)/$(LOWEST)/cache
