@@ -7,6 +7,8 @@ import pytest
 from problems import random_problem
 
 import kdexent
+from kdexent.simd.scatter import tables
+from kdexent.strategies.sums import partials
 
 POINTS = 60_000
 OPTIONS = {
@@ -31,6 +33,29 @@ def assert_same(found, expected):
     assert found[0] == pytest.approx(expected[0], rel=1e-11)
     largest = np.abs(expected[1]).max()
     np.testing.assert_allclose(found[1], expected[1], rtol=0, atol=1e-9 * largest)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("method", ["cells", "window", "grid"])
+@pytest.mark.parametrize("points", [5_000, 30_000])
+def test_memory_that_partial_sums_find_decides_nothing(points, method, dtype, monkeypatch):
+    # Few blocks leave some of their partial sums without any points.
+    x, z = random_problem(5, points, dtype=dtype)
+
+    def everything():
+        plan = kdexent.Plan(x, 1.0, 5.0, bandwidth=0.1, bins=60, method=method)
+        calls = plan.loss_and_grad(z), kdexent.loss_and_grad(x, z, 1.0, 5.0, bandwidth=0.1, method=method)
+        return [np.asarray(part).tobytes() for call in calls for part in call]
+
+    expected = everything()
+
+    def poisoned(count, size, *make):
+        found = tables(count, size, *make)
+        found[:] = np.nan if make else found
+        return found
+
+    monkeypatch.setattr(partials, "tables", poisoned)
+    assert everything() == expected
 
 
 @pytest.mark.parametrize("step", [0.0, 1.0, 100.0, -100.0, 1000.0])

@@ -97,6 +97,8 @@ def _make_total() -> Callable:
             low, high = min(low, states[lane, LOWEST]), max(high, states[lane, HIGHEST])
         if top > -np.inf:
             for lane in range(states.shape[0]):
+                if states[lane, BEGUN] == 0.0:  # no points, and sums that nobody set to 0
+                    continue
                 scale = math.exp(states[lane, REFERENCE] - top)
                 mass += scale * states[lane, MASS]
                 for i in range(result.shape[0]):
