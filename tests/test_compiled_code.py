@@ -48,17 +48,33 @@ def assembly(monkeypatch, make):
         make.cache_clear()
 
 
+def only_of_its_own(check, body):
+    """Return whether a check asks about chunks that a function allocates, from the first number to the last.
+
+    They never overlap. Arguments, whose data are the fifth part of an array, may lie anywhere.
+    """
+    made_of = dict(re.findall(r"^\s*(%[-\w.$]+) = (.*)$", body, re.M))
+    left, seen = re.findall(r"%[-\w.$]+", check), set()
+    while left:
+        value = left.pop()
+        if re.fullmatch(r"%arg\.\w+\.4", value):
+            return False
+        if value not in seen:
+            seen.add(value)
+            left += re.findall(r"%[-\w.$]+", made_of.get(value, ""))
+    return "sub" not in check
+
+
 def sums_that_depend_on_addresses(code):
     """Yield vector loops with a sum that are left for scalar ones where arrays seem to overlap.
 
     The compiler asks that in a block called vector.memcheck. Scalar loops add in another order.
     """
     for name, body in re.findall(r'^define [^\n]*?@"?([\w.$]+)"?\([^\n]*\{\n(.*?)\n\}', code, re.S | re.M):
-        # These ask about two chunks of their own, from the first number to the last: they never overlap.
-        if "gaussian_runs13_make_forward" in name and "power" in name:
-            continue
         blocks = dict(re.findall(r"^([-\w.$]+):[^\n]*\n(.*?)(?=^[-\w.$]+:|\Z)", body, re.S | re.M))
         for check in filter(lambda block: block.startswith("vector.memcheck"), blocks):
+            if only_of_its_own(blocks[check], body):
+                continue
             targets = re.findall(r"label %([-\w.$]+)", blocks[check])
             seen, left = set(), targets[1:]
             while left:

@@ -69,7 +69,7 @@ def test_ctrl_c_while_compiling(tmp_path):
 
         def interrupted(*arguments):
             if threading.current_thread() not in threads:
-                pool.add(threading.current_thread())
+                threads.add(threading.current_thread())
                 os.kill(os.getpid(), signal.SIGINT)
             return specialise(*arguments)
 
