@@ -36,7 +36,7 @@ def evaluate_rows(
     slowly = []
     derivatives = gradients is not None and set(gradients) != {"z"}
     for r in range(problem.rows):
-        row = _row_data(problem, r, n_threads, gradients is not None and set(gradients) != {"bandwidth"})
+        row = _row_data(problem, r, n_threads)
         found = _found(problem, r, request, derivatives, row, prepared)
         if found.sums is None:
             slowly.append(r)
@@ -86,8 +86,8 @@ def row_densities(problem: Problem, request: Request, n_threads: int, prepared: 
     return log_q
 
 
-def _row_data(problem: Problem, r: int, n_threads: int, adjoint_follows: bool = False) -> RowData:
-    return RowData(problem.x.block(r, r + 1)[0], problem.z.block(r, r + 1)[0], n_threads, adjoint_follows)
+def _row_data(problem: Problem, r: int, n_threads: int) -> RowData:
+    return RowData(problem.x.block(r, r + 1)[0], problem.z.block(r, r + 1)[0], n_threads)
 
 
 class Row(NamedTuple):

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from ...arguments.arrays import contiguous, is_contiguous
 from ...numerics.chunks import LANES
 from ...runtime.units import Counter, new_counter
+from ..row import Forward
 from ..sums.blocks import RowData, Written, lane_count, lane_ends
 from ..sums.partials import Lanes
 from ..sums.places import OUTSIDE, Geometry
-from .cell_sums import CellSums
+from .cell_sums import CellSums, Kept
 from .layout import CellPlan
 from .sorted_points import SortedPoints, block_points, sorted_passes, sorter
 
@@ -25,11 +26,11 @@ Floats = NDArray[np.float64]
 _MOST_ROOMS = 4
 
 
-class _Kept(NamedTuple):
+class Entries(NamedTuple):
     """A call's weights by entry, and what logits those of each block are relative to."""
 
-    weights: Floats
-    references: Floats
+    weights: Floats  # (entries,)
+    references: Floats  # (blocks,)
 
 
 class SortedSums(CellSums):
@@ -41,7 +42,7 @@ class SortedSums(CellSums):
         super().__init__(plan, first_bin, centers)
         self._passes_by_cell = sorted_passes(plan.order, plan.geometry.copies > 1)
         self._points = _sort(plan.geometry, self._g, RowData(x, x, n_threads))
-        self._rooms: list[_Kept] = []
+        self._rooms: list[Entries] = []
         # Where lanes begin and end among the blocks: neighbours, for what one will need next is asked for.
         size = (plan.geometry.cells + OUTSIDE) * plan.order
         blocks = len(self._points.firsts) - 1
@@ -59,67 +60,65 @@ class SortedSums(CellSums):
             span = slice(block * self._points.size, (block + 1) * self._points.size)
             yield span, np.array([block, block + 1])
 
-    def _new_kept(self, entries: int) -> _Kept:
-        return _Kept(np.empty(entries), np.empty(len(self._points.firsts) - 1))
+    def _room(self, keep: bool) -> Entries:
+        """Return room for a call's weights; calls at once have one each."""
+        if keep:
+            with suppress(IndexError):
+                return self._rooms.pop()
+        return Entries(np.empty(len(self._points.v) if keep else 0), np.empty(len(self._points.firsts) - 1))
 
-    def moments(self, row: RowData) -> tuple[Floats, float]:
+    def moments(self, row: RowData, keep: bool) -> tuple[Floats, float, Entries]:
         lanes = Lanes(row, len(self._cuts) - 1, (self.plan.geometry.cells + OUTSIDE) * self.order)
-        add = self._passes_by_cell.moments()
-        if row.adjoint_follows:
-            with suppress(IndexError):  # calls at once have a room each
-                row.kept = self._rooms.pop()
-            row.kept = row.kept or self._new_kept(len(self._points.v))
-        kept = row.kept or self._new_kept(0)
+        add, kept = self._passes_by_cell.moments(), self._room(keep)
 
-        def one(lane: int) -> Iterator[None]:
-            mine = lanes.states[lane : lane + 1], lanes.sums[lane : lane + 1]
+        def add_blocks(lane: int) -> Iterator[None]:
+            of_lane = lanes.states[lane : lane + 1], lanes.sums[lane : lane + 1]
             for span, ends in self._blocks_of(lane):
-                add(contiguous(row.z[span]), ends, *self._points, *mine, *kept, new_counter(), 1)
+                add(contiguous(row.z[span]), ends, self._points, *of_lane, *kept, new_counter(), 1)
                 yield
 
-        def some(counter: Counter, most: int) -> None:
-            add(row.z, self._cuts, *self._points, lanes.states, lanes.sums, *kept, counter, most)
+        def add_lanes(counter: Counter, most: int) -> None:
+            add(row.z, self._cuts, self._points, lanes.states, lanes.sums, *kept, counter, most)
 
         if is_contiguous(row.z):
-            row.each_unit(lanes.count, some)
+            row.each_unit(lanes.count, add_lanes)
         else:
-            row.each(lanes.count, one)
-        return self._total(lanes)
+            row.each(lanes.count, add_blocks)
+        return *self._total(lanes), kept
 
-    def take(
-        self, row: RowData, powers: Floats, weights: Floats, share: float, out: dict[str, NDArray[Any]]
-    ) -> float:
-        largest = super().take(row, powers, weights, share, out)
-        self._rooms.append(row.kept)
+    def adjoint(
+        self, row: RowData, forward: Forward, weights: Floats, share: float, out: dict[str, NDArray[Any]]
+    ) -> tuple[float, float]:
+        largest = super().adjoint(row, forward, weights, share, out)
+        self._rooms.append(forward.kept.entries)
         del self._rooms[_MOST_ROOMS:]
-        row.kept = None
         return largest
 
     def _take(
-        self, row: RowData, powers: Floats, share: float, sign: float, out: NDArray[Any] | None
+        self, row: RowData, kept: Kept, powers: Floats, share: float, sign: float, out: NDArray[Any] | None
     ) -> float:
-        give, top, lanes = self._passes_by_cell.values(), row.top, len(self._cuts) - 1
+        give, lanes = self._passes_by_cell.values(), len(self._cuts) - 1
         largest = np.zeros(lanes)
         coefficients = sign * powers
         coefficients[:, 0] += share / self._points.copies
-        about = *self._points, coefficients.ravel()
+        polynomials = row.top, self._points, coefficients.ravel()
 
-        def one(lane: int) -> Iterator[None]:
+        def take_blocks(lane: int) -> Iterator[None]:
             for span, ends in self._blocks_of(lane):
                 by = Written(out, slice(span.start, min(span.stop, row.points)))
-                mine = np.empty(1)
-                give(*row.kept, ends, top, *about, by.array, mine, new_counter(), 1)
+                most = np.empty(1)
+                give(*kept.entries, ends, *polynomials, by.array, most, new_counter(), 1)
                 by.store()
-                largest[lane] = max(largest[lane], mine[0])
+                largest[lane] = max(largest[lane], most[0])
                 yield
 
-        def some(counter: Counter, most: int) -> None:
-            give(*row.kept, self._cuts, top, *about, out, largest, counter, most)
+        def take_lanes(counter: Counter, most: int) -> None:
+            give(*kept.entries, self._cuts, *polynomials, out, largest, counter, most)
 
         if out is not None and is_contiguous(out):
-            row.each_unit(lanes, some)
+            row.each_unit(lanes, take_lanes)
         else:
-            row.each(lanes, one)
+            row.each(lanes, take_blocks)
         return float(largest.max())
 
 
@@ -134,15 +133,11 @@ def _sort(shape: Geometry, g: Floats, row: RowData) -> SortedPoints:
         span = slice(block * size, min((block + 1) * size, row.points))
         points = (span.stop - span.start) * copies
         most = min(shape.cells + 1, points)
-        mine, v = np.empty(points + LANES * most, np.uint16), np.empty(points + LANES * most)
+        index, v = np.empty(points + LANES * most, np.uint16), np.empty(points + LANES * most)
         cells, runs = np.empty(most, np.int64), np.empty((most, 2), np.int64)
-        used, entries = sort(contiguous(row.x[span]), g, mine, v, cells, runs)
-        sorted_blocks[block] = (
-            mine[:entries].copy(),
-            v[:entries].copy(),
-            cells[:used].copy(),
-            runs[:used].copy(),
-        )
+        used, entries = sort(contiguous(row.x[span]), g, index, v, cells, runs)
+        shortened = index[:entries], v[:entries], cells[:used], runs[:used]
+        sorted_blocks[block] = [array.copy() for array in shortened]
 
     row.each(blocks, one)
     firsts = np.zeros((blocks + 1, 2), np.int64)

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from ...families import row_parameters
 from ...formula import RowParameters
 from ...names import COMPACT, FACTS, ORDERS
-from ..row import Forward, Sums
+from ..row import Asked, Forward, Sums
 from ..sums.blocks import RowData, Written, lane_count
 from ..sums.partials import Lanes
 from ..sums.places import ceiling
@@ -301,12 +301,12 @@ class GridSums(Sums):
         on_grid += np.bincount(self._ring, total[: self.plan.slots], minlength=self.plan.length)
         return on_grid, float(total[self.plan.slots :].sum()), mass
 
-    def forward(self, row: RowData, derivatives: bool) -> Forward:
+    def forward(self, row: RowData, asked: Asked) -> Forward:
         """Return the sums over all points."""
         on_grid, outside, mass = self.masses(row)
         spectrum = rfft(on_grid)
         density = self._read(spectrum * self._transform(_VALUE))
-        widening = self._read(spectrum * self._transform(_WIDENING)) if derivatives else None
+        widening = self._read(spectrum * self._transform(_WIDENING)) if asked.derivatives else None
         error = np.full(len(density), self._rounding(on_grid))
         if outside > 0:
             error += outside * kernel_values(self.plan.family, self._to_outside)[_VALUE]
@@ -333,7 +333,7 @@ class GridSums(Sums):
         return slots
 
     def adjoint(
-        self, row: RowData, weights: Floats, share: float, out: dict[str, NDArray[Any]]
+        self, row: RowData, forward: Forward, weights: Floats, share: float, out: dict[str, NDArray[Any]]
     ) -> tuple[float, float]:
         """Write the gradients by z and x; return the largest by z, and 0 for a bound on its error."""
         values = self._taken(weights, _VALUE)

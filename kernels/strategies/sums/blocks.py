@@ -59,18 +59,11 @@ def block_and_unit(points: int) -> tuple[int, int]:
 class RowData:
     """Data points and logits of one row."""
 
-    def __init__(
-        self, x: NDArray[Any], z: NDArray[Any], n_threads: int, adjoint_follows: bool = False
-    ) -> None:
+    def __init__(self, x: NDArray[Any], z: NDArray[Any], n_threads: int) -> None:
         self.x, self.z, self.n_threads = x, z, n_threads
         self.points = x.shape[0]
         self._top: float | None = None
         self._extent: tuple[float, float] | None = None
-        self.adjoint_follows = adjoint_follows
-        # What a forward pass leaves to the adjoint one: which cells it saw, weights, and what bins give.
-        self.seen: Any = None
-        self.kept: Any = None
-        self.given: Any = None
 
     @property
     def top(self) -> float:
