@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..formula import RowParameters
 from .sums.blocks import RowData
-from .tails.certificate import Certain, certify, room_for
+from .tails.certificate import FLOOR, Certain, certify, room_for
 from .tails.tail import Tail
 
 Floats = NDArray[np.float64]
@@ -69,7 +69,9 @@ class Sums(ABC):
         """Return the sums, and which bins of masses p (M,) they are good enough for."""
         sums, arrays = self.forward(row, asked), room_for(len(p))
         shift = self.log_scale - math.log(sums.mass)
-        return sums, Certain(*arrays, *certify()(sums.density, sums.error, p, tolerance, shift, *arrays))
+        return sums, Certain(
+            *arrays, *certify()(sums.density, sums.error, p, tolerance, FLOOR, shift, *arrays)
+        )
 
     @abstractmethod
     def adjoint(

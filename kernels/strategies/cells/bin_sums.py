@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -12,12 +12,13 @@ from numba import types
 from numpy.typing import NDArray
 
 from ...families import FORMULAS
-from ...formula import IMAGES, INVERSE_BANDWIDTH, PERIOD, Variant, parameters_of
+from ...formula import INVERSE_BANDWIDTH, Variant
 from ...numerics.arithmetic import SMALLEST, exp2
-from ...runtime.jit import helper, lazily
+from ...runtime.jit import helper
 from ...runtime.signatures import INTS, READ1, WRITE, WRITE1, record
 from ..sums.blocks import RowData
-from ..sums.images import distance_of, shift_of
+from ..sums.images import distance_of, reader_of, shift_of
+from ..sums.loops import Compiled, compiled
 from .layout import PRODUCT, CellPlan
 from .levels import CIRCULAR, MOST_RUNS, ORDER, cell_steps, cells_seen, node_positions
 
@@ -29,10 +30,10 @@ _WORTH_SHARING = 2**17  # values of K, worth a second thread
 class BinLoops(NamedTuple):
     """The compiled loops of one variant."""
 
-    densities: Callable[[], Callable]
-    widenings: Callable[[], Callable]
-    values: Callable[[], Callable]
-    slopes: Callable[[], Callable]
+    densities: Compiled
+    widenings: Compiled
+    values: Compiled
+    slopes: Compiled
 
 
 class BinGroup(NamedTuple):
@@ -63,16 +64,9 @@ def bin_loops(variant: Variant) -> BinLoops:
     forward = types.void(BINS, READ1, READ1, types.float64, WRITE1, WRITE1)
     adjoint = types.void(BINS, READ1, WRITE1, WRITE1)
 
-    def compiled(name: str, make: Callable, signature: object) -> Callable[[], Callable]:
-        derived = name in ("widenings", "slopes")
-        return lazily(lambda: make(variant, derived), signature, f"cell_bins.{name}.{variant.key}")
-
-    return BinLoops(
-        compiled("densities", make_forward, forward),
-        compiled("widenings", make_forward, forward),
-        compiled("values", make_adjoint, adjoint),
-        compiled("slopes", make_adjoint, adjoint),
-    )
+    forwards = ((partial(make_forward, variant, derived), forward) for derived in (False, True))
+    adjoints = ((partial(make_adjoint, variant, derived), adjoint) for derived in (False, True))
+    return compiled(BinLoops, "cell_bins", variant.key, *forwards, *adjoints)
 
 
 # Indices are unsigned, because what may be negative is no index of a vector register's load.
@@ -80,20 +74,18 @@ def bin_loops(variant: Variant) -> BinLoops:
 
 @cache
 def _table(variant: Variant, by_h: bool, by_d: bool) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula].value, distance_of(variant), variant.images
+    formula, distance, read = FORMULAS[variant.formula].value, distance_of(variant), reader_of(variant)
 
     @helper
     def fill(c, positions, order, runs, count, params, table):
         """Write K, dK/dh or dK/dd at a bin's distances from the nodes of its runs of cells."""
-        p = parameters_of(params, 0)
-        period = p[PERIOD]
-        kernels = int(p[IMAGES]) if images else 1
+        p, period, images = read(params, 0)
         done = np.uint64(0)
         for run in range(count):
             begin, size = np.uint64(runs[run, 0] * order), np.uint64((runs[run, 1] - runs[run, 0]) * order)
             for i in range(size):
                 table[done + i] = 0.0
-            for image in range(kernels):
+            for image in range(images):
                 shift = shift_of(image, period)
                 for i in range(size):
                     e, f, f_d, f_h = formula(distance(c, positions[begin + i], period, shift), p)

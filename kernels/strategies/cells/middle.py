@@ -17,7 +17,7 @@ from ...formula import Variant
 from ...numerics.matmul import multiply
 from ...runtime.jit import lazily, loop
 from ...runtime.signatures import FLAGS, INTS, READ, READ1, WRITE, WRITE1, WRITE3, record
-from ..tails.certificate import make_certify
+from ..tails.certificate import FLOOR, make_certify
 from .bin_sums import BINS, make_adjoint, make_forward
 from .levels import distribute, distribute_doubts, merge, see_grown
 
@@ -93,7 +93,9 @@ def _make_middle(variant: Variant) -> Callable:
         weigh(narrow, group.spec, tables, masses, of_nodes)
         densities(group, of_nodes.reshape(-1), masses, beyond, density, error)
         log_q, weights, weak = certain
-        loss, uncertain, count_weak = certify(density, error, p, tolerance, shift, log_q, weights, weak)
+        loss, uncertain, count_weak = certify(
+            density, error, p, tolerance, FLOOR, shift, log_q, weights, weak
+        )
         doubt = 0.0
         if adjoint:
             of_nodes, doubts = np.zeros((count, order)), np.zeros(count)

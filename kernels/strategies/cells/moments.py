@@ -7,37 +7,38 @@ polynomials, which do not amplify rounding errors; and what points take back is 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 from numba import types
 
 from ...numerics.chunks import LANES
-from ...runtime.jit import helper, lazily
+from ...runtime.jit import helper
 from ...runtime.signatures import READ1, WRITE1
 from ...simd.ahead import to_read, to_write
 from ...simd.scatter import add_moments, add_polynomials
+from ..sums.loops import Compiled, compiled
 from ..sums.passes import DATA_OF_BLOCKS, DATA_OF_LANES, SUMS_OF_BLOCKS, SUMS_OF_LANES, adding, taking
 
 
-class PointPasses(NamedTuple):
-    """The compiled passes of one order and kind of cells."""
+class Passes(NamedTuple):
+    """The compiled passes of one order: what points add to cells, and what they take."""
 
-    moments: Callable[[], Callable]
-    values: Callable[[], Callable]
+    moments: Compiled
+    values: Compiled
 
 
 @cache
-def point_passes(order: int, kind: str, circle: bool) -> PointPasses:
-    """Return the passes, each compiled when it is first asked for."""
-    key = f"{order}.{kind}.{'circle' if circle else 'line'}"
-
-    def compiled(name: str, make: Callable, signature: object) -> Callable[[], Callable]:
-        return lazily(lambda: make(order, kind, circle), signature, f"cell_points.{name}.{key}")
-
-    return PointPasses(
-        compiled("moments", _make_moments, types.void(*DATA_OF_LANES, *SUMS_OF_LANES)),
-        compiled("values", _make_values, types.void(*DATA_OF_BLOCKS, READ1, WRITE1, *SUMS_OF_BLOCKS)),
+def point_passes(order: int, kind: str, circle: bool) -> Passes:
+    """Return the passes of one kind of cells, each compiled when it is first asked for."""
+    moments = types.void(*DATA_OF_LANES, *SUMS_OF_LANES)
+    values = types.void(*DATA_OF_BLOCKS, READ1, WRITE1, *SUMS_OF_BLOCKS)
+    return compiled(
+        Passes,
+        "cell_points",
+        f"{order}.{kind}.{'circle' if circle else 'line'}",
+        (partial(_make_moments, order, kind, circle), moments),
+        (partial(_make_values, order, kind, circle), values),
     )
 
 

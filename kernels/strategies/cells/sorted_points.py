@@ -22,6 +22,7 @@ from ...runtime.units import each_unit
 from ...simd.runs import add_run, take_run, together
 from ..sums.partials import MASS, REFERENCE, look, rescale, start_lane
 from ..sums.places import COPIES, PERIOD, TRASH, Geometry, locator
+from .moments import Passes
 
 _LEAST, _MOST = 2**12, 2**14  # points of a block, times copies: the caches' sizes
 _RUN = 64  # points that a run should have, where the caches leave room for them
@@ -42,13 +43,6 @@ def block_points(shape: Geometry) -> int:
     while size < min(_MOST, _RUN * shape.cells):
         size *= 2
     return size // shape.copies
-
-
-class SortedPasses(NamedTuple):
-    """The compiled passes of one order."""
-
-    moments: Callable[[], Callable]
-    values: Callable[[], Callable]
 
 
 class SortedPoints(NamedTuple):
@@ -123,13 +117,13 @@ def sorter(kind: str, circle: bool) -> Callable[[], Callable]:
 
 
 @cache
-def sorted_passes(order: int, copies: bool) -> SortedPasses:
+def sorted_passes(order: int, copies: bool) -> Passes:
     """Return the passes for points that have copies or not, each compiled when it is first asked for."""
     units = COUNTER, types.int64
     moments = types.void(READ1, READ_INTS, _POINTS, WRITE, WRITE, WRITE1, WRITE1, *units)
     values = types.void(READ1, READ1, READ_INTS, types.float64, _POINTS, READ1, WRITE1, WRITE1, *units)
     key = f"{order}.copies" if copies else f"{order}"
-    return SortedPasses(
+    return Passes(
         lazily(lambda: _make_moments(order), moments, f"sorted_points.moments.{order}"),
         lazily(lambda: _make_values(order, copies), values, f"sorted_points.values.{key}"),
     )

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments.arrays import FLOAT32, FLOAT64
+from ...arguments.arrays import FLOAT32
 from ...arguments.problem import Problem, Rows
 from ...families import row_parameters, takes_series, variants
 from ...formula import IMAGES
@@ -16,8 +16,8 @@ from ..sums.reach import RowShape
 from ..sums.scan import SCANS
 from ..tails.certificate import finish
 from .halves import Strategy
-from .pairs import LINEAR_FLOOR, PAIRS_PER_BLOCK, pair_loops
-from .shortcuts import NONE, WAYS, Shortcut, best_way, has_shortcut, shortcut, shortcut_loops
+from .pairs import all_pairs, pair_loops
+from .shortcuts import NONE, WAYS, best_way, has_shortcut, shortcut, shortcut_loops
 
 Floats = NDArray[np.float64]
 
@@ -71,20 +71,9 @@ def _one_strategy(
 
 def _strategy(kernel: str, bandwidth: Floats, period: float | None, way: int, points: int) -> Strategy:
     family = row_parameters(kernel, bandwidth, period)
-    all_pairs = pair_loops(family.variant)
-    sums = Shortcut(all_pairs, LINEAR_FLOOR, FLOAT64, PAIRS_PER_BLOCK)
-    if way != NONE:
-        sums = shortcut(family.variant, points, way)
-    return Strategy(
-        parameters=Rows(family.parameters),
-        log_scale=Rows(family.log_scale),
-        floor=sums.floor,
-        dtype=sums.dtype,
-        pairs_per_block=sums.pairs_per_block,
-        forward=sums.loops.forward,
-        adjoint=sums.loops.adjoint,
-        all_pairs=all_pairs,
-    )
+    variant = family.variant
+    sums = all_pairs(variant) if way == NONE else shortcut(variant, points, way)
+    return Strategy(Rows(family.parameters), Rows(family.log_scale), sums, variant)
 
 
 def cost(shape: RowShape, rtol: float) -> float:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ...arguments.arrays import FLOAT32, FLOAT64
 from ...families import FAMILIES, FORMULAS, takes_series
 from ...formula import Variant
+from ..sums.loops import Loops
 from . import gaussian_runs
-from .pairs import PairLoops, ShortLoops
+from .pairs import Way
 from .products import (
     FLOOR_OF_EXPONENTIALS,
     FLOOR_OF_SINES,
@@ -21,15 +20,6 @@ from .products import (
 )
 
 Floats = NDArray[np.float64]
-
-
-class Shortcut(NamedTuple):
-    """Loops, and from which density on they are right."""
-
-    loops: ShortLoops | PairLoops
-    floor: float
-    dtype: np.dtype  # of the data that the loops read and the gradient that they write
-    pairs_per_block: int
 
 
 # Ways through the sums, in the order of preference.
@@ -57,19 +47,19 @@ def best_way(
     return np.where(takes_series(kernel, h, period), DOUBLE, ways)
 
 
-def shortcut(variant: Variant, points: int, way: int) -> Shortcut:
+def shortcut(variant: Variant, points: int, way: int) -> Way:
     """Return the shortcut of rows that go the given way."""
     loops, formula = shortcut_loops(variant, way == SINGLE), FORMULAS[variant.formula]
     if formula.of_half_sine is not None:
-        return Shortcut(loops, FLOOR_OF_SINES, FLOAT64, 2**19)
+        return Way(loops, FLOOR_OF_SINES, FLOAT64, 2**19)
     if formula.of_exponentials is not None:
-        return Shortcut(loops, FLOOR_OF_EXPONENTIALS, FLOAT64, 2**20)
+        return Way(loops, FLOOR_OF_EXPONENTIALS, FLOAT64, 2**20)
     if way == SINGLE:
-        return Shortcut(loops, gaussian_runs.FLOOR_PER_POINT_SINGLE * points, FLOAT32, 2**21)
-    return Shortcut(loops, gaussian_runs.FLOOR, FLOAT64, 2**21)
+        return Way(loops, gaussian_runs.FLOOR_PER_POINT_SINGLE * points, FLOAT32, 2**21)
+    return Way(loops, gaussian_runs.FLOOR, FLOAT64, 2**21)
 
 
-def shortcut_loops(variant: Variant, single: bool) -> ShortLoops:
+def shortcut_loops(variant: Variant, single: bool) -> Loops:
     """Return the loops of a variant that has a shortcut."""
     if FORMULAS[variant.formula].runs:
         return gaussian_runs.run_loops(variant.circle, single)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ...arguments.arrays import FLOAT64, contiguous
 from ...arguments.problem import Problem
 from ...runtime.pool import run_blocks
+from ..sums.blocks import Written
 
 Floats = NDArray[np.float64]
 Block = Callable[[int, NDArray[Any], NDArray[Any]], None]
@@ -104,40 +105,22 @@ class Gradients:
     def __init__(self, arrays: dict[str, NDArray[Any]]) -> None:
         self._arrays = arrays  # z, x (R, N), bandwidth (R,), those asked for
         self.only_z = len(arrays) == 1 and "z" in arrays
-        self._by_h: Floats | None = None
+        self.by_h = np.zeros((0, 0))  # of the bandwidth's, (blocks, rows) of a tile
 
     def for_tile(self, tile: Tile) -> Gradients:
-        """Return the same gradients with room for the tile's blocks' shares of the bandwidth's."""
+        """Return the same gradients with room for what the tile's blocks add to the bandwidth's."""
         if self.only_z:
             return self
-        part = Gradients(self._arrays)
-        part._by_h = np.zeros((tile.blocks, tile.rows))
-        return part
+        of_tile = Gradients(self._arrays)
+        of_tile.by_h = np.zeros((tile.blocks, tile.rows))
+        return of_tile
 
-    def begin(self, tile: Tile, index: int, dtype: np.dtype = FLOAT64) -> tuple[NDArray[Any], ...]:
-        """Return where to write a block: by_z (R, n), and if not `only_z` by_x and by_bandwidth (R,)."""
-        if self._by_h is None:
-            return (self._room("z", tile, index, dtype),)
-        return self._room("z", tile, index, dtype), self._room("x", tile, index, dtype), self._by_h[index]
-
-    def _room(self, name: str, tile: Tile, index: int, dtype: np.dtype) -> NDArray[Any]:
-        """Return the block of the result itself where compiled code can write to it."""
-        array, span = self._arrays.get(name), tile.span(index)
-        if array is not None and array.dtype == dtype:
-            room = array[tile.start : tile.stop, span]
-            if room.flags.c_contiguous and room.flags.aligned:
-                return room
-        return np.empty((tile.rows, span.stop - span.start), dtype)
-
-    def end(self, tile: Tile, index: int, parts: tuple[NDArray[Any], ...]) -> None:
-        """Store what `begin` could not place in the results."""
-        for name, part in zip(("z", "x"), parts, strict=False):
-            array = self._arrays.get(name)
-            if array is not None and part.base is None:
-                array[tile.start : tile.stop, tile.span(index)] = part
+    def blocks(self, tile: Tile, index: int, dtype: np.dtype = FLOAT64) -> list[Written]:
+        """Return where to write by_z (R, n) of a block, and if not `only_z` by_x."""
+        names, where = ("z",) if self.only_z else ("z", "x"), (slice(tile.start, tile.stop), tile.span(index))
+        return [Written(self._arrays.get(name), where, dtype) for name in names]
 
     def finish(self, tile: Tile) -> None:
         """Store the sums over blocks."""
         if "bandwidth" in self._arrays:
-            assert self._by_h is not None
-            self._arrays["bandwidth"][tile.start : tile.stop] = self._by_h.sum(axis=0)
+            self._arrays["bandwidth"][tile.start : tile.stop] = self.by_h.sum(axis=0)

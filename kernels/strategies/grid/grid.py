@@ -336,26 +336,20 @@ class GridSums(Sums):
         self, row: RowData, forward: Forward, weights: Floats, share: float, out: dict[str, NDArray[Any]]
     ) -> tuple[float, float]:
         """Write the gradients by z and x; return the largest by z, and 0 for a bound on its error."""
-        values = self._taken(weights, _VALUE)
+        take, values = self._passes.values(), self._taken(weights, _VALUE)
+        derived = "x" in out
+        slopes = self._taken(weights, _SLOPE) if derived else np.empty(0)
+        taken = row.top, self._g, values, slopes, share
         largest: dict[int, float] = {}
-        take: Callable
-        top = row.top
-        if "x" not in out:
-            take = self._passes.values()
 
-            def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
-                by_z = Written(out.get("z"), piece)
-                largest[index] = take(x, z, top, self._g, values, share, by_z.array)
-                by_z.store()
-        else:
-            take, slopes = self._passes.slopes(), self._taken(weights, _SLOPE)
-
-            def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
-                by_z, by_x = Written(out.get("z"), piece), Written(out["x"], piece)
-                pair = by_z.array, by_x.array
-                largest[index] = take(x, z, top, self._g, values, slopes, share, *pair)
-                by_z.store()
-                by_x.store()
+        def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
+            by_z, by_x = (
+                Written(out.get("z"), piece),
+                Written(out.get("x"), piece if derived else slice(0, 0)),
+            )
+            largest[index] = take(x, z, *taken, by_z.array, by_x.array)
+            by_z.store()
+            by_x.store()
 
         row.each_block(block)
         return max(largest.values()), 0.0

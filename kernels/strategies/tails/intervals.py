@@ -25,6 +25,7 @@ from ...runtime.signatures import INTS, READ, READ1, READ_INTS, WRITE1, record
 from ...simd.ahead import to_read
 from ...simd.scatter import note_extremes
 from ..sums.images import distance_between
+from ..sums.loops import Compiled, compiled
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -174,8 +175,8 @@ summary = lazily(
 class Tests(NamedTuple):
     """Compiled tests of intervals against bins."""
 
-    best: Callable[[], Callable]
-    matter: Callable[[], Callable]
+    best: Compiled
+    matter: Compiled
 
 
 class Limits(NamedTuple):
@@ -289,15 +290,6 @@ def tests(variant: Variant) -> Tests:
 
         return matter
 
-    return Tests(
-        lazily(
-            make_best,
-            types.void(READ1, READ, READ1, READ1, READ1, WRITE1, WRITE1),
-            f"tail_intervals.best.{variant.key}",
-        ),
-        lazily(
-            make_matter,
-            types.void(READ1, READ, READ1, READ1, READ1, READ1, READ1, READ1, WRITE1, INTS, INTS),
-            f"tail_intervals.matter.{variant.key}",
-        ),
-    )
+    most = types.void(READ1, READ, READ1, READ1, READ1, WRITE1, WRITE1)
+    each = types.void(READ1, READ, *(READ1,) * 6, WRITE1, INTS, INTS)
+    return compiled(Tests, "tail_intervals", variant.key, (make_best, most), (make_matter, each))

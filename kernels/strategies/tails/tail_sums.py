@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -16,12 +16,13 @@ from numba import types
 from numpy.typing import NDArray
 
 from ...families import exponent_of, log_formula_of
-from ...formula import IMAGES, PERIOD, Variant, parameters_of
+from ...formula import Variant
 from ...numerics.arithmetic import LN_2, LOG2_E, SMALLEST, exp2, from_order_key, order_key
 from ...numerics.chunks import CHUNK, room, sum_of, weight
 from ...runtime.jit import helper, lazily
 from ...runtime.signatures import INTS, READ1, READ_INTS, WRITE, WRITE1, record
-from ..sums.images import distance_between, distance_of, shift_of
+from ..sums.images import distance_between, distance_of, reader_of, shift_of
+from ..sums.loops import Loops, compiled
 from .intervals import DATA, bound_helpers, find
 
 Floats = NDArray[np.float64]
@@ -144,25 +145,16 @@ class Nodes(NamedTuple):
     weight: Floats
 
 
-class NodeLoops(NamedTuple):
-    """Compiled loops over bins, intervals that matter to them, and the nodes of these."""
-
-    forward: Callable[[], Callable]
-    adjoint: Callable[[], Callable]
-
-
 @cache
-def node_loops(variant: Variant) -> NodeLoops:
-    """Return the loops of a variant, each compiled when it is first asked for."""
+def node_loops(variant: Variant) -> Loops:
+    """Return the loops over bins, intervals that matter to them, and the nodes of these."""
     bins = record(WeakBins, WRITE, WRITE1, WRITE1, WRITE1, types.float64)
     intervals = record(NodesOf, WRITE1, WRITE1, WRITE1, INTS)
     fixed = bins, intervals, record(Nodes, WRITE1, WRITE1, WRITE1, WRITE1)
     forward = types.void(*fixed, types.float64, WRITE1, WRITE1, WRITE1, WRITE1)
     adjoint = types.void(*fixed, READ1, READ1, READ1, WRITE1, WRITE1, WRITE1)
-    return NodeLoops(
-        lazily(lambda: _make_forward(variant), forward, f"tail_sums.forward.{variant.key}"),
-        lazily(lambda: _make_adjoint(variant), adjoint, f"tail_sums.adjoint.{variant.key}"),
-    )
+    makers = (partial(_make_forward, variant), forward), (partial(_make_adjoint, variant), adjoint)
+    return compiled(Loops, "tail_sums", variant.key, *makers)
 
 
 def _apart_of(variant: Variant) -> Callable:
@@ -189,9 +181,8 @@ def _apart_of(variant: Variant) -> Callable:
 
 def _make_forward(variant: Variant) -> Callable:
     formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
-    images = variant.images
     log2_ratio, distances = bound_helpers(variant)
-    apart = _apart_of(variant)
+    apart, read = _apart_of(variant), reader_of(variant)
 
     def forward(bins, intervals, nodes, top, at, high_logit, level, total):
         """For each of bins write the distance and the logit of the node that adds most, and with its e
@@ -201,9 +192,7 @@ def _make_forward(variant: Variant) -> Callable:
         params, centers, nearest, lowest, margin = bins
         low, high, largest, starts = intervals
         anchor, offset, logit, weight = nodes
-        p = parameters_of(params, 0)
-        period = p[PERIOD]
-        count = int(p[IMAGES]) if images else 1
+        p, period, images = read(params, 0)
         terms = np.empty(_longest(starts))
         matters = np.empty(low.shape[0], np.bool_)
         for m in range(centers.shape[0]):
@@ -215,7 +204,7 @@ def _make_forward(variant: Variant) -> Callable:
                 if not matters[i]:
                     continue
                 begin, n = np.uint64(starts[i]), np.uint64(starts[i + 1] - starts[i])
-                for image in range(count):
+                for image in range(images):
                     shift = shift_of(image, period)
                     for j in range(n):
                         d, far, more = apart(c, anchor[begin + j], offset[begin + j], closest, period, shift)
@@ -241,7 +230,7 @@ def _make_forward(variant: Variant) -> Callable:
                     if not matters[i]:
                         continue
                     begin, n = np.uint64(starts[i]), np.uint64(starts[i + 1] - starts[i])
-                    for image in range(count):
+                    for image in range(images):
                         shift = shift_of(image, period)
                         for j in range(n):
                             d, far, more = apart(c, anchor[begin + j], offset[begin + j], near, period, shift)
@@ -266,9 +255,8 @@ def _longest(starts):
 
 def _make_adjoint(variant: Variant) -> Callable:
     formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
-    images = variant.images
     log2_ratio, distances = bound_helpers(variant)
-    apart = _apart_of(variant)
+    apart, read = _apart_of(variant), reader_of(variant)
 
     def adjoint(bins, intervals, nodes, at, high_logit, share, by_z, by_x, by_h):
         """by_z, by_x (nodes,) += share times what `forward` sums and that of h dK/dd; by_h (1,) of h dK/dh.
@@ -278,9 +266,7 @@ def _make_adjoint(variant: Variant) -> Callable:
         params, centers, nearest, lowest, margin = bins
         low, high, largest, starts = intervals
         anchor, offset, logit, weight = nodes
-        p = parameters_of(params, 0)
-        period = p[PERIOD]
-        count = int(p[IMAGES]) if images else 1
+        p, period, images = read(params, 0)
         widening = np.empty(_longest(starts))
         for m in range(centers.shape[0]):
             c, near, reference = centers[m], at[m], high_logit[m]
@@ -291,7 +277,7 @@ def _make_adjoint(variant: Variant) -> Callable:
                 if not largest[i] * LOG2_E + log2_ratio(nearest[m], nearer, p) >= lowest[m] - margin:
                     continue
                 begin, n = np.uint64(starts[i]), np.uint64(starts[i + 1] - starts[i])
-                for image in range(count):
+                for image in range(images):
                     shift = shift_of(image, period)
                     for j in range(n):
                         d, far, more = apart(c, anchor[begin + j], offset[begin + j], near, period, shift)

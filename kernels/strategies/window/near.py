@@ -7,7 +7,7 @@ alone says which bins it looks at.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,13 +15,14 @@ from numba import types
 from numpy.typing import NDArray
 
 from ...families import FORMULAS
-from ...formula import IMAGES, INVERSE_BANDWIDTH, PERIOD, Variant, parameters_of
+from ...formula import INVERSE_BANDWIDTH, Variant
 from ...numerics.arithmetic import SMALLEST, exp2
 from ...numerics.chunks import LANES
-from ...runtime.jit import helper, lazily
+from ...runtime.jit import helper
 from ...runtime.signatures import READ1, WRITE, WRITE1, record
 from ...simd.ahead import to_read
-from ..sums.images import distance_of, shift_of
+from ..sums.images import distance_of, reader_of, shift_of
+from ..sums.loops import Loops, compiled
 from ..sums.passes import DATA_OF_BLOCKS, DATA_OF_LANES, SUMS_OF_BLOCKS, SUMS_OF_LANES, adding, taking
 from ..sums.places import EVEN
 
@@ -40,15 +41,13 @@ _BINS = record(NearBins, WRITE1, types.int64, WRITE)
 
 
 @cache
-def near_loops(variant: Variant, circle: bool) -> tuple[Callable[[], Callable], Callable[[], Callable]]:
-    """Return the forward and the adjoint pass over a row, each compiled when it is first asked for."""
-    key = f"{variant.key}.{'circle' if circle else 'line'}"
+def near_loops(variant: Variant, circle: bool) -> Loops:
+    """Return the passes over a row, each compiled when it is first asked for."""
     forward = types.void(*DATA_OF_LANES, _BINS, types.boolean, *SUMS_OF_LANES)
     adjoint = types.void(*DATA_OF_BLOCKS, _BINS, READ1, WRITE1, WRITE1, *SUMS_OF_BLOCKS)
-    return (
-        lazily(lambda: _make_forward(variant, circle), forward, f"window_near.forward.{key}"),
-        lazily(lambda: _make_adjoint(variant, circle), adjoint, f"window_near.adjoint.{key}"),
-    )
+    makers = (_make_forward, forward), (_make_adjoint, adjoint)
+    made = ((partial(make, variant, circle), signature) for make, signature in makers)
+    return compiled(Loops, "window_near", f"{variant.key}.{'circle' if circle else 'line'}", *made)
 
 
 @helper
@@ -63,15 +62,13 @@ def _look_up(bins, cell, number, n, x, z, after, place):
 
 
 def _make_forward(variant: Variant, circle: bool) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula].value, distance_of(variant), variant.images
+    formula, distance, read = FORMULAS[variant.formula].value, distance_of(variant), reader_of(variant)
 
     @helper
     def add(w, places, shift_of_copy, rooms, n, data, after, sums, bins, derived):
         (d, cell, _), (at, terms, place), (x, z) = places, rooms, data
         size = bins.centers.shape[0]
-        p = parameters_of(bins.params, 0)
-        period = p[PERIOD]
-        count = int(p[IMAGES]) if images else 1
+        p, period, images = read(bins.params, 0)
         for j in range(n):
             at[j] = d[j] + shift_of_copy
         for number in range(bins.looks):
@@ -79,7 +76,7 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
             _look_up(bins, cell, number, n, x, z, after, place)
             for j in range(n):
                 terms[j] = 0.0
-            for image in range(count):
+            for image in range(images):
                 shift = shift_of(image, period)
                 for j in range(n):
                     e, f, _, _ = formula(distance(place[j], at[j], period, shift), p)
@@ -90,7 +87,7 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
                 continue
             for j in range(n):
                 terms[j] = 0.0
-            for image in range(count):
+            for image in range(images):
                 shift = shift_of(image, period)
                 for j in range(n):
                     e, f, _, f_h = formula(distance(place[j], at[j], period, shift), p)
@@ -109,21 +106,19 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
 
 
 def _make_adjoint(variant: Variant, circle: bool) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula].value, distance_of(variant), variant.images
+    formula, distance, read = FORMULAS[variant.formula].value, distance_of(variant), reader_of(variant)
 
     @helper
     def take(sums, slopes, sloping, places, shift_of_copy, rooms, n, data, after, bins, weights):
         (d, cell, _), (at, place, weight), (x, z, _) = places, rooms, data
-        p = parameters_of(bins.params, 0)
-        period = p[PERIOD]
-        count = int(p[IMAGES]) if images else 1
+        p, period, images = read(bins.params, 0)
         for j in range(n):
             at[j] = d[j] + shift_of_copy
         for number in range(bins.looks):
             _look_up(bins, cell, number, n, x, z, after, place)
             for j in range(n):
                 weight[j] = weights[np.uint64(cell[j] + number)]
-            for image in range(count):
+            for image in range(images):
                 shift = shift_of(image, period)
                 for j in range(n):
                     e, f, _, _ = formula(distance(place[j], at[j], period, shift), p)

@@ -7,7 +7,7 @@ are neighbours; what lies beyond the reach is never looked at.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,16 +15,16 @@ from numba import types
 from numpy.typing import NDArray
 
 from ...families import FORMULAS, row_parameters, summed_variants
-from ...formula import IMAGES, INVERSE_BANDWIDTH, RowParameters, Variant, parameters_of
-from ...formula import PERIOD as FAMILY_PERIOD
+from ...formula import INVERSE_BANDWIDTH, RowParameters, Variant
 from ...names import COMPACT, FACTS
 from ...numerics.arithmetic import SMALLEST, exp2
 from ...numerics.chunks import CHUNK, room, times_last
-from ...runtime.jit import helper, lazily
+from ...runtime.jit import helper
 from ...runtime.signatures import INTS, READ1, WRITE, WRITE1, record
 from ..row import Asked, Forward, Sums
 from ..sums.blocks import POINTS_PER_BLOCK, OfLanes, RowData, Written
-from ..sums.images import distance_of, shift_of
+from ..sums.images import distance_of, reader_of, shift_of
+from ..sums.loops import Loops, compiled
 from ..sums.partials import MASS, REFERENCE, Lanes, look, look_at_points, rescale, start_lane, weights_of
 from ..sums.passes import DATA_OF_BLOCKS, Taking
 from ..sums.places import (
@@ -144,23 +144,14 @@ class KeyedBins(NamedTuple):
 _BINS = record(KeyedBins, WRITE1, INTS, INTS, WRITE)
 
 
-class WindowLoops(NamedTuple):
-    """The compiled passes of one variant."""
-
-    forward: Callable[[], Callable]
-    adjoint: Callable[[], Callable]
-
-
 @cache
-def window_loops(variant: Variant, circle: bool) -> WindowLoops:
-    """Return the passes over a block, each compiled when it is first asked for."""
-    key = f"{variant.key}.{'circle' if circle else 'line'}"
+def window_loops(variant: Variant, circle: bool) -> Loops:
+    """Return the passes over a block of points, each compiled when it is first asked for."""
     forward = types.void(READ1, READ1, READ1, _BINS, types.boolean, WRITE, WRITE)
     adjoint = types.void(*DATA_OF_BLOCKS, _BINS, READ1, WRITE1, WRITE1, WRITE1)
-    return WindowLoops(
-        lazily(lambda: _make_forward(variant, circle), forward, f"window.forward.{key}"),
-        lazily(lambda: _make_adjoint(variant, circle), adjoint, f"window.adjoint.{key}"),
-    )
+    makers = (_make_forward, forward), (_make_adjoint, adjoint)
+    made = ((partial(make, variant, circle), signature) for make, signature in makers)
+    return compiled(Loops, "window", f"{variant.key}.{'circle' if circle else 'line'}", *made)
 
 
 def _sorter(circle: bool) -> Callable:
@@ -210,7 +201,7 @@ def _sorter(circle: bool) -> Callable:
 
 
 def _make_forward(variant: Variant, circle: bool) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula].value, distance_of(variant), variant.images
+    formula, distance, read = FORMULAS[variant.formula].value, distance_of(variant), reader_of(variant)
     sort = _sorter(circle)
 
     def forward(x, z, g, bins, derived, states, sums):
@@ -226,13 +217,11 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
         reference = state[REFERENCE] if state[REFERENCE] > -np.inf else 0.0
         points, weights, _, starts, mass = sort(x, z, reference, g)
         state[MASS] += mass
-        p = parameters_of(params, 0)
-        period = p[FAMILY_PERIOD]
-        count = int(p[IMAGES]) if images else 1
+        p, period, images = read(params, 0)
         for m in range(centers.shape[0]):
             c, total, wider = centers[m], 0.0, 0.0
             begin, end = starts[first[m]], starts[last[m] + 1]
-            for image in range(count):
+            for image in range(images):
                 shift = shift_of(image, period)
                 if derived:
                     for j in range(begin, end):
@@ -253,7 +242,7 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
 
 
 def _make_adjoint(variant: Variant, circle: bool) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula].value, distance_of(variant), variant.images
+    formula, distance, read = FORMULAS[variant.formula].value, distance_of(variant), reader_of(variant)
     sort = _sorter(circle)
 
     def adjoint(x, z, size, g, taking, bins, bin_weights, by_z, by_x, largest):
@@ -264,14 +253,12 @@ def _make_adjoint(variant: Variant, circle: bool) -> Callable:
         centers, first, last, params = bins
         derived = by_x.shape[0] > 0
         points, weights, index, starts, _ = sort(x, z, taking.top, g)
-        p = parameters_of(params, 0)
-        period = p[FAMILY_PERIOD]
-        count = int(p[IMAGES]) if images else 1
+        p, period, images = read(params, 0)
         sums, slopes = np.zeros(points.shape[0]), np.zeros(points.shape[0])
         for m in range(centers.shape[0]):
             c, weight = centers[m], bin_weights[m]
             begin, end = starts[first[m]], starts[last[m] + 1]
-            for image in range(count):
+            for image in range(images):
                 shift = shift_of(image, period)
                 if derived:
                     for j in range(begin, end):
