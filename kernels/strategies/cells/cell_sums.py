@@ -12,8 +12,8 @@ from ...numerics.chebyshev import chebyshev
 from ...runtime.units import Counter
 from ...simd.scatter import tables
 from ..row import Asked, Forward, Sums
-from ..sums.blocks import OfLanes, RowData, Written, lane_count
-from ..sums.partials import Lanes
+from ..sums.blocks import RowData, Spans, Written, partial_count
+from ..sums.partials import Partials
 from ..sums.passes import Taking
 from ..sums.places import GROWING, OUTSIDE, touching
 from ..tails.certificate import Certain, room_for
@@ -57,31 +57,31 @@ class CellSums(Sums):
         """Return the bytes that a call takes beside its arguments and results."""
         size = (self.plan.geometry.cells + OUTSIDE) * self.order
         levels = self.plan.levels.cells * self.order
-        return 8 * (size * lane_count(row_points, size) + 8 * levels + 8 * len(self.centers))
+        return 8 * (size * partial_count(row_points, size) + 8 * levels + 8 * len(self.centers))
 
     def touched(self, row: RowData) -> bool:
         """Return whether a point lies on a boundary of cells, where it counts as on one side of it."""
-        count, found = touching(self.plan.geometry.circle)(), np.zeros(-(-row.points // row.block_size), int)
+        count, beside = touching(self.plan.geometry.circle)(), np.zeros(-(-row.points // row.block_size), int)
 
         def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
-            found[index] = count(x, self._g)
+            beside[index] = count(x, self._g)
 
         row.each_block(block)
-        return bool(found.any())
+        return bool(beside.any())
 
     def moments(self, row: RowData, keep: bool) -> tuple[Floats, float, Any]:
         """Return the narrowest cells' moments (cells + OUTSIDE, P), sum_j w_j, and with `keep` weights."""
         size = (self.plan.geometry.cells + OUTSIDE) * self.order
-        lanes, add = Lanes(row, row.lanes(size), size), self._passes.moments()
+        partials, add = Partials(row, row.partials(size), size), self._passes.moments()
 
-        def some(which: slice, data: OfLanes, *units: Any) -> None:
-            add(*data, self._g, lanes.states[which], lanes.sums[which], *units)
+        def add_partials(which: slice, data: Spans, *units: Any) -> None:
+            add(*data, self._g, partials.states[which], partials.sums[which], *units)
 
-        row.each_lanes(lanes.count, some)
-        return *self._total(lanes), None
+        row.each_partials(partials.count, add_partials)
+        return *self._total(partials), None
 
-    def _total(self, lanes: Lanes) -> tuple[Floats, float]:
-        sums, mass = lanes.total()
+    def _total(self, partials: Partials) -> tuple[Floats, float]:
+        sums, mass = partials.total()
         return sums.reshape(-1, self.order), mass
 
     def _begin(self, row: RowData, keep: bool) -> tuple[Floats, float, Kept]:

@@ -67,19 +67,19 @@ def sums(
 def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Callable[[], Callable]]:
     """Return what calls may compile."""
     circle = domain == "circle"
-    found: list[Callable[[], Callable]] = [touching(circle)] if JUMPS[kernel] <= (not only_z) else []
+    needed: list[Callable[[], Callable]] = [touching(circle)] if JUMPS[kernel] <= (not only_z) else []
     for variant in summed_variants(kernel, domain):
         loops = bin_loops(variant)
-        found += [middle(variant), weigh, give]
-        found += [loops.densities, loops.values] if only_z else loops
+        needed += [middle(variant), weigh, give]
+        needed += [loops.densities, loops.values] if only_z else loops
     for kind in _kinds(kernel, circle):
         for order in ORDERS["cells"]:
-            found += point_passes(order, kind, circle)
+            needed += point_passes(order, kind, circle)
             if plans:
-                found += [*sorted_passes(order, False), *(sorted_passes(order, True) if circle else ())]
+                needed += [*sorted_passes(order, False), *(sorted_passes(order, True) if circle else ())]
         if plans:
-            found.append(sorter(kind, circle))
-    return found
+            needed.append(sorter(kind, circle))
+    return needed
 
 
 def _kinds(kernel: str, circle: bool) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from ...runtime.signatures import READ1, WRITE1
 from ...simd.ahead import to_read, to_write
 from ...simd.scatter import add_moments, add_polynomials
 from ..sums.loops import Compiled, compiled
-from ..sums.passes import DATA_OF_BLOCKS, DATA_OF_LANES, SUMS_OF_BLOCKS, SUMS_OF_LANES, adding, taking
+from ..sums.passes import DATA_OF_BLOCKS, DATA_OF_PARTIALS, SUMS_OF_BLOCKS, SUMS_OF_PARTIALS, adding, taking
 
 
 class Passes(NamedTuple):
@@ -31,7 +31,7 @@ class Passes(NamedTuple):
 @cache
 def point_passes(order: int, kind: str, circle: bool) -> Passes:
     """Return the passes of one kind of cells, each compiled when it is first asked for."""
-    moments = types.void(*DATA_OF_LANES, *SUMS_OF_LANES)
+    moments = types.void(*DATA_OF_PARTIALS, *SUMS_OF_PARTIALS)
     values = types.void(*DATA_OF_BLOCKS, READ1, WRITE1, *SUMS_OF_BLOCKS)
     return compiled(
         Passes,
@@ -53,11 +53,11 @@ def _make_moments(order: int, kind: str, circle: bool) -> Callable:
             to_read(z, after + j)
             add_eight(w, v, cell, j, sums)
 
-    add_lanes = adding(kind, circle, order, add)
+    add_partials = adding(kind, circle, order, add)
 
     def moments(x, z, ends, g, states, sums, counter, most):
-        """sums (lanes, cells * P) += w_j T_k(v_j) of up to `most` lanes, as of `adding`."""
-        add_lanes(counter, most, states.shape[0], x, z, ends, g, states, sums)
+        """sums (partials, cells * P) += w_j T_k(v_j) of up to `most` partials, as of `adding`."""
+        add_partials(counter, most, states.shape[0], x, z, ends, g, states, sums)
 
     return moments
 

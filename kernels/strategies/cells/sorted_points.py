@@ -20,7 +20,7 @@ from ...runtime.jit import helper, lazily, loop
 from ...runtime.signatures import COUNTER, INTS, PLACES, READ1, READ_INTS, RUNS, WRITE, WRITE1, record
 from ...runtime.units import each_unit
 from ...simd.runs import add_run, take_run, together
-from ..sums.partials import MASS, REFERENCE, look, rescale, start_lane
+from ..sums.partials import MASS, REFERENCE, look, rescale, start_partial
 from ..sums.places import COPIES, PERIOD, TRASH, Geometry, locator
 from .moments import Passes
 
@@ -130,14 +130,14 @@ def sorted_passes(order: int, copies: bool) -> Passes:
 
 
 @helper
-def _runs_of(by_cell, block, last_of_lane, room):
+def _runs_of(by_cell, block, last, room):
     """Return a block's first run and the end, and how far beyond an entry's number to ask for data.
 
-    That is `room` points on, in the next block, but not in that of another lane: another thread may be
+    That is `room` points on, in the next block, but not in that of another partial sum: another thread may be
     writing there.
     """
     first = by_cell.firsts[block]
-    return first, by_cell.firsts[block + 1], (0 if last_of_lane else room) - by_cell.runs[first, 0]
+    return first, by_cell.firsts[block + 1], (0 if last else room) - by_cell.runs[first, 0]
 
 
 def _make_moments(order: int) -> Callable:
@@ -156,35 +156,35 @@ def _make_moments(order: int) -> Callable:
                 weigh(z, points, v, begin, end, reference, wide, at, kept, after)
 
     @loop
-    def add_lane(lane, z, cuts, by_cell, states, sums, kept, references, wide):
+    def add_partial(partial, z, cuts, by_cell, states, sums, kept, references, wide):
         wide[:] = 0.0
-        state, of_lane = states[lane], sums[lane]
+        state, of_partial = states[partial], sums[partial]
         before = state[REFERENCE]
-        for block in range(cuts[lane], cuts[lane + 1]):
+        for block in range(cuts[partial], cuts[partial + 1]):
             begin = (block - cuts[0]) * by_cell.size
             logits = z[begin : min(begin + by_cell.size, z.shape[0])]
-            first, last, after = _runs_of(by_cell, block, block + 1 == cuts[lane + 1], logits.shape[0])
+            first, last, after = _runs_of(by_cell, block, block + 1 == cuts[partial + 1], logits.shape[0])
             add_block(logits, by_cell, first, last, after, state, wide, kept)
             references[block] = state[REFERENCE]
-        start_lane(of_lane, state)
+        start_partial(of_partial, state)
         if before > -np.inf:
-            rescale(of_lane, exp2((before - state[REFERENCE]) * LOG2_E))
+            rescale(of_partial, exp2((before - state[REFERENCE]) * LOG2_E))
         mass = 0.0
-        for at in range(0, of_lane.shape[0] - order + 1, order):
-            bring(wide, of_lane, at)
-            mass += of_lane[at]
+        for at in range(0, of_partial.shape[0] - order + 1, order):
+            bring(wide, of_partial, at)
+            mass += of_partial[at]
         state[MASS] = mass / by_cell.copies
 
-    add_lanes = each_unit(add_lane)
+    add_partials = each_unit(add_partial)
 
     def moments(z, cuts, by_cell, states, sums, kept, references, counter, most):
-        """sums (lanes, cells * P) += w_j T_k(v_j) in up to `most` lanes, whose states are (lanes, ..).
+        """sums (partials, cells * P) += w_j T_k(v_j), up to `most` of them, with states (partials, ..).
 
-        Lane l has the blocks cuts[l] .. cuts[l + 1], and z (n,) are those of all lanes. Unless kept
+        Partial sum l has the blocks cuts[l] .. cuts[l + 1], and z (n,) are those of all partials. Unless kept
         (entries,) is empty it gets the weights by entry, relative to references (blocks,).
         """
         wide = np.empty(sums.shape[1] * LANES)
-        add_lanes(counter, most, states.shape[0], z, cuts, by_cell, states, sums, kept, references, wide)
+        add_partials(counter, most, states.shape[0], z, cuts, by_cell, states, sums, kept, references, wide)
 
     return moments
 
@@ -212,26 +212,25 @@ def _make_values(order: int, copies: bool) -> Callable:
         return largest
 
     @loop
-    def take_lane(lane, kept, references, cuts, top, by_cell, coefficients, by, largest):
-        largest[lane] = 0.0
-        for block in range(cuts[lane], cuts[lane + 1]):
+    def take_span(span, kept, references, cuts, top, by_cell, coefficients, by, largest):
+        largest[span] = 0.0
+        for block in range(cuts[span], cuts[span + 1]):
             begin = (block - cuts[0]) * by_cell.size
             of_points = by[begin : min(begin + by_cell.size, by.shape[0])]
-            first, last, after = _runs_of(by_cell, block, block + 1 == cuts[lane + 1], of_points.shape[0])
+            first, last, after = _runs_of(by_cell, block, block + 1 == cuts[span + 1], of_points.shape[0])
             scale = exp2((references[block] - top) * LOG2_E)
             most = of_block(kept, by_cell, first, last, after, scale, coefficients, of_points)
-            largest[lane] = max(largest[lane], most)
+            largest[span] = max(largest[span], most)
 
-    take_lanes = each_unit(take_lane)
+    take_spans = each_unit(take_span)
 
     def values(kept, references, cuts, top, by_cell, coefficients, by, largest, counter, most):
-        """by_i = w_i sum_k coefficients[cell_i, k] v_i^k, over all copies of i, in up to `most` lanes.
+        """by_i = w_i sum_k coefficients[cell_i, k] v_i^k, over all copies of i, in up to `most` units.
 
-        w_i = exp(z_i - top) from kept (entries,) and references (blocks,) of `moments`. Lane l has the blocks
-        cuts[l] .. cuts[l + 1], and by (n,) are those of all lanes; largest (lanes,) = the largest |by_i| of
-        each.
+        w_i = exp(z_i - top) from kept (entries,) and references (blocks,) of `moments`. Blocks cuts[l] ..
+        cuts[l + 1] are a unit, and by (n,) are those of all units; largest (units,) = the largest |by_i|.
         """
-        lanes = cuts.shape[0] - 1
-        take_lanes(counter, most, lanes, kept, references, cuts, top, by_cell, coefficients, by, largest)
+        spans = cuts.shape[0] - 1
+        take_spans(counter, most, spans, kept, references, cuts, top, by_cell, coefficients, by, largest)
 
     return values

@@ -13,8 +13,8 @@ from ...arguments.arrays import contiguous, is_contiguous
 from ...numerics.chunks import LANES
 from ...runtime.units import Counter, new_counter
 from ..row import Forward
-from ..sums.blocks import RowData, Written, lane_count, lane_ends
-from ..sums.partials import Lanes
+from ..sums.blocks import RowData, Written, partial_count, partial_ends
+from ..sums.partials import Partials
 from ..sums.places import OUTSIDE, Geometry
 from .cell_sums import CellSums, Kept
 from .layout import CellPlan
@@ -43,20 +43,20 @@ class SortedSums(CellSums):
         self._passes_by_cell = sorted_passes(plan.order, plan.geometry.copies > 1)
         self._points = _sort(plan.geometry, self._g, RowData(x, x, n_threads))
         self._rooms: list[Entries] = []
-        # Where lanes begin and end among the blocks: neighbours, for what one will need next is asked for.
+        # Where partials begin and end among the blocks: neighbours, for what one will need next is asked for.
         size = (plan.geometry.cells + OUTSIDE) * plan.order
         blocks = len(self._points.firsts) - 1
-        lanes = min(lane_count(len(x), size), blocks)
-        self._cuts = lane_ends(blocks, lanes, 1)
+        partials = min(partial_count(len(x), size), blocks)
+        self._cuts = partial_ends(blocks, partials, 1)
 
     @property
     def stored(self) -> int:
         """Return the bytes that the sorted points take, and room for a call's weights."""
-        return sum(part.nbytes for part in self._points[3:]) + self._points.v.nbytes
+        return sum(array.nbytes for array in self._points[3:]) + self._points.v.nbytes
 
-    def _blocks_of(self, lane: int) -> Iterator[tuple[slice, NDArray[np.int64]]]:
-        """Return the points of each of a lane's blocks, and where it begins and ends among all."""
-        for block in range(self._cuts[lane], self._cuts[lane + 1]):
+    def _blocks_of(self, partial: int) -> Iterator[tuple[slice, NDArray[np.int64]]]:
+        """Return the points of each of a partial's blocks, and where it begins and ends among all."""
+        for block in range(self._cuts[partial], self._cuts[partial + 1]):
             span = slice(block * self._points.size, (block + 1) * self._points.size)
             yield span, np.array([block, block + 1])
 
@@ -68,23 +68,23 @@ class SortedSums(CellSums):
         return Entries(np.empty(len(self._points.v) if keep else 0), np.empty(len(self._points.firsts) - 1))
 
     def moments(self, row: RowData, keep: bool) -> tuple[Floats, float, Entries]:
-        lanes = Lanes(row, len(self._cuts) - 1, (self.plan.geometry.cells + OUTSIDE) * self.order)
+        partials = Partials(row, len(self._cuts) - 1, (self.plan.geometry.cells + OUTSIDE) * self.order)
         add, kept = self._passes_by_cell.moments(), self._room(keep)
 
-        def add_blocks(lane: int) -> Iterator[None]:
-            of_lane = lanes.states[lane : lane + 1], lanes.sums[lane : lane + 1]
-            for span, ends in self._blocks_of(lane):
-                add(contiguous(row.z[span]), ends, self._points, *of_lane, *kept, new_counter(), 1)
+        def add_blocks(partial: int) -> Iterator[None]:
+            of_partial = partials.states[partial : partial + 1], partials.sums[partial : partial + 1]
+            for span, ends in self._blocks_of(partial):
+                add(contiguous(row.z[span]), ends, self._points, *of_partial, *kept, new_counter(), 1)
                 yield
 
-        def add_lanes(counter: Counter, most: int) -> None:
-            add(row.z, self._cuts, self._points, lanes.states, lanes.sums, *kept, counter, most)
+        def add_partials(counter: Counter, most: int) -> None:
+            add(row.z, self._cuts, self._points, partials.states, partials.sums, *kept, counter, most)
 
         if is_contiguous(row.z):
-            row.each_unit(lanes.count, add_lanes)
+            row.each_unit(partials.count, add_partials)
         else:
-            row.each(lanes.count, add_blocks)
-        return *self._total(lanes), kept
+            row.each(partials.count, add_blocks)
+        return *self._total(partials), kept
 
     def adjoint(
         self, row: RowData, forward: Forward, weights: Floats, share: float, out: dict[str, NDArray[Any]]
@@ -97,28 +97,27 @@ class SortedSums(CellSums):
     def _take(
         self, row: RowData, kept: Kept, powers: Floats, share: float, sign: float, out: NDArray[Any] | None
     ) -> float:
-        give, lanes = self._passes_by_cell.values(), len(self._cuts) - 1
-        largest = np.zeros(lanes)
+        give, largest = self._passes_by_cell.values(), np.zeros(len(self._cuts) - 1)
         coefficients = sign * powers
         coefficients[:, 0] += share / self._points.copies
         polynomials = row.top, self._points, coefficients.ravel()
 
-        def take_blocks(lane: int) -> Iterator[None]:
-            for span, ends in self._blocks_of(lane):
+        def take_blocks(partial: int) -> Iterator[None]:
+            for span, ends in self._blocks_of(partial):
                 by = Written(out, slice(span.start, min(span.stop, row.points)))
                 most = np.empty(1)
                 give(*kept.entries, ends, *polynomials, by.array, most, new_counter(), 1)
                 by.store()
-                largest[lane] = max(largest[lane], most[0])
+                largest[partial] = max(largest[partial], most[0])
                 yield
 
-        def take_lanes(counter: Counter, most: int) -> None:
+        def take_spans(counter: Counter, most: int) -> None:
             give(*kept.entries, self._cuts, *polynomials, out, largest, counter, most)
 
         if out is not None and is_contiguous(out):
-            row.each_unit(lanes, take_lanes)
+            row.each_unit(len(largest), take_spans)
         else:
-            row.each(lanes, take_blocks)
+            row.each(len(largest), take_blocks)
         return float(largest.max())
 
 

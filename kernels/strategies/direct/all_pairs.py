@@ -53,13 +53,13 @@ def gradients_of(
 def evaluate_pairs(problem: Problem, gradients: dict[str, NDArray[Any]] | None, n_threads: int) -> Floats:
     """Return the losses (R,), and write the gradients asked for: z, x (R, N) and bandwidth (R,)."""
     losses = np.empty(problem.rows)
-    for rows, part, strategy in direct(problem):
+    for rows, of_set, strategy in direct(problem):
         with gradients_of(rows, gradients) as out:
-            losses[slice(None) if rows is None else rows] = _evaluate_part(part, strategy, out, n_threads)
+            losses[slice(None) if rows is None else rows] = _evaluate_set(of_set, strategy, out, n_threads)
     return losses
 
 
-def _evaluate_part(
+def _evaluate_set(
     problem: Problem, strategy: Strategy, gradients: dict[str, NDArray[Any]] | None, n_threads: int
 ) -> Floats:
     losses = np.empty(problem.rows)
@@ -79,21 +79,21 @@ def pair_densities(problem: Problem, n_threads: int) -> Floats:
     log_q = np.empty((problem.rows, problem.bins))
     for first in range(0, problem.bins, _POINTS_AT_A_TIME):
         columns = slice(first, first + _POINTS_AT_A_TIME)
-        for rows, part, strategy in direct(problem.at_centers(columns)):
+        for rows, of_set, strategy in direct(problem.at_centers(columns)):
 
             def work(tile: Tile, strategy=strategy, rows=rows, columns=columns) -> None:
                 density, mass = strategy.densities(tile)
-                part = np.log(density, out=np.zeros_like(density), where=density >= strategy.way.floor)
+                log_density = np.log(density, out=np.zeros_like(density), where=density >= strategy.way.floor)
                 log_scale = strategy.log_scale_of(tile, mass)
-                part += log_scale[:, np.newaxis]
+                log_density += log_scale[:, np.newaxis]
                 if density.min() < strategy.way.floor:
                     weak = strategy.weak_bins(tile, density)
-                    part[weak.row, weak.bins] = log_density_of(weak, log_scale)
+                    log_density[weak.row, weak.bins] = log_density_of(weak, log_scale)
                 log_q[
                     slice(tile.start, tile.stop) if rows is None else rows[tile.start : tile.stop], columns
-                ] = part
+                ] = log_density
 
-            _each_tile(part, strategy, work, n_threads)
+            _each_tile(of_set, strategy, work, n_threads)
     return log_q
 
 
@@ -152,9 +152,9 @@ def _evaluate_tile(
 
 def pairs_workspace(problem: Problem) -> int:
     """Return the bytes that a call takes beside its arguments and results."""
-    parts = direct(problem)
-    if not parts:
+    sets = direct(problem)
+    if not sets:
         return 0
-    shape = cut(problem, parts[0][2].way.pairs_per_block)
+    shape = cut(problem, sets[0][2].way.pairs_per_block)
     bins = max(1, problem.bins)
-    return 8 * bins * (shape.lanes + 2) * min(shape.rows_per_tile, problem.rows)
+    return 8 * bins * (shape.partials + 2) * min(shape.rows_per_tile, problem.rows)

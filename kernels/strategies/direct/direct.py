@@ -42,14 +42,14 @@ def direct(problem: Problem) -> list[tuple[NDArray[np.intp] | None, Problem, Str
     kinds = ways + WAYS * takes_series(problem.kernel, h, problem.period)
     if (kinds == kinds[:1]).all():
         kinds = kinds[:1]
-    parts = []
+    sets = []
     for kind in np.unique(kinds):
         rows = None if len(kinds) == 1 else np.flatnonzero(kinds == kind)
-        part = problem if rows is None else problem.take(rows)
-        bandwidth = part.bandwidth.block(0, part.rows)
-        strategy = _strategy(part.kernel, bandwidth, part.period, int(kind) % WAYS, problem.points)
-        parts.append((rows, part, strategy))
-    return parts
+        of_set = problem if rows is None else problem.take(rows)
+        bandwidth = of_set.bandwidth.block(0, of_set.rows)
+        strategy = _strategy(of_set.kernel, bandwidth, of_set.period, int(kind) % WAYS, problem.points)
+        sets.append((rows, of_set, strategy))
+    return sets
 
 
 def _spacing(centers: Floats, bins: int) -> Floats:
@@ -89,11 +89,11 @@ def cost(shape: RowShape, rtol: float) -> float:
 
 def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Callable[[], Callable]]:
     """Return what calls may compile."""
-    found: list[Callable[[], Callable]] = [*SCANS.values(), finish]
+    needed: list[Callable[[], Callable]] = [*SCANS.values(), finish]
     for variant in variants(kernel, domain):
         loops = pair_loops(variant)
-        found += [loop for name, loop in loops._asdict().items() if not (only_z and name == "full_adjoint")]
+        needed += [loop for name, loop in loops._asdict().items() if not (only_z and name == "full_adjoint")]
         if has_shortcut(variant):
             for single in (False, True):
-                found += shortcut_loops(variant, single)
-    return found
+                needed += shortcut_loops(variant, single)
+    return needed

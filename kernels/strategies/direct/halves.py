@@ -56,13 +56,13 @@ class Strategy(NamedTuple):
             sums = np.zeros((tile.rows, tile.bins)), np.zeros(tile.rows)
             loop(*tile.whole(self.way.dtype), tile.top, tile.centers, parameters, *sums)
             return sums
-        density = np.zeros((tile.lanes, tile.rows, tile.bins))
-        mass = np.zeros((tile.lanes, tile.rows))
+        density = np.zeros((tile.partials, tile.rows, tile.bins))
+        mass = np.zeros((tile.partials, tile.rows))
 
-        def block(lane: int, x: Floats, z: Floats) -> None:
-            loop(x, z, tile.top, tile.centers, parameters, density[lane], mass[lane])
+        def block(partial: int, x: Floats, z: Floats) -> None:
+            loop(x, z, tile.top, tile.centers, parameters, density[partial], mass[partial])
 
-        tile.each_lane(block, self.way.dtype)
+        tile.each_partial(block, self.way.dtype)
         return density.sum(axis=0), mass.sum(axis=0)
 
     def weak_bins(self, tile: Tile, density: Floats) -> WeakBins:
@@ -71,21 +71,19 @@ class Strategy(NamedTuple):
         row_start = np.searchsorted(row, np.arange(tile.rows + 1))
         loops, parameters = pair_loops(self.variant), self.parameters.block(tile.start, tile.stop)
         where = tile.centers, parameters, row_start, bins
-        lanes, count = tile.lanes, len(bins)
+        partials, count = tile.partials, len(bins)
         nearest, highest, log_forward = loops.nearest(), loops.highest(), loops.log_forward()
 
-        nearest_of = np.full((lanes, count), np.inf)
-        tile.each_lane(lambda lane, x, z: nearest(x, z, *where, nearest_of[lane]))
+        nearest_of = np.full((partials, count), np.inf)
+        tile.each_partial(lambda i, x, z: nearest(x, z, *where, nearest_of[i]))
         near = np.minimum(nearest_of.min(axis=0), LARGEST)
-        peak = np.full((lanes, count), -np.inf)
-        at, logit = np.zeros((lanes, count)), np.full((lanes, count), -np.inf)
-        tile.each_lane(
-            lambda lane, x, z: highest(x, z, tile.top, *where, near, peak[lane], at[lane], logit[lane])
-        )
+        peak = np.full((partials, count), -np.inf)
+        at, logit = np.zeros((partials, count)), np.full((partials, count), -np.inf)
+        tile.each_partial(lambda i, x, z: highest(x, z, tile.top, *where, near, peak[i], at[i], logit[i]))
         best = peak.argmax(axis=0), np.arange(count)
         point = at[best], logit[best]
-        total = np.zeros((lanes, count))
-        tile.each_lane(lambda lane, x, z: log_forward(x, z, *where, *point, total[lane]))
+        total = np.zeros((partials, count))
+        tile.each_partial(lambda i, x, z: log_forward(x, z, *where, *point, total[i]))
         level = np.empty(count)
         loops.level()(point[0], parameters, row, level)
         level += point[1] - tile.top[row]

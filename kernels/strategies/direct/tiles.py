@@ -1,8 +1,8 @@
-"""How a call is cut: tiles of rows, blocks of points, and lanes of partial sums.
+"""How a call is cut: tiles of rows, blocks of points, and partial sums.
 
 A tile is a set of rows whose pairs are few enough for one block, or one row of many blocks of
-points. Forward sums go to a fixed number of lanes, each the sum over its own blocks in order, and
-lanes are added in order: the cut depends on the problem alone, so results do not depend on threads.
+points. Forward sums go to a fixed number of partials, each the sum over its own blocks in order, and
+partials are added in order: the cut depends on the problem alone, so results do not depend on threads.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from ..sums.blocks import Written
 Floats = NDArray[np.float64]
 Block = Callable[[int, NDArray[Any], NDArray[Any]], None]
 
-_LANES = 64
-_SUMS_PER_TILE = 2**21  # partial sums in all lanes, 16 MB
+_PARTIALS = 64
+_SUMS_PER_TILE = 2**21  # partial sums in all, 16 MB
 
 
 class Cut(NamedTuple):
@@ -31,7 +31,7 @@ class Cut(NamedTuple):
     rows_per_tile: int
     points_per_block: int
     blocks: int
-    lanes: int
+    partials: int
 
 
 def cut(problem: Problem, pairs_per_block: int) -> Cut:
@@ -42,7 +42,7 @@ def cut(problem: Problem, pairs_per_block: int) -> Cut:
     blocks = min(-(-points * bins // pairs_per_block), -(-points // 512))
     size = -(-points // (64 * blocks)) * 64
     blocks = -(-points // size)
-    return Cut(1, size, blocks, max(1, min(blocks, _LANES, _SUMS_PER_TILE // bins)))
+    return Cut(1, size, blocks, max(1, min(blocks, _PARTIALS, _SUMS_PER_TILE // bins)))
 
 
 class Tile:
@@ -51,7 +51,7 @@ class Tile:
     def __init__(self, problem: Problem, shape: Cut, start: int, stop: int, n_threads: int) -> None:
         self.start, self.stop, self.rows = start, stop, stop - start
         self.points, self.bins, self.dtype = problem.points, problem.bins, problem.dtype
-        self.blocks, self.lanes = shape.blocks, shape.lanes
+        self.blocks, self.partials = shape.blocks, shape.partials
         self.centers = contiguous(problem.centers.block(start, stop))
         self.top: Floats
         self._size, self._n_threads = shape.points_per_block, n_threads
@@ -88,13 +88,13 @@ class Tile:
         else:
             run_blocks(self.blocks, lambda index: work(index, *self._data(index, dtype)), self._n_threads)
 
-    def each_lane(self, work: Block, dtype: np.dtype = FLOAT64) -> None:
-        """Call work(lane, x, z) for every block of points, those of one lane in order."""
-        for first in range(0, self.blocks, self.lanes):
-            count = min(self.lanes, self.blocks - first)
+    def each_partial(self, work: Block, dtype: np.dtype = FLOAT64) -> None:
+        """Call work(partial, x, z) for every block of points, those of one partial in order."""
+        for first in range(0, self.blocks, self.partials):
+            count = min(self.partials, self.blocks - first)
 
-            def one(lane: int, first: int = first) -> None:
-                work(lane, *self._data(first + lane, dtype))
+            def one(partial: int, first: int = first) -> None:
+                work(partial, *self._data(first + partial, dtype))
 
             run_blocks(count, one, self._n_threads)
 

@@ -14,7 +14,7 @@ from ...numerics.chunks import CHUNK, room
 from ...runtime.jit import helper
 from ...runtime.signatures import READ1, WRITE1
 from ..sums.loops import Compiled, compiled
-from ..sums.partials import finish, look, look_at_points, rescale, start_lane, weigh_seen, weights_of
+from ..sums.partials import finish, look, look_at_points, rescale, start_partial, weigh_seen, weights_of
 from ..sums.places import EVEN, FIRST_BIN, INVERSE_PITCH, LEAD, PERIOD, SIZE, TURNS, locator
 
 # Entries of the array that compiled code takes, beside those of `cell_geometry`.
@@ -108,11 +108,11 @@ def _make_masses(order: int, circle: bool, whole: bool) -> Callable:
     stencil = _stencil(order, circle, whole)
 
     def masses(x, z, g, state, sums):
-        """sums (slots,) += w_j shares of points x, z (n,), w_j = exp(z_j - top); `state` is a lane's."""
+        """sums (slots,) += w_j shares of points x, z (n,), w_j = exp(z_j - top); `state` is a partial's."""
         u, w, slot = room(np.float64), room(np.float64), room(np.int64)
         around = room(np.float64), room(np.float64), room(np.float64), room(np.float64)
         s0, s1, s2, s3 = around
-        start_lane(sums, state)
+        start_partial(sums, state)
         for start in range(0, x.shape[0], CHUNK):
             n = min(CHUNK, x.shape[0] - start)
             points, logits = x[start : start + n], z[start : start + n]

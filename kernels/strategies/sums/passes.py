@@ -15,7 +15,7 @@ from ...numerics.chunks import CHUNK, LANES, room
 from ...runtime.jit import helper
 from ...runtime.signatures import COUNTER, READ1, READ_INTS, WRITE, WRITE1, record
 from ...runtime.units import each_unit
-from .partials import finish, look, look_at_points, rescale, start_lane, weigh_seen, weights_of
+from .partials import finish, look, look_at_points, rescale, start_partial, weigh_seen, weights_of
 from .places import COPIES, PERIOD, locator
 
 
@@ -30,8 +30,8 @@ class Taking(NamedTuple):
 
 _TAKING = record(Taking, *(types.float64,) * 4)
 UNITS = COUNTER, types.int64
-DATA_OF_LANES = READ1, READ1, READ_INTS, READ1  # x, z, ends, g
-SUMS_OF_LANES = WRITE, WRITE, *UNITS  # states, sums, counter, most
+DATA_OF_PARTIALS = READ1, READ1, READ_INTS, READ1  # x, z, ends, g
+SUMS_OF_PARTIALS = WRITE, WRITE, *UNITS  # states, sums, counter, most
 DATA_OF_BLOCKS = READ1, READ1, types.int64, READ1, _TAKING  # x, z, size, g, taking
 SUMS_OF_BLOCKS = WRITE1, *UNITS  # largest, counter, most
 
@@ -46,35 +46,35 @@ def _pad(d, w, n):
 
 
 def adding(kind: str, circle: bool, order: int, add: Callable) -> Callable:
-    """Return a helper for the lanes of partial sums that are left, of cells of the given kind.
+    """Return a helper for the partial sums that are left, of cells of the given kind.
 
-    f(counter, most, lanes, x, z, ends, g, states, sums, ...): lane l has the points ends[l] .. ends[l + 1]
-    of x, z (n,). For every chunk of these and copy in it add(w, (d, cell, v), shift, rooms, n, (x, z), after,
-    sums[l], ...) is called, with weights w; distances d + shift from the first bin, order times the cells,
-    and places in these; arrays to work with, all of a chunk's size; how many points; and from where on x and
-    z are read next.
+    f(counter, most, partials, x, z, ends, g, states, sums, ...): sums[l] have the points ends[l] ..
+    ends[l + 1] of x, z (n,). For every chunk of these and copy in it add(w, (d, cell, v), shift, rooms, n,
+    (x, z), after, sums[l], ...) is called, with weights w; distances d + shift from the first bin, order
+    times the cells, and places in these; arrays to work with, all of a chunk's size; how many points; and
+    from where on x and z are read next.
     """
     distances, cells = locator(kind, circle)
 
     @helper
-    def add_lane(lane, x, z, ends, g, states, sums, *about):
+    def add_partial(partial, x, z, ends, g, states, sums, *fixed):
         d, v, w, cell = room(np.float64), room(np.float64), room(np.float64), room(np.int64)
         rooms = room(np.float64), room(np.float64), room(np.float64)
         copies, turn = int(g[COPIES]), g[PERIOD]
-        start_lane(sums[lane], states[lane])
-        for start in range(ends[lane], ends[lane + 1], CHUNK):
-            n = min(CHUNK, ends[lane + 1] - start)
+        start_partial(sums[partial], states[partial])
+        for start in range(ends[partial], ends[partial + 1], CHUNK):
+            n = min(CHUNK, ends[partial + 1] - start)
             points, logits = x[start : start + n], z[start : start + n]
-            look_at_points(points, states[lane])
-            rescale(sums[lane], look(logits, states[lane]))
-            weigh_seen(logits, states[lane], w)
+            look_at_points(points, states[partial])
+            rescale(sums[partial], look(logits, states[partial]))
+            weigh_seen(logits, states[partial], w)
             distances(points, n, g, d)
             padded = _pad(d, w, n)
             for copy in range(copies):
                 cells(d, padded, copy * turn, g, order, cell, v)
-                add(w, (d, cell, v), copy * turn, rooms, padded, (x, z), start + CHUNK, sums[lane], *about)
+                add(w, (d, cell, v), copy * turn, rooms, padded, (x, z), start + CHUNK, sums[partial], *fixed)
 
-    return each_unit(add_lane)
+    return each_unit(add_partial)
 
 
 def taking(kind: str, circle: bool, order: int, take: Callable) -> Callable:
@@ -88,7 +88,7 @@ def taking(kind: str, circle: bool, order: int, take: Callable) -> Callable:
     distances, cells = locator(kind, circle)
 
     @helper
-    def take_block(block, x, z, size, g, taking, by_z, by_x, largest, *about):
+    def take_block(block, x, z, size, g, taking, by_z, by_x, largest, *fixed):
         d, v, w, cell = room(np.float64), room(np.float64), room(np.float64), room(np.int64)
         sums, slopes = room(np.float64), room(np.float64)
         rooms = room(np.float64), room(np.float64), room(np.float64)
@@ -108,7 +108,7 @@ def taking(kind: str, circle: bool, order: int, take: Callable) -> Callable:
             for copy in range(copies):
                 cells(d, padded, copy * turn, g, order, cell, v)
                 places, data = (d, cell, v), (x, z, by_z)
-                take(sums, slopes, sloping, places, copy * turn, rooms, padded, data, start + CHUNK, *about)
+                take(sums, slopes, sloping, places, copy * turn, rooms, padded, data, start + CHUNK, *fixed)
             most = max(most, finish(w, sums, taking.share, taking.sign, by_z[start : start + n]))
             if sloping:
                 finish(w, slopes, 0.0, taking.unit, by_x[start : start + n])

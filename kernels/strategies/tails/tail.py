@@ -28,11 +28,11 @@ from .tail_sums import ORDER, Nodes, NodesOf, WeakBins, gather, node_loops, spre
 
 Floats = NDArray[np.float64]
 
-_PARTS = 256  # new intervals in a round
+_PIECES = 256  # new intervals in a round
 _PAIRS = 2**21  # of bins and points that are summed one by one
 _ROUNDS = 12
 _FEW = 2 * ORDER  # points that need no interpolation
-_BIN_PARTS = 4
+_QUARTERS = 4
 
 
 def _limits(
@@ -108,20 +108,20 @@ class Tail:
 
     @staticmethod
     def _splits(split: NDArray[np.bool_]) -> NDArray[np.int64]:
-        parts = min(_PARTS, max(8, 2 * _PARTS // max(1, int(split.sum()))))
-        return np.where(split, parts, 1)
+        pieces = min(_PIECES, max(8, 2 * _PIECES // max(1, int(split.sum()))))
+        return np.where(split, pieces, 1)
 
     def _summarise(self, intervals: Intervals, need: Floats, splits: NDArray[np.int64]) -> Intervals:
         starts = np.concatenate([[0], np.cumsum(splits)])
         size, data = int(starts[-1]), self._data()
-        lanes = data.lanes(4 * size)
-        tables = np.full((lanes, size + 1, 4), [-np.inf, -np.inf, -np.inf, 0.0])
+        partials = data.partials(4 * size)
+        tables = np.full((partials, size + 1, 4), [-np.inf, -np.inf, -np.inf, 0.0])
         finder, add = intervals.finder(*self._where), summary()
 
-        def block(lane: int, x: Floats, z: Floats) -> None:
-            add(x, z, self._row.top, finder, splits, starts, need, tables[lane].ravel())
+        def block(partial: int, x: Floats, z: Floats) -> None:
+            add(x, z, self._row.top, finder, splits, starts, need, tables[partial].ravel())
 
-        data.each_lane(lanes, block)
+        data.each_partial(partials, block)
         below, high, largest = tables[:, :-1, :3].max(axis=0).T
         number = tables[:, :-1, 3].sum(axis=0).astype(np.int64)
         whole = Intervals(*map(np.ascontiguousarray, (-below, high, largest, number)))
@@ -170,8 +170,8 @@ class Tail:
         blocks = data.each_block(block)
         for index in range(blocks if size else 0):
             moments += sums[index]
-        parts = [listed[index] for index in range(blocks)]
-        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+        points, owners = zip(*(listed[index] for index in range(blocks)), strict=True)
+        return np.concatenate(points), np.concatenate(owners)
 
     def _keep(self, intervals: Intervals, need: Floats) -> None:
         """Leave only the points of these intervals."""
@@ -234,22 +234,22 @@ class Tail:
             self._nodes,
         )
 
-    def _bin_parts(self) -> list[slice]:
+    def _bin_slices(self) -> list[slice]:
         bins = len(self._centers)
-        return [slice(i * bins // _BIN_PARTS, (i + 1) * bins // _BIN_PARTS) for i in range(_BIN_PARTS)]
+        return [slice(i * bins // _QUARTERS, (i + 1) * bins // _QUARTERS) for i in range(_QUARTERS)]
 
     def log_sums(self) -> Floats:
         """Return log(sum_j w_j K/C) for each bin, -inf where no point reaches it."""
         bins = len(self._centers)
         self._at, self._high_logit, level, self._total = np.empty((4, bins))
-        loop, parts = node_loops(self._family.variant).forward(), self._bin_parts()
+        loop, slices = node_loops(self._family.variant).forward(), self._bin_slices()
         outputs = self._at, self._high_logit, level, self._total
 
         def add(index: int) -> None:
-            part = parts[index]
-            loop(*self._loop_over(part), self._row.top, *(array[part] for array in outputs))
+            which = slices[index]
+            loop(*self._loop_over(which), self._row.top, *(array[which] for array in outputs))
 
-        self._row.each(len(parts), add)
+        self._row.each(len(slices), add)
         # A total that interpolation made negative is none.
         np.maximum(self._total, 0, out=self._total)
         return level + np.log(self._total)
@@ -262,16 +262,16 @@ class Tail:
     def subtract(self, masses: Floats, out: dict[str, NDArray[Any]]) -> float:
         """Subtract sum_m p_m r_im from the gradient by z, add to that by x; return the part of dL/dh."""
         share = np.divide(masses, self._total, out=np.zeros_like(masses), where=self._total > 0)
-        loop, parts = node_loops(self._family.variant).adjoint(), self._bin_parts()
+        loop, slices = node_loops(self._family.variant).adjoint(), self._bin_slices()
         size = len(self._nodes.anchor)
-        by_z, by_x, by_h = (np.zeros((len(parts), numbers)) for numbers in (size, size, 1))
+        by_z, by_x, by_h = (np.zeros((len(slices), numbers)) for numbers in (size, size, 1))
 
         def give(index: int) -> None:
-            part = parts[index]
-            reference = self._at[part], self._high_logit[part], share[part]
-            loop(*self._loop_over(part), *reference, by_z[index], by_x[index], by_h[index])
+            which = slices[index]
+            reference = self._at[which], self._high_logit[which], share[which]
+            loop(*self._loop_over(which), *reference, by_z[index], by_x[index], by_h[index])
 
-        self._row.each(len(parts), give)
+        self._row.each(len(slices), give)
         inverse_h = float(self._family.parameters[0, INVERSE_BANDWIDTH])
         unit = 1.0 if has_whole_slopes(self._family.variant.formula) else inverse_h
         for name, values, factor in (("z", by_z.sum(axis=0), -1.0), ("x", by_x.sum(axis=0), unit)):
@@ -299,8 +299,8 @@ class Tail:
 
 def functions(kernel: str, domain: str) -> list[Callable[[], Callable]]:
     """Return what any method with a floor may compile for its tails."""
-    found: list[Callable[[], Callable]] = [summary, gather, spread, product, certify, total]
-    found += [sampler(variant) for variant in summed_variants(kernel, domain)]
+    needed: list[Callable[[], Callable]] = [summary, gather, spread, product, certify, total]
+    needed += [sampler(variant) for variant in summed_variants(kernel, domain)]
     for variant in variants(kernel, domain):
-        found += [*tests(variant), *node_loops(variant)]
-    return found
+        needed += [*tests(variant), *node_loops(variant)]
+    return needed

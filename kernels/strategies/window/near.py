@@ -23,7 +23,7 @@ from ...runtime.signatures import READ1, WRITE, WRITE1, record
 from ...simd.ahead import to_read
 from ..sums.images import distance_of, reader_of, shift_of
 from ..sums.loops import Loops, compiled
-from ..sums.passes import DATA_OF_BLOCKS, DATA_OF_LANES, SUMS_OF_BLOCKS, SUMS_OF_LANES, adding, taking
+from ..sums.passes import DATA_OF_BLOCKS, DATA_OF_PARTIALS, SUMS_OF_BLOCKS, SUMS_OF_PARTIALS, adding, taking
 from ..sums.places import EVEN
 
 Floats = NDArray[np.float64]
@@ -43,7 +43,7 @@ _BINS = record(NearBins, WRITE1, types.int64, WRITE)
 @cache
 def near_loops(variant: Variant, circle: bool) -> Loops:
     """Return the passes over a row, each compiled when it is first asked for."""
-    forward = types.void(*DATA_OF_LANES, _BINS, types.boolean, *SUMS_OF_LANES)
+    forward = types.void(*DATA_OF_PARTIALS, _BINS, types.boolean, *SUMS_OF_PARTIALS)
     adjoint = types.void(*DATA_OF_BLOCKS, _BINS, READ1, WRITE1, WRITE1, *SUMS_OF_BLOCKS)
     makers = (_make_forward, forward), (_make_adjoint, adjoint)
     made = ((partial(make, variant, circle), signature) for make, signature in makers)
@@ -96,11 +96,11 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
             for j in range(n):
                 sums[np.uint64(size + cell[j] + number)] += terms[j] * p[INVERSE_BANDWIDTH]
 
-    add_lanes = adding(EVEN, circle, 1, add)
+    add_partials = adding(EVEN, circle, 1, add)
 
     def forward(x, z, ends, g, bins, derived, states, sums, counter, most):
-        """sums (lanes, 2 bins) += densities and, if `derived`, widenings from points that look at a bin."""
-        add_lanes(counter, most, states.shape[0], x, z, ends, g, states, sums, bins, derived)
+        """sums (partials, 2 bins) += densities and, if `derived`, widenings of the points that look there."""
+        add_partials(counter, most, states.shape[0], x, z, ends, g, states, sums, bins, derived)
 
     return forward
 

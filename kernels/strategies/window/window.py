@@ -22,10 +22,19 @@ from ...numerics.chunks import CHUNK, room, times_last
 from ...runtime.jit import helper
 from ...runtime.signatures import INTS, READ1, WRITE, WRITE1, record
 from ..row import Asked, Forward, Sums
-from ..sums.blocks import POINTS_PER_BLOCK, OfLanes, RowData, Written
+from ..sums.blocks import POINTS_PER_BLOCK, RowData, Spans, Written
 from ..sums.images import distance_of, reader_of, shift_of
 from ..sums.loops import Loops, compiled
-from ..sums.partials import MASS, REFERENCE, Lanes, look, look_at_points, rescale, start_lane, weights_of
+from ..sums.partials import (
+    MASS,
+    REFERENCE,
+    Partials,
+    look,
+    look_at_points,
+    rescale,
+    start_partial,
+    weights_of,
+)
 from ..sums.passes import DATA_OF_BLOCKS, Taking
 from ..sums.places import (
     COPIES,
@@ -71,10 +80,10 @@ def sums(shape: RowShape, order: int | None, rtol: float, first_bin: float, cent
 
 def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Callable[[], Callable]]:
     """Return what calls may compile."""
-    found: list[Callable[[], Callable]] = []
+    needed: list[Callable[[], Callable]] = []
     for variant in () if FACTS[kernel].heavy else summed_variants(kernel, domain):
-        found += [*window_loops(variant, domain == "circle"), *near_loops(variant, domain == "circle")]
-    return found
+        needed += [*window_loops(variant, domain == "circle"), *near_loops(variant, domain == "circle")]
+    return needed
 
 
 class WindowPlan(NamedTuple):
@@ -91,8 +100,8 @@ class WindowPlan(NamedTuple):
     def pairs(self) -> float:
         """Return how many bins see a point, about, where points are sorted."""
         shape = self.geometry
-        part = min(1.0, (2 * self.reach + shape.pitch) / (shape.columns * shape.pitch))
-        return shape.copies * self.bins * part
+        share = min(1.0, (2 * self.reach + shape.pitch) / (shape.columns * shape.pitch))
+        return shape.copies * self.bins * share
 
     def cost(self, points: int) -> float:
         """Return the estimated time for a number of points in ns on one thread."""
@@ -205,11 +214,11 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
     sort = _sorter(circle)
 
     def forward(x, z, g, bins, derived, states, sums):
-        """sums (1, 2 M) += densities and widenings from points x, z (n,) of one lane, keys first .. last."""
+        """sums (1, 2 M) += densities and widenings from points x, z (n,) with keys first .. last."""
         centers, first, last, params = bins
         size, state = centers.shape[0], states[0]
         density, widening = sums[0, :size], sums[0, size : 2 * size]
-        start_lane(sums[0], state)
+        start_partial(sums[0], state)
         look_at_points(x, state)
         factor = look(z, state)
         rescale(density, factor)
@@ -324,17 +333,17 @@ class WindowSums(Sums):
         """Return the sums over all points."""
         derivatives = asked.derivatives
         size, sizes = self._size, (1 + derivatives) * self._size
-        lanes = Lanes(row, row.lanes(sizes), sizes)
+        partials = Partials(row, row.partials(sizes), sizes)
         loop, bins = self._forward(), (self._g, self._seen, derivatives)
 
-        def some(which: slice, data: OfLanes | tuple[Floats, Floats], *units: Any) -> None:
-            loop(*data, *bins, lanes.states[which], lanes.sums[which], *units)
+        def add(which: slice, data: Spans | tuple[Floats, Floats], *units: Any) -> None:
+            loop(*data, *bins, partials.states[which], partials.sums[which], *units)
 
         if self.plan.looks:
-            row.each_lanes(lanes.count, some)
+            row.each_partials(partials.count, add)
         else:
-            row.each_lane(lanes.count, lambda lane, *data: some(slice(lane, lane + 1), data), self._most)
-        sums, mass = lanes.total()
+            row.each_partial(partials.count, lambda i, *data: add(slice(i, i + 1), data), self._most)
+        sums, mass = partials.total()
         density, widening = sums[:size][self._bins], sums[-size:][self._bins]
         error = ROUNDING * density + self.plan.beyond * mass
         return Forward(density, error, mass, widening if derivatives else None)
