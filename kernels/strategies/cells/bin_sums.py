@@ -64,9 +64,9 @@ def bin_loops(variant: Variant) -> BinLoops:
     forward = types.void(BINS, READ1, READ1, types.float64, WRITE1, WRITE1)
     adjoint = types.void(BINS, READ1, WRITE1, WRITE1)
 
-    forwards = ((partial(make_forward, variant, derived), forward) for derived in (False, True))
-    adjoints = ((partial(make_adjoint, variant, derived), adjoint) for derived in (False, True))
-    return compiled(BinLoops, "cell_bins", variant.key, *forwards, *adjoints)
+    widen, slope = partial(make_forward, derived=True), partial(make_adjoint, derived=True)
+    made = (make_forward, forward), (widen, forward), (make_adjoint, adjoint), (slope, adjoint)
+    return compiled(BinLoops, "cell_bins", variant.key, (variant,), *made)
 
 
 # Indices are unsigned, because what may be negative is no index of a vector register's load.
@@ -100,7 +100,7 @@ def _table(variant: Variant, by_h: bool, by_d: bool) -> Callable:
     return fill
 
 
-def make_forward(variant: Variant, derived: bool) -> Callable:
+def make_forward(variant: Variant, derived: bool = False) -> Callable:
     fill = _table(variant, derived, False)
 
     def forward(group, weights, mass, beyond, density, error):
@@ -136,7 +136,7 @@ def make_forward(variant: Variant, derived: bool) -> Callable:
     return forward
 
 
-def make_adjoint(variant: Variant, derived: bool) -> Callable:
+def make_adjoint(variant: Variant, derived: bool = False) -> Callable:
     fill = _table(variant, False, derived)
 
     def adjoint(group, weights, values, doubts):

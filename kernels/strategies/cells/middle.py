@@ -81,7 +81,7 @@ give = lazily(_make_give, types.float64(READ, WRITE1, INTS, _TABLES, WRITE), "ce
 
 def _make_middle(variant: Variant) -> Callable:
     weigh, give, certify = loop(_make_weigh()), loop(_make_give()), loop(make_certify())
-    densities, values = loop(make_forward(variant, False)), loop(make_adjoint(variant, False))
+    densities, values = loop(make_forward(variant)), loop(make_adjoint(variant))
 
     def middle(narrow, tables, group, beyond, p, tolerance, shift, adjoint, density, error, certain, powers):
         """Moments (cells, P) to density and error (M,), what `certify` makes of them, powers as of `give`.

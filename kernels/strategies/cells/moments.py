@@ -7,7 +7,7 @@ polynomials, which do not amplify rounding errors; and what points take back is 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from typing import NamedTuple
 
 from numba import types
@@ -33,13 +33,9 @@ def point_passes(order: int, kind: str, circle: bool) -> Passes:
     """Return the passes of one kind of cells, each compiled when it is first asked for."""
     moments = types.void(*DATA_OF_PARTIALS, *SUMS_OF_PARTIALS)
     values = types.void(*DATA_OF_BLOCKS, READ1, WRITE1, *SUMS_OF_BLOCKS)
-    return compiled(
-        Passes,
-        "cell_points",
-        f"{order}.{kind}.{'circle' if circle else 'line'}",
-        (partial(_make_moments, order, kind, circle), moments),
-        (partial(_make_values, order, kind, circle), values),
-    )
+    key = f"{order}.{kind}.{'circle' if circle else 'line'}"
+    made = (_make_moments, moments), (_make_values, values)
+    return compiled(Passes, "cell_points", key, (order, kind, circle), *made)
 
 
 def _make_moments(order: int, kind: str, circle: bool) -> Callable:

@@ -213,7 +213,6 @@ def _make_values(order: int, copies: bool) -> Callable:
 
     @loop
     def take_span(span, kept, references, cuts, top, by_cell, coefficients, by, largest):
-        largest[span] = 0.0
         for block in range(cuts[span], cuts[span + 1]):
             begin = (block - cuts[0]) * by_cell.size
             of_points = by[begin : min(begin + by_cell.size, by.shape[0])]
@@ -228,7 +227,7 @@ def _make_values(order: int, copies: bool) -> Callable:
         """by_i = w_i sum_k coefficients[cell_i, k] v_i^k, over all copies of i, in up to `most` units.
 
         w_i = exp(z_i - top) from kept (entries,) and references (blocks,) of `moments`. Blocks cuts[l] ..
-        cuts[l + 1] are a unit, and by (n,) are those of all units; largest (units,) = the largest |by_i|.
+        cuts[l + 1] are a unit, and by (n,) are those of all units; largest (units,) is at least |by_i| then.
         """
         spans = cuts.shape[0] - 1
         take_spans(counter, most, spans, kept, references, cuts, top, by_cell, coefficients, by, largest)

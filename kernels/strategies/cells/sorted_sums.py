@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...arguments.arrays import contiguous, is_contiguous
 from ...numerics.chunks import LANES
-from ...runtime.units import Counter, new_counter
+from ...runtime.units import new_counter
 from ..row import Forward
 from ..sums.blocks import RowData, Written, partial_count, partial_ends
 from ..sums.partials import Partials
@@ -54,11 +54,24 @@ class SortedSums(CellSums):
         """Return the bytes that the sorted points take, and room for a call's weights."""
         return sum(array.nbytes for array in self._points[3:]) + self._points.v.nbytes
 
-    def _blocks_of(self, partial: int) -> Iterator[tuple[slice, NDArray[np.int64]]]:
-        """Return the points of each of a partial's blocks, and where it begins and ends among all."""
-        for block in range(self._cuts[partial], self._cuts[partial + 1]):
-            span = slice(block * self._points.size, (block + 1) * self._points.size)
-            yield span, np.array([block, block + 1])
+    def _each(self, row: RowData, whole: bool, work: Callable[..., None]) -> None:
+        """Call work(partials, points, ends, counter, most) for all partial sums, or not `whole` for blocks.
+
+        With the slices of the partial sums and the points, and where blocks of each begin and end.
+        """
+        count, size = len(self._cuts) - 1, self._points.size
+
+        def blocks(i: int) -> Iterator[None]:
+            for block in range(self._cuts[i], self._cuts[i + 1]):
+                span = slice(block * size, min((block + 1) * size, row.points))
+                work(slice(i, i + 1), span, np.array([block, block + 1]), new_counter(), 1)
+                yield
+
+        if whole:
+            everything = slice(0, count), slice(0, row.points), self._cuts
+            row.each_unit(count, lambda *units: work(*everything, *units))
+        else:
+            row.each(count, blocks)
 
     def _room(self, keep: bool) -> Entries:
         """Return room for a call's weights; calls at once have one each."""
@@ -71,19 +84,11 @@ class SortedSums(CellSums):
         partials = Partials(row, len(self._cuts) - 1, (self.plan.geometry.cells + OUTSIDE) * self.order)
         add, kept = self._passes_by_cell.moments(), self._room(keep)
 
-        def add_blocks(partial: int) -> Iterator[None]:
-            of_partial = partials.states[partial : partial + 1], partials.sums[partial : partial + 1]
-            for span, ends in self._blocks_of(partial):
-                add(contiguous(row.z[span]), ends, self._points, *of_partial, *kept, new_counter(), 1)
-                yield
+        def add_partials(which: slice, span: slice, ends: NDArray[np.int64], *units: Any) -> None:
+            sums = partials.states[which], partials.sums[which]
+            add(contiguous(row.z[span]), ends, self._points, *sums, *kept, *units)
 
-        def add_partials(counter: Counter, most: int) -> None:
-            add(row.z, self._cuts, self._points, partials.states, partials.sums, *kept, counter, most)
-
-        if is_contiguous(row.z):
-            row.each_unit(partials.count, add_partials)
-        else:
-            row.each(partials.count, add_blocks)
+        self._each(row, is_contiguous(row.z), add_partials)
         return *self._total(partials), kept
 
     def adjoint(
@@ -102,22 +107,12 @@ class SortedSums(CellSums):
         coefficients[:, 0] += share / self._points.copies
         polynomials = row.top, self._points, coefficients.ravel()
 
-        def take_blocks(partial: int) -> Iterator[None]:
-            for span, ends in self._blocks_of(partial):
-                by = Written(out, slice(span.start, min(span.stop, row.points)))
-                most = np.empty(1)
-                give(*kept.entries, ends, *polynomials, by.array, most, new_counter(), 1)
-                by.store()
-                largest[partial] = max(largest[partial], most[0])
-                yield
+        def take(which: slice, span: slice, ends: NDArray[np.int64], *units: Any) -> None:
+            by = Written(out, span)
+            give(*kept.entries, ends, *polynomials, by.array, largest[which], *units)
+            by.store()
 
-        def take_spans(counter: Counter, most: int) -> None:
-            give(*kept.entries, self._cuts, *polynomials, out, largest, counter, most)
-
-        if out is not None and is_contiguous(out):
-            row.each_unit(len(largest), take_spans)
-        else:
-            row.each(len(largest), take_blocks)
+        self._each(row, out is not None and is_contiguous(out), take)
         return float(largest.max())
 
 

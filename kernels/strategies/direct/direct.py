@@ -8,21 +8,32 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments.arrays import FLOAT32
+from ...arguments.arrays import FLOAT32, FLOAT64
 from ...arguments.problem import Problem, Rows
-from ...families import row_parameters, takes_series, variants
-from ...formula import IMAGES
+from ...families import FAMILIES, FORMULAS, row_parameters, takes_series, variants
+from ...formula import IMAGES, Variant
+from ..sums.loops import Loops
 from ..sums.reach import RowShape
 from ..sums.scan import SCANS
 from ..tails.certificate import finish
+from . import gaussian_runs
 from .halves import Strategy
-from .pairs import all_pairs, pair_loops
-from .shortcuts import NONE, WAYS, best_way, has_shortcut, shortcut, shortcut_loops
+from .pairs import Way, all_pairs, pair_loops
+from .products import (
+    FLOOR_OF_EXPONENTIALS,
+    FLOOR_OF_SINES,
+    product_loops,
+    shares_exponentials,
+    shares_sines,
+)
 
 Floats = NDArray[np.float64]
 
 # ns a pair, with forward and adjoint, and a point beside its pairs; on one thread.
 _PAIR, _PAIR_IN_RUNS, _POINT_IN_RUNS = 1.0, 0.22, 4.0
+# Ways through the sums, in the order of preference.
+NONE, DOUBLE, SINGLE = 0, 1, 2
+WAYS = 3
 
 
 def direct(problem: Problem) -> list[tuple[NDArray[np.intp] | None, Problem, Strategy]]:
@@ -74,6 +85,52 @@ def _strategy(kernel: str, bandwidth: Floats, period: float | None, way: int, po
     variant = family.variant
     sums = all_pairs(variant) if way == NONE else shortcut(variant, points, way)
     return Strategy(Rows(family.parameters), Rows(family.log_scale), sums, variant)
+
+
+def best_way(
+    kernel: str, h: Floats, period: float | None, spacing: Floats, bins: int, single: bool
+) -> NDArray[np.intp]:
+    """Return NONE, DOUBLE or SINGLE for each row, whose equal bins are `spacing` apart.
+
+    Bins that are not equal count as one, and their `spacing` is all that they span.
+    """
+    family, ways = FAMILIES[kernel], np.full(h.shape, NONE)
+    formula = family.without_images(period)
+    if family.formula.runs:
+        runs = gaussian_runs.applies(spacing, h, bins, False)
+        best = np.where(single & gaussian_runs.applies(spacing, h, bins, True), SINGLE, DOUBLE)
+        ways = np.where(runs, best, NONE)
+    elif formula is not None and formula.of_exponentials is not None:
+        ways = np.where(shares_exponentials(spacing, h, bins), DOUBLE, NONE)
+    elif formula is not None and formula.of_half_sine is not None and period is not None:
+        ways = np.where(shares_sines(spacing, h, period), DOUBLE, NONE)
+    return np.where(takes_series(kernel, h, period), DOUBLE, ways)
+
+
+def shortcut(variant: Variant, points: int, way: int) -> Way:
+    """Return the shortcut of rows that go the given way."""
+    loops, formula = shortcut_loops(variant, way == SINGLE), FORMULAS[variant.formula]
+    if formula.of_half_sine is not None:
+        return Way(loops, FLOOR_OF_SINES, FLOAT64, 2**19)
+    if formula.of_exponentials is not None:
+        return Way(loops, FLOOR_OF_EXPONENTIALS, FLOAT64, 2**20)
+    if way == SINGLE:
+        return Way(loops, gaussian_runs.FLOOR_PER_POINT_SINGLE * points, FLOAT32, 2**21)
+    return Way(loops, gaussian_runs.FLOOR, FLOAT64, 2**21)
+
+
+def shortcut_loops(variant: Variant, single: bool) -> Loops:
+    """Return the loops of a variant that has a shortcut."""
+    if FORMULAS[variant.formula].runs:
+        return gaussian_runs.run_loops(variant.circle, single)
+    return product_loops(variant.formula)
+
+
+def has_shortcut(variant: Variant) -> bool:
+    """Return whether any row of a variant has one."""
+    formula = FORMULAS[variant.formula]
+    somewhere = formula.runs or formula.of_half_sine is not None
+    return somewhere or (formula.of_exponentials is not None and not variant.images)
 
 
 def cost(shape: RowShape, rtol: float) -> float:

@@ -15,7 +15,7 @@ On a circle every image of a point that reaches the interval is a point of its o
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -374,7 +374,6 @@ def _make_adjoint(circle: bool, single: bool) -> Callable:
 def run_loops(circle: bool, single: bool) -> Loops:
     """Return the loops, each compiled when it is first asked for."""
     dtype = FLOAT32 if single else FLOAT64
-    forward, adjoint = partial(_make_forward, circle, single), partial(_make_adjoint, circle, single)
+    made = (_make_forward, forward_signature(dtype)), (_make_adjoint, adjoint_signature(dtype))
     key = f"{'circle' if circle else 'line'}.{dtype.name}"
-    makers = (forward, forward_signature(dtype)), (adjoint, adjoint_signature(dtype))
-    return compiled(Loops, "gaussian_runs", key, *makers)
+    return compiled(Loops, "gaussian_runs", key, (circle, single), *made)

@@ -9,7 +9,7 @@ its exponent is far from all others' zero, and only what theirs are above or bel
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,7 +75,7 @@ def adjoint_signature(dtype: np.dtype = FLOAT64) -> Any:
 def pair_loops(variant: Variant) -> PairLoops:
     """Return the loops of a variant, each compiled when it is first asked for."""
     bins = READ, READ, READ_INTS, READ_INTS
-    makers = (
+    made = (
         (_make_forward, forward_signature()),
         (_make_adjoint, adjoint_signature()),
         (_make_full_adjoint, types.void(*_block(), READ, READ1, WRITE, WRITE, WRITE1)),
@@ -85,8 +85,7 @@ def pair_loops(variant: Variant) -> PairLoops:
         (make_log_forward, types.void(READ, READ, *bins, READ1, READ1, WRITE1)),
         (make_log_adjoint, types.void(READ, READ, *bins, READ1, READ1, READ1, WRITE, WRITE, WRITE1)),
     )
-    made = ((partial(make, variant), signature) for make, signature in makers)
-    return compiled(PairLoops, "pair_loops", variant.key, *made)
+    return compiled(PairLoops, "pair_loops", variant.key, (variant,), *made)
 
 
 # Every maker returns a loop over the rows of one block of points: x, z (R or 1, n), centers

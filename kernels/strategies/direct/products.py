@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -207,5 +207,5 @@ def _make_adjoint(name: str) -> Callable:
 @cache
 def product_loops(name: str) -> Loops:
     """Return the loops for a formula, each compiled when it is first asked for."""
-    forward, adjoint = partial(_make_forward, name), partial(_make_adjoint, name)
-    return compiled(Loops, "products", name, (forward, forward_signature()), (adjoint, adjoint_signature()))
+    made = (_make_forward, forward_signature()), (_make_adjoint, adjoint_signature())
+    return compiled(Loops, "products", name, (name,), *made)

@@ -68,16 +68,14 @@ class Tile:
         """Return the points of a block."""
         return slice(index * self._size, min((index + 1) * self._size, self.points))
 
-    def _data(self, index: int, dtype: np.dtype) -> tuple[NDArray[Any], NDArray[Any]]:
-        span = self.span(index)
+    def _data(self, span: slice, dtype: np.dtype) -> tuple[NDArray[Any], NDArray[Any]]:
         return contiguous(self._x[:, span], dtype), contiguous(self._z[:, span], dtype)
 
     def each_span(self, points: int, work: Block, dtype: np.dtype) -> None:
         """Call work(index, x, z) for every so many points."""
 
         def one(index: int) -> None:
-            span = slice(index * points, (index + 1) * points)
-            work(index, contiguous(self._x[:, span], dtype), contiguous(self._z[:, span], dtype))
+            work(index, *self._data(slice(index * points, (index + 1) * points), dtype))
 
         run_blocks(-(-self.points // points), one, self._n_threads)
 
@@ -86,7 +84,7 @@ class Tile:
         if self.blocks == 1:
             work(0, *self.whole(dtype))
         else:
-            run_blocks(self.blocks, lambda index: work(index, *self._data(index, dtype)), self._n_threads)
+            self.each_span(self._size, work, dtype)
 
     def each_partial(self, work: Block, dtype: np.dtype = FLOAT64) -> None:
         """Call work(partial, x, z) for every block of points, those of one partial in order."""
@@ -94,7 +92,7 @@ class Tile:
             count = min(self.partials, self.blocks - first)
 
             def one(partial: int, first: int = first) -> None:
-                work(partial, *self._data(first + partial, dtype))
+                work(partial, *self._data(self.span(first + partial), dtype))
 
             run_blocks(count, one, self._n_threads)
 

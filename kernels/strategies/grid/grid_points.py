@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,8 +65,8 @@ def grid_passes(order: int, circle: bool, whole: bool) -> GridPasses:
     key = f"{order}.{'whole' if whole else 'circle' if circle else 'line'}"
     masses = types.void(READ1, READ1, READ1, WRITE1, WRITE1)
     values = types.float64(READ1, READ1, types.float64, READ1, READ1, READ1, types.float64, WRITE1, WRITE1)
-    made = (partial(make, order, circle, whole) for make in (_make_masses, _make_values))
-    return compiled(GridPasses, "grid_points", key, *zip(made, (masses, values), strict=True))
+    made = (_make_masses, masses), (_make_values, values)
+    return compiled(GridPasses, "grid_points", key, (order, circle, whole), *made)
 
 
 @cache

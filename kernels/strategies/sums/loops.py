@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from ...runtime.jit import lazily
@@ -17,10 +18,16 @@ class Loops(NamedTuple):
     adjoint: Compiled
 
 
-def compiled(kind: Any, name: str, key: str, *made: tuple[Callable[[], Callable], Any]) -> Any:
+def compiled(
+    kind: Any, name: str, key: str, arguments: tuple[Any, ...], *made: tuple[Callable[..., Callable], Any]
+) -> Any:
     """Return a NamedTuple `kind` of compiled functions: of what makes each of its fields, and a signature.
 
-    They are kept under `name.field.key`.
+    They are made of the arguments, and kept under `name.field.key`.
     """
-    fields = zip(kind._fields, made, strict=True)
-    return kind(*(lazily(make, signature, f"{name}.{field}.{key}") for field, (make, signature) in fields))
+    return kind(
+        *(
+            lazily(partial(make, *arguments), signature, f"{name}.{field}.{key}")
+            for field, (make, signature) in zip(kind._fields, made, strict=True)
+        )
+    )

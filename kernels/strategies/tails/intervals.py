@@ -292,4 +292,4 @@ def tests(variant: Variant) -> Tests:
 
     most = types.void(READ1, READ, READ1, READ1, READ1, WRITE1, WRITE1)
     each = types.void(READ1, READ, *(READ1,) * 6, WRITE1, INTS, INTS)
-    return compiled(Tests, "tail_intervals", variant.key, (make_best, most), (make_matter, each))
+    return compiled(Tests, "tail_intervals", variant.key, (), (make_best, most), (make_matter, each))

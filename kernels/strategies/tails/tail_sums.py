@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -153,8 +153,8 @@ def node_loops(variant: Variant) -> Loops:
     fixed = bins, intervals, record(Nodes, WRITE1, WRITE1, WRITE1, WRITE1)
     forward = types.void(*fixed, types.float64, WRITE1, WRITE1, WRITE1, WRITE1)
     adjoint = types.void(*fixed, READ1, READ1, READ1, WRITE1, WRITE1, WRITE1)
-    makers = (partial(_make_forward, variant), forward), (partial(_make_adjoint, variant), adjoint)
-    return compiled(Loops, "tail_sums", variant.key, *makers)
+    made = (_make_forward, forward), (_make_adjoint, adjoint)
+    return compiled(Loops, "tail_sums", variant.key, (variant,), *made)
 
 
 def _apart_of(variant: Variant) -> Callable:

@@ -7,7 +7,7 @@ alone says which bins it looks at.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -45,9 +45,9 @@ def near_loops(variant: Variant, circle: bool) -> Loops:
     """Return the passes over a row, each compiled when it is first asked for."""
     forward = types.void(*DATA_OF_PARTIALS, _BINS, types.boolean, *SUMS_OF_PARTIALS)
     adjoint = types.void(*DATA_OF_BLOCKS, _BINS, READ1, WRITE1, WRITE1, *SUMS_OF_BLOCKS)
-    makers = (_make_forward, forward), (_make_adjoint, adjoint)
-    made = ((partial(make, variant, circle), signature) for make, signature in makers)
-    return compiled(Loops, "window_near", f"{variant.key}.{'circle' if circle else 'line'}", *made)
+    key = f"{variant.key}.{'circle' if circle else 'line'}"
+    made = (_make_forward, forward), (_make_adjoint, adjoint)
+    return compiled(Loops, "window_near", key, (variant, circle), *made)
 
 
 @helper

@@ -7,7 +7,7 @@ are neighbours; what lies beyond the reach is never looked at.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -158,9 +158,9 @@ def window_loops(variant: Variant, circle: bool) -> Loops:
     """Return the passes over a block of points, each compiled when it is first asked for."""
     forward = types.void(READ1, READ1, READ1, _BINS, types.boolean, WRITE, WRITE)
     adjoint = types.void(*DATA_OF_BLOCKS, _BINS, READ1, WRITE1, WRITE1, WRITE1)
-    makers = (_make_forward, forward), (_make_adjoint, adjoint)
-    made = ((partial(make, variant, circle), signature) for make, signature in makers)
-    return compiled(Loops, "window", f"{variant.key}.{'circle' if circle else 'line'}", *made)
+    key = f"{variant.key}.{'circle' if circle else 'line'}"
+    made = (_make_forward, forward), (_make_adjoint, adjoint)
+    return compiled(Loops, "window", key, (variant, circle), *made)
 
 
 def _sorter(circle: bool) -> Callable:
