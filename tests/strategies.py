@@ -27,7 +27,7 @@ def make_sums(x, z, a, b, method, order=None, rtol=1e-9, derivatives=True, **opt
     except ValueError as error:
         assert str(error).startswith((f"method {method!r} needs", f"order {order}"))
         return None
-    return sums, RowData(problem.x.values[0], problem.z.values[0], 1, adjoint_follows=True), centers
+    return sums, RowData(problem.x.values[0], problem.z.values[0], 1), centers
 
 
 def relative_error(value, exact):

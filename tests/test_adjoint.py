@@ -8,7 +8,7 @@ from tiers import thorough_but_for, thorough_but_for_few
 
 from kdexent.strategies.cells.cell_sums import CellSums
 from kdexent.strategies.cells.sorted_sums import SortedSums
-from kdexent.strategies.row import Sums
+from kdexent.strategies.row import Asked, Sums
 from kdexent.strategies.sums.blocks import RowData
 
 BINS = {
@@ -24,9 +24,9 @@ def mismatch(sums, row, centers, seed):
     With share 0 the gradient by z is -s (At y).
     """
     y = np.random.default_rng(seed).uniform(0, 1, len(centers))
-    density = sums.forward(row, False).density
-    out = {"z": np.empty(row.points)}
-    sums.adjoint(row, y, 0.0, out)
+    forward, out = sums.forward(row, Asked(adjoint=True, derivatives=False)), {"z": np.empty(row.points)}
+    density = forward.density
+    sums.adjoint(row, forward, y, 0.0, out)
     return abs(density @ y + out["z"].sum()) / max(np.linalg.norm(density) * np.linalg.norm(y), 1e-300)
 
 
@@ -58,8 +58,8 @@ def test_equal_bins_see_what_each_sees_on_its_own(kernel, period, bandwidth):
     y = np.random.default_rng(2).uniform(0, 1, 700)
     found = []
     for way in (sums, alone):
-        forward, out = way.forward(row, True), {"z": np.empty(600), "x": np.empty(600)}
-        _, doubt = way.adjoint(row, y, 0.0, out)
+        forward, out = way.forward(row, Asked(True, True)), {"z": np.empty(600), "x": np.empty(600)}
+        _, doubt = way.adjoint(row, forward, y, 0.0, out)
         found.append([forward.density, forward.error, forward.widening, out["z"], out["x"], np.array(doubt)])
     for value, expected in zip(*found, strict=True):
         np.testing.assert_allclose(value, expected, rtol=0, atol=1e-11 * np.abs(expected).max())
@@ -77,9 +77,9 @@ def test_sorted_points_give_the_sums_of_points_in_any_order(kernel, period):
     y = np.random.default_rng(1).uniform(0, 1, 50)
     densities, gradients = [], []
     for way in (sums, again):
-        densities.append(way.forward(row, False).density)
-        out = {"z": np.empty(5_000), "x": np.empty(5_000)}
-        way.adjoint(row, y, 0.1, out)
+        forward, out = way.forward(row, Asked(True, False)), {"z": np.empty(5_000), "x": np.empty(5_000)}
+        densities.append(forward.density)
+        way.adjoint(row, forward, y, 0.1, out)
         gradients.append(out)
     np.testing.assert_allclose(*densities, rtol=1e-12)
     for name in ("z", "x"):
@@ -97,9 +97,9 @@ def test_one_compiled_step_gives_what_its_parts_do(kernel, period, bandwidth):
     sums, _, _ = make_sums(x, z, 1.0, 5.0, "cells", None, **options)
     p, found = np.random.default_rng(2).dirichlet(np.ones(200)), []
     for certified in (CellSums.certified, Sums.certified):
-        row, out = RowData(x, z, 1, adjoint_follows=True), {"z": np.empty(3_000)}
-        forward, certain = certified(sums, row, False, p, 1e-9)
-        largest, doubt = sums.adjoint(row, certain.weights, 0.1, out)
+        row, out = RowData(x, z, 1), {"z": np.empty(3_000)}
+        forward, certain = certified(sums, row, Asked(True, False), p, 1e-9)
+        largest, doubt = sums.adjoint(row, forward, certain.weights, 0.1, out)
         numbers = np.array([certain.loss, certain.relative, certain.weak_bins, largest, doubt])
         found.append([forward.density, forward.error, *certain[:3], out["z"], numbers])
     for value, expected in zip(*found, strict=True):

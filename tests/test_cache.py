@@ -185,6 +185,7 @@ def test_cached_code_and_new_code_do_not_mix(tmp_path):
         import numpy as np
         from kdexent.strategies.sums.places import OUTSIDE, even
         from kdexent.strategies.cells.moments import point_passes
+        from kdexent.strategies.sums.passes import Taking
         from kdexent.runtime.units import new_counter
         for kind in "{kinds}".split():
             cells = even(0.0, 4.0, 1.0)
@@ -195,8 +196,8 @@ def test_cached_code_and_new_code_do_not_mix(tmp_path):
             g = cells.array(0.0)
             point_passes(3, kind, False).moments()(x, z, ends, g, states, sums, new_counter(), 1)
             by, powers = np.empty(4), np.arange(1.0, sums.size + 1)
-            fixed = g, powers, 0.0, 1.0, by, np.empty(1), new_counter(), 1
-            point_passes(3, kind, False).values()(x, z, 4, 0.0, *fixed)
+            fixed = g, Taking(0.0, 0.0, 1.0, 0.0), powers, by, np.empty(1), new_counter(), 1
+            point_passes(3, kind, False).values()(x, z, 4, *fixed)
             print(sums.tolist(), by.tolist())
     """
     apart = [run(code.format(kinds=kinds), NUMBA_CACHE_DIR=str(tmp_path)) for kinds in ("even", "knots")]

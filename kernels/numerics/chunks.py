@@ -42,13 +42,14 @@ def near_interval(v, middle, period):
 
 
 @helper
-def middle_of(centers):
-    """Return the middle of the bins; on a circle they lie at most half a period from it."""
-    lowest = highest = centers[0]
-    for c in centers:
+def row_and_middle(centers, r):
+    """Return row r's centers (M,) and the middle of them; on a circle at most half a period from any."""
+    bins = centers[own_row(centers, r)]
+    lowest = highest = bins[0]
+    for c in bins:
         lowest = min(lowest, c)
         highest = max(highest, c)
-    return 0.5 * (lowest + highest)
+    return bins, 0.5 * (lowest + highest)
 
 
 @helper

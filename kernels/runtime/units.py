@@ -135,3 +135,18 @@ def wait_for_others(counter, count):
         for _ in range(_HELPER_LOOKS):
             if _read(counter[_BELL]) > counter[_RUNG]:
                 return
+
+
+def each_unit(work: Callable) -> Callable:
+    """Return a helper f(counter, most, count, ...): work(unit, ...) for up to `most` of the units left."""
+
+    @helper
+    def units(counter, most, count, *arguments):
+        for _ in range(most):
+            unit = take_unit(counter)
+            if unit >= count:
+                return wait_for_others(counter, count)
+            work(unit, *arguments)
+            unit_done(counter)
+
+    return units

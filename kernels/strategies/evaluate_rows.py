@@ -12,7 +12,7 @@ from ..arguments.problem import Problem, Request
 from ..families import row_parameters
 from ..names import JUMPS
 from .auto import chosen, sums_for
-from .direct.all_pairs import evaluate_pairs, pair_densities, pairs_workspace, takes_all_pairs
+from .direct.all_pairs import evaluate_pairs, gradients_of, pair_densities, pairs_workspace, takes_all_pairs
 from .row import RowProblem, SumsFor, evaluate_row, keeps, log_densities
 from .sums.blocks import RowData
 from .sums.reach import Bins, RowShape
@@ -36,7 +36,7 @@ def evaluate_rows(
     slowly = []
     derivatives = gradients is not None and set(gradients) != {"z"}
     for r in range(problem.rows):
-        row = _row_data(problem, r, n_threads, gradients is not None and set(gradients) != {"bandwidth"})
+        row = _row_data(problem, r, n_threads)
         found = _found(problem, r, request, derivatives, row, prepared)
         if found.sums is None:
             slowly.append(r)
@@ -51,23 +51,9 @@ def evaluate_rows(
         if not kept:
             slowly.append(r)
     if slowly:
-        rows = np.array(slowly)
-        losses[rows] = _pairs_of(problem, rows, gradients, n_threads)
-    return losses
-
-
-def _pairs_of(
-    problem: Problem, rows: NDArray[np.intp], gradients: dict[str, NDArray[Any]] | None, n_threads: int
-) -> Floats:
-    """Return the losses of some rows from all their pairs, and write their gradients."""
-    if len(rows) == problem.rows:
-        return evaluate_pairs(problem, gradients, n_threads)
-    if gradients is None:
-        return evaluate_pairs(problem.take(rows), None, n_threads)
-    some = {name: np.empty((len(rows), *array.shape[1:]), array.dtype) for name, array in gradients.items()}
-    losses = evaluate_pairs(problem.take(rows), some, n_threads)
-    for name, array in some.items():
-        gradients[name][rows] = array
+        rows = None if len(slowly) == problem.rows else np.array(slowly)
+        with gradients_of(rows, gradients) as out:
+            losses[slowly] = evaluate_pairs(problem if rows is None else problem.take(rows), out, n_threads)
     return losses
 
 
@@ -86,8 +72,8 @@ def row_densities(problem: Problem, request: Request, n_threads: int, prepared: 
     return log_q
 
 
-def _row_data(problem: Problem, r: int, n_threads: int, adjoint_follows: bool = False) -> RowData:
-    return RowData(problem.x.block(r, r + 1)[0], problem.z.block(r, r + 1)[0], n_threads, adjoint_follows)
+def _row_data(problem: Problem, r: int, n_threads: int) -> RowData:
+    return RowData(problem.x.block(r, r + 1)[0], problem.z.block(r, r + 1)[0], n_threads)
 
 
 class Row(NamedTuple):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..formula import RowParameters
 from .sums.blocks import RowData
-from .tails.certificate import Certain, certify, room_for
+from .tails.certificate import FLOOR, Certain, certify, room_for
 from .tails.tail import Tail
 
 Floats = NDArray[np.float64]
@@ -29,13 +29,21 @@ _SHARE = 0.25  # of the tolerance, for the density of a bin
 _EPS = 100 * float(np.finfo(float).eps)  # a gradient's rounding, relative to what it is a difference of
 
 
+class Asked(NamedTuple):
+    """What is to follow a forward pass."""
+
+    adjoint: bool  # gradients by points or logits
+    derivatives: bool  # that by h
+
+
 class Forward(NamedTuple):
-    """Sums for each bin."""
+    """Sums for each bin, and what the adjoint needs of the pass."""
 
     density: Floats  # sum_j w_j K/C (M,)
     error: Floats  # what it may be off by
     mass: float  # sum_j w_j
-    widening: Floats | None  # sum_j w_j dK/dh / C
+    widening: Floats | None = None  # sum_j w_j dK/dh / C
+    kept: Any = None  # what a method's adjoint takes from its forward
 
 
 class Sums(ABC):
@@ -54,24 +62,25 @@ class Sums(ABC):
         """Return the bytes that a call takes beside its arguments and results."""
 
     @abstractmethod
-    def forward(self, row: RowData, derivatives: bool) -> Forward:
+    def forward(self, row: RowData, asked: Asked) -> Forward:
         """Return the sums over all points."""
 
-    def certified(
-        self, row: RowData, derivatives: bool, p: Floats, tolerance: float
-    ) -> tuple[Forward, Certain]:
-        """Return the sums, and which bins of masses p they are good enough for."""
-        found, arrays = self.forward(row, derivatives), room_for(len(p))
-        shift = self.log_scale - math.log(found.mass)
-        return found, Certain(*arrays, *certify()(found.density, found.error, p, tolerance, shift, *arrays))
+    def certified(self, row: RowData, asked: Asked, p: Floats, tolerance: float) -> tuple[Forward, Certain]:
+        """Return the sums, and which bins of masses p (M,) they are good enough for."""
+        sums, arrays = self.forward(row, asked), room_for(len(p))
+        shift = self.log_scale - math.log(sums.mass)
+        return sums, Certain(
+            *arrays, *certify()(sums.density, sums.error, p, tolerance, FLOOR, shift, *arrays)
+        )
 
     @abstractmethod
     def adjoint(
-        self, row: RowData, weights: Floats, share: float, out: dict[str, NDArray[Any]]
+        self, row: RowData, forward: Forward, weights: Floats, share: float, out: dict[str, NDArray[Any]]
     ) -> tuple[float, float]:
         """Write the gradients by z, w_i (share - sum_m weights_m K/C), and x, w_i sum_m weights_m dK/dd / C.
 
-        Return the largest magnitude of that by z, and a bound on the error of the sum in it.
+        Once for a forward pass after which it was asked for, and with the weights of `certified` where that
+        made it. Return the largest magnitude of the gradient by z, and a bound on the error of its sum.
         """
 
 
@@ -111,8 +120,7 @@ class RowProblem(NamedTuple):
     def tail(self, row: RowData, bins: NDArray[np.bool_], rtol: float) -> Tail:
         """Return some bins' sums over the points that matter to them."""
         middle = 0.5 * (float(self.centers.min()) + float(self.centers.max()))
-        about = (self.kernel, self.family, self.h, self.period, middle)
-        return Tail(row, *about, self.centers[bins], rtol)
+        return Tail(row, self.kernel, self.family, self.h, self.period, middle, self.centers[bins], rtol)
 
 
 def keeps(sums: Sums, rtol: float) -> bool:
@@ -123,10 +131,11 @@ def keeps(sums: Sums, rtol: float) -> bool:
 def log_densities(problem: RowProblem, row: RowData, sums: Sums, rtol: float) -> Floats:
     """Return log q at the centers."""
     tolerance = max(rtol, sums.keeps)
-    found, certain = sums.certified(row, False, np.ones(len(problem.centers)), _of_bins(tolerance))
+    ones = np.ones(len(problem.centers))
+    forward, certain = sums.certified(row, Asked(False, False), ones, _of_bins(tolerance))
     if certain.weak_bins:
         tail = problem.tail(row, certain.weak, tolerance)
-        certain.log_q[certain.weak] = tail.log_sums() + _tail_scale(problem, found.mass)
+        certain.log_q[certain.weak] = tail.log_sums() + _tail_scale(problem, forward.mass)
     return certain.log_q
 
 
@@ -190,8 +199,9 @@ def _attempt(
     """Return the loss, and how many times its tolerance the gradients' error may be."""
     out = gradients or {}
     p = problem.masses
-    found, certain = sums.certified(row, "bandwidth" in out, p, _of_bins(tolerance))
-    (log_q, weights, weak, loss, relative, weak_bins), mass = certain, found.mass
+    asked = Asked("z" in out or "x" in out, "bandwidth" in out)
+    forward, certain = sums.certified(row, asked, p, _of_bins(tolerance))
+    (log_q, weights, weak, loss, relative, weak_bins), mass = certain, forward.mass
     tail, in_reach = None, 1.0
     if weak_bins:
         tail = problem.tail(row, weak, tolerance)
@@ -202,11 +212,11 @@ def _attempt(
         return loss, 0.0
     share = max(in_reach, 0.0) / mass
     largest, doubt = (0.0, 0.0)
-    if "z" in out or "x" in out:
-        largest, doubt = sums.adjoint(row, weights, share, out)
-    if found.widening is not None:
+    if asked.adjoint:
+        largest, doubt = sums.adjoint(row, forward, weights, share, out)
+    if forward.widening is not None:
         strong = ~weak & (p > 0)
-        out["bandwidth"][...] = -float((weights * found.widening)[strong].sum())
+        out["bandwidth"][...] = -float((weights * forward.widening)[strong].sum())
     if tail is not None:
         by_h = tail.subtract(p[weak], out)
         if "bandwidth" in out:
@@ -221,9 +231,9 @@ def _attempt(
         excess = bound / (rtol * largest + _EPS * share)
     if share > 0 and "x" in out:
         excess = max(excess, bound / (rtol * problem.h * largest_magnitude(out["x"]) + _EPS * share))
-    if found.widening is not None:
-        widening = np.abs(found.widening[strong]) * problem.h + found.density[strong]
-        bound = float((weights[strong] * (found.error[strong] + relative * widening)).sum())
+    if forward.widening is not None:
+        widening = np.abs(forward.widening[strong]) * problem.h + forward.density[strong]
+        bound = float((weights[strong] * (forward.error[strong] + relative * widening)).sum())
         if tail is not None:
             bound += of_tail * (float(p[weak].sum()) + problem.h * abs(by_h))
         excess = max(excess, bound / (rtol * problem.h * abs(float(out["bandwidth"][0])) + _EPS))

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
 from ...families import FORMULAS
-from ...formula import IMAGES, INVERSE_BANDWIDTH, PERIOD, Variant, parameters_of
+from ...formula import INVERSE_BANDWIDTH, Variant
 from ...numerics.arithmetic import SMALLEST, exp2
-from ...runtime.jit import helper, lazily
-from ...runtime.signatures import INTS, READ, READ1, WRITE1
+from ...runtime.jit import helper
+from ...runtime.signatures import INTS, READ1, WRITE, WRITE1, record
 from ..sums.blocks import RowData
-from ..sums.images import distance_of, shift_of
+from ..sums.images import distance_of, reader_of, shift_of
+from ..sums.loops import Compiled, compiled
 from .layout import PRODUCT, CellPlan
 from .levels import CIRCULAR, MOST_RUNS, ORDER, cell_steps, cells_seen, node_positions
 
@@ -29,57 +30,62 @@ _WORTH_SHARING = 2**17  # values of K, worth a second thread
 class BinLoops(NamedTuple):
     """The compiled loops of one variant."""
 
-    densities: Callable[[], Callable]
-    widenings: Callable[[], Callable]
-    values: Callable[[], Callable]
-    slopes: Callable[[], Callable]
+    densities: Compiled
+    widenings: Compiled
+    values: Compiled
+    slopes: Compiled
 
 
-# The types of what all loops take: `about` of BinSums.
-BINS = (*(types.int64,) * 4, READ1, READ1, INTS, READ1, READ)
+class BinGroup(NamedTuple):
+    """The bins r, r + stride, r + 2 stride .. for r from `first` to `last`, and what they see.
+
+    They see the same nodes, only `step` pitches further each time: K is evaluated once for all of them.
+    """
+
+    first: int
+    last: int
+    stride: int
+    step: int
+    centers: Floats  # (M,) from the first bin
+    places: Floats  # (M,) in pitches from the origin
+    spec: NDArray[np.int64]  # what bins see
+    positions: Floats  # of the nodes (nodes,), from the first bin on the line
+    params: Floats  # of the formula (1, PARAMETERS)
+    accuracy: Floats  # error of K/C by a cell's place among those around a bin's own
+    relative: float  # error of K/C relative to it
+
+
+BINS = record(BinGroup, *(types.int64,) * 4, WRITE1, WRITE1, INTS, WRITE1, WRITE, WRITE1, types.float64)
 
 
 @cache
 def bin_loops(variant: Variant) -> BinLoops:
     """Return the loops of a variant, each compiled when it is first asked for."""
-    forward = types.void(*BINS, READ1, READ1, READ1, types.float64, types.float64, WRITE1, WRITE1)
-    adjoint = types.void(*BINS, READ1, READ1, WRITE1, WRITE1)
+    forward = types.void(BINS, READ1, READ1, types.float64, WRITE1, WRITE1)
+    adjoint = types.void(BINS, READ1, WRITE1, WRITE1)
 
-    def compiled(name: str, make: Callable, signature: object) -> Callable[[], Callable]:
-        derived = name in ("widenings", "slopes")
-        return lazily(lambda: make(variant, derived), signature, f"cell_bins.{name}.{variant.key}")
-
-    return BinLoops(
-        compiled("densities", make_forward, forward),
-        compiled("widenings", make_forward, forward),
-        compiled("values", make_adjoint, adjoint),
-        compiled("slopes", make_adjoint, adjoint),
-    )
+    widen, slope = partial(make_forward, derived=True), partial(make_adjoint, derived=True)
+    made = (make_forward, forward), (widen, forward), (make_adjoint, adjoint), (slope, adjoint)
+    return compiled(BinLoops, "cell_bins", variant.key, (variant,), *made)
 
 
-# Both do the bins r, r + stride, r + 2 stride .. for r from `first` to `last`. They see the same nodes,
-# only each time `step` pitches further, so that K is evaluated once for all of them. They take centers
-# (M,) from the first bin, places (M,) in pitches from the origin, what bins see, the nodes' positions
-# (nodes,) from the first bin on the line, and the formula's parameters (1, PARAMETERS). Indices are
-# unsigned, because what may be negative is no index of a vector register's load.
+# Indices are unsigned, because what may be negative is no index of a vector register's load.
 
 
 @cache
 def _table(variant: Variant, by_h: bool, by_d: bool) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula].value, distance_of(variant), variant.images
+    formula, distance, read = FORMULAS[variant.formula].value, distance_of(variant), reader_of(variant)
 
     @helper
     def fill(c, positions, order, runs, count, params, table):
         """Write K, dK/dh or dK/dd at a bin's distances from the nodes of its runs of cells."""
-        p = parameters_of(params, 0)
-        period = p[PERIOD]
-        kernels = int(p[IMAGES]) if images else 1
+        p, period, images = read(params, 0)
         done = np.uint64(0)
         for run in range(count):
             begin, size = np.uint64(runs[run, 0] * order), np.uint64((runs[run, 1] - runs[run, 0]) * order)
             for i in range(size):
                 table[done + i] = 0.0
-            for image in range(kernels):
+            for image in range(images):
                 shift = shift_of(image, period)
                 for i in range(size):
                     e, f, f_d, f_h = formula(distance(c, positions[begin + i], period, shift), p)
@@ -94,32 +100,15 @@ def _table(variant: Variant, by_h: bool, by_d: bool) -> Callable:
     return fill
 
 
-def make_forward(variant: Variant, derived: bool) -> Callable:
+def make_forward(variant: Variant, derived: bool = False) -> Callable:
     fill = _table(variant, derived, False)
 
-    def forward(
-        first,
-        last,
-        stride,
-        step,
-        centers,
-        places,
-        spec,
-        positions,
-        params,
-        weights,
-        mass,
-        accuracy,
-        relative,
-        beyond,
-        density,
-        error,
-    ):
-        """density (M,) = sum over nodes of weight K or dK/dh, error (M,) = what it may be off by.
+    def forward(group, weights, mass, beyond, density, error):
+        """density (M,) = sum over nodes of weights (nodes,) K or dK/dh, error (M,) = what it may be off by.
 
-        That is the sum over cells of mass accuracy, `relative` of the density, and `beyond`. weights
-        (nodes,), mass (cells,), and accuracy by a cell's place among those around the bin's own.
+        That is the sum over cells of mass (cells,) times accuracy, `relative` of the density, and `beyond`.
         """
+        first, last, stride, step, centers, places, spec, positions, params, accuracy, relative = group
         order, farthest = spec[ORDER], accuracy.shape[0] // 2
         runs, steps = np.empty((MOST_RUNS, 2), np.int64), np.empty(MOST_RUNS, np.int64)
         table = np.empty(positions.shape[0])
@@ -147,25 +136,12 @@ def make_forward(variant: Variant, derived: bool) -> Callable:
     return forward
 
 
-def make_adjoint(variant: Variant, derived: bool) -> Callable:
+def make_adjoint(variant: Variant, derived: bool = False) -> Callable:
     fill = _table(variant, False, derived)
 
-    def adjoint(
-        first,
-        last,
-        stride,
-        step,
-        centers,
-        places,
-        spec,
-        positions,
-        params,
-        weights,
-        accuracy,
-        values,
-        doubts,
-    ):
-        """values (nodes,) += sum over bins of weight K or dK/dd, doubts (cells,) += of weight accuracy."""
+    def adjoint(group, weights, values, doubts):
+        """values (nodes,) += sum over bins of weights (M,) K or dK/dd, doubts (cells,) of weight accuracy."""
+        first, last, stride, step, centers, places, spec, positions, params, accuracy, _ = group
         order, farthest = spec[ORDER], accuracy.shape[0] // 2
         runs, steps = np.empty((MOST_RUNS, 2), np.int64), np.empty(MOST_RUNS, np.int64)
         table = np.empty(positions.shape[0])
@@ -209,51 +185,61 @@ class BinSums:
         stride = min(self._repeats[0], bins)
         work = plan.seen * plan.order * (stride + PRODUCT * bins)
         count = max(1, min(8, stride, int(work) // _WORTH_SHARING))
-        self._parts = list(pairwise([i * stride // count for i in range(count + 1)]))
+        self._ends = list(pairwise([i * stride // count for i in range(count + 1)]))
 
     @property
     def shared(self) -> bool:
         """Whether bins are so many that threads share them."""
-        return len(self._parts) > 1
+        return len(self._ends) > 1
 
-    def about(self, part: int, spec: NDArray[np.int64]) -> tuple[Any, ...]:
-        """Return what compiled code needs to know of some bins, as in BINS."""
-        about = self._centers, self._places, spec, self._positions, self._plan.family.parameters
-        return (*self._parts[part], *self._repeats, *about)
+    def group(self, index: int, spec: NDArray[np.int64]) -> BinGroup:
+        """Return the bins that a thread does at a time, of which `spec` says what they see."""
+        plan, places = self._plan, (self._centers, self._places)
+        repeats = *self._ends[index], *self._repeats
+        return BinGroup(
+            *repeats, *places, spec, self._positions, plan.family.parameters, plan.accuracy, plan.relative
+        )
 
     def forward(
-        self, row: RowData, weights: Floats, masses: Floats, mass: float, derivatives: bool
+        self,
+        row: RowData,
+        spec: NDArray[np.int64],
+        weights: Floats,
+        masses: Floats,
+        beyond: float,
+        derivatives: bool,
     ) -> tuple[Floats, Floats, Floats | None]:
-        """Return densities, bounds on their errors, and derivatives by h.
+        """Return densities, bounds on their errors, and derivatives by h (M,).
 
-        From the nodes' weights, the cells' masses, and that of all points.
+        From the nodes' weights (nodes,), the cells' masses (cells,), and what points out of sight may add.
         """
         bins = len(self._centers)
         density, error = np.empty(bins), np.empty(bins)
         widening = np.empty(bins) if derivatives else None
 
-        def some(part: int) -> None:
-            errors = self._plan.accuracy, self._plan.relative, self._plan.beyond * mass
-            head = (*self.about(part, row.seen), weights, masses, *errors)
+        def add(index: int) -> None:
+            seen = self.group(index, spec), weights, masses, beyond
             if widening is not None:
-                self._loops.widenings()(*head, widening, error)
-            self._loops.densities()(*head, density, error)
+                self._loops.widenings()(*seen, widening, error)
+            self._loops.densities()(*seen, density, error)
 
-        row.each(len(self._parts), some)
+        row.each(len(self._ends), add)
         return density, error, widening
 
-    def adjoint(self, row: RowData, weights: Floats, slopes: bool) -> tuple[Floats, Floats]:
-        """Return what bins' weights give each node, and a bound on its error in each cell."""
+    def adjoint(
+        self, row: RowData, spec: NDArray[np.int64], weights: Floats, slopes: bool
+    ) -> tuple[Floats, Floats]:
+        """Return what bins' weights (M,) give each node, and a bound on its error in each cell."""
         loop = self._loops.slopes() if slopes else self._loops.values()
         cells = self._plan.levels.cells
-        values = np.zeros((len(self._parts), cells * self._plan.order))
-        doubts = np.zeros((len(self._parts), cells))
+        values = np.zeros((len(self._ends), cells * self._plan.order))
+        doubts = np.zeros((len(self._ends), cells))
 
-        def some(part: int) -> None:
-            loop(*self.about(part, row.seen), weights, self._plan.accuracy, values[part], doubts[part])
+        def give(index: int) -> None:
+            loop(self.group(index, spec), weights, values[index], doubts[index])
 
-        row.each(len(self._parts), some)
-        if len(self._parts) == 1:
+        row.each(len(self._ends), give)
+        if len(self._ends) == 1:
             return values[0], doubts[0]
         return values.sum(axis=0), doubts.sum(axis=0)
 

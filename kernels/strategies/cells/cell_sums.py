@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from ...numerics.chebyshev import chebyshev
 from ...runtime.units import Counter
 from ...simd.scatter import tables
-from ..row import Forward, Sums
-from ..sums.blocks import OfLanes, RowData, Written, lane_count
-from ..sums.partials import Lanes
+from ..row import Asked, Forward, Sums
+from ..sums.blocks import RowData, Spans, Written, partial_count
+from ..sums.partials import Partials
+from ..sums.passes import Taking
 from ..sums.places import GROWING, OUTSIDE, touching
 from ..tails.certificate import Certain, room_for
 from .bin_sums import BinSums
@@ -22,6 +23,15 @@ from .middle import CellTables, give, middle, weigh
 from .moments import point_passes
 
 Floats = NDArray[np.float64]
+
+
+class Kept(NamedTuple):
+    """What a forward pass leaves to the adjoint one."""
+
+    spec: NDArray[np.int64]  # what bins see
+    entries: Any  # the weights of sorted points
+    powers: Floats | None = None  # what `certified`'s weights give points (cells + OUTSIDE, P), where known
+    doubt: float = 0.0  # a bound on its error
 
 
 class CellSums(Sums):
@@ -47,114 +57,100 @@ class CellSums(Sums):
         """Return the bytes that a call takes beside its arguments and results."""
         size = (self.plan.geometry.cells + OUTSIDE) * self.order
         levels = self.plan.levels.cells * self.order
-        return 8 * (size * lane_count(row_points, size) + 8 * levels + 8 * len(self.centers))
+        return 8 * (size * partial_count(row_points, size) + 8 * levels + 8 * len(self.centers))
 
     def touched(self, row: RowData) -> bool:
         """Return whether a point lies on a boundary of cells, where it counts as on one side of it."""
-        count, found = touching(self.plan.geometry.circle)(), np.zeros(-(-row.points // row.block_size), int)
+        count, beside = touching(self.plan.geometry.circle)(), np.zeros(-(-row.points // row.block_size), int)
 
         def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
-            found[index] = count(x, self._g)
+            beside[index] = count(x, self._g)
 
         row.each_block(block)
-        return bool(found.any())
+        return bool(beside.any())
 
-    def moments(self, row: RowData) -> tuple[Floats, float]:
-        """Return the moments of the narrowest cells (cells + OUTSIDE, P), and sum_j w_j."""
+    def moments(self, row: RowData, keep: bool) -> tuple[Floats, float, Any]:
+        """Return the narrowest cells' moments (cells + OUTSIDE, P), sum_j w_j, and with `keep` weights."""
         size = (self.plan.geometry.cells + OUTSIDE) * self.order
-        lanes, add = Lanes(row, row.lanes(size), size), self._passes.moments()
+        partials, add = Partials(row, row.partials(size), size), self._passes.moments()
 
-        def some(which: slice, data: OfLanes, *units: Any) -> None:
-            add(*data, self._g, lanes.states[which], lanes.sums[which], *units)
+        def add_partials(which: slice, data: Spans, *units: Any) -> None:
+            add(*data, self._g, partials.states[which], partials.sums[which], *units)
 
-        row.each_lanes(lanes.count, some)
-        return self._total(lanes)
+        row.each_partials(partials.count, add_partials)
+        return *self._total(partials), None
 
-    def _total(self, lanes: Lanes) -> tuple[Floats, float]:
-        sums, mass = lanes.total()
+    def _total(self, partials: Partials) -> tuple[Floats, float]:
+        sums, mass = partials.total()
         return sums.reshape(-1, self.order), mass
 
-    def _begin(self, row: RowData) -> tuple[Floats, float]:
-        """Return the narrowest cells' moments and sum_j w_j."""
-        moments = self.moments(row)
-        # What the adjoint of this call is to see as well; others may be at work with the same cells.
-        row.seen = self.plan.spec.copy() if self._tables.growing else self.plan.spec
-        return moments
+    def _begin(self, row: RowData, keep: bool) -> tuple[Floats, float, Kept]:
+        """Return the narrowest cells' moments, sum_j w_j, and what the adjoint is to know."""
+        moments, mass, entries = self.moments(row, keep)
+        # Others may be at work with the same cells, and see other ones of those that grow.
+        spec = self.plan.spec.copy() if self._tables.growing else self.plan.spec
+        return moments, mass, Kept(spec, entries)
 
-    def forward(self, row: RowData, derivatives: bool) -> Forward:
+    def forward(self, row: RowData, asked: Asked) -> Forward:
         """Return the sums over all points."""
-        narrow, mass = self._begin(row)
+        narrow, mass, kept = self._begin(row, asked.adjoint)
         cells = self.plan.levels.cells
         masses, weights = np.empty(cells), np.empty((cells, self.order))
-        weigh()(narrow, row.seen, *self._tables, masses, weights)
-        density, error, widening = self._bins.forward(row, weights.ravel(), masses, mass, derivatives)
-        return Forward(density, error, mass, widening)
+        weigh()(narrow, kept.spec, self._tables, masses, weights)
+        of_cells = weights.ravel(), masses, self.plan.beyond * mass
+        density, error, widening = self._bins.forward(row, kept.spec, *of_cells, asked.derivatives)
+        return Forward(density, error, mass, widening, kept)
 
-    def certified(
-        self, row: RowData, derivatives: bool, p: Floats, tolerance: float
-    ) -> tuple[Forward, Certain]:
-        """Return the sums, and which bins of masses p they are good enough for."""
-        if derivatives or self._bins.shared:
-            return super().certified(row, derivatives, p, tolerance)
-        narrow, mass = self._begin(row)
+    def certified(self, row: RowData, asked: Asked, p: Floats, tolerance: float) -> tuple[Forward, Certain]:
+        """Return the sums, and which bins of masses p (M,) they are good enough for."""
+        if asked.derivatives or self._bins.shared:
+            return super().certified(row, asked, p, tolerance)
+        narrow, mass, kept = self._begin(row, asked.adjoint)
         density, error, arrays, powers = np.empty(len(p)), np.empty(len(p)), room_for(len(p)), self._powers()
-        shift, plan = self.log_scale - math.log(mass), self.plan
-        about = (*self._bins.about(0, row.seen), plan.accuracy, plan.relative, plan.beyond * mass)
-        loss, relative, weak_bins, doubt = self._middle()(
-            narrow,
-            *self._tables,
-            *about,
-            p,
-            tolerance,
-            shift,
-            row.adjoint_follows,
-            density,
-            error,
-            *arrays,
-            powers,
-        )
-        row.given = arrays[1], powers, doubt
-        return Forward(density, error, mass, None), Certain(*arrays, loss, relative, weak_bins)
+        steps = narrow, self._tables, self._bins.group(0, kept.spec), self.plan.beyond * mass
+        limits = p, tolerance, self.log_scale - math.log(mass), asked.adjoint
+        loss, relative, weak_bins, doubt = self._middle()(*steps, *limits, density, error, arrays, powers)
+        if asked.adjoint:
+            kept = kept._replace(powers=powers, doubt=doubt)
+        return Forward(density, error, mass, None, kept), Certain(*arrays, loss, relative, weak_bins)
 
     def _powers(self) -> Floats:
         size = (self.plan.geometry.cells + OUTSIDE) * self.order
         return tables(1, size)[0, :size].reshape(-1, self.order)
 
-    def polynomials(self, row: RowData, weights: Floats, slopes: bool) -> tuple[Floats, float]:
+    def _polynomials(
+        self, row: RowData, spec: NDArray[np.int64], weights: Floats, slopes: bool
+    ) -> tuple[Floats, float]:
         """Return what points take from cells, as powers (cells + OUTSIDE, P), and a bound on its error."""
-        if row.given is not None and row.given[0] is weights and not slopes:
-            _, powers, doubt = row.given
-        else:
-            values, doubts = self._bins.adjoint(row, weights, slopes)
-            powers = self._powers()
-            doubt = give()(values.reshape(-1, self.order), doubts, row.seen, *self._tables, powers)
-        return powers, doubt + (self.plan.beyond * float(weights.sum()) if self.plan.beyond > 0 else 0.0)
+        values, doubts = self._bins.adjoint(row, spec, weights, slopes)
+        powers = self._powers()
+        return powers, give()(values.reshape(-1, self.order), doubts, spec, self._tables, powers)
 
     def adjoint(
-        self, row: RowData, weights: Floats, share: float, out: dict[str, NDArray[Any]]
+        self, row: RowData, forward: Forward, weights: Floats, share: float, out: dict[str, NDArray[Any]]
     ) -> tuple[float, float]:
         """Write the gradients by z and x; return the largest by z, and a bound on the error over w_i."""
-        powers, doubt = self.polynomials(row, weights, False)
-        return self.take(row, powers, weights, share, out), doubt
-
-    def take(
-        self, row: RowData, powers: Floats, weights: Floats, share: float, out: dict[str, NDArray[Any]]
-    ) -> float:
-        largest = self._take(row, powers, share, -1.0, out.get("z"))
+        kept: Kept = forward.kept
+        powers, doubt = kept.powers, kept.doubt
+        if powers is None:
+            powers, doubt = self._polynomials(row, kept.spec, weights, False)
+        largest = self._take(row, kept, powers, share, -1.0, out.get("z"))
         if "x" in out:
-            self._take(row, self.polynomials(row, weights, True)[0], 0.0, 1.0, out["x"])
-        return largest
+            slopes, _ = self._polynomials(row, kept.spec, weights, True)
+            self._take(row, kept, slopes, 0.0, 1.0, out["x"])
+        return largest, doubt + (self.plan.beyond * float(weights.sum()) if self.plan.beyond > 0 else 0.0)
 
     def _take(
-        self, row: RowData, powers: Floats, share: float, sign: float, out: NDArray[Any] | None
+        self, row: RowData, kept: Kept, powers: Floats, share: float, sign: float, out: NDArray[Any] | None
     ) -> float:
-        values, flat, top, size = self._passes.values(), powers.ravel(), row.top, row.unit_size
+        values, size = self._passes.values(), row.unit_size
+        polynomials = self._g, Taking(row.top, share, sign, 0.0), powers.ravel()
         largest = np.zeros(-(-row.points // size))
 
-        def some(piece: slice, x: Floats, z: Floats, counter: Counter, most: int) -> None:
-            by, mine = Written(out, piece), largest[piece.start // size :]
-            values(x, z, size, top, self._g, flat, share, sign, by.array, mine, counter, most)
+        def take(piece: slice, x: Floats, z: Floats, counter: Counter, most: int) -> None:
+            by = Written(out, piece)
+            values(x, z, size, *polynomials, by.array, largest[piece.start // size :], counter, most)
             by.store()
 
-        row.each_blocks(some, out)
+        row.each_blocks(take, out)
         return float(largest.max())

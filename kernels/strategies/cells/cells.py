@@ -18,7 +18,7 @@ from ..sums.places import KNOTS as ON_KNOTS
 from ..sums.reach import RowShape
 from .bin_sums import bin_loops
 from .cell_sums import CellSums
-from .layout import MOST_CELLS, PER_EPS, CellPlan, plan_cells
+from .layout import MOST_CELLS, PER_EPS, plan_cells
 from .middle import give, middle, weigh
 from .moments import point_passes
 from .sorted_points import sorted_passes, sorter, sorts
@@ -39,7 +39,7 @@ def why_not(shape: RowShape) -> str | None:
 
 def cost(shape: RowShape, rtol: float) -> float:
     """Return the estimated time of a call in ns on one thread; infinite where no cells keep the tolerance."""
-    plan = _plan(shape, None, _eps_for(rtol), False)
+    plan = plan_cells(shape, None, _eps_for(rtol), False)
     return math.inf if plan is None else plan.cost
 
 
@@ -55,7 +55,7 @@ def sums(
     """Return a row's sums that keep a tolerance or, where none do, come closest; with x (N,), sorted once."""
     eps, plan = _eps_for(rtol), None
     while plan is None and eps < 0.1:
-        plan = _plan(shape, order, eps, x is not None)
+        plan = plan_cells(shape, order, eps, x is not None)
         eps *= 10
     if plan is None:
         unavailable("method", "cells", f"needs more than {MOST_CELLS} cells here", (AUTO, "direct", "window"))
@@ -67,19 +67,19 @@ def sums(
 def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Callable[[], Callable]]:
     """Return what calls may compile."""
     circle = domain == "circle"
-    found: list[Callable[[], Callable]] = [touching(circle)] if JUMPS[kernel] <= (not only_z) else []
+    needed: list[Callable[[], Callable]] = [touching(circle)] if JUMPS[kernel] <= (not only_z) else []
     for variant in summed_variants(kernel, domain):
         loops = bin_loops(variant)
-        found += [middle(variant), weigh, give]
-        found += [loops.densities, loops.values] if only_z else loops
+        needed += [middle(variant), weigh, give]
+        needed += [loops.densities, loops.values] if only_z else loops
     for kind in _kinds(kernel, circle):
         for order in ORDERS["cells"]:
-            found += point_passes(order, kind, circle)
+            needed += point_passes(order, kind, circle)
             if plans:
-                found += [*sorted_passes(order, False), *(sorted_passes(order, True) if circle else ())]
+                needed += [*sorted_passes(order, False), *(sorted_passes(order, True) if circle else ())]
         if plans:
-            found.append(sorter(kind, circle))
-    return found
+            needed.append(sorter(kind, circle))
+    return needed
 
 
 def _kinds(kernel: str, circle: bool) -> tuple[str, ...]:
@@ -91,8 +91,3 @@ def _kinds(kernel: str, circle: bool) -> tuple[str, ...]:
 def _eps_for(rtol: float) -> float:
     """Return the interpolation error to ask of cells for a tolerance."""
     return max(rtol / PER_EPS, _LEAST)
-
-
-def _plan(shape: RowShape, order: int | None, eps: float, keep: bool) -> CellPlan | None:
-    about = shape.kernel, shape.h, shape.period, shape.bins, shape.points
-    return plan_cells(*about, order, eps, shape.derivatives, keep)

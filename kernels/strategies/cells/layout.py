@@ -20,7 +20,7 @@ from ...names import CIRCLE_ONLY, COMPACT, FACTS, KNOTS, ORDERS
 from ...numerics.arithmetic import LARGEST
 from ..sums import places as geometry
 from ..sums.places import Geometry, ceiling
-from ..sums.reach import ROUNDING, Bins, kernel_values, reach_of, value_beyond
+from ..sums.reach import ROUNDING, RowShape, kernel_values, reach_of, value_beyond
 from .accuracy import Accuracy, error_table, knotted_error, smooth_accuracy
 from .levels import MERGED, Levels, make_levels, see_between_knots, specification
 from .sorted_points import block_points, sorts
@@ -62,39 +62,25 @@ class CellPlan(NamedTuple):
 class Wanted(NamedTuple):
     """What cells are to do, for kernels between knots and smooth ones alike."""
 
-    kernel: str
+    row: RowShape  # derivatives of the kernel, where there are any, count like itself
     family: RowParameters
-    h: float
-    period: float | None
-    bins: Bins
-    points: int
     order: int
     eps: float
-    derivatives: bool  # those of the kernel count like itself
     keep: bool  # points are sorted, for many calls
 
 
 @kept(128)
-def plan_cells(
-    kernel: str,
-    h: float,
-    period: float | None,
-    bins: Bins,
-    points: int,
-    order: int | None,
-    eps: float,
-    derivatives: bool,
-    keep: bool = False,
-) -> CellPlan | None:
+def plan_cells(row: RowShape, order: int | None, eps: float, keep: bool) -> CellPlan | None:
     """Return the cheapest cells whose errors are eps of the peak, or None where there are none.
 
     The cheapest for a single call, or with `keep` for points that are sorted by cell.
     """
-    family = row_parameters(kernel, np.array([h]), None if kernel in COMPACT else period)
+    kernel = row.kernel
+    family = row_parameters(kernel, np.array([row.h]), None if kernel in COMPACT else row.period)
     build = _knotted if KNOTS[kernel] else _smooth
     plans = []
     for candidate in ORDERS["cells"] if order is None else (order,):
-        plan = build(Wanted(kernel, family, h, period, bins, points, candidate, eps, derivatives, keep))
+        plan = build(Wanted(row, family, candidate, eps, keep))
         fits = (
             order is None or KNOTS[kernel] or plan is None or plan.geometry.cells * candidate <= _MOST_NUMBERS
         )
@@ -104,7 +90,7 @@ def plan_cells(
 
 
 def _smooth(wanted: Wanted) -> CellPlan | None:
-    kernel, family, h, period, bins, points, order, eps, derivatives, keep = wanted
+    (kernel, h, period, bins, _, derivatives), family, order, eps, _ = wanted
     heavy = FACTS[kernel].heavy
     small = eps * min(1.0, h / max(bins.span, h) / 8)
     reach = reach_of(kernel, family, h, period, small)
@@ -154,22 +140,20 @@ def _smooth(wanted: Wanted) -> CellPlan | None:
         accuracy = np.concatenate([table[:0:-1], table])
     beyond = value_beyond(family, reach, h, derivatives)
     seen = min(shape.cells, (2 * columns_near + 1) + 3 * (columns_near + MERGED) * (len(merged.sizes) - 1))
-    cost = _cost(points, order, shape, _pairs(seen * order, bins, stride), keep)
     relative = eps if known.relative else 0.0
+    cost = _cost(wanted, shape, seen, stride)
     return CellPlan(
         order, family, shape, merged, spec, accuracy, beyond, relative, seen, stride, 1, cost, eps
     )
 
 
-def _pairs(nodes: float, bins: Bins, stride: int) -> float:
-    """Return how many values of K are computed, and products with them in their time."""
-    return nodes * (min(stride or bins.number, bins.number) + PRODUCT * bins.number)
-
-
-def _cost(points: int, order: int, shape: Geometry, pairs: float, keep: bool) -> float:
+def _cost(wanted: Wanted, shape: Geometry, seen: float, stride: int) -> float:
     """Return an estimate of the time of forward and adjoint in ns on one thread, from measured rates."""
+    order, points, bins = wanted.order, wanted.row.points, wanted.row.bins.number
+    # Values of K that are computed, and products with them in their time.
+    pairs = seen * order * (min(stride or bins, bins) + PRODUCT * bins)
     around = pairs + 20.0 * shape.cells * order
-    if keep and sorts(shape):
+    if wanted.keep and sorts(shape):
         block = block_points(shape)
         # The larger a block, the less of it stays in the first cache.
         each = 0.95 + 0.03 * order + 0.25 * math.log2(block * shape.copies / 2**12)
@@ -186,7 +170,7 @@ def _line_accuracy(kernel: str, order: int, eps: float, derivatives: bool) -> Ac
 
 
 def _accuracy(wanted: Wanted, reach: float) -> Accuracy | None:
-    kernel, family, h, period, _, _, order, eps, derivatives, _ = wanted
+    (kernel, h, period, _, _, derivatives), family, order, eps, _ = wanted
     if kernel not in CIRCLE_ONLY and (family.variant.images or not family.variant.circle):
         known = _line_accuracy(kernel, order, eps, derivatives)
         return None if known is None else known._replace(width=known.width * h)
@@ -195,7 +179,7 @@ def _accuracy(wanted: Wanted, reach: float) -> Accuracy | None:
 
 
 def _knotted(wanted: Wanted) -> CellPlan | None:
-    kernel, family, h, period, bins, points, order, eps, derivatives, keep = wanted
+    (kernel, h, period, bins, _, derivatives), family, order, eps, _ = wanted
     pitch = bins.spacing if bins.spacing > 0 else h
     whole = False
     if kernel in COMPACT:
@@ -254,7 +238,7 @@ def _knotted(wanted: Wanted) -> CellPlan | None:
     # Wider cells hold another part of those that a bin sees until it has moved by a whole one of them.
     stride = 0 if whole else MERGED ** (len(merged.sizes) - 1)
     step = stride * max(1, round(bins.spacing / pitch))
-    cost = _cost(points, order, shape, _pairs(seen * order, bins, stride), keep)
+    cost = _cost(wanted, shape, seen, stride)
     return CellPlan(
         order, family, shape, merged, spec, accuracy, beyond, relative, seen, stride, step, cost, eps
     )

@@ -11,14 +11,17 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import types
+from numpy.typing import NDArray
 
 from ...formula import Variant
 from ...numerics.matmul import multiply
 from ...runtime.jit import lazily, loop
-from ...runtime.signatures import FLAGS, INTS, READ, READ1, READ3, WRITE, WRITE1
-from ..tails.certificate import make_certify
+from ...runtime.signatures import FLAGS, INTS, READ, READ1, WRITE, WRITE1, WRITE3, record
+from ..tails.certificate import FLOOR, make_certify
 from .bin_sums import BINS, make_adjoint, make_forward
 from .levels import distribute, distribute_doubts, merge, see_grown
+
+Floats = NDArray[np.float64]
 
 
 class CellTables(NamedTuple):
@@ -26,110 +29,78 @@ class CellTables(NamedTuple):
 
     cells: int  # narrowest ones
     growing: bool
-    up: np.ndarray
-    down: np.ndarray
-    from_moments: np.ndarray
-    to_weights: np.ndarray
-    to_powers: np.ndarray
+    up: Floats  # as of Levels (children, P, P)
+    down: Floats
+    from_moments: Floats  # to nodes' weights (P, P)
+    to_weights: Floats  # the same, transposed
+    to_powers: Floats  # of T_k (P, P)
 
 
-_TABLES = (types.int64, types.boolean, READ3, READ3, READ, READ, READ)
+_TABLES = record(CellTables, types.int64, types.boolean, WRITE3, WRITE3, WRITE, WRITE, WRITE)
 
 
 def _make_weigh() -> Callable:
-    def weigh(narrow, spec, cells, growing, up, down, from_moments, to_weights, to_powers, masses, weights):
+    def weigh(narrow, spec, tables, masses, weights):
         """masses (cells,) of all levels and weights (cells, P) of their nodes, of the narrowest's moments."""
         moments = np.empty(weights.shape)
-        for cell in range(cells):
+        for cell in range(tables.cells):
             for k in range(moments.shape[1]):
                 moments[cell, k] = narrow[cell, k]
-        merge(spec, down, moments)
+        merge(spec, tables.down, moments)
         for cell in range(masses.shape[0]):
             masses[cell] = moments[cell, 0]
-        if growing:
-            see_grown(spec, cells, masses)
-        multiply(moments, from_moments, weights)
+        if tables.growing:
+            see_grown(spec, tables.cells, masses)
+        multiply(moments, tables.from_moments, weights)
 
     return weigh
 
 
 def _make_give() -> Callable:
-    def give(values, doubts, spec, cells, growing, up, down, from_moments, to_weights, to_powers, powers):
+    def give(values, doubts, spec, tables, powers):
         """powers (at least cells, P) of v that nodes' values (cells, P) make of the narrowest cells.
 
-        Return the largest of the cells' doubts, to which wider cells' are added.
+        Return the largest of the cells' doubts (cells,), to which wider cells' are added.
         """
         coefficients = np.empty(values.shape)
-        multiply(values, to_weights, coefficients)
-        distribute(spec, up, coefficients)
-        multiply(coefficients[:cells], to_powers, powers[:cells])
+        multiply(values, tables.to_weights, coefficients)
+        distribute(spec, tables.up, coefficients)
+        multiply(coefficients[: tables.cells], tables.to_powers, powers[: tables.cells])
         distribute_doubts(spec, doubts)
         largest = 0.0
-        for cell in range(cells):
+        for cell in range(tables.cells):
             largest = max(largest, doubts[cell])
         return largest
 
     return give
 
 
-weigh = lazily(_make_weigh, types.void(READ, INTS, *_TABLES, WRITE1, WRITE), "cell_middle.weigh")
-give = lazily(_make_give, types.float64(READ, WRITE1, INTS, *_TABLES, WRITE), "cell_middle.give")
+weigh = lazily(_make_weigh, types.void(READ, INTS, _TABLES, WRITE1, WRITE), "cell_middle.weigh")
+give = lazily(_make_give, types.float64(READ, WRITE1, INTS, _TABLES, WRITE), "cell_middle.give")
 
 
 def _make_middle(variant: Variant) -> Callable:
     weigh, give, certify = loop(_make_weigh()), loop(_make_give()), loop(make_certify())
-    densities, values = loop(make_forward(variant, False)), loop(make_adjoint(variant, False))
+    densities, values = loop(make_forward(variant)), loop(make_adjoint(variant))
 
-    def middle(
-        narrow,
-        cells,
-        growing,
-        up,
-        down,
-        from_moments,
-        to_weights,
-        to_powers,
-        first,
-        last,
-        stride,
-        step,
-        centers,
-        places,
-        spec,
-        positions,
-        params,
-        accuracy,
-        relative,
-        beyond,
-        p,
-        tolerance,
-        shift,
-        adjoint_follows,
-        density,
-        error,
-        log_q,
-        weights,
-        weak,
-        powers,
-    ):
-        """Moments to densities (M,) and their errors, what `certify` makes of these, and powers as of `give`.
+    def middle(narrow, tables, group, beyond, p, tolerance, shift, adjoint, density, error, certain, powers):
+        """Moments (cells, P) to density and error (M,), what `certify` makes of them, powers as of `give`.
 
-        Return what `certify` does, and `give`.
+        p (M,), and `certain` the arrays that `certify` writes. Return what it returns, and `give`.
         """
-        tables = cells, growing, up, down, from_moments, to_weights, to_powers
-        order = from_moments.shape[0]
-        count = positions.shape[0] // order
+        count, order = group.positions.shape[0] // tables.from_moments.shape[0], tables.from_moments.shape[0]
         masses, of_nodes = np.empty(count), np.empty((count, order))
-        weigh(narrow, spec, *tables, masses, of_nodes)
-        bins = first, last, stride, step, centers, places, spec, positions, params
-        about = of_nodes.reshape(-1), masses, accuracy, relative, beyond
-        densities(*bins, *about, density, error)
-        loss, uncertain, count_weak = certify(density, error, p, tolerance, shift, log_q, weights, weak)
+        weigh(narrow, group.spec, tables, masses, of_nodes)
+        densities(group, of_nodes.reshape(-1), masses, beyond, density, error)
+        log_q, weights, weak = certain
+        loss, uncertain, count_weak = certify(
+            density, error, p, tolerance, FLOOR, shift, log_q, weights, weak
+        )
         doubt = 0.0
-        if adjoint_follows:
+        if adjoint:
             of_nodes, doubts = np.zeros((count, order)), np.zeros(count)
-            values(*bins, weights, accuracy, of_nodes.reshape(-1), doubts)
-            doubt = give(of_nodes, doubts, spec, *tables, powers)
+            values(group, weights, of_nodes.reshape(-1), doubts)
+            doubt = give(of_nodes, doubts, group.spec, tables, powers)
         return loss, uncertain, count_weak, doubt
 
     return middle
@@ -139,7 +110,7 @@ def _make_middle(variant: Variant) -> Callable:
 def middle(variant: Variant) -> Callable[[], Callable]:
     """Return the compiled steps of a variant between the passes over points."""
     one = types.float64
-    result = types.Tuple((one, one, types.int64, one))
-    certified = (READ1, one, one, types.boolean, WRITE1, WRITE1, WRITE1, WRITE1, FLAGS)
-    signature = result(READ, *_TABLES, *BINS, READ1, one, one, *certified, WRITE)
+    certain = types.Tuple((WRITE1, WRITE1, FLAGS))
+    steps = READ, _TABLES, BINS, one, READ1, one, one, types.boolean, WRITE1, WRITE1, certain, WRITE
+    signature = types.Tuple((one, one, types.int64, one))(*steps)
     return lazily(lambda: _make_middle(variant), signature, f"cell_middle.{variant.key}")

@@ -16,23 +16,13 @@ from numpy.typing import NDArray
 
 from ...numerics.arithmetic import LOG2_E, exp2
 from ...numerics.chunks import CHUNK, LANES, room
-from ...runtime.jit import helper, lazily
-from ...runtime.signatures import (
-    COUNTER,
-    INTS,
-    PLACES,
-    READ1,
-    READ_INTS,
-    READ_PLACES,
-    READ_RUNS,
-    RUNS,
-    WRITE,
-    WRITE1,
-)
-from ...runtime.units import take_unit, unit_done, wait_for_others
+from ...runtime.jit import helper, lazily, loop
+from ...runtime.signatures import COUNTER, INTS, PLACES, READ1, READ_INTS, RUNS, WRITE, WRITE1, record
+from ...runtime.units import each_unit
 from ...simd.runs import add_run, take_run, together
-from ..sums.partials import MASS, REFERENCE, look, rescale, start_lane
+from ..sums.partials import MASS, REFERENCE, look, rescale, start_partial
 from ..sums.places import COPIES, PERIOD, TRASH, Geometry, locator
+from .moments import Passes
 
 _LEAST, _MOST = 2**12, 2**14  # points of a block, times copies: the caches' sizes
 _RUN = 64  # points that a run should have, where the caches leave room for them
@@ -55,24 +45,20 @@ def block_points(shape: Geometry) -> int:
     return size // shape.copies
 
 
-class SortedPasses(NamedTuple):
-    """The compiled passes of one order."""
-
-    moments: Callable[[], Callable]
-    values: Callable[[], Callable]
-
-
 class SortedPoints(NamedTuple):
     """Points by cell in every block; entries are whole vector registers for each run, one after another."""
 
     size: int  # points of a block
     copies: int
     inside: int  # cells; what is outside them all has numbers from here on
-    points: NDArray[np.uint16]  # of every entry, in its block
+    points: NDArray[np.uint16]  # of every entry, in its block (entries,)
     v: NDArray[np.float64]  # of every entry
     cells: NDArray[np.int64]  # of every run
     runs: NDArray[np.int64]  # every run's first entry, and the end of those that fill nothing up (runs, 2)
     firsts: NDArray[np.int64]  # each block's first run, and the end (blocks + 1,)
+
+
+_POINTS = record(SortedPoints, *(types.int64,) * 3, PLACES, WRITE1, INTS, RUNS, INTS)
 
 
 @cache
@@ -131,90 +117,74 @@ def sorter(kind: str, circle: bool) -> Callable[[], Callable]:
 
 
 @cache
-def sorted_passes(order: int, copies: bool) -> SortedPasses:
+def sorted_passes(order: int, copies: bool) -> Passes:
     """Return the passes for points that have copies or not, each compiled when it is first asked for."""
-    points = (types.int64, types.int64, types.int64, READ_PLACES, READ1, READ_INTS, READ_RUNS, READ_INTS)
-    units = (COUNTER, types.int64)
-    moments = types.void(READ1, READ_INTS, *points, WRITE, WRITE, WRITE1, WRITE1, *units)
-    values = types.void(READ1, READ1, READ_INTS, types.float64, *points, READ1, WRITE1, WRITE1, *units)
+    units = COUNTER, types.int64
+    moments = types.void(READ1, READ_INTS, _POINTS, WRITE, WRITE, WRITE1, WRITE1, *units)
+    values = types.void(READ1, READ1, READ_INTS, types.float64, _POINTS, READ1, WRITE1, WRITE1, *units)
     key = f"{order}.copies" if copies else f"{order}"
-    return SortedPasses(
+    return Passes(
         lazily(lambda: _make_moments(order), moments, f"sorted_points.moments.{order}"),
         lazily(lambda: _make_values(order, copies), values, f"sorted_points.values.{key}"),
     )
 
 
 @helper
-def ahead(block, first, final):
-    """Return how far beyond an entry's number, counted from a block's first entry, to ask for data.
+def _runs_of(by_cell, block, last, room):
+    """Return a block's first run and the end, and how far beyond an entry's number to ask for data.
 
-    That is in the next block, but not in that of another lane: another thread may be writing there.
+    That is `room` points on, in the next block, but not in that of another partial sum: another thread may be
+    writing there.
     """
-    return (0 if final else block.shape[0]) - first
+    first = by_cell.firsts[block]
+    return first, by_cell.firsts[block + 1], (0 if last else room) - by_cell.runs[first, 0]
 
 
 def _make_moments(order: int) -> Callable:
     add, weigh, bring = add_run(order), add_run(1), together(order)
 
     @helper
-    def add_block(z, points, v, cells, runs, first, last, inside, after, state, wide, kept):
+    def add_block(z, by_cell, first, last, after, state, wide, kept):
         rescale(wide, look(z, state))
         reference = state[REFERENCE] if state[REFERENCE] > -np.inf else 0.0
+        points, v, cells, runs = by_cell.points, by_cell.v, by_cell.cells, by_cell.runs
         for run in range(first, last):
             at, begin, end = cells[run] * order, runs[run, 0], runs[run, 1]
-            if cells[run] < inside:
+            if cells[run] < by_cell.inside:
                 add(z, points, v, begin, end, reference, wide, at, kept, after)
             else:
                 weigh(z, points, v, begin, end, reference, wide, at, kept, after)
 
-    def moments(
-        z,
-        cuts,
-        size,
-        copies,
-        inside,
-        points,
-        v,
-        cells,
-        runs,
-        firsts,
-        states,
-        sums,
-        kept,
-        references,
-        counter,
-        most,
-    ):
-        """sums (lanes, cells * P) += w_j T_k(v_j) in up to `most` lanes.
+    @loop
+    def add_partial(partial, z, cuts, by_cell, states, sums, kept, references, wide):
+        wide[:] = 0.0
+        state, of_partial = states[partial], sums[partial]
+        before = state[REFERENCE]
+        for block in range(cuts[partial], cuts[partial + 1]):
+            begin = (block - cuts[0]) * by_cell.size
+            logits = z[begin : min(begin + by_cell.size, z.shape[0])]
+            first, last, after = _runs_of(by_cell, block, block + 1 == cuts[partial + 1], logits.shape[0])
+            add_block(logits, by_cell, first, last, after, state, wide, kept)
+            references[block] = state[REFERENCE]
+        start_partial(of_partial, state)
+        if before > -np.inf:
+            rescale(of_partial, exp2((before - state[REFERENCE]) * LOG2_E))
+        mass = 0.0
+        for at in range(0, of_partial.shape[0] - order + 1, order):
+            bring(wide, of_partial, at)
+            mass += of_partial[at]
+        state[MASS] = mass / by_cell.copies
 
-        Lane l has the blocks cuts[l] .. cuts[l + 1], and z are those of all lanes. Unless `kept` is empty
-        it gets the weights by entry, relative to references (blocks,).
+    add_partials = each_unit(add_partial)
+
+    def moments(z, cuts, by_cell, states, sums, kept, references, counter, most):
+        """sums (partials, cells * P) += w_j T_k(v_j), up to `most` of them, with states (partials, ..).
+
+        Partial sum l has the blocks cuts[l] .. cuts[l + 1], and z (n,) are those of all partials. Unless kept
+        (entries,) is empty it gets the weights by entry, relative to references (blocks,).
         """
-        lanes = states.shape[0]
         wide = np.empty(sums.shape[1] * LANES)
-        for _ in range(most):
-            lane = take_unit(counter)
-            if lane >= lanes:
-                return wait_for_others(counter, lanes)
-            wide[:] = 0.0
-            state, mine = states[lane], sums[lane]
-            before = state[REFERENCE]
-            for block in range(cuts[lane], cuts[lane + 1]):
-                begin = (block - cuts[0]) * size
-                logits = z[begin : min(begin + size, z.shape[0])]
-                first, last = firsts[block], firsts[block + 1]
-                after = ahead(logits, runs[first, 0], block + 1 == cuts[lane + 1])
-                add_block(logits, points, v, cells, runs, first, last, inside, after, state, wide, kept)
-                references[block] = state[REFERENCE]
-            start_lane(mine, state)
-            if before > -np.inf:
-                rescale(mine, exp2((before - state[REFERENCE]) * LOG2_E))
-            mass = 0.0
-            for at in range(0, mine.shape[0] - order + 1, order):
-                bring(wide, mine, at)
-                mass += mine[at]
-            state[MASS] = mass / copies
-            unit_done(counter)
+        add_partials(counter, most, states.shape[0], z, cuts, by_cell, states, sums, kept, references, wide)
 
     return moments
 
@@ -223,13 +193,14 @@ def _make_values(order: int, copies: bool) -> Callable:
     take, share_out = take_run(order, copies), take_run(1, copies)
 
     @helper
-    def of_block(kept, points, v, cells, runs, first, last, inside, after, scale, coefficients, by):
+    def of_block(kept, by_cell, first, last, after, scale, coefficients, by):
         largest = 0.0
         if copies:
             by[:] = 0.0
+        points, v, cells, runs = by_cell.points, by_cell.v, by_cell.cells, by_cell.runs
         for run in range(first, last):
             at, begin, end = cells[run] * order, runs[run, 0], runs[run, 1]
-            if cells[run] < inside:
+            if cells[run] < by_cell.inside:
                 most = take(kept, points, v, begin, end, scale, coefficients, at, by, after)
             else:
                 most = share_out(kept, points, v, begin, end, scale, coefficients, at, by, after)
@@ -240,44 +211,25 @@ def _make_values(order: int, copies: bool) -> Callable:
                 largest = max(largest, abs(by[j]))
         return largest
 
-    def values(
-        kept,
-        references,
-        cuts,
-        top,
-        size,
-        copies,
-        inside,
-        points,
-        v,
-        cells,
-        runs,
-        firsts,
-        coefficients,
-        by,
-        largest,
-        counter,
-        most,
-    ):
-        """by_i = w_i sum_k coefficients[cell_i, k] v_i^k, over all copies of i, in up to `most` lanes.
+    @loop
+    def take_span(span, kept, references, cuts, top, by_cell, coefficients, by, largest):
+        for block in range(cuts[span], cuts[span + 1]):
+            begin = (block - cuts[0]) * by_cell.size
+            of_points = by[begin : min(begin + by_cell.size, by.shape[0])]
+            first, last, after = _runs_of(by_cell, block, block + 1 == cuts[span + 1], of_points.shape[0])
+            scale = exp2((references[block] - top) * LOG2_E)
+            most = of_block(kept, by_cell, first, last, after, scale, coefficients, of_points)
+            largest[span] = max(largest[span], most)
 
-        w_i = exp(z_i - top) from what `moments` kept. Lane l has the blocks cuts[l] .. cuts[l + 1], and `by`
-        are those of all lanes; largest (lanes,) = the largest |by_i| of each.
+    take_spans = each_unit(take_span)
+
+    def values(kept, references, cuts, top, by_cell, coefficients, by, largest, counter, most):
+        """by_i = w_i sum_k coefficients[cell_i, k] v_i^k, over all copies of i, in up to `most` units.
+
+        w_i = exp(z_i - top) from kept (entries,) and references (blocks,) of `moments`. Blocks cuts[l] ..
+        cuts[l + 1] are a unit, and by (n,) are those of all units; largest (units,) is at least |by_i| then.
         """
-        lanes = cuts.shape[0] - 1
-        for _ in range(most):
-            lane = take_unit(counter)
-            if lane >= lanes:
-                return wait_for_others(counter, lanes)
-            largest[lane] = 0.0
-            for block in range(cuts[lane], cuts[lane + 1]):
-                begin = (block - cuts[0]) * size
-                mine = by[begin : min(begin + size, by.shape[0])]
-                first, last = firsts[block], firsts[block + 1]
-                after = ahead(mine, runs[first, 0], block + 1 == cuts[lane + 1])
-                scale = exp2((references[block] - top) * LOG2_E)
-                about = cells, runs, first, last, inside, after, scale, coefficients, mine
-                largest[lane] = max(largest[lane], of_block(kept, points, v, *about))
-            unit_done(counter)
+        spans = cuts.shape[0] - 1
+        take_spans(counter, most, spans, kept, references, cuts, top, by_cell, coefficients, by, largest)
 
     return values

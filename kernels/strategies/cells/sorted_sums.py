@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from ...arguments.arrays import contiguous, is_contiguous
 from ...numerics.chunks import LANES
-from ...runtime.units import Counter, new_counter
-from ..sums.blocks import RowData, Written, lane_count, lane_ends
-from ..sums.partials import Lanes
+from ...runtime.units import new_counter
+from ..row import Forward
+from ..sums.blocks import RowData, Written, partial_count, partial_ends
+from ..sums.partials import Partials
 from ..sums.places import OUTSIDE, Geometry
-from .cell_sums import CellSums
+from .cell_sums import CellSums, Kept
 from .layout import CellPlan
 from .sorted_points import SortedPoints, block_points, sorted_passes, sorter
 
@@ -25,11 +26,11 @@ Floats = NDArray[np.float64]
 _MOST_ROOMS = 4
 
 
-class _Kept(NamedTuple):
+class Entries(NamedTuple):
     """A call's weights by entry, and what logits those of each block are relative to."""
 
-    weights: Floats
-    references: Floats
+    weights: Floats  # (entries,)
+    references: Floats  # (blocks,)
 
 
 class SortedSums(CellSums):
@@ -41,85 +42,77 @@ class SortedSums(CellSums):
         super().__init__(plan, first_bin, centers)
         self._passes_by_cell = sorted_passes(plan.order, plan.geometry.copies > 1)
         self._points = _sort(plan.geometry, self._g, RowData(x, x, n_threads))
-        self._rooms: list[_Kept] = []
-        # Where lanes begin and end among the blocks: neighbours, for what one will need next is asked for.
+        self._rooms: list[Entries] = []
+        # Where partials begin and end among the blocks: neighbours, for what one will need next is asked for.
         size = (plan.geometry.cells + OUTSIDE) * plan.order
         blocks = len(self._points.firsts) - 1
-        lanes = min(lane_count(len(x), size), blocks)
-        self._cuts = lane_ends(blocks, lanes, 1)
+        partials = min(partial_count(len(x), size), blocks)
+        self._cuts = partial_ends(blocks, partials, 1)
 
     @property
     def stored(self) -> int:
         """Return the bytes that the sorted points take, and room for a call's weights."""
-        return sum(part.nbytes for part in self._points[3:]) + self._points.v.nbytes
+        return sum(array.nbytes for array in self._points[3:]) + self._points.v.nbytes
 
-    def _blocks_of(self, lane: int) -> Iterator[tuple[slice, NDArray[np.int64]]]:
-        """Return the points of each of a lane's blocks, and where it begins and ends among all."""
-        for block in range(self._cuts[lane], self._cuts[lane + 1]):
-            span = slice(block * self._points.size, (block + 1) * self._points.size)
-            yield span, np.array([block, block + 1])
+    def _each(self, row: RowData, whole: bool, work: Callable[..., None]) -> None:
+        """Call work(partials, points, ends, counter, most) for all partial sums, or not `whole` for blocks.
 
-    def _new_kept(self, entries: int) -> _Kept:
-        return _Kept(np.empty(entries), np.empty(len(self._points.firsts) - 1))
+        With the slices of the partial sums and the points, and where blocks of each begin and end.
+        """
+        count, size = len(self._cuts) - 1, self._points.size
 
-    def moments(self, row: RowData) -> tuple[Floats, float]:
-        lanes = Lanes(row, len(self._cuts) - 1, (self.plan.geometry.cells + OUTSIDE) * self.order)
-        add = self._passes_by_cell.moments()
-        if row.adjoint_follows:
-            with suppress(IndexError):  # calls at once have a room each
-                row.kept = self._rooms.pop()
-            row.kept = row.kept or self._new_kept(len(self._points.v))
-        kept = row.kept or self._new_kept(0)
-
-        def one(lane: int) -> Iterator[None]:
-            mine = lanes.states[lane : lane + 1], lanes.sums[lane : lane + 1]
-            for span, ends in self._blocks_of(lane):
-                add(contiguous(row.z[span]), ends, *self._points, *mine, *kept, new_counter(), 1)
+        def blocks(i: int) -> Iterator[None]:
+            for block in range(self._cuts[i], self._cuts[i + 1]):
+                span = slice(block * size, min((block + 1) * size, row.points))
+                work(slice(i, i + 1), span, np.array([block, block + 1]), new_counter(), 1)
                 yield
 
-        def some(counter: Counter, most: int) -> None:
-            add(row.z, self._cuts, *self._points, lanes.states, lanes.sums, *kept, counter, most)
-
-        if is_contiguous(row.z):
-            row.each_unit(lanes.count, some)
+        if whole:
+            everything = slice(0, count), slice(0, row.points), self._cuts
+            row.each_unit(count, lambda *units: work(*everything, *units))
         else:
-            row.each(lanes.count, one)
-        return self._total(lanes)
+            row.each(count, blocks)
 
-    def take(
-        self, row: RowData, powers: Floats, weights: Floats, share: float, out: dict[str, NDArray[Any]]
-    ) -> float:
-        largest = super().take(row, powers, weights, share, out)
-        self._rooms.append(row.kept)
+    def _room(self, keep: bool) -> Entries:
+        """Return room for a call's weights; calls at once have one each."""
+        if keep:
+            with suppress(IndexError):
+                return self._rooms.pop()
+        return Entries(np.empty(len(self._points.v) if keep else 0), np.empty(len(self._points.firsts) - 1))
+
+    def moments(self, row: RowData, keep: bool) -> tuple[Floats, float, Entries]:
+        partials = Partials(row, len(self._cuts) - 1, (self.plan.geometry.cells + OUTSIDE) * self.order)
+        add, kept = self._passes_by_cell.moments(), self._room(keep)
+
+        def add_partials(which: slice, span: slice, ends: NDArray[np.int64], *units: Any) -> None:
+            sums = partials.states[which], partials.sums[which]
+            add(contiguous(row.z[span]), ends, self._points, *sums, *kept, *units)
+
+        self._each(row, is_contiguous(row.z), add_partials)
+        return *self._total(partials), kept
+
+    def adjoint(
+        self, row: RowData, forward: Forward, weights: Floats, share: float, out: dict[str, NDArray[Any]]
+    ) -> tuple[float, float]:
+        largest = super().adjoint(row, forward, weights, share, out)
+        self._rooms.append(forward.kept.entries)
         del self._rooms[_MOST_ROOMS:]
-        row.kept = None
         return largest
 
     def _take(
-        self, row: RowData, powers: Floats, share: float, sign: float, out: NDArray[Any] | None
+        self, row: RowData, kept: Kept, powers: Floats, share: float, sign: float, out: NDArray[Any] | None
     ) -> float:
-        give, top, lanes = self._passes_by_cell.values(), row.top, len(self._cuts) - 1
-        largest = np.zeros(lanes)
+        give, largest = self._passes_by_cell.values(), np.zeros(len(self._cuts) - 1)
         coefficients = sign * powers
         coefficients[:, 0] += share / self._points.copies
-        about = *self._points, coefficients.ravel()
+        polynomials = row.top, self._points, coefficients.ravel()
 
-        def one(lane: int) -> Iterator[None]:
-            for span, ends in self._blocks_of(lane):
-                by = Written(out, slice(span.start, min(span.stop, row.points)))
-                mine = np.empty(1)
-                give(*row.kept, ends, top, *about, by.array, mine, new_counter(), 1)
-                by.store()
-                largest[lane] = max(largest[lane], mine[0])
-                yield
+        def take(which: slice, span: slice, ends: NDArray[np.int64], *units: Any) -> None:
+            by = Written(out, span)
+            give(*kept.entries, ends, *polynomials, by.array, largest[which], *units)
+            by.store()
 
-        def some(counter: Counter, most: int) -> None:
-            give(*row.kept, self._cuts, top, *about, out, largest, counter, most)
-
-        if out is not None and is_contiguous(out):
-            row.each_unit(lanes, some)
-        else:
-            row.each(lanes, one)
+        self._each(row, out is not None and is_contiguous(out), take)
         return float(largest.max())
 
 
@@ -134,15 +127,11 @@ def _sort(shape: Geometry, g: Floats, row: RowData) -> SortedPoints:
         span = slice(block * size, min((block + 1) * size, row.points))
         points = (span.stop - span.start) * copies
         most = min(shape.cells + 1, points)
-        mine, v = np.empty(points + LANES * most, np.uint16), np.empty(points + LANES * most)
+        index, v = np.empty(points + LANES * most, np.uint16), np.empty(points + LANES * most)
         cells, runs = np.empty(most, np.int64), np.empty((most, 2), np.int64)
-        used, entries = sort(contiguous(row.x[span]), g, mine, v, cells, runs)
-        sorted_blocks[block] = (
-            mine[:entries].copy(),
-            v[:entries].copy(),
-            cells[:used].copy(),
-            runs[:used].copy(),
-        )
+        used, entries = sort(contiguous(row.x[span]), g, index, v, cells, runs)
+        shortened = index[:entries], v[:entries], cells[:used], runs[:used]
+        sorted_blocks[block] = [array.copy() for array in shortened]
 
     row.each(blocks, one)
     firsts = np.zeros((blocks + 1, 2), np.int64)

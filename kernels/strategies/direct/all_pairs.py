@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -33,32 +34,35 @@ def takes_all_pairs(problem: Problem, request: Request) -> bool:
     return request.method == AUTO and problem.points * problem.bins <= _FEW_PAIRS
 
 
+@contextmanager
+def gradients_of(
+    rows: NDArray[np.intp] | None, gradients: dict[str, NDArray[Any]] | None
+) -> Iterator[dict[str, NDArray[Any]] | None]:
+    """Give arrays for the gradients of some rows (None: all), and store afterwards what was written there."""
+    if rows is None or gradients is None:
+        yield gradients
+        return
+    of_rows = {
+        name: np.empty((len(rows), *array.shape[1:]), array.dtype) for name, array in gradients.items()
+    }
+    yield of_rows
+    for name, array in of_rows.items():
+        gradients[name][rows] = array
+
+
 def evaluate_pairs(problem: Problem, gradients: dict[str, NDArray[Any]] | None, n_threads: int) -> Floats:
     """Return the losses (R,), and write the gradients asked for: z, x (R, N) and bandwidth (R,)."""
     losses = np.empty(problem.rows)
-    for rows, part, strategy in direct(problem):
-        if rows is None:
-            _evaluate_part(part, strategy, losses, gradients, n_threads)
-            continue
-        some = np.empty(len(rows))
-        wanted = None
-        if gradients is not None:
-            wanted = {name: np.empty((len(rows), *array.shape[1:])) for name, array in gradients.items()}
-        _evaluate_part(part, strategy, some, wanted, n_threads)
-        losses[rows] = some
-        if gradients is not None:
-            for name, array in (wanted or {}).items():
-                gradients[name][rows] = array
+    for rows, of_set, strategy in direct(problem):
+        with gradients_of(rows, gradients) as out:
+            losses[slice(None) if rows is None else rows] = _evaluate_set(of_set, strategy, out, n_threads)
     return losses
 
 
-def _evaluate_part(
-    problem: Problem,
-    strategy: Strategy,
-    losses: Floats,
-    gradients: dict[str, NDArray[Any]] | None,
-    n_threads: int,
-) -> None:
+def _evaluate_set(
+    problem: Problem, strategy: Strategy, gradients: dict[str, NDArray[Any]] | None, n_threads: int
+) -> Floats:
+    losses = np.empty(problem.rows)
     out = None if gradients is None else Gradients(gradients)
     if out is not None and not out.only_z:
         strategy = strategy.over_all_pairs()
@@ -67,6 +71,7 @@ def _evaluate_part(
         _evaluate_tile(tile, problem, strategy, losses[tile.start : tile.stop], out)
 
     _each_tile(problem, strategy, work, n_threads)
+    return losses
 
 
 def pair_densities(problem: Problem, n_threads: int) -> Floats:
@@ -74,27 +79,27 @@ def pair_densities(problem: Problem, n_threads: int) -> Floats:
     log_q = np.empty((problem.rows, problem.bins))
     for first in range(0, problem.bins, _POINTS_AT_A_TIME):
         columns = slice(first, first + _POINTS_AT_A_TIME)
-        for rows, part, strategy in direct(problem.at_centers(columns)):
+        for rows, of_set, strategy in direct(problem.at_centers(columns)):
 
             def work(tile: Tile, strategy=strategy, rows=rows, columns=columns) -> None:
                 density, mass = strategy.densities(tile)
-                part = np.log(density, out=np.zeros_like(density), where=density >= strategy.floor)
+                log_density = np.log(density, out=np.zeros_like(density), where=density >= strategy.way.floor)
                 log_scale = strategy.log_scale_of(tile, mass)
-                part += log_scale[:, np.newaxis]
-                if density.min() < strategy.floor:
+                log_density += log_scale[:, np.newaxis]
+                if density.min() < strategy.way.floor:
                     weak = strategy.weak_bins(tile, density)
-                    part[weak.row, weak.bins] = log_density_of(weak, log_scale)
+                    log_density[weak.row, weak.bins] = log_density_of(weak, log_scale)
                 log_q[
                     slice(tile.start, tile.stop) if rows is None else rows[tile.start : tile.stop], columns
-                ] = part
+                ] = log_density
 
-            _each_tile(part, strategy, work, n_threads)
+            _each_tile(of_set, strategy, work, n_threads)
     return log_q
 
 
 def _each_tile(problem: Problem, strategy: Strategy, work: Callable[[Tile], None], n_threads: int) -> None:
     """Scan every tile and do the work on it; threads share the tiles, or else the blocks of each."""
-    shape = cut(problem, strategy.pairs_per_block)
+    shape = cut(problem, strategy.way.pairs_per_block)
     step = shape.rows_per_tile
     inside = n_threads if shape.blocks > 1 else 1
 
@@ -130,10 +135,8 @@ def _evaluate_tile(
     density, mass = strategy.densities(tile)
     masses = problem.masses.block(tile.start, tile.stop)
     log_scale = strategy.log_scale.block(tile.start, tile.stop)
-    log_q, weights = np.empty_like(density), np.empty_like(density)
-    weak = None
-    share = 1 / mass
-    if finish()(density, mass, log_scale, masses, strategy.floor, log_q, weights, losses):
+    weights, weak, share = np.empty_like(density), None, 1 / mass
+    if finish()(density, mass, log_scale, masses, strategy.way.floor, weights, losses):
         weak = strategy.weak_bins(tile, density)
         p = np.broadcast_to(masses, density.shape)[weak.row, weak.bins]
         weak_log_q = log_density_of(weak, strategy.log_scale_of(tile, mass))
@@ -149,9 +152,9 @@ def _evaluate_tile(
 
 def pairs_workspace(problem: Problem) -> int:
     """Return the bytes that a call takes beside its arguments and results."""
-    parts = direct(problem)
-    if not parts:
+    sets = direct(problem)
+    if not sets:
         return 0
-    shape = cut(problem, parts[0][2].pairs_per_block)
+    shape = cut(problem, sets[0][2].way.pairs_per_block)
     bins = max(1, problem.bins)
-    return 8 * bins * (shape.lanes + 2) * min(shape.rows_per_tile, problem.rows)
+    return 8 * bins * (shape.partials + 2) * min(shape.rows_per_tile, problem.rows)

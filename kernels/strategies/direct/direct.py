@@ -10,19 +10,30 @@ from numpy.typing import NDArray
 
 from ...arguments.arrays import FLOAT32, FLOAT64
 from ...arguments.problem import Problem, Rows
-from ...families import row_parameters, takes_series, variants
-from ...formula import IMAGES
+from ...families import FAMILIES, FORMULAS, row_parameters, takes_series, variants
+from ...formula import IMAGES, Variant
+from ..sums.loops import Loops
 from ..sums.reach import RowShape
 from ..sums.scan import SCANS
 from ..tails.certificate import finish
+from . import gaussian_runs
 from .halves import Strategy
-from .pairs import LINEAR_FLOOR, PAIRS_PER_BLOCK, pair_loops
-from .shortcuts import NONE, WAYS, Shortcut, best_way, has_shortcut, shortcut, shortcut_loops
+from .pairs import Way, all_pairs, pair_loops
+from .products import (
+    FLOOR_OF_EXPONENTIALS,
+    FLOOR_OF_SINES,
+    product_loops,
+    shares_exponentials,
+    shares_sines,
+)
 
 Floats = NDArray[np.float64]
 
 # ns a pair, with forward and adjoint, and a point beside its pairs; on one thread.
 _PAIR, _PAIR_IN_RUNS, _POINT_IN_RUNS = 1.0, 0.22, 4.0
+# Ways through the sums, in the order of preference.
+NONE, DOUBLE, SINGLE = 0, 1, 2
+WAYS = 3
 
 
 def direct(problem: Problem) -> list[tuple[NDArray[np.intp] | None, Problem, Strategy]]:
@@ -42,14 +53,14 @@ def direct(problem: Problem) -> list[tuple[NDArray[np.intp] | None, Problem, Str
     kinds = ways + WAYS * takes_series(problem.kernel, h, problem.period)
     if (kinds == kinds[:1]).all():
         kinds = kinds[:1]
-    parts = []
+    sets = []
     for kind in np.unique(kinds):
         rows = None if len(kinds) == 1 else np.flatnonzero(kinds == kind)
-        part = problem if rows is None else problem.take(rows)
-        bandwidth = part.bandwidth.block(0, part.rows)
-        strategy = _strategy(part.kernel, bandwidth, part.period, int(kind) % WAYS, problem.points)
-        parts.append((rows, part, strategy))
-    return parts
+        of_set = problem if rows is None else problem.take(rows)
+        bandwidth = of_set.bandwidth.block(0, of_set.rows)
+        strategy = _strategy(of_set.kernel, bandwidth, of_set.period, int(kind) % WAYS, problem.points)
+        sets.append((rows, of_set, strategy))
+    return sets
 
 
 def _spacing(centers: Floats, bins: int) -> Floats:
@@ -71,20 +82,55 @@ def _one_strategy(
 
 def _strategy(kernel: str, bandwidth: Floats, period: float | None, way: int, points: int) -> Strategy:
     family = row_parameters(kernel, bandwidth, period)
-    all_pairs = pair_loops(family.variant)
-    sums = Shortcut(all_pairs, LINEAR_FLOOR, FLOAT64, PAIRS_PER_BLOCK)
-    if way != NONE:
-        sums = shortcut(family.variant, points, way)
-    return Strategy(
-        parameters=Rows(family.parameters),
-        log_scale=Rows(family.log_scale),
-        floor=sums.floor,
-        dtype=sums.dtype,
-        pairs_per_block=sums.pairs_per_block,
-        forward=sums.loops.forward,
-        adjoint=sums.loops.adjoint,
-        all_pairs=all_pairs,
-    )
+    variant = family.variant
+    sums = all_pairs(variant) if way == NONE else shortcut(variant, points, way)
+    return Strategy(Rows(family.parameters), Rows(family.log_scale), sums, variant)
+
+
+def best_way(
+    kernel: str, h: Floats, period: float | None, spacing: Floats, bins: int, single: bool
+) -> NDArray[np.intp]:
+    """Return NONE, DOUBLE or SINGLE for each row, whose equal bins are `spacing` apart.
+
+    Bins that are not equal count as one, and their `spacing` is all that they span.
+    """
+    family, ways = FAMILIES[kernel], np.full(h.shape, NONE)
+    formula = family.without_images(period)
+    if family.formula.runs:
+        runs = gaussian_runs.applies(spacing, h, bins, False)
+        best = np.where(single & gaussian_runs.applies(spacing, h, bins, True), SINGLE, DOUBLE)
+        ways = np.where(runs, best, NONE)
+    elif formula is not None and formula.of_exponentials is not None:
+        ways = np.where(shares_exponentials(spacing, h, bins), DOUBLE, NONE)
+    elif formula is not None and formula.of_half_sine is not None and period is not None:
+        ways = np.where(shares_sines(spacing, h, period), DOUBLE, NONE)
+    return np.where(takes_series(kernel, h, period), DOUBLE, ways)
+
+
+def shortcut(variant: Variant, points: int, way: int) -> Way:
+    """Return the shortcut of rows that go the given way."""
+    loops, formula = shortcut_loops(variant, way == SINGLE), FORMULAS[variant.formula]
+    if formula.of_half_sine is not None:
+        return Way(loops, FLOOR_OF_SINES, FLOAT64, 2**19)
+    if formula.of_exponentials is not None:
+        return Way(loops, FLOOR_OF_EXPONENTIALS, FLOAT64, 2**20)
+    if way == SINGLE:
+        return Way(loops, gaussian_runs.FLOOR_PER_POINT_SINGLE * points, FLOAT32, 2**21)
+    return Way(loops, gaussian_runs.FLOOR, FLOAT64, 2**21)
+
+
+def shortcut_loops(variant: Variant, single: bool) -> Loops:
+    """Return the loops of a variant that has a shortcut."""
+    if FORMULAS[variant.formula].runs:
+        return gaussian_runs.run_loops(variant.circle, single)
+    return product_loops(variant.formula)
+
+
+def has_shortcut(variant: Variant) -> bool:
+    """Return whether any row of a variant has one."""
+    formula = FORMULAS[variant.formula]
+    somewhere = formula.runs or formula.of_half_sine is not None
+    return somewhere or (formula.of_exponentials is not None and not variant.images)
 
 
 def cost(shape: RowShape, rtol: float) -> float:
@@ -100,11 +146,11 @@ def cost(shape: RowShape, rtol: float) -> float:
 
 def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Callable[[], Callable]]:
     """Return what calls may compile."""
-    found: list[Callable[[], Callable]] = [*SCANS.values(), finish]
+    needed: list[Callable[[], Callable]] = [*SCANS.values(), finish]
     for variant in variants(kernel, domain):
         loops = pair_loops(variant)
-        found += [loop for name, loop in loops._asdict().items() if not (only_z and name == "full_adjoint")]
+        needed += [loop for name, loop in loops._asdict().items() if not (only_z and name == "full_adjoint")]
         if has_shortcut(variant):
             for single in (False, True):
-                found += shortcut_loops(variant, single)
-    return found
+                needed += shortcut_loops(variant, single)
+    return needed

@@ -35,8 +35,9 @@ from ...numerics.chunks import (
     weigh,
     weight,
 )
-from ...runtime.jit import helper, lazily, loop
-from .pairs import ShortLoops, adjoint_signature, forward_signature
+from ...runtime.jit import helper, loop
+from ..sums.loops import Loops, compiled
+from .pairs import adjoint_signature, forward_signature
 
 Floats = NDArray[np.float64]
 
@@ -82,11 +83,12 @@ def _half_length(spacing_in_h, span, longest):
 
 
 @helper
-def _load_images(x, z, r, start, top, first, last, h, period, xb, wb, owner):
-    """Fill a chunk with the images of points that reach [first, last]; return its length and the next point.
+def _load_images(x, z, r, start, top, ends, h, period, xb, wb, owner):
+    """Fill a chunk with images of points that reach the bins from end to end.
 
-    wb receives log2 of the weights, owner the point of each image.
+    wb receives log2 of the weights, owner the point of each image. Return the length and the next point.
     """
+    first, last = ends
     xr, zr = own_row(x, r), own_row(z, r)
     middle = 0.5 * (first + last)
     reach = min(0.5 * (last - first) + _REACH * h, 3.0 * period)
@@ -121,9 +123,10 @@ class _Arithmetic(NamedTuple):
     anchored: float
     powers: Callable
     offsets: Callable
+    load: Callable
 
 
-def _arithmetic(single: bool) -> _Arithmetic:
+def _arithmetic(circle: bool, single: bool) -> _Arithmetic:
     real, power = (np.float32, exp2_single) if single else (np.float64, exp2)
     clamp, anchored = (_CLAMP_SINGLE, _ANCHORED_SINGLE) if single else (_CLAMP, _ANCHORED)
     limit = clamp + anchored
@@ -147,69 +150,59 @@ def _arithmetic(single: bool) -> _Arithmetic:
             low[j] = v - np.float64(np.float32(v))
 
     span, longest = (_SPAN_SINGLE, _HALF_SINGLE) if single else (_SPAN, _HALF)
-    return _Arithmetic(real, power, clamp, span, longest, anchored, powers, offsets)
+
+    @loop
+    def load(x, z, r, start, top, bins, inverse_h, period, xb, wb, owner):
+        """Fill a chunk from the point `start` on; return its length and the next point."""
+        if circle:
+            ends = bins[0], bins[bins.shape[0] - 1]
+            return _load_images(x, z, r, start, top, ends, 1.0 / inverse_h, period, xb, wb, owner)
+        return load_chunk(x, z, r, start, top, 0.0, 0.0, xb, wb), min(start + CHUNK, x.shape[1])
+
+    return _Arithmetic(real, power, clamp, span, longest, anchored, powers, offsets, load)
 
 
 def _make_forward(circle: bool, single: bool) -> Callable:
-    real, power, clamp, span, longest, anchored, powers, offsets = _arithmetic(single)
+    real, power, clamp, span, longest, anchored, powers, offsets, load = _arithmetic(circle, single)
     smallest, lift = (_SMALLEST_SINGLE, _LIFT_SINGLE) if single else (_SMALLEST, 0.0)
     smallest, lift, zero, one = real(smallest), real(lift), real(0), real(1)
     half_log2_e = real(-0.5 * LOG2_E)
 
     # Two functions alike but for where they read: one array that may be the other is not vectorised.
-    @loop
-    def first_powers(e, work, t, moved, ceiling, n, k):
-        """Return sum_j e_j t_j^(k + i) for i = 0 .. 7, k = 0 or 1, and leave the next power in work."""
-        s0, s1, s2, s3 = zero, zero, zero, zero
-        s4, s5, s6, s7 = zero, zero, zero, zero
-        for j in range(n):
-            b = t[j] * moved
-            b = b if b < ceiling else ceiling
-            a = e[j] * (b if k == 1 else one)
-            s0 += a
-            a *= b
-            s1 += a
-            a *= b
-            s2 += a
-            a *= b
-            s3 += a
-            a *= b
-            s4 += a
-            a *= b
-            s5 += a
-            a *= b
-            s6 += a
-            a *= b
-            s7 += a
-            work[j] = a * b
-        return s0, s1, s2, s3, s4, s5, s6, s7
+    def power_loop(first: bool) -> Callable:
+        @loop
+        def powers_of(e, work, t, moved, ceiling, n, k):
+            """Return sum_j a_j t_j^i for i = 0 .. 7, and leave the next power in work.
 
-    @loop
-    def next_powers(work, t, moved, ceiling, n):
-        """Return sum_j work_j t_j^i for i = 0 .. 7, and leave the next power in work."""
-        s0, s1, s2, s3 = zero, zero, zero, zero
-        s4, s5, s6, s7 = zero, zero, zero, zero
-        for j in range(n):
-            b = t[j] * moved
-            b = b if b < ceiling else ceiling
-            a = work[j]
-            s0 += a
-            a *= b
-            s1 += a
-            a *= b
-            s2 += a
-            a *= b
-            s3 += a
-            a *= b
-            s4 += a
-            a *= b
-            s5 += a
-            a *= b
-            s6 += a
-            a *= b
-            s7 += a
-            work[j] = a * b
-        return s0, s1, s2, s3, s4, s5, s6, s7
+            Of the first powers, a_j = e_j t_j^k, k = 0 or 1; of the next ones, a_j = work_j.
+            """
+            s0, s1, s2, s3 = zero, zero, zero, zero
+            s4, s5, s6, s7 = zero, zero, zero, zero
+            for j in range(n):
+                b = t[j] * moved
+                b = b if b < ceiling else ceiling
+                a = e[j] * (b if k == 1 else one) if first else work[j]
+                s0 += a
+                a *= b
+                s1 += a
+                a *= b
+                s2 += a
+                a *= b
+                s3 += a
+                a *= b
+                s4 += a
+                a *= b
+                s5 += a
+                a *= b
+                s6 += a
+                a *= b
+                s7 += a
+                work[j] = a * b
+            return s0, s1, s2, s3, s4, s5, s6, s7
+
+        return powers_of
+
+    first_powers, next_powers = power_loop(True), power_loop(False)
 
     @loop
     def power_sums(e, work, t, moved, ceiling, n, density, m, count, direction, scale, k):
@@ -218,7 +211,7 @@ def _make_forward(circle: bool, single: bool) -> Callable:
             if i == 0:
                 sums = first_powers(e, work, t, moved, ceiling, n, k)
             else:
-                sums = next_powers(work, t, moved, ceiling, n)
+                sums = next_powers(e, work, t, moved, ceiling, n, k)
             for o in range(min(_STEP, count - i)):
                 density[m + (i + o) * direction] += sums[o] * scale[k + i + o]
 
@@ -231,10 +224,9 @@ def _make_forward(circle: bool, single: bool) -> Callable:
         scale = np.empty(longest + 1)  # exp(-(k s)^2/2)
         M = density.shape[1]
         for r in range(density.shape[0]):
-            cr, pr = own_row(centers, r), own_row(params, r)
+            bins, pr = centers[own_row(centers, r)], own_row(params, r)
             inverse_h, period = params[pr, INVERSE_BANDWIDTH], params[pr, PERIOD]
-            first, last = centers[cr, 0], centers[cr, M - 1]
-            s = (last - first) / (M - 1) * inverse_h
+            s = (bins[M - 1] - bins[0]) / (M - 1) * inverse_h
             half = _half_length(s, span, longest)
             ceiling = power(clamp * (s * LOG2_E))
             for k in range(half + 1):
@@ -242,17 +234,12 @@ def _make_forward(circle: bool, single: bool) -> Callable:
             row = density[r]
             start = 0
             while start < x.shape[1]:
+                before = start
+                n, start = load(x, z, r, start, top[r], bins, inverse_h, period, xb, wb, owner)
+                of_chunk = weigh(wb, n)
                 if circle:
-                    before = start
-                    n, start = _load_images(
-                        x, z, r, start, top[r], first, last, 1.0 / inverse_h, period, xb, wb, owner
-                    )
-                    mass[r] += total_weight(z[own_row(z, r), before:start], top[r])
-                    weigh(wb, n)
-                else:
-                    n = load_chunk(x, z, r, start, top[r], 0.0, 0.0, xb, wb)
-                    start += CHUNK
-                    mass[r] += weigh(wb, n)
+                    of_chunk = total_weight(z[own_row(z, r), before:start], top[r])
+                mass[r] += of_chunk
                 if single:
                     for j in range(n):
                         w[j] = wb[j]
@@ -260,7 +247,7 @@ def _make_forward(circle: bool, single: bool) -> Callable:
                 for begin in range(0, M, 2 * half):
                     size = min(2 * half, M - begin)
                     middle = begin + size // 2
-                    c = centers[cr, middle]
+                    c = bins[middle]
                     if not abs(c - anchor) * inverse_h <= anchored:
                         anchor = c
                         powers(xb, anchor, inverse_h, s, up, down, n)
@@ -288,7 +275,7 @@ def _make_forward(circle: bool, single: bool) -> Callable:
 
 
 def _make_adjoint(circle: bool, single: bool) -> Callable:
-    real, power, clamp, span, longest, anchored, powers, offsets = _arithmetic(single)
+    real, power, clamp, span, longest, anchored, powers, offsets, load = _arithmetic(circle, single)
     half_log2_e, zero = real(-0.5 * LOG2_E), real(0)
 
     @loop
@@ -322,10 +309,9 @@ def _make_adjoint(circle: bool, single: bool) -> Callable:
         v: Any = np.empty(_STEP, dtype=real)
         M = weights.shape[1]
         for r in range(by_z.shape[0]):
-            cr, pr = own_row(centers, r), own_row(params, r)
+            bins, pr = centers[own_row(centers, r)], own_row(params, r)
             inverse_h, period = params[pr, INVERSE_BANDWIDTH], params[pr, PERIOD]
-            first, last = centers[cr, 0], centers[cr, M - 1]
-            s = (last - first) / (M - 1) * inverse_h
+            s = (bins[M - 1] - bins[0]) / (M - 1) * inverse_h
             half = _half_length(s, span, longest)
             ceiling = power(clamp * (s * LOG2_E))
             for k in range(half + 1):
@@ -334,13 +320,7 @@ def _make_adjoint(circle: bool, single: bool) -> Callable:
             start = 0
             while start < x.shape[1]:
                 before = start
-                if circle:
-                    n, start = _load_images(
-                        x, z, r, start, top[r], first, last, 1.0 / inverse_h, period, xb, wb, owner
-                    )
-                else:
-                    n = load_chunk(x, z, r, start, top[r], 0.0, 0.0, xb, wb)
-                    start = min(start + CHUNK, x.shape[1])
+                n, start = load(x, z, r, start, top[r], bins, inverse_h, period, xb, wb, owner)
                 weigh(wb, n)
                 for j in range(n):
                     sums[j] = 0.0
@@ -348,7 +328,7 @@ def _make_adjoint(circle: bool, single: bool) -> Callable:
                 for begin in range(0, M, 2 * half):
                     size = min(2 * half, M - begin)
                     middle = begin + size // 2
-                    c = centers[cr, middle]
+                    c = bins[middle]
                     if not abs(c - anchor) * inverse_h <= anchored:
                         anchor = c
                         powers(xb, anchor, inverse_h, s, up, down, n)
@@ -391,15 +371,9 @@ def _make_adjoint(circle: bool, single: bool) -> Callable:
 
 
 @cache
-def run_loops(circle: bool, single: bool) -> ShortLoops:
+def run_loops(circle: bool, single: bool) -> Loops:
     """Return the loops, each compiled when it is first asked for."""
     dtype = FLOAT32 if single else FLOAT64
-    suffix = f"{'.circle' if circle else ''}{'.float32' if single else ''}"
-    return ShortLoops(
-        lazily(
-            lambda: _make_forward(circle, single), forward_signature(dtype), f"gaussian_runs.forward{suffix}"
-        ),
-        lazily(
-            lambda: _make_adjoint(circle, single), adjoint_signature(dtype), f"gaussian_runs.adjoint{suffix}"
-        ),
-    )
+    made = (_make_forward, forward_signature(dtype)), (_make_adjoint, adjoint_signature(dtype))
+    key = f"{'circle' if circle else 'line'}.{dtype.name}"
+    return compiled(Loops, "gaussian_runs", key, (circle, single), *made)

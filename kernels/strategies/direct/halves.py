@@ -6,7 +6,6 @@ Bins below that floor go to the logarithmic loops over all pairs, whatever the s
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -14,8 +13,9 @@ from numpy.typing import NDArray
 
 from ...arguments.arrays import FLOAT64
 from ...arguments.problem import Rows
+from ...formula import Variant
 from ...numerics.arithmetic import LARGEST
-from .pairs import LINEAR_FLOOR, PAIRS_PER_BLOCK, PairLoops
+from .pairs import Way, all_pairs, pair_loops
 from .tiles import Gradients, Tile
 
 Floats = NDArray[np.float64]
@@ -38,12 +38,8 @@ class Strategy(NamedTuple):
 
     parameters: Rows  # of the formula, (S, PARAMETERS)
     log_scale: Rows  # log C, (S,)
-    floor: float
-    dtype: np.dtype  # of the data that forward and adjoint read, and of the gradient that adjoint writes
-    pairs_per_block: int
-    forward: Callable[[], Callable]
-    adjoint: Callable[[], Callable]
-    all_pairs: PairLoops
+    way: Way
+    variant: Variant
 
     def over_all_pairs(self) -> Strategy:
         """Return the way over all pairs, which alone has gradients by x and bandwidth.
@@ -51,52 +47,43 @@ class Strategy(NamedTuple):
         Its forward goes with its adjoint: two ways round differently, and responsibilities would not
         add up to 1 as closely as they do.
         """
-        loops = self.all_pairs
-        return self._replace(
-            floor=LINEAR_FLOOR,
-            dtype=FLOAT64,
-            pairs_per_block=PAIRS_PER_BLOCK,
-            forward=loops.forward,
-            adjoint=loops.adjoint,
-        )
+        return self._replace(way=all_pairs(self.variant))
 
     def densities(self, tile: Tile) -> tuple[Floats, Floats]:
         """Return sum_j w_j K/C (R, M) and sum_j w_j (R,), w_j = exp(z_j - top)."""
-        loop, parameters = self.forward(), self.parameters.block(tile.start, tile.stop)
+        loop, parameters = self.way.loops.forward(), self.parameters.block(tile.start, tile.stop)
         if tile.blocks == 1:
             sums = np.zeros((tile.rows, tile.bins)), np.zeros(tile.rows)
-            loop(*tile.whole(self.dtype), tile.top, tile.centers, parameters, *sums)
+            loop(*tile.whole(self.way.dtype), tile.top, tile.centers, parameters, *sums)
             return sums
-        density = np.zeros((tile.lanes, tile.rows, tile.bins))
-        mass = np.zeros((tile.lanes, tile.rows))
+        density = np.zeros((tile.partials, tile.rows, tile.bins))
+        mass = np.zeros((tile.partials, tile.rows))
 
-        def block(lane: int, x: Floats, z: Floats) -> None:
-            loop(x, z, tile.top, tile.centers, parameters, density[lane], mass[lane])
+        def block(partial: int, x: Floats, z: Floats) -> None:
+            loop(x, z, tile.top, tile.centers, parameters, density[partial], mass[partial])
 
-        tile.each_lane(block, self.dtype)
+        tile.each_partial(block, self.way.dtype)
         return density.sum(axis=0), mass.sum(axis=0)
 
     def weak_bins(self, tile: Tile, density: Floats) -> WeakBins:
         """Evaluate the bins whose density is below the floor in the logarithmic domain."""
-        row, bins = map(np.ascontiguousarray, np.nonzero(~(density >= self.floor)))
+        row, bins = map(np.ascontiguousarray, np.nonzero(~(density >= self.way.floor)))
         row_start = np.searchsorted(row, np.arange(tile.rows + 1))
-        loops, parameters = self.all_pairs, self.parameters.block(tile.start, tile.stop)
+        loops, parameters = pair_loops(self.variant), self.parameters.block(tile.start, tile.stop)
         where = tile.centers, parameters, row_start, bins
-        lanes, count = tile.lanes, len(bins)
+        partials, count = tile.partials, len(bins)
         nearest, highest, log_forward = loops.nearest(), loops.highest(), loops.log_forward()
 
-        nearest_of = np.full((lanes, count), np.inf)
-        tile.each_lane(lambda lane, x, z: nearest(x, z, *where, nearest_of[lane]))
+        nearest_of = np.full((partials, count), np.inf)
+        tile.each_partial(lambda i, x, z: nearest(x, z, *where, nearest_of[i]))
         near = np.minimum(nearest_of.min(axis=0), LARGEST)
-        peak = np.full((lanes, count), -np.inf)
-        at, logit = np.zeros((lanes, count)), np.full((lanes, count), -np.inf)
-        tile.each_lane(
-            lambda lane, x, z: highest(x, z, tile.top, *where, near, peak[lane], at[lane], logit[lane])
-        )
+        peak = np.full((partials, count), -np.inf)
+        at, logit = np.zeros((partials, count)), np.full((partials, count), -np.inf)
+        tile.each_partial(lambda i, x, z: highest(x, z, tile.top, *where, near, peak[i], at[i], logit[i]))
         best = peak.argmax(axis=0), np.arange(count)
         point = at[best], logit[best]
-        total = np.zeros((lanes, count))
-        tile.each_lane(lambda lane, x, z: log_forward(x, z, *where, *point, total[lane]))
+        total = np.zeros((partials, count))
+        tile.each_partial(lambda i, x, z: log_forward(x, z, *where, *point, total[i]))
         level = np.empty(count)
         loops.level()(point[0], parameters, row, level)
         level += point[1] - tile.top[row]
@@ -117,27 +104,30 @@ class Strategy(NamedTuple):
     ) -> None:
         """Write the gradients: `share` (R,) is (mass in reach) / sum_j w_j, weights and masses are (R, M)."""
         parameters = self.parameters.block(tile.start, tile.stop)
-        adjoint = self.adjoint() if out.only_z else self.all_pairs.full_adjoint()
+        loops = pair_loops(self.variant)
+        adjoint = self.way.loops.adjoint() if out.only_z else loops.full_adjoint()
         # The loops over all pairs read and write float64.
-        dtype = self.dtype if out.only_z and weak is None else FLOAT64
-        if out.only_z and dtype != self.dtype:
-            adjoint = self.all_pairs.adjoint()
+        dtype = self.way.dtype if out.only_z and weak is None else FLOAT64
+        if out.only_z and dtype != self.way.dtype:
+            adjoint = loops.adjoint()
         if weak is not None:
             # The total stays apart from the level, whose rounding would be common to all responsibilities.
             p = np.broadcast_to(masses, weights.shape)[weak.row, weak.bins]
             weak_weights = np.divide(p, weak.total, out=np.zeros_like(p), where=weak.total > 0)
 
         def block(index: int, x: Floats, z: Floats) -> None:
-            parts = out.begin(tile, index, dtype)
-            head = (x, z, tile.top, tile.centers, parameters)
-            adjoint(*head, weights, share, *(parts[:1] if out.only_z else parts))
+            written = out.blocks(tile, index, dtype)
+            by = [each.array for each in written]
+            if not out.only_z:
+                by.append(out.by_h[index])
+            adjoint(x, z, tile.top, tile.centers, parameters, weights, share, *by)
             if weak is not None:
-                by_z, by_x, by_h = (
-                    parts if len(parts) == 3 else (*parts, np.empty_like(parts[0]), share.copy())
-                )
-                bins = (weak.row_start, weak.bins, weak.at, weak.logit, weak_weights)
-                self.all_pairs.log_adjoint()(x, z, tile.centers, parameters, *bins, by_z, by_x, by_h)
-            out.end(tile, index, parts)
+                if out.only_z:
+                    by += [np.empty_like(by[0]), share.copy()]
+                bins = weak.row_start, weak.bins, weak.at, weak.logit, weak_weights
+                loops.log_adjoint()(x, z, tile.centers, parameters, *bins, *by)
+            for each in written:
+                each.store()
 
         tile.each_block(block, dtype)
 

@@ -11,14 +11,14 @@ from collections.abc import Callable
 import numpy as np
 
 from ...families import exponent_of, has_whole_slopes, log_formula_of
-from ...formula import IMAGES, INVERSE_BANDWIDTH, PERIOD, Variant, parameters_of
+from ...formula import INVERSE_BANDWIDTH, Variant, parameters_of
 from ...numerics.arithmetic import LN_2, LOG2_E, SMALLEST, exp2, from_order_key, order_key
-from ...numerics.chunks import CHUNK, load_points, middle_of, own_row, room
-from ..sums.images import distance_between, distance_of, shift_of
+from ...numerics.chunks import CHUNK, load_points, own_row, room, row_and_middle
+from ..sums.images import distance_between, distance_of, reader_of, shift_of
 
 
 def make_nearest(variant: Variant) -> Callable:
-    distance = distance_of(variant)
+    distance, read = distance_of(variant), reader_of(variant)
 
     def nearest(x, z, centers, params, row_start, bins, near):
         """near (bins,) = the smallest distance of a point that is not masked, or itself if less."""
@@ -26,13 +26,12 @@ def make_nearest(variant: Variant) -> Callable:
         for r in range(row_start.shape[0] - 1):
             if row_start[r] == row_start[r + 1]:
                 continue
-            p = parameters_of(params, own_row(params, r))
-            cr = own_row(centers, r)
-            period, middle = p[PERIOD], middle_of(centers[cr])
+            _, period, _ = read(params, r)
+            row, middle = row_and_middle(centers, r)
             for start in range(0, x.shape[1], CHUNK):
                 n = load_points(x, z, r, start, 0.0, middle, period, xb, zb)
                 for b in range(row_start[r], row_start[r + 1]):
-                    c = centers[cr, bins[b]]
+                    c = row[bins[b]]
                     key = order_key(near[b])
                     for j in range(n):
                         d = distance_between(distance(c, xb[j], period, 0.0))
@@ -44,7 +43,7 @@ def make_nearest(variant: Variant) -> Callable:
 
 def make_highest(variant: Variant) -> Callable:
     formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
-    distance, images = distance_of(variant), variant.images
+    distance, read = distance_of(variant), reader_of(variant)
 
     def highest(x, z, top, centers, params, row_start, bins, near, peak, at, logit):
         """Write the distance `at` and `logit` of the point that adds most to a bin, if more than exp(peak).
@@ -55,15 +54,13 @@ def make_highest(variant: Variant) -> Callable:
         for r in range(top.shape[0]):
             if row_start[r] == row_start[r + 1]:
                 continue
-            p = parameters_of(params, own_row(params, r))
-            cr = own_row(centers, r)
-            period, middle = p[PERIOD], middle_of(centers[cr])
-            count = int(p[IMAGES]) if images else 1
+            p, period, images = read(params, r)
+            row, middle = row_and_middle(centers, r)
             for start in range(0, x.shape[1], CHUNK):
                 n = load_points(x, z, r, start, 0.0, middle, period, xb, zb)
                 for b in range(row_start[r], row_start[r + 1]):
-                    c, closest = centers[cr, bins[b]], near[b]
-                    for image in range(count):
+                    c, closest = row[bins[b]], near[b]
+                    for image in range(images):
                         shift = shift_of(image, period)
                         for j in range(n):
                             d = distance(c, xb[j], period, shift)
@@ -89,7 +86,7 @@ def make_highest(variant: Variant) -> Callable:
 
 def make_log_forward(variant: Variant) -> Callable:
     formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
-    distance, images = distance_of(variant), variant.images
+    distance, read = distance_of(variant), reader_of(variant)
 
     def log_forward(x, z, centers, params, row_start, bins, at, logit, total):
         """total (bins,) += sum_j exp(z_j - logit) f_j 2^(e_j - e), e that of the distance `at`.
@@ -101,18 +98,16 @@ def make_log_forward(variant: Variant) -> Callable:
         for r in range(row_start.shape[0] - 1):
             if row_start[r] == row_start[r + 1]:
                 continue
-            p = parameters_of(params, own_row(params, r))
-            cr = own_row(centers, r)
-            period, middle = p[PERIOD], middle_of(centers[cr])
-            count = int(p[IMAGES]) if images else 1
+            p, period, images = read(params, r)
+            row, middle = row_and_middle(centers, r)
             for start in range(0, x.shape[1], CHUNK):
                 n = load_points(x, z, r, start, 0.0, middle, period, xb, zb)
                 for b in range(row_start[r], row_start[r + 1]):
-                    c, near, high = centers[cr, bins[b]], at[b], logit[b]
+                    c, near, high = row[bins[b]], at[b], logit[b]
                     if high == -np.inf:
                         continue
                     added = 0.0
-                    for image in range(count):
+                    for image in range(images):
                         shift = shift_of(image, period)
                         for j in range(n):
                             d = distance(c, xb[j], period, shift)
@@ -127,7 +122,7 @@ def make_log_forward(variant: Variant) -> Callable:
 
 def make_log_adjoint(variant: Variant) -> Callable:
     formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
-    distance, images, whole = distance_of(variant), variant.images, has_whole_slopes(variant.formula)
+    distance, read, whole = distance_of(variant), reader_of(variant), has_whole_slopes(variant.formula)
 
     def log_adjoint(x, z, centers, params, row_start, bins, at, logit, weights, by_z, by_x, by_h):
         """Add what the bins of `log_forward` contribute to all gradients, weights p/total."""
@@ -136,19 +131,17 @@ def make_log_adjoint(variant: Variant) -> Callable:
         for r in range(row_start.shape[0] - 1):
             if row_start[r] == row_start[r + 1]:
                 continue
-            p = parameters_of(params, own_row(params, r))
-            cr = own_row(centers, r)
-            period, middle = p[PERIOD], middle_of(centers[cr])
-            count = int(p[IMAGES]) if images else 1
+            p, period, images = read(params, r)
+            row, middle = row_and_middle(centers, r)
             for start in range(0, x.shape[1], CHUNK):
                 n = load_points(x, z, r, start, 0.0, middle, period, xb, zb)
                 for j in range(n):
                     sums[j], slopes[j] = 0.0, 0.0
                 for b in range(row_start[r], row_start[r + 1]):
-                    c, near, high, weight = centers[cr, bins[b]], at[b], logit[b], weights[b]
+                    c, near, high, weight = row[bins[b]], at[b], logit[b], weights[b]
                     if weight == 0.0:
                         continue
-                    for image in range(count):
+                    for image in range(images):
                         shift = shift_of(image, period)
                         widening = 0.0
                         for j in range(n):

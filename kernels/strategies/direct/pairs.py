@@ -17,12 +17,13 @@ from numba import types
 
 from ...arguments.arrays import FLOAT64
 from ...families import FORMULAS
-from ...formula import IMAGES, INVERSE_BANDWIDTH, PERIOD, Variant, parameters_of
+from ...formula import INVERSE_BANDWIDTH, Variant
 from ...numerics.arithmetic import SMALLEST, exp2
-from ...numerics.chunks import CHUNK, load_chunk, middle_of, own_row, room, times_last, weigh
-from ...runtime.jit import lazily
+from ...numerics.chunks import CHUNK, load_chunk, room, row_and_middle, times_last, weigh
+from ...runtime.jit import loop
 from ...runtime.signatures import READ, READ1, READ_INTS, WRITE, WRITE1, read, written
-from ..sums.images import distance_of, shift_of
+from ..sums.images import distance_of, reader_of, shift_of
+from ..sums.loops import Compiled, Loops, compiled
 from .log_pairs import make_highest, make_level, make_log_adjoint, make_log_forward, make_nearest
 
 LINEAR_FLOOR = 1e-200
@@ -32,21 +33,28 @@ PAIRS_PER_BLOCK = 2**18
 class PairLoops(NamedTuple):
     """The compiled loops of one variant; `adjoint` is the z-gradient alone, `full_adjoint` all three."""
 
-    forward: Callable[[], Callable]
-    adjoint: Callable[[], Callable]
-    full_adjoint: Callable[[], Callable]
-    nearest: Callable[[], Callable]
-    highest: Callable[[], Callable]
-    level: Callable[[], Callable]
-    log_forward: Callable[[], Callable]
-    log_adjoint: Callable[[], Callable]
+    forward: Compiled
+    adjoint: Compiled
+    full_adjoint: Compiled
+    nearest: Compiled
+    highest: Compiled
+    level: Compiled
+    log_forward: Compiled
+    log_adjoint: Compiled
 
 
-class ShortLoops(NamedTuple):
-    """Faster loops for some problems, each in the place of `PairLoops`' of the same name."""
+class Way(NamedTuple):
+    """A way through the sums, and from which density on it is right."""
 
-    forward: Callable[[], Callable]
-    adjoint: Callable[[], Callable]
+    loops: Loops | PairLoops
+    floor: float
+    dtype: np.dtype  # of the data that the loops read and the gradient that they write
+    pairs_per_block: int
+
+
+def all_pairs(variant: Variant) -> Way:
+    """Return the way over all pairs, which is there for any variant."""
+    return Way(pair_loops(variant), LINEAR_FLOOR, FLOAT64, PAIRS_PER_BLOCK)
 
 
 def _block(dtype: np.dtype = FLOAT64) -> tuple[Any, ...]:
@@ -66,30 +74,18 @@ def adjoint_signature(dtype: np.dtype = FLOAT64) -> Any:
 @cache
 def pair_loops(variant: Variant) -> PairLoops:
     """Return the loops of a variant, each compiled when it is first asked for."""
-    data = READ, READ
     bins = READ, READ, READ_INTS, READ_INTS
-    makers = {
-        "forward": (_make_forward, forward_signature()),
-        "adjoint": (_make_adjoint, adjoint_signature()),
-        "full_adjoint": (
-            _make_full_adjoint,
-            types.void(*_block(), READ, READ1, WRITE, WRITE, WRITE1),
-        ),
-        "nearest": (make_nearest, types.void(*data, *bins, WRITE1)),
-        "highest": (make_highest, types.void(*data, READ1, *bins, READ1, WRITE1, WRITE1, WRITE1)),
-        "level": (make_level, types.void(READ1, READ, READ_INTS, WRITE1)),
-        "log_forward": (make_log_forward, types.void(*data, *bins, READ1, READ1, WRITE1)),
-        "log_adjoint": (
-            make_log_adjoint,
-            types.void(*data, *bins, READ1, READ1, READ1, WRITE, WRITE, WRITE1),
-        ),
-    }
-
-    def compiled(name: str) -> Callable[[], Callable]:
-        make, signature = makers[name]
-        return lazily(lambda: make(variant), signature, f"pair_loops.{name}.{variant.key}")
-
-    return PairLoops(*map(compiled, PairLoops._fields))
+    made = (
+        (_make_forward, forward_signature()),
+        (_make_adjoint, adjoint_signature()),
+        (_make_full_adjoint, types.void(*_block(), READ, READ1, WRITE, WRITE, WRITE1)),
+        (make_nearest, types.void(READ, READ, *bins, WRITE1)),
+        (make_highest, types.void(READ, READ, READ1, *bins, READ1, WRITE1, WRITE1, WRITE1)),
+        (make_level, types.void(READ1, READ, READ_INTS, WRITE1)),
+        (make_log_forward, types.void(READ, READ, *bins, READ1, READ1, WRITE1)),
+        (make_log_adjoint, types.void(READ, READ, *bins, READ1, READ1, READ1, WRITE, WRITE, WRITE1)),
+    )
+    return compiled(PairLoops, "pair_loops", variant.key, (variant,), *made)
 
 
 # Every maker returns a loop over the rows of one block of points: x, z (R or 1, n), centers
@@ -98,26 +94,23 @@ def pair_loops(variant: Variant) -> PairLoops:
 
 
 def _make_forward(variant: Variant) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula].value, distance_of(variant), variant.images
+    formula, distance, row_of = FORMULAS[variant.formula].value, distance_of(variant), reader_of(variant)
 
     def forward(x, z, top, centers, params, density, mass):
         """density (R, M) += sum_j w_j K(c_m - x_j), mass (R,) += sum_j w_j."""
         xb, wb = room(np.float64), room(np.float64)
         for r in range(density.shape[0]):
-            p = parameters_of(params, own_row(params, r))
-            cr = own_row(centers, r)
-            period, middle = p[PERIOD], middle_of(centers[cr])
-            count = int(p[IMAGES]) if images else 1
+            p, period, images = row_of(params, r)
+            bins, middle = row_and_middle(centers, r)
             for start in range(0, x.shape[1], CHUNK):
                 n = load_chunk(x, z, r, start, top[r], middle, period, xb, wb)
                 mass[r] += weigh(wb, n)
                 for m in range(density.shape[1]):
-                    c = centers[cr, m]
                     total = 0.0
-                    for image in range(count):
+                    for image in range(images):
                         shift = shift_of(image, period)
                         for j in range(n):
-                            e, f, _, _ = formula(distance(c, xb[j], period, shift), p)
+                            e, f, _, _ = formula(distance(bins[m], xb[j], period, shift), p)
                             total += wb[j] * exp2(e) * f
                     density[r, m] += total
 
@@ -125,72 +118,51 @@ def _make_forward(variant: Variant) -> Callable:
 
 
 def _make_adjoint(variant: Variant) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula].value, distance_of(variant), variant.images
+    add = loop(_make_full_adjoint(variant, False))
 
     def adjoint(x, z, top, centers, params, weights, share, by_z):
         """by_z (R, n) = w_i (share - sum_m weights_m K(c_m - x_i)), weights (R, M), share (R,)."""
-        xb, wb = room(np.float64), room(np.float64)
-        sums = room(np.float64)
-        for r in range(by_z.shape[0]):
-            p = parameters_of(params, own_row(params, r))
-            cr = own_row(centers, r)
-            period, middle = p[PERIOD], middle_of(centers[cr])
-            count = int(p[IMAGES]) if images else 1
-            for start in range(0, x.shape[1], CHUNK):
-                n = load_chunk(x, z, r, start, top[r], middle, period, xb, wb)
-                weigh(wb, n)
-                for j in range(n):
-                    sums[j] = share[r]
-                for m in range(weights.shape[1]):
-                    c, weight = centers[cr, m], weights[r, m]
-                    if weight == 0.0:
-                        continue
-                    for image in range(count):
-                        shift = shift_of(image, period)
-                        for j in range(n):
-                            e, f, _, _ = formula(distance(c, xb[j], period, shift), p)
-                            sums[j] -= weight * exp2(e) * f
-                for j in range(min(CHUNK, x.shape[1] - start)):
-                    by_z[r, start + j] = wb[j] * sums[j]
+        add(x, z, top, centers, params, weights, share, by_z, np.empty((0, 0)), np.empty(0))
 
     return adjoint
 
 
-def _make_full_adjoint(variant: Variant) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula].value, distance_of(variant), variant.images
+def _make_full_adjoint(variant: Variant, full: bool = True) -> Callable:
+    formula, distance, row_of = FORMULAS[variant.formula].value, distance_of(variant), reader_of(variant)
 
     def full_adjoint(x, z, top, centers, params, weights, share, by_z, by_x, by_h):
         """As `adjoint`; by_x (R, n) = w_i sum_m weights_m dK/dd, by_h (R,) -= sum_im w_i weights_m dK/dh."""
         xb, wb = room(np.float64), room(np.float64)
         sums, slopes = room(np.float64), room(np.float64)
         for r in range(by_z.shape[0]):
-            p = parameters_of(params, own_row(params, r))
-            cr = own_row(centers, r)
-            period, middle = p[PERIOD], middle_of(centers[cr])
-            count = int(p[IMAGES]) if images else 1
+            p, period, images = row_of(params, r)
+            bins, middle = row_and_middle(centers, r)
             for start in range(0, x.shape[1], CHUNK):
                 n = load_chunk(x, z, r, start, top[r], middle, period, xb, wb)
                 weigh(wb, n)
                 for j in range(n):
                     sums[j], slopes[j] = share[r], 0.0
                 for m in range(weights.shape[1]):
-                    c, weight = centers[cr, m], weights[r, m]
+                    c, weight = bins[m], weights[r, m]
                     if weight == 0.0:
                         continue
-                    for image in range(count):
+                    for image in range(images):
                         shift = shift_of(image, period)
                         widening = 0.0
                         for j in range(n):
                             e, f, f_d, f_h = formula(distance(c, xb[j], period, shift), p)
                             k = weight * exp2(e)
-                            # Where K vanishes its derivatives do, though f_d and f_h may have overflowed.
-                            reached = (e > SMALLEST) & (f > 0.0)
                             sums[j] -= k * f
-                            slopes[j] += k * f_d if reached else 0.0
-                            widening += wb[j] * (k * f_h) if reached else 0.0
-                        by_h[r] -= widening * p[INVERSE_BANDWIDTH]
+                            if full:
+                                # Where K vanishes its derivatives do, though f_d and f_h may have overflowed.
+                                reached = (e > SMALLEST) & (f > 0.0)
+                                slopes[j] += k * f_d if reached else 0.0
+                                widening += wb[j] * (k * f_h) if reached else 0.0
+                        if full:
+                            by_h[r] -= widening * p[INVERSE_BANDWIDTH]
                 for j in range(min(CHUNK, x.shape[1] - start)):
                     by_z[r, start + j] = wb[j] * sums[j]
-                    by_x[r, start + j] = times_last(wb[j] * slopes[j], p[INVERSE_BANDWIDTH])
+                    if full:
+                        by_x[r, start + j] = times_last(wb[j] * slopes[j], p[INVERSE_BANDWIDTH])
 
     return full_adjoint

@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 from ...families import FORMULAS
 from ...formula import INVERSE_BANDWIDTH, INVERSE_PERIOD, PERIOD, parameters_of
 from ...numerics.arithmetic import LOG2_E, exp2, sin_half_pi
-from ...numerics.chunks import CHUNK, load_chunk, middle_of, own_row, room, weigh
-from ...runtime.jit import helper, lazily, loop, plain
-from .pairs import ShortLoops, adjoint_signature, forward_signature
+from ...numerics.chunks import CHUNK, load_chunk, own_row, room, row_and_middle, weigh
+from ...runtime.jit import helper, loop, plain
+from ..sums.loops import Loops, compiled
+from .pairs import adjoint_signature, forward_signature
 
 Floats = NDArray[np.float64]
 
@@ -151,22 +152,22 @@ def _make_forward(name: str) -> Callable:
         """density (R, M) += sum_j w_j K(c_m - x_j), mass (R,) += sum_j w_j; the others as in `pairs`."""
         xb, wb, one, other = room(np.float64), room(np.float64), room(np.float64), room(np.float64)
         for r in range(density.shape[0]):
-            cr, p = own_row(centers, r), parameters_of(params, own_row(params, r))
-            middle, about = middle_of(centers[cr]), constant(p)
+            p = parameters_of(params, own_row(params, r))
+            (bins, middle), of_row = row_and_middle(centers, r), constant(p)
             for start in range(0, x.shape[1], CHUNK):
                 n = load_chunk(x, z, r, start, top[r], middle, p[PERIOD], xb, wb)
                 prepare(xb, n, middle, p)
                 mass[r] += weigh(wb, n)
                 origin = np.inf
                 for m in range(density.shape[1]):
-                    c = centers[cr, m]
+                    c = bins[m]
                     if not abs(c - origin) * p[INVERSE_BANDWIDTH] <= _SPAN:
                         origin = c
                         of_points(xb, n, origin, p, one, other)
                     here, there = of_bin(c, origin, p)
                     total = 0.0
                     for j in range(n):
-                        total += wb[j] * value(one[j], other[j], here, there, about)
+                        total += wb[j] * value(one[j], other[j], here, there, of_row)
                     density[r, m] += total
 
     return forward
@@ -180,8 +181,8 @@ def _make_adjoint(name: str) -> Callable:
         xb, wb, one, other = room(np.float64), room(np.float64), room(np.float64), room(np.float64)
         sums = room(np.float64)
         for r in range(by_z.shape[0]):
-            cr, p = own_row(centers, r), parameters_of(params, own_row(params, r))
-            middle, about = middle_of(centers[cr]), constant(p)
+            p = parameters_of(params, own_row(params, r))
+            (bins, middle), of_row = row_and_middle(centers, r), constant(p)
             for start in range(0, x.shape[1], CHUNK):
                 n = load_chunk(x, z, r, start, top[r], middle, p[PERIOD], xb, wb)
                 prepare(xb, n, middle, p)
@@ -190,13 +191,13 @@ def _make_adjoint(name: str) -> Callable:
                     sums[j] = share[r]
                 origin = np.inf
                 for m in range(weights.shape[1]):
-                    c, weight = centers[cr, m], weights[r, m]
+                    c, weight = bins[m], weights[r, m]
                     if not abs(c - origin) * p[INVERSE_BANDWIDTH] <= _SPAN:
                         origin = c
                         of_points(xb, n, origin, p, one, other)
                     here, there = of_bin(c, origin, p)
                     for j in range(n):
-                        sums[j] -= weight * value(one[j], other[j], here, there, about)
+                        sums[j] -= weight * value(one[j], other[j], here, there, of_row)
                 for j in range(min(CHUNK, x.shape[1] - start)):
                     by_z[r, start + j] = wb[j] * sums[j]
 
@@ -204,9 +205,7 @@ def _make_adjoint(name: str) -> Callable:
 
 
 @cache
-def product_loops(name: str) -> ShortLoops:
+def product_loops(name: str) -> Loops:
     """Return the loops for a formula, each compiled when it is first asked for."""
-    return ShortLoops(
-        lazily(lambda: _make_forward(name), forward_signature(), f"products.forward.{name}"),
-        lazily(lambda: _make_adjoint(name), adjoint_signature(), f"products.adjoint.{name}"),
-    )
+    made = (_make_forward, forward_signature()), (_make_adjoint, adjoint_signature())
+    return compiled(Loops, "products", name, (name,), *made)

@@ -1,8 +1,8 @@
-"""How a call is cut: tiles of rows, blocks of points, and lanes of partial sums.
+"""How a call is cut: tiles of rows, blocks of points, and partial sums.
 
 A tile is a set of rows whose pairs are few enough for one block, or one row of many blocks of
-points. Forward sums go to a fixed number of lanes, each the sum over its own blocks in order, and
-lanes are added in order: the cut depends on the problem alone, so results do not depend on threads.
+points. Forward sums go to a fixed number of partials, each the sum over its own blocks in order, and
+partials are added in order: the cut depends on the problem alone, so results do not depend on threads.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from ...arguments.arrays import FLOAT64, contiguous
 from ...arguments.problem import Problem
 from ...runtime.pool import run_blocks
+from ..sums.blocks import Written
 
 Floats = NDArray[np.float64]
 Block = Callable[[int, NDArray[Any], NDArray[Any]], None]
 
-_LANES = 64
-_SUMS_PER_TILE = 2**21  # partial sums in all lanes, 16 MB
+_PARTIALS = 64
+_SUMS_PER_TILE = 2**21  # partial sums in all, 16 MB
 
 
 class Cut(NamedTuple):
@@ -30,7 +31,7 @@ class Cut(NamedTuple):
     rows_per_tile: int
     points_per_block: int
     blocks: int
-    lanes: int
+    partials: int
 
 
 def cut(problem: Problem, pairs_per_block: int) -> Cut:
@@ -41,7 +42,7 @@ def cut(problem: Problem, pairs_per_block: int) -> Cut:
     blocks = min(-(-points * bins // pairs_per_block), -(-points // 512))
     size = -(-points // (64 * blocks)) * 64
     blocks = -(-points // size)
-    return Cut(1, size, blocks, max(1, min(blocks, _LANES, _SUMS_PER_TILE // bins)))
+    return Cut(1, size, blocks, max(1, min(blocks, _PARTIALS, _SUMS_PER_TILE // bins)))
 
 
 class Tile:
@@ -50,7 +51,7 @@ class Tile:
     def __init__(self, problem: Problem, shape: Cut, start: int, stop: int, n_threads: int) -> None:
         self.start, self.stop, self.rows = start, stop, stop - start
         self.points, self.bins, self.dtype = problem.points, problem.bins, problem.dtype
-        self.blocks, self.lanes = shape.blocks, shape.lanes
+        self.blocks, self.partials = shape.blocks, shape.partials
         self.centers = contiguous(problem.centers.block(start, stop))
         self.top: Floats
         self._size, self._n_threads = shape.points_per_block, n_threads
@@ -67,16 +68,14 @@ class Tile:
         """Return the points of a block."""
         return slice(index * self._size, min((index + 1) * self._size, self.points))
 
-    def _data(self, index: int, dtype: np.dtype) -> tuple[NDArray[Any], NDArray[Any]]:
-        span = self.span(index)
+    def _data(self, span: slice, dtype: np.dtype) -> tuple[NDArray[Any], NDArray[Any]]:
         return contiguous(self._x[:, span], dtype), contiguous(self._z[:, span], dtype)
 
     def each_span(self, points: int, work: Block, dtype: np.dtype) -> None:
         """Call work(index, x, z) for every so many points."""
 
         def one(index: int) -> None:
-            span = slice(index * points, (index + 1) * points)
-            work(index, contiguous(self._x[:, span], dtype), contiguous(self._z[:, span], dtype))
+            work(index, *self._data(slice(index * points, (index + 1) * points), dtype))
 
         run_blocks(-(-self.points // points), one, self._n_threads)
 
@@ -85,15 +84,15 @@ class Tile:
         if self.blocks == 1:
             work(0, *self.whole(dtype))
         else:
-            run_blocks(self.blocks, lambda index: work(index, *self._data(index, dtype)), self._n_threads)
+            self.each_span(self._size, work, dtype)
 
-    def each_lane(self, work: Block, dtype: np.dtype = FLOAT64) -> None:
-        """Call work(lane, x, z) for every block of points, those of one lane in order."""
-        for first in range(0, self.blocks, self.lanes):
-            count = min(self.lanes, self.blocks - first)
+    def each_partial(self, work: Block, dtype: np.dtype = FLOAT64) -> None:
+        """Call work(partial, x, z) for every block of points, those of one partial in order."""
+        for first in range(0, self.blocks, self.partials):
+            count = min(self.partials, self.blocks - first)
 
-            def one(lane: int, first: int = first) -> None:
-                work(lane, *self._data(first + lane, dtype))
+            def one(partial: int, first: int = first) -> None:
+                work(partial, *self._data(self.span(first + partial), dtype))
 
             run_blocks(count, one, self._n_threads)
 
@@ -104,40 +103,22 @@ class Gradients:
     def __init__(self, arrays: dict[str, NDArray[Any]]) -> None:
         self._arrays = arrays  # z, x (R, N), bandwidth (R,), those asked for
         self.only_z = len(arrays) == 1 and "z" in arrays
-        self._by_h: Floats | None = None
+        self.by_h = np.zeros((0, 0))  # of the bandwidth's, (blocks, rows) of a tile
 
     def for_tile(self, tile: Tile) -> Gradients:
-        """Return the same gradients with room for the tile's blocks' shares of the bandwidth's."""
+        """Return the same gradients with room for what the tile's blocks add to the bandwidth's."""
         if self.only_z:
             return self
-        part = Gradients(self._arrays)
-        part._by_h = np.zeros((tile.blocks, tile.rows))
-        return part
+        of_tile = Gradients(self._arrays)
+        of_tile.by_h = np.zeros((tile.blocks, tile.rows))
+        return of_tile
 
-    def begin(self, tile: Tile, index: int, dtype: np.dtype = FLOAT64) -> tuple[NDArray[Any], ...]:
-        """Return where to write a block: by_z (R, n), and if not `only_z` by_x and by_bandwidth (R,)."""
-        if self._by_h is None:
-            return (self._room("z", tile, index, dtype),)
-        return self._room("z", tile, index, dtype), self._room("x", tile, index, dtype), self._by_h[index]
-
-    def _room(self, name: str, tile: Tile, index: int, dtype: np.dtype) -> NDArray[Any]:
-        """Return the block of the result itself where compiled code can write to it."""
-        array, span = self._arrays.get(name), tile.span(index)
-        if array is not None and array.dtype == dtype:
-            room = array[tile.start : tile.stop, span]
-            if room.flags.c_contiguous and room.flags.aligned:
-                return room
-        return np.empty((tile.rows, span.stop - span.start), dtype)
-
-    def end(self, tile: Tile, index: int, parts: tuple[NDArray[Any], ...]) -> None:
-        """Store what `begin` could not place in the results."""
-        for name, part in zip(("z", "x"), parts, strict=False):
-            array = self._arrays.get(name)
-            if array is not None and part.base is None:
-                array[tile.start : tile.stop, tile.span(index)] = part
+    def blocks(self, tile: Tile, index: int, dtype: np.dtype = FLOAT64) -> list[Written]:
+        """Return where to write by_z (R, n) of a block, and if not `only_z` by_x."""
+        names, where = ("z",) if self.only_z else ("z", "x"), (slice(tile.start, tile.stop), tile.span(index))
+        return [Written(self._arrays.get(name), where, dtype) for name in names]
 
     def finish(self, tile: Tile) -> None:
         """Store the sums over blocks."""
         if "bandwidth" in self._arrays:
-            assert self._by_h is not None
-            self._arrays["bandwidth"][tile.start : tile.stop] = self._by_h.sum(axis=0)
+            self._arrays["bandwidth"][tile.start : tile.stop] = self.by_h.sum(axis=0)

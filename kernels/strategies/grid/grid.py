@@ -33,9 +33,9 @@ from numpy.typing import NDArray
 from ...families import row_parameters
 from ...formula import RowParameters
 from ...names import COMPACT, FACTS, ORDERS
-from ..row import Forward, Sums
-from ..sums.blocks import RowData, Written, lane_count
-from ..sums.partials import Lanes
+from ..row import Asked, Forward, Sums
+from ..sums.blocks import RowData, Written, partial_count
+from ..sums.partials import Partials
 from ..sums.places import ceiling
 from ..sums.reach import Bins, RowShape, kernel_values
 from .grid_points import grid_passes, placing, shares
@@ -89,8 +89,8 @@ class GridPlan(NamedTuple):
 
 def sums(shape: RowShape, order: int | None, rtol: float, first_bin: float, centers: Floats, *_: Any) -> Sums:
     """Return the sums of a row, whose points need no preparation."""
-    about = shape.kernel, shape.h, shape.period, shape.bins, shape.points
-    return GridSums(plan_grid(*about, order), first_bin, centers)
+    row = shape.kernel, shape.h, shape.period, shape.bins, shape.points
+    return GridSums(plan_grid(*row, order), first_bin, centers)
 
 
 def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Callable[[], Callable]]:
@@ -158,15 +158,15 @@ def _spacing(total: float, widest: float, bins: Bins) -> tuple[float, bool]:
     if bins.span == 0:
         return widest, True
     if bins.spacing > 0:
-        parts = min(
-            _parts(bins.spacing, widest), math.floor(min(bins.spacing * MOST_POINTS / total, MOST_POINTS))
+        steps = min(
+            _steps(bins.spacing, widest), math.floor(min(bins.spacing * MOST_POINTS / total, MOST_POINTS))
         )
-        if parts > 0 and parts * total / bins.spacing <= max(_FINER * total / widest, _FEW):
-            return bins.spacing / parts, True
+        if steps > 0 and steps * total / bins.spacing <= max(_FINER * total / widest, _FEW):
+            return bins.spacing / steps, True
     return widest, False
 
 
-def _parts(spacing: float, widest: float) -> int:
+def _steps(spacing: float, widest: float) -> int:
     return max(1, ceiling(spacing / widest * (1 - 1e-12)))
 
 
@@ -177,11 +177,11 @@ def _around(period: float, widest: float, bins: Bins) -> tuple[int, bool]:
     if bins.span == 0:
         return free, True
     if bins.spacing > 0:
-        # With p/q bins to a turn, a grid point every (bin/parts) closes it where q divides the parts.
+        # With p/q bins to a turn, a grid point every (bin/steps) closes it where q divides the steps.
         around = Fraction(period / bins.spacing).limit_denominator(_FEWEST_AROUND)
-        parts = -(-_parts(bins.spacing, period / fewest) // around.denominator) * around.denominator
-        count = int(parts * around)
-        exact = abs(count * bins.spacing - parts * period) <= 4 * _ROUNDING * parts * period
+        steps = -(-_steps(bins.spacing, period / fewest) // around.denominator) * around.denominator
+        count = int(steps * around)
+        exact = abs(count * bins.spacing - steps * period) <= 4 * _ROUNDING * steps * period
         if exact and count <= max(_FINER * free, _FEW):
             return count, True
     return free, False
@@ -242,7 +242,8 @@ class GridSums(Sums):
     def workspace(self, points: int) -> int:
         """Return the bytes that a call takes beside its arguments and results."""
         slots = self.plan.slots + self.order
-        return 8 * (slots * (lane_count(points, slots) + 3) + 8 * self.plan.length + 8 * len(self._read_from))
+        numbers = slots * (partial_count(points, slots) + 3)
+        return 8 * (numbers + 8 * self.plan.length + 8 * len(self._read_from))
 
     @property
     def to_come(self) -> int:
@@ -266,8 +267,8 @@ class GridSums(Sums):
                 if length % 2 == 0:
                     ring[length // 2] = 0
             spectrum = rfft(ring)
-            part = spectrum.imag if which == _SLOPE else spectrum.real
-            self._transforms[which] = np.ascontiguousarray(part)
+            numbers = spectrum.imag if which == _SLOPE else spectrum.real
+            self._transforms[which] = np.ascontiguousarray(numbers)
         return self._transforms[which]
 
     def _on_grid(self, which: int) -> Floats:
@@ -290,23 +291,23 @@ class GridSums(Sums):
     def masses(self, row: RowData) -> tuple[Floats, float, float]:
         """Return the grid's masses in the transform's order, those off the grid, and sum_j w_j."""
         size = self.plan.slots + self.order
-        lanes, add = Lanes(row, row.lanes(size), size), self._passes.masses()
+        partials, add = Partials(row, row.partials(size), size), self._passes.masses()
 
-        def block(lane: int, x: Floats, z: Floats) -> None:
-            add(x, z, self._g, lanes.states[lane], lanes.sums[lane])
+        def block(partial: int, x: Floats, z: Floats) -> None:
+            add(x, z, self._g, partials.states[partial], partials.sums[partial])
 
-        row.each_lane(lanes.count, block)
-        total, mass = lanes.total()
+        row.each_partial(partials.count, block)
+        total, mass = partials.total()
         on_grid = np.zeros(self.plan.length)
         on_grid += np.bincount(self._ring, total[: self.plan.slots], minlength=self.plan.length)
         return on_grid, float(total[self.plan.slots :].sum()), mass
 
-    def forward(self, row: RowData, derivatives: bool) -> Forward:
+    def forward(self, row: RowData, asked: Asked) -> Forward:
         """Return the sums over all points."""
         on_grid, outside, mass = self.masses(row)
         spectrum = rfft(on_grid)
         density = self._read(spectrum * self._transform(_VALUE))
-        widening = self._read(spectrum * self._transform(_WIDENING)) if derivatives else None
+        widening = self._read(spectrum * self._transform(_WIDENING)) if asked.derivatives else None
         error = np.full(len(density), self._rounding(on_grid))
         if outside > 0:
             error += outside * kernel_values(self.plan.family, self._to_outside)[_VALUE]
@@ -333,29 +334,23 @@ class GridSums(Sums):
         return slots
 
     def adjoint(
-        self, row: RowData, weights: Floats, share: float, out: dict[str, NDArray[Any]]
+        self, row: RowData, forward: Forward, weights: Floats, share: float, out: dict[str, NDArray[Any]]
     ) -> tuple[float, float]:
         """Write the gradients by z and x; return the largest by z, and 0 for a bound on its error."""
-        values = self._taken(weights, _VALUE)
+        take, values = self._passes.values(), self._taken(weights, _VALUE)
+        derived = "x" in out
+        slopes = self._taken(weights, _SLOPE) if derived else np.empty(0)
+        taken = row.top, self._g, values, slopes, share
         largest: dict[int, float] = {}
-        take: Callable
-        top = row.top
-        if "x" not in out:
-            take = self._passes.values()
 
-            def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
-                by_z = Written(out.get("z"), piece)
-                largest[index] = take(x, z, top, self._g, values, share, by_z.array)
-                by_z.store()
-        else:
-            take, slopes = self._passes.slopes(), self._taken(weights, _SLOPE)
-
-            def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
-                by_z, by_x = Written(out.get("z"), piece), Written(out["x"], piece)
-                pair = by_z.array, by_x.array
-                largest[index] = take(x, z, top, self._g, values, slopes, share, *pair)
-                by_z.store()
-                by_x.store()
+        def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
+            by_z, by_x = (
+                Written(out.get("z"), piece),
+                Written(out.get("x"), piece if derived else slice(0, 0)),
+            )
+            largest[index] = take(x, z, *taken, by_z.array, by_x.array)
+            by_z.store()
+            by_x.store()
 
         row.each_block(block)
         return max(largest.values()), 0.0

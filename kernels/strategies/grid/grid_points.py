@@ -11,9 +11,10 @@ import numpy as np
 from numba import types
 
 from ...numerics.chunks import CHUNK, room
-from ...runtime.jit import helper, lazily
+from ...runtime.jit import helper
 from ...runtime.signatures import READ1, WRITE1
-from ..sums.partials import look, look_at_points, rescale, start_lane, weigh_seen, weights_of
+from ..sums.loops import Compiled, compiled
+from ..sums.partials import finish, look, look_at_points, rescale, start_partial, weigh_seen, weights_of
 from ..sums.places import EVEN, FIRST_BIN, INVERSE_PITCH, LEAD, PERIOD, SIZE, TURNS, locator
 
 # Entries of the array that compiled code takes, beside those of `cell_geometry`.
@@ -51,9 +52,8 @@ class GridPasses(NamedTuple):
     points off the grid. A point's first slot is at or left of it by the same count for all.
     """
 
-    masses: Callable[[], Callable]
-    values: Callable[[], Callable]
-    slopes: Callable[[], Callable]
+    masses: Compiled
+    values: Compiled
 
 
 @cache
@@ -63,16 +63,10 @@ def grid_passes(order: int, circle: bool, whole: bool) -> GridPasses:
     On a `circle` points are taken to one turn from the origin, and the grid may be the `whole` of it.
     """
     key = f"{order}.{'whole' if whole else 'circle' if circle else 'line'}"
-
-    def compiled(name: str, make: Callable, signature: Any) -> Callable[[], Callable]:
-        return lazily(lambda: make(order, circle, whole), signature, f"grid_points.{name}.{key}")
-
-    data = (READ1, READ1, types.float64, READ1)
-    return GridPasses(
-        compiled("masses", _make_masses, types.void(READ1, READ1, READ1, WRITE1, WRITE1)),
-        compiled("values", _make_values, types.float64(*data, READ1, types.float64, WRITE1)),
-        compiled("slopes", _make_slopes, types.float64(*data, READ1, READ1, types.float64, WRITE1, WRITE1)),
-    )
+    masses = types.void(READ1, READ1, READ1, WRITE1, WRITE1)
+    values = types.float64(READ1, READ1, types.float64, READ1, READ1, READ1, types.float64, WRITE1, WRITE1)
+    made = (_make_masses, masses), (_make_values, values)
+    return compiled(GridPasses, "grid_points", key, (order, circle, whole), *made)
 
 
 @cache
@@ -81,8 +75,9 @@ def _stencil(order: int, circle: bool, whole: bool) -> Callable:
     cubic_of = helper(cubic)
 
     @helper
-    def stencil(xs, n, g, u, slot, s0, s1, s2, s3):
-        """slot_j = the first slot of a point, s0_j .. its weights; u is room."""
+    def stencil(xs, n, g, u, slot, around):
+        """slot_j = the first slot of a point xs_j (n,), `around` its weights from there on; u is room."""
+        s0, s1, s2, s3 = around
         points, outside = g[_POINTS], np.int64(g[_OUTSIDE])
         lead, inverse_spacing = g[LEAD], g[INVERSE_PITCH]
         distances(xs, n, g, u)
@@ -113,17 +108,18 @@ def _make_masses(order: int, circle: bool, whole: bool) -> Callable:
     stencil = _stencil(order, circle, whole)
 
     def masses(x, z, g, state, sums):
-        """sums (slots,) += w_j shares, w_j = exp(z_j - top); `state` is a lane's."""
+        """sums (slots,) += w_j shares of points x, z (n,), w_j = exp(z_j - top); `state` is a partial's."""
         u, w, slot = room(np.float64), room(np.float64), room(np.int64)
-        s0, s1, s2, s3 = room(np.float64), room(np.float64), room(np.float64), room(np.float64)
-        start_lane(sums, state)
+        around = room(np.float64), room(np.float64), room(np.float64), room(np.float64)
+        s0, s1, s2, s3 = around
+        start_partial(sums, state)
         for start in range(0, x.shape[0], CHUNK):
             n = min(CHUNK, x.shape[0] - start)
             points, logits = x[start : start + n], z[start : start + n]
             look_at_points(points, state)
             rescale(sums, look(logits, state))
             weigh_seen(logits, state, w)
-            stencil(points, n, g, u, slot, s0, s1, s2, s3)
+            stencil(points, n, g, u, slot, around)
             for j in range(n):
                 at = slot[j]
                 if order == 1:
@@ -141,8 +137,9 @@ def _make_masses(order: int, circle: bool, whole: bool) -> Callable:
 @cache
 def _gather(order: int) -> Callable:
     @helper
-    def gather(values, n, slot, s0, s1, s2, s3, sums):
-        """sums_j = sum_k values[slot_j + k] shares_jk."""
+    def gather(values, n, slot, around, sums):
+        """sums_j (n,) = sum_k values[slot_j + k] shares_jk, values (slots,)."""
+        s0, s1, s2, s3 = around
         for j in range(n):
             at = slot[j]
             if order == 1:
@@ -156,54 +153,27 @@ def _gather(order: int) -> Callable:
     return gather
 
 
-@helper
-def _taken(w, sums, n, share, by_z):
-    """by_z_i = w_i (share - sums_i); return the largest |by_z_i|, compared as integers, which vectorises."""
-    key = np.int64(0)
-    for j in range(n):
-        value = w[j] * (share - sums[j])
-        by_z[j] = value
-        key = max(key, np.float64(abs(value)).view(np.int64))
-    return np.int64(key).view(np.float64)
-
-
 def _make_values(order: int, circle: bool, whole: bool) -> Callable:
     stencil, gather = _stencil(order, circle, whole), _gather(order)
 
-    def values(x, z, top, g, at_slots, share, by_z):
-        """by_z_i = w_i (share - sum_k at_slots[slot_i + k] shares_ik); return the largest |by_z_i|."""
+    def values(x, z, top, g, at_slots, slopes_at_slots, share, by_z, by_x):
+        """by_z_i = w_i (share - sum_k at_slots[slot_i + k] shares_ik); return the largest |by_z_i|.
+
+        Of points x, z, by_z (n,) and slots (slots,). Unless by_x (n,) is empty, by_x_i = w_i sum_k
+        slopes_at_slots[slot_i + k] shares_ik.
+        """
         u, w, slot = room(np.float64), room(np.float64), room(np.int64)
-        s0, s1, s2, s3 = room(np.float64), room(np.float64), room(np.float64), room(np.float64)
+        around = room(np.float64), room(np.float64), room(np.float64), room(np.float64)
         largest = 0.0
         for start in range(0, x.shape[0], CHUNK):
             n = min(CHUNK, x.shape[0] - start)
             weights_of(z[start : start + n], n, top, w)
-            stencil(x[start : start + n], n, g, u, slot, s0, s1, s2, s3)
-            gather(at_slots, n, slot, s0, s1, s2, s3, u)
-            largest = max(largest, _taken(w, u, n, share, by_z[start : start + n]))
+            stencil(x[start : start + n], n, g, u, slot, around)
+            gather(at_slots, n, slot, around, u)
+            largest = max(largest, finish(w, u, share, -1.0, by_z[start : start + n]))
+            if by_x.shape[0] > 0:
+                gather(slopes_at_slots, n, slot, around, u)
+                finish(w, u, 0.0, 1.0, by_x[start : start + n])
         return largest
 
     return values
-
-
-def _make_slopes(order: int, circle: bool, whole: bool) -> Callable:
-    stencil, gather = _stencil(order, circle, whole), _gather(order)
-
-    def slopes(x, z, top, g, at_slots, slopes_at_slots, share, by_z, by_x):
-        """As `values`; by_x_i = w_i sum_k slopes_at_slots[slot_i + k] shares_ik."""
-        u, w, slot = room(np.float64), room(np.float64), room(np.int64)
-        s0, s1, s2, s3 = room(np.float64), room(np.float64), room(np.float64), room(np.float64)
-        largest = 0.0
-        for start in range(0, x.shape[0], CHUNK):
-            n = min(CHUNK, x.shape[0] - start)
-            weights_of(z[start : start + n], n, top, w)
-            stencil(x[start : start + n], n, g, u, slot, s0, s1, s2, s3)
-            gather(at_slots, n, slot, s0, s1, s2, s3, u)
-            largest = max(largest, _taken(w, u, n, share, by_z[start : start + n]))
-            gather(slopes_at_slots, n, slot, s0, s1, s2, s3, u)
-            out = by_x[start : start + n]
-            for j in range(n):
-                out[j] = w[j] * u[j]
-        return largest
-
-    return slopes

@@ -9,38 +9,38 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments.arrays import contiguous, is_contiguous
+from ...arguments.arrays import FLOAT64, contiguous, is_contiguous
 from ...runtime.pool import run_blocks, run_units
 from ...runtime.units import Counter, new_counter
 from .scan import BadData
 
 Floats = NDArray[np.float64]
-OfLanes = tuple[Floats, Floats, NDArray[np.int64]]  # x and z, and where each lane's begin and end
+Spans = tuple[Floats, Floats, NDArray[np.int64]]  # x and z, and where each partial's begin and end
 
 POINTS_PER_BLOCK = 2**15
 _POINTS_PER_UNIT = 2**13
-_MOST_LANES = 32
+_MOST_PARTIALS = 32
 _POINTS_PER_CALL = 2**21  # of compiled code, after which Ctrl-C is heard
 _LIGHT = 3 * 2**16  # points whose moments take no longer than waking a thread saves
-_NUMBERS_IN_LANES = 2**18
+_NUMBERS_IN_PARTIALS = 2**18
 _ALONE = 2**12  # points, or thousands of instructions, that are not worth waking a thread for
 
 
-def lane_count(points: int, room: int) -> int:
+def partial_count(points: int, room: int) -> int:
     """Return in how many parts to sum arrays of `room` numbers each over so many points."""
-    most = min(_MOST_LANES, max(4, _NUMBERS_IN_LANES // max(1, room)))
+    most = min(_MOST_PARTIALS, max(4, _NUMBERS_IN_PARTIALS // max(1, room)))
     return max(1, min(most, points // _ALONE))
 
 
 @lru_cache(maxsize=256)
-def lane_ends(count: int, lanes: int, step: int = 8) -> NDArray[np.int64]:
-    """Return where lanes of `count` points or blocks begin and end (lanes + 1,), in multiples of a step.
+def partial_ends(count: int, partials: int, step: int = 8) -> NDArray[np.int64]:
+    """Return where partial sums of `count` points or blocks begin and end (partials + 1,), in whole steps.
 
-    The last lanes are shorter, so that threads end together.
+    The last partials are shorter, so that threads end together.
     """
-    lengths = np.ones(lanes)
-    lengths[: lanes // 2] = 1.5
-    lengths[lanes - lanes // 4 :] = 0.25
+    lengths = np.ones(partials)
+    lengths[: partials // 2] = 1.5
+    lengths[partials - partials // 4 :] = 0.25
     ends = np.rint(np.cumsum([0.0, *lengths]) * (count / lengths.sum() / step)).astype(np.int64) * step
     ends[-1] = count
     return ends
@@ -49,7 +49,7 @@ def lane_ends(count: int, lanes: int, step: int = 8) -> NDArray[np.int64]:
 @lru_cache(maxsize=256)
 def block_and_unit(points: int) -> tuple[int, int]:
     """Return the number of points of a block, which Python hands out, and of a compiled unit of it."""
-    blocks = max(1, points // _ALONE) if points < _MOST_LANES * _ALONE else _MOST_LANES
+    blocks = max(1, points // _ALONE) if points < _MOST_PARTIALS * _ALONE else _MOST_PARTIALS
     block = -(-points // max(blocks, -(-points // POINTS_PER_BLOCK)))
     units = -(-block // _POINTS_PER_UNIT)
     unit = -(-block // (units * 8)) * 8
@@ -59,18 +59,11 @@ def block_and_unit(points: int) -> tuple[int, int]:
 class RowData:
     """Data points and logits of one row."""
 
-    def __init__(
-        self, x: NDArray[Any], z: NDArray[Any], n_threads: int, adjoint_follows: bool = False
-    ) -> None:
+    def __init__(self, x: NDArray[Any], z: NDArray[Any], n_threads: int) -> None:
         self.x, self.z, self.n_threads = x, z, n_threads
         self.points = x.shape[0]
         self._top: float | None = None
         self._extent: tuple[float, float] | None = None
-        self.adjoint_follows = adjoint_follows
-        # What a forward pass leaves to the adjoint one: which cells it saw, weights, and what bins give.
-        self.seen: Any = None
-        self.kept: Any = None
-        self.given: Any = None
 
     @property
     def top(self) -> float:
@@ -83,7 +76,7 @@ class RowData:
         """The largest logit, or None before the first pass."""
         return self._top
 
-    def found(self, top: float, bad: float, extent: tuple[float, float]) -> None:
+    def note(self, top: float, bad: float, extent: tuple[float, float]) -> None:
         """State the largest logit, the number of bad entries, and where points lie; or raise BadData."""
         if bad > 0 or not top > -np.inf:
             raise BadData
@@ -104,9 +97,9 @@ class RowData:
             self._extent = min(low for low, _ in ends.values()), max(high for _, high in ends.values())
         return self._extent
 
-    def lanes(self, room: int) -> int:
+    def partials(self, room: int) -> int:
         """Return in how many parts to sum arrays of `room` numbers each."""
-        return lane_count(self.points, room)
+        return partial_count(self.points, room)
 
     def _pieces(self, start: int, stop: int, size: int) -> Iterator[slice]:
         for first in range(int(start), int(stop), size):
@@ -124,36 +117,36 @@ class RowData:
         most = max(1, count * _POINTS_PER_CALL // self.points)
         run_units(count, lambda counter: work(counter, most), self.n_threads if self.points > _LIGHT else 1)
 
-    def each_lane(
+    def each_partial(
         self,
-        lanes: int,
+        partials: int,
         work: Callable[[int, Floats, Floats], None],
         most: int = POINTS_PER_BLOCK,
     ) -> None:
-        """Call work(lane, x, z) for the blocks of points of every lane, those of one lane in order.
+        """Call work(partial, x, z) for the blocks of points of every partial, those of one partial in order.
 
         A block has at most so many points.
         """
-        ends = lane_ends(self.points, lanes)
+        ends = partial_ends(self.points, partials)
 
-        def one(lane: int) -> Iterator[None]:
-            for piece in self._pieces(ends[lane], ends[lane + 1], most):
-                work(lane, contiguous(self.x[piece]), contiguous(self.z[piece]))
+        def one(partial: int) -> Iterator[None]:
+            for piece in self._pieces(ends[partial], ends[partial + 1], most):
+                work(partial, contiguous(self.x[piece]), contiguous(self.z[piece]))
                 yield
 
-        self.each(lanes, one)
+        self.each(partials, one)
 
-    def each_lanes(self, lanes: int, work: Callable[[slice, OfLanes, Counter, int], None]) -> None:
-        """Call work(lanes, (x, z, ends), counter, most) for all lanes, or for the blocks of one in order."""
+    def each_partials(self, partials: int, work: Callable[[slice, Spans, Counter, int], None]) -> None:
+        """Call work(partials, (x, z, ends), counter, most) for all, or for the blocks of each in order."""
         if is_contiguous(self.x) and is_contiguous(self.z):
-            data = self.x, self.z, lane_ends(self.points, lanes)
-            self.each_unit(lanes, lambda *units: work(slice(0, lanes), data, *units))
+            data = self.x, self.z, partial_ends(self.points, partials)
+            self.each_unit(partials, lambda *units: work(slice(0, partials), data, *units))
         else:
 
-            def block(lane: int, x: Floats, z: Floats) -> None:
-                work(slice(lane, lane + 1), (x, z, np.array([0, len(x)])), new_counter(), 1)
+            def block(partial: int, x: Floats, z: Floats) -> None:
+                work(slice(partial, partial + 1), (x, z, np.array([0, len(x)])), new_counter(), 1)
 
-            self.each_lane(lanes, block)
+            self.each_partial(partials, block)
 
     @property
     def block_size(self) -> int:
@@ -198,15 +191,18 @@ class RowData:
 class Written:
     """Part of a gradient as compiled code can write it: a view of the caller's array, or a copy to store."""
 
-    def __init__(self, array: NDArray[Any] | None, piece: slice) -> None:
-        self._target = None if array is None else array[piece]
-        fits = self._target is not None and is_contiguous(self._target)
-        array = np.empty(piece.stop - piece.start) if not fits else self._target
-        assert array is not None
-        self.array: Floats = array
-        self._copied = not fits
+    def __init__(
+        self, array: NDArray[Any] | None, where: slice | tuple[slice, ...], dtype: np.dtype = FLOAT64
+    ) -> None:
+        self._target = None if array is None else array[where]
+        if self._target is not None and is_contiguous(self._target, dtype):
+            self.array: NDArray[Any] = self._target
+            self._target = None
+        else:
+            slices = (where,) if isinstance(where, slice) else where
+            self.array = np.empty([piece.stop - piece.start for piece in slices], dtype)
 
     def store(self) -> None:
         """Store a copy where the view was not possible."""
-        if self._copied and self._target is not None:
+        if self._target is not None:
             self._target[...] = self.array

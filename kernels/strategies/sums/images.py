@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from ...formula import Variant
+from ...formula import IMAGES, PERIOD, Variant, parameters_of
 from ...numerics.arithmetic import LARGEST
+from ...numerics.chunks import own_row
 from ...runtime.jit import helper
 
 
@@ -46,3 +47,15 @@ def distance_of(variant: Variant) -> Callable:
         return d + (shift if d > 0.0 else -shift)
 
     return of_image if variant.images else on_circle if variant.circle else on_line
+
+
+def reader_of(variant: Variant) -> Callable:
+    """Return a helper f(params, r): row r of params (R or 1, PARAMETERS), its period and how many images."""
+    images = variant.images
+
+    @helper
+    def read(params, r):
+        p = parameters_of(params, own_row(params, r))
+        return p, p[PERIOD], int(p[IMAGES]) if images else 1
+
+    return read

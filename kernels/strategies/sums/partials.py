@@ -1,4 +1,4 @@
-"""Lanes of partial sums over points, each relative to a logit that it met first.
+"""Partial sums over points, each relative to a logit that it met first.
 
 Data are read once, where finding the largest logit beforehand would read them twice.
 """
@@ -21,7 +21,7 @@ from .scan import ends_of, look_at_logits
 
 Floats = NDArray[np.float64]
 
-# What a pass knows of its lane: the logit that weights are relative to, the largest one, sum_j w_j, and
+# What a pass knows of its partial: the logit that weights are relative to, the largest one, sum_j w_j, and
 # how many entries are bad; where points lie, if it sees them; whether its sums were set to 0.
 REFERENCE, LARGEST, MASS, BAD, LOWEST, HIGHEST, BEGUN = range(7)
 _STATE = 7
@@ -40,8 +40,8 @@ def weights_of(zs, n, top, w):
 
 
 @helper
-def start_lane(sums, state):
-    """Set a lane's sums to 0 before its first points: whoever adds to them has them in its cache then."""
+def start_partial(sums, state):
+    """Set a partial's sums to 0 before its first points: whoever adds to them has them in its cache then."""
     if state[BEGUN] == 0.0:
         sums[:] = 0.0
         state[BEGUN] = 1.0
@@ -58,7 +58,7 @@ def look_at_points(xs, state):
 
 @helper
 def look(zs, state):
-    """Take note of logits; return what sums so far are to be multiplied by for the lane's new reference."""
+    """Take note of logits; return by what to multiply sums so far for their new reference."""
     largest, bad = look_at_logits(zs)
     state[BAD] += bad
     state[LARGEST] = max(state[LARGEST], largest)
@@ -87,32 +87,32 @@ def weigh_seen(zs, state, w):
 
 def _make_total() -> Callable:
     def total(states, sums, result):
-        """result (size,) = all lanes' sums relative to the largest logit.
+        """result (size,) = all partials' sums relative to the largest logit.
 
         Return the largest logit, sum_j w_j, the number of bad entries, and the ends of the points.
         """
         top, mass, bad, low, high = -np.inf, 0.0, 0.0, np.inf, -np.inf
-        for lane in range(states.shape[0]):
-            top, bad = max(top, states[lane, LARGEST]), bad + states[lane, BAD]
-            low, high = min(low, states[lane, LOWEST]), max(high, states[lane, HIGHEST])
+        for partial in range(states.shape[0]):
+            top, bad = max(top, states[partial, LARGEST]), bad + states[partial, BAD]
+            low, high = min(low, states[partial, LOWEST]), max(high, states[partial, HIGHEST])
         if top > -np.inf:
-            for lane in range(states.shape[0]):
-                if states[lane, BEGUN] == 0.0:  # no points, and sums that nobody set to 0
+            for partial in range(states.shape[0]):
+                if states[partial, BEGUN] == 0.0:  # no points, and sums that nobody set to 0
                     continue
-                scale = math.exp(states[lane, REFERENCE] - top)
-                mass += scale * states[lane, MASS]
+                scale = math.exp(states[partial, REFERENCE] - top)
+                mass += scale * states[partial, MASS]
                 for i in range(result.shape[0]):
-                    result[i] += scale * sums[lane, i]
+                    result[i] += scale * sums[partial, i]
         return top, mass, bad, low, high
 
     return total
 
 
-total = lazily(_make_total, types.UniTuple(types.float64, 5)(READ, READ, WRITE1), "lanes.total")
+total = lazily(_make_total, types.UniTuple(types.float64, 5)(READ, READ, WRITE1), "partials.total")
 
 
-class Lanes:
-    """The states (lanes, ..) and sums (lanes, at least size) of one row's lanes, for passes to fill in."""
+class Partials:
+    """One row's partial sums (partials, at least size) and their states (partials, ..), to be filled in."""
 
     def __init__(self, row: RowData, count: int, size: int) -> None:
         self.count, self._row, self._size = count, row, size
@@ -122,11 +122,11 @@ class Lanes:
         self.states[:, LOWEST], self.states[:, HIGHEST] = np.inf, -np.inf
 
     def total(self) -> tuple[Floats, float]:
-        """Return all lanes' sums (size,) and sum_j w_j, relative to the row's largest logit."""
+        """Return all partials' sums (size,) and sum_j w_j, relative to the row's largest logit."""
         result = np.zeros(self.sums.shape[1])
         top, mass, bad, low, high = total()(self.states, self.sums, result)
         if not self._known:
-            self._row.found(top, bad, (low, high))
+            self._row.note(top, bad, (low, high))
         return result[: self._size], mass
 
 

@@ -185,7 +185,7 @@ def touching(circle: bool) -> Callable[[], Callable]:
         def count(x, g):
             lead, inverse_pitch, columns = g[LEAD], g[INVERSE_PITCH], g[COLUMNS]
             first, second, near = g[_BREAKS], g[_BREAKS + 1], _ROUNDING * (columns + abs(lead))
-            d, found = room(np.float64), 0
+            d, beside = room(np.float64), 0
             for start in range(0, x.shape[0], CHUNK):
                 n = min(CHUNK, x.shape[0] - start)
                 distances(x[start : start + n], n, g, d)
@@ -194,8 +194,8 @@ def touching(circle: bool) -> Callable[[], Callable]:
                         w = (d[j] + copy * g[PERIOD]) * inverse_pitch + lead
                         f = w - math.floor(w)
                         off = min(f, 1.0 - f, abs(f - first), abs(f - second))
-                        found += 1 if (off <= near) & (w >= -0.5) & (w <= columns + 0.5) else 0
-            return found
+                        beside += 1 if (off <= near) & (w >= -0.5) & (w <= columns + 0.5) else 0
+            return beside
 
         return count
 

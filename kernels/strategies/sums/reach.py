@@ -12,12 +12,12 @@ from numba import types
 from numpy.typing import NDArray
 
 from ...families import FAMILIES, FORMULAS
-from ...formula import IMAGES, INVERSE_BANDWIDTH, PERIOD, RowParameters, Variant, parameters_of
+from ...formula import INVERSE_BANDWIDTH, RowParameters, Variant
 from ...names import CIRCLE_ONLY, COMPACT
 from ...numerics.arithmetic import SMALLEST_NORMAL, exp2
 from ...runtime.jit import lazily
 from ...runtime.signatures import READ, READ1, WRITE
-from .images import distance_of, shift_of
+from .images import distance_of, reader_of, shift_of
 
 Floats = NDArray[np.float64]
 
@@ -47,16 +47,15 @@ class RowShape(NamedTuple):
 @cache
 def sampler(variant: Variant) -> Callable[[], Callable]:
     """Return the compiled function that evaluates a variant at any distances."""
-    formula, distance, images = FORMULAS[variant.formula].value, distance_of(variant), variant.images
+    formula, distance, read = FORMULAS[variant.formula].value, distance_of(variant), reader_of(variant)
 
     def make() -> Callable:
         def sample(at, params, values):
             """values (3, n) = K, dK/dd and dK/dh at distances (n,), over C."""
-            p = parameters_of(params, 0)
-            count = int(p[IMAGES]) if images else 1
+            p, period, images = read(params, 0)
             for j in range(at.shape[0]):
-                for image in range(count):
-                    d = distance(at[j], 0.0, p[PERIOD], shift_of(image, p[PERIOD]))
+                for image in range(images):
+                    d = distance(at[j], 0.0, period, shift_of(image, period))
                     e, f, f_d, f_h = formula(d, p)
                     values[0, j] += exp2(e) * f
                     if f > 0.0:

@@ -11,11 +11,11 @@ from numba import types
 from numpy.typing import NDArray
 
 from ...numerics.chunks import own_row
-from ...runtime.jit import lazily
+from ...runtime.jit import lazily, loop
 from ...runtime.signatures import FLAGS, READ, READ1, WRITE, WRITE1
 
 # Densities below this may have lost something to underflow.
-_FLOOR = 1e-200
+FLOOR = 1e-200
 
 Floats = NDArray[np.float64]
 
@@ -37,16 +37,16 @@ def room_for(bins: int) -> tuple[Floats, Floats, NDArray[np.bool_]]:
 
 
 def make_certify() -> Callable:
-    def certify(density, error, p, tolerance, shift, log_q, weights, weak):
-        """For bins (M,) of mass p > 0 whose error is within tolerance, write log q and weights = p / density.
+    def certify(density, error, p, tolerance, floor, shift, log_q, weights, weak):
+        """For bins of mass p > 0 and density >= floor known within tolerance, write log q and p / density.
 
         Others of mass > 0 are weak, and get weight 0. Return the loss of those that are not, their largest
-        relative error, and how many are weak.
+        relative error, and how many are weak. All arrays are (M,).
         """
         loss, relative, count = 0.0, 0.0, 0
         for m in range(density.shape[0]):
             d = density[m]
-            good = (error[m] <= tolerance * d) & (d >= _FLOOR)
+            good = (error[m] <= tolerance * d) & (d >= floor)
             weak[m] = (p[m] > 0.0) & (not good)
             log_q[m], weights[m] = 0.0, 0.0
             if weak[m]:
@@ -60,51 +60,32 @@ def make_certify() -> Callable:
     return certify
 
 
+_CERTIFIED = types.float64, types.float64, types.int64
 certify = lazily(
     make_certify,
-    types.Tuple((types.float64, types.float64, types.int64))(
-        READ1,
-        READ1,
-        READ1,
-        types.float64,
-        types.float64,
-        WRITE1,
-        WRITE1,
-        FLAGS,
-    ),
+    types.Tuple(_CERTIFIED)(READ1, READ1, READ1, *(types.float64,) * 3, WRITE1, WRITE1, FLAGS),
     "certify",
 )
 
 
 def _make_finish() -> Callable:
-    def finish(density, mass, log_scale, masses, floor, log_q, weights, losses):
-        """For bins of density (R, M) from `floor` on, write log q and weights = p/density; add -p log q.
+    certify = loop(make_certify())
 
-        Other bins get log q = -inf and weight 0. Return how many there are.
+    def finish(density, mass, log_scale, masses, floor, weights, losses):
+        """What `certify` does for rows of exact density (R, M): write weights (R, M) and losses (R,).
+
+        mass (R,), log_scale (R or 1,), masses (R or 1, M). Return how many bins are weak.
         """
-        weak = 0
+        bins, count = density.shape[1], 0
+        log_q, weak = np.empty(bins), np.empty(bins, np.bool_)
         for r in range(density.shape[0]):
-            p = masses[own_row(masses, r)]
-            shift = log_scale[r if log_scale.shape[0] > 1 else 0] - math.log(mass[r])
-            loss = 0.0
-            for m in range(density.shape[1]):
-                if density[r, m] >= floor:
-                    log_q[r, m] = math.log(density[r, m]) + shift
-                    weights[r, m] = p[m] / density[r, m]
-                    if p[m] > 0.0:
-                        loss -= p[m] * log_q[r, m]
-                else:
-                    log_q[r, m] = -np.inf
-                    weights[r, m] = 0.0
-                    weak += 1
-            losses[r] = loss
-        return weak
+            d, p = density[r], masses[own_row(masses, r)]
+            shift = log_scale[own_row(log_scale, r)] - math.log(mass[r])
+            losses[r], _, below = certify(d, d, p, np.inf, floor, shift, log_q, weights[r], weak)
+            count += below
+        return count
 
     return finish
 
 
-finish = lazily(
-    _make_finish,
-    types.int64(READ, READ1, READ1, READ, types.float64, WRITE, WRITE, WRITE1),
-    "finish",
-)
+finish = lazily(_make_finish, types.int64(READ, READ1, READ1, READ, types.float64, WRITE, WRITE1), "finish")

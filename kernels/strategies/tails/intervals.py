@@ -21,10 +21,11 @@ from ...formula import INVERSE_BANDWIDTH, PERIOD, Variant, parameters_of
 from ...numerics.arithmetic import LARGEST, LOG2_E
 from ...numerics.chunks import CHUNK, LANES, room
 from ...runtime.jit import helper, lazily
-from ...runtime.signatures import INTS, READ, READ1, READ_INTS, WRITE1
+from ...runtime.signatures import INTS, READ, READ1, READ_INTS, WRITE1, record
 from ...simd.ahead import to_read
 from ...simd.scatter import note_extremes
 from ..sums.images import distance_between
+from ..sums.loops import Compiled, compiled
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -32,27 +33,41 @@ Ints = NDArray[np.int64]
 _BUCKETS = 1024
 
 
+class Finder(NamedTuple):
+    """What finds the interval of a point."""
+
+    middle: float  # of the bins
+    period: float  # 0 on the line
+    low: Floats  # (intervals,)
+    high: Floats
+    buckets: Floats  # their origin and scale (2,)
+    first: Ints  # interval of each bucket, and the end
+
+
+FINDER = record(Finder, types.float64, types.float64, WRITE1, WRITE1, WRITE1, INTS)
+
+
 class Intervals(NamedTuple):
     """Disjoint intervals in ascending order."""
 
-    low: Floats  # the lowest point
+    low: Floats  # the lowest point (intervals,)
     high: Floats
     largest: Floats  # logit
     number: Ints  # of points
 
-    def some(self, which: NDArray[np.bool_]) -> Intervals:
-        """Return some of the intervals."""
+    def where(self, which: NDArray[np.bool_]) -> Intervals:
+        """Return those of the intervals (intervals,) for which it is true."""
         return Intervals(self.low[which], self.high[which], self.largest[which], self.number[which])
 
-    def buckets(self) -> tuple[Floats, Ints]:
-        """Return what finds the interval of a point: buckets' origin and scale, and each one's first."""
+    def finder(self, middle: float, period: float) -> Finder:
+        """Return what finds the interval of a point."""
         start, stop = self.low[0], self.high[-1]
         scale = _BUCKETS / (stop - start)
         scale = scale if 0 < scale < np.inf else 0.0
         ends = start + np.arange(1, _BUCKETS) / scale if scale else np.full(_BUCKETS - 1, np.inf)
         inner = np.searchsorted(self.high, np.nextafter(ends, -np.inf) - np.abs(ends) * 1e-14)
         first = np.concatenate([[0], np.maximum(inner - 1, 0), [len(self.low)]])
-        return np.array([start, scale]), first.astype(np.int64)
+        return Finder(middle, period, self.low, self.high, np.array([start, scale]), first.astype(np.int64))
 
 
 @helper
@@ -64,17 +79,18 @@ def near_middle(x, middle, period):
 
 
 @helper
-def part_of(place, last):
+def whole_part(place, last):
     """Return the whole part of a place, from 0 to `last`; 0 where distances overflowed."""
     return np.int64(place if place < last else last) if place > 0.0 else np.int64(0)
 
 
 @helper
-def find(xs, middle, period, low, high, buckets, first, v, owner):
-    """For a chunk of points write v, where they are, and the interval that holds each, or -1.
+def find(xs, finder, v, owner):
+    """For a chunk of points xs (n,) write v, where they are, and owner, the interval that holds each, or -1.
 
     A chunk at a time, because passing arrays costs more than finding a point.
     """
+    middle, period, low, high, buckets, first = finder
     last, most = low.shape[0] - 1, first.shape[0] - 2
     origin, scale, lowest, highest = buckets[0], buckets[1], low[0], high[low.shape[0] - 1]
     for j in range(xs.shape[0]):
@@ -88,7 +104,7 @@ def find(xs, middle, period, low, high, buckets, first, v, owner):
         owner[j] = -1
         if not (at >= lowest and at <= highest):
             continue
-        bucket = part_of((at - origin) * scale, most)
+        bucket = whole_part((at - origin) * scale, most)
         i = first[bucket]
         end = min(last, first[min(bucket + 2, most + 1)] + 1)
         while end - i > 8:
@@ -104,39 +120,39 @@ def find(xs, middle, period, low, high, buckets, first, v, owner):
 
 
 @helper
-def _rows_of_parts(zs, top, v, owner, low, scale, splits, starts, need, trash, row):
-    """row_j = 4 times the part of its interval that a point lies in, or `trash`."""
+def _number_pieces(zs, top, v, owner, low, scale, splits, starts, need, trash, row):
+    """row_j = 4 times the piece of its interval that a point lies in, or `trash`; as in `summary`."""
     if low.shape[0] == 1:
         first, factor, last, least = low[0], scale[0], splits[0] - 1, need[0]
         for j in range(zs.shape[0]):
-            part = part_of((v[j] - first) * factor, last)
-            row[j] = 4 * (part if (owner[j] >= 0) & (zs[j] - top >= least) else trash)
+            piece = whole_part((v[j] - first) * factor, last)
+            row[j] = 4 * (piece if (owner[j] >= 0) & (zs[j] - top >= least) else trash)
         return
     for j in range(zs.shape[0]):
         i = owner[j]
         if i < 0 or zs[j] - top < need[i]:
             row[j] = 4 * trash
         else:
-            row[j] = 4 * (starts[i] + part_of((v[j] - low[i]) * scale[i], splits[i] - 1))
+            row[j] = 4 * (starts[i] + whole_part((v[j] - low[i]) * scale[i], splits[i] - 1))
 
 
 def _make_summary() -> Callable:
     note = note_extremes()
 
-    def summary(x, z, top, middle, period, low, high, buckets, first, splits, starts, need, table):
-        """Summarise the points of intervals, each cut in splits[i] parts, numbered from starts[i].
+    def summary(x, z, top, finder, splits, starts, need, table):
+        """Summarise the points x, z (n,) of intervals, each cut in splits[i] pieces, numbered from starts[i].
 
-        Rows of the table are those of `note_extremes` for each part, and one more for points elsewhere or
-        with logits more than -need[i] below the top.
+        Rows of the table (4 pieces + 4,) are those of `note_extremes` for each piece, and one more for points
+        elsewhere or with logits more than -need[i] below the top.
         """
         v, logit, owner, row = room(np.float64), room(np.float64), room(np.int64), room(np.int64)
         trash = starts[starts.shape[0] - 1]
-        scale = splits / np.maximum(high - low, 1e-300)
+        scale = splits / np.maximum(finder.high - finder.low, 1e-300)
         for start in range(0, x.shape[0], CHUNK):
             n = min(CHUNK, x.shape[0] - start)
             zs = z[start : start + n]
-            find(x[start : start + n], middle, period, low, high, buckets, first, v, owner)
-            _rows_of_parts(zs, top, v, owner, low, scale, splits, starts, need, trash, row)
+            find(x[start : start + n], finder, v, owner)
+            _number_pieces(zs, top, v, owner, finder.low, scale, splits, starts, need, trash, row)
             for j in range(n):
                 logit[j] = zs[j]
             padded = (n + LANES - 1) // LANES * LANES
@@ -150,20 +166,17 @@ def _make_summary() -> Callable:
     return summary
 
 
-DATA = (READ1, READ1, types.float64, types.float64, types.float64)  # x, z, top, middle, period
-WHERE = (READ1, READ1, READ1, READ_INTS)
+DATA = READ1, READ1, types.float64, FINDER  # x, z, top
 summary = lazily(
-    _make_summary,
-    types.void(*DATA, *WHERE, READ_INTS, READ_INTS, READ1, WRITE1),
-    "tail_intervals.summary",
+    _make_summary, types.void(*DATA, READ_INTS, READ_INTS, READ1, WRITE1), "tail_intervals.summary"
 )
 
 
 class Tests(NamedTuple):
     """Compiled tests of intervals against bins."""
 
-    best: Callable[[], Callable]
-    matter: Callable[[], Callable]
+    best: Compiled
+    matter: Compiled
 
 
 class Limits(NamedTuple):
@@ -229,7 +242,10 @@ def tests(variant: Variant) -> Tests:
 
     def make_best() -> Callable:
         def best(centers, params, low, high, largest, nearest, lowest):
-            """Write the distance (bins,) of the nearest interval and log2 of what the best adds at least."""
+            """Write the distance, nearest (bins,), of the nearest of low, high, largest (intervals,),
+
+            and lowest (bins,), log2 of what the best of them adds at least.
+            """
             p = parameters_of(params, 0)
             for m in range(centers.shape[0]):
                 nearest[m], lowest[m] = LARGEST, -np.inf
@@ -247,7 +263,7 @@ def tests(variant: Variant) -> Tests:
             """For each interval write the logit from which its points matter to any bin (inf: none do),
 
             whether it may be interpolated over for those bins (1, else 0, and -1 where it has to be cut),
-            and how many there are.
+            and how many there are: need, resolved and bins (intervals,), from what `best` wrote and `Limits`.
             """
             p = parameters_of(params, 0)
             for i in range(low.shape[0]):
@@ -274,15 +290,6 @@ def tests(variant: Variant) -> Tests:
 
         return matter
 
-    return Tests(
-        lazily(
-            make_best,
-            types.void(READ1, READ, READ1, READ1, READ1, WRITE1, WRITE1),
-            f"tail_intervals.best.{variant.key}",
-        ),
-        lazily(
-            make_matter,
-            types.void(READ1, READ, READ1, READ1, READ1, READ1, READ1, READ1, WRITE1, INTS, INTS),
-            f"tail_intervals.matter.{variant.key}",
-        ),
-    )
+    most = types.void(READ1, READ, READ1, READ1, READ1, WRITE1, WRITE1)
+    each = types.void(READ1, READ, *(READ1,) * 6, WRITE1, INTS, INTS)
+    return compiled(Tests, "tail_intervals", variant.key, (), (make_best, most), (make_matter, each))

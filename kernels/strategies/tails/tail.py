@@ -24,15 +24,15 @@ from ..sums.partials import total
 from ..sums.reach import sampler
 from .certificate import certify
 from .intervals import Intervals, Limits, summary, tests
-from .tail_sums import ORDER, gather, node_loops, spread
+from .tail_sums import ORDER, Nodes, NodesOf, WeakBins, gather, node_loops, spread
 
 Floats = NDArray[np.float64]
 
-_PARTS = 256  # new intervals in a round
+_PIECES = 256  # new intervals in a round
 _PAIRS = 2**21  # of bins and points that are summed one by one
 _ROUNDS = 12
 _FEW = 2 * ORDER  # points that need no interpolation
-_BIN_PARTS = 4
+_QUARTERS = 4
 
 
 def _limits(
@@ -96,7 +96,7 @@ class Tail:
             intervals = self._summarise(intervals, need, self._splits(split))
             need, good, bins = self._test(intervals)
             kept = bins > 0
-            intervals, need, bins = intervals.some(kept), need[kept], bins[kept]
+            intervals, need, bins = intervals.where(kept), need[kept], bins[kept]
             self._resolved, cut = good[kept] > 0, good[kept] < 0
             split = ~self._resolved & (intervals.number > _FEW) & (intervals.high > intervals.low)
             if len(need) == 0 or ((intervals.number * bins)[split].sum() <= _PAIRS and not cut.any()):
@@ -108,43 +108,41 @@ class Tail:
 
     @staticmethod
     def _splits(split: NDArray[np.bool_]) -> NDArray[np.int64]:
-        parts = min(_PARTS, max(8, 2 * _PARTS // max(1, int(split.sum()))))
-        return np.where(split, parts, 1)
+        pieces = min(_PIECES, max(8, 2 * _PIECES // max(1, int(split.sum()))))
+        return np.where(split, pieces, 1)
 
     def _summarise(self, intervals: Intervals, need: Floats, splits: NDArray[np.int64]) -> Intervals:
         starts = np.concatenate([[0], np.cumsum(splits)])
         size, data = int(starts[-1]), self._data()
-        lanes = data.lanes(4 * size)
-        tables = np.full((lanes, size + 1, 4), [-np.inf, -np.inf, -np.inf, 0.0])
-        where = (intervals.low, intervals.high, *intervals.buckets())
-        add = summary()
+        partials = data.partials(4 * size)
+        tables = np.full((partials, size + 1, 4), [-np.inf, -np.inf, -np.inf, 0.0])
+        finder, add = intervals.finder(*self._where), summary()
 
-        def block(lane: int, x: Floats, z: Floats) -> None:
-            add(x, z, self._row.top, *self._where, *where, splits, starts, need, tables[lane].ravel())
+        def block(partial: int, x: Floats, z: Floats) -> None:
+            add(x, z, self._row.top, finder, splits, starts, need, tables[partial].ravel())
 
-        data.each_lane(lanes, block)
+        data.each_partial(partials, block)
         below, high, largest = tables[:, :-1, :3].max(axis=0).T
         number = tables[:, :-1, 3].sum(axis=0).astype(np.int64)
         whole = Intervals(*map(np.ascontiguousarray, (-below, high, largest, number)))
-        return whole.some((whole.number > 0) & (whole.largest > -np.inf))
+        return whole.where((whole.number > 0) & (whole.largest > -np.inf))
 
     def _test(self, intervals: Intervals) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
-        found, data = tests(self._family.variant), self._data()
+        compiled, data = tests(self._family.variant), self._data()
         size, bins = len(intervals.low), len(self._centers)
         need, resolved, counts = np.empty(size), np.empty(size, np.int64), np.empty(size, np.int64)
         shape = (intervals.low, intervals.high, intervals.largest - self._row.top)
         parameters, limits = self._family.parameters, self._limits.array()
-        best, matter = found.best(), found.matter()
+        best, matter = compiled.best(), compiled.matter()
 
         def bound(index: int) -> None:
-            some = slice(index * bins // 8, (index + 1) * bins // 8)
-            best(self._centers[some], parameters, *shape, self._nearest[some], self._lowest[some])
+            eighth = slice(index * bins // 8, (index + 1) * bins // 8)
+            best(self._centers[eighth], parameters, *shape, self._nearest[eighth], self._lowest[eighth])
 
         def test(index: int) -> None:
-            some = slice(index * size // 8, (index + 1) * size // 8)
-            part = (array[some] for array in shape)
-            written = need[some], resolved[some], counts[some]
-            matter(self._centers, parameters, *part, self._nearest, self._lowest, limits, *written)
+            eighth = slice(index * size // 8, (index + 1) * size // 8)
+            read, written = ([a[eighth] for a in arrays] for arrays in (shape, (need, resolved, counts)))
+            matter(self._centers, parameters, *read, self._nearest, self._lowest, limits, *written)
 
         data.each(8, bound)
         data.each(8, test)
@@ -155,25 +153,25 @@ class Tail:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Add to the moments (cells * P,); return the index and the interval of the listed points."""
         data, size = self._data(), len(moments)
-        where = (intervals.low, intervals.high, *intervals.buckets())
+        finder = intervals.finder(*self._where)
         listed: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
         take = gather()
 
         def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
-            found, owner = np.empty(len(x), np.int64), np.empty(len(x), np.int64)
-            own = np.zeros(max(1, size))
-            about = self._row.top, *self._where, *where, need, place, intervals.largest
-            count = take(x, z, *about, own, found, owner)
-            listed[index] = found[:count] + piece.start, owner[:count].copy()
+            points, owner = np.empty(len(x), np.int64), np.empty(len(x), np.int64)
+            of_block = np.zeros(max(1, size))
+            of_intervals = self._row.top, finder, need, place, intervals.largest
+            count = take(x, z, *of_intervals, of_block, points, owner)
+            listed[index] = points[:count] + piece.start, owner[:count].copy()
             if size:
-                sums[index] = own
+                sums[index] = of_block
 
         sums: dict[int, Floats] = {}
         blocks = data.each_block(block)
         for index in range(blocks if size else 0):
             moments += sums[index]
-        parts = [listed[index] for index in range(blocks)]
-        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+        points, owners = zip(*(listed[index] for index in range(blocks)), strict=True)
+        return np.concatenate(points), np.concatenate(owners)
 
     def _keep(self, intervals: Intervals, need: Floats) -> None:
         """Leave only the points of these intervals."""
@@ -200,18 +198,18 @@ class Tail:
         length = np.where(dense, ORDER, np.bincount(owner, minlength=size)[:size])
         self._starts = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
         count = int(self._starts[-1])
-        self._anchor, self._offset = np.empty(count), np.zeros(count)
-        self._logit, self._weight = np.empty(count), np.ones(count)
+        anchor, offset, logit, weight = np.empty(count), np.zeros(count), np.empty(count), np.ones(count)
+        self._nodes = Nodes(anchor, offset, logit, weight)
         self._is_cell = np.repeat(dense, length)
         # A node is placed from the nearer end of its interval, which is a point: that has its last digits.
         low, high = intervals.low[dense, np.newaxis], intervals.high[dense, np.newaxis]
         half = (high - low) / 2
-        self._anchor[self._is_cell] = np.where(nodes < 0, low, high).ravel()
-        self._offset[self._is_cell] = (half * np.where(nodes < 0, 1 + nodes, nodes - 1)).ravel()
-        self._logit[self._is_cell] = np.repeat(intervals.largest[dense], ORDER)
-        self._weight[self._is_cell] = times(moments.reshape(-1, ORDER), to_weights.T).ravel()
-        self._anchor[~self._is_cell] = self._near(self._x[self._listed])
-        self._logit[~self._is_cell] = self._z[self._listed]
+        anchor[self._is_cell] = np.where(nodes < 0, low, high).ravel()
+        offset[self._is_cell] = (half * np.where(nodes < 0, 1 + nodes, nodes - 1)).ravel()
+        logit[self._is_cell] = np.repeat(intervals.largest[dense], ORDER)
+        weight[self._is_cell] = times(moments.reshape(-1, ORDER), to_weights.T).ravel()
+        anchor[~self._is_cell] = self._near(self._x[self._listed])
+        logit[~self._is_cell] = self._z[self._listed]
 
     def _slopes_are_floats(self) -> bool:
         """Return whether all u^2 are: nodes of either sign would make infinite slopes NaN."""
@@ -226,40 +224,32 @@ class Tail:
         x = x.astype(np.float64)
         return x if not period else x - period * np.floor((x - middle) / period + 0.5)
 
-    def _nodes(self, some: slice) -> tuple[Any, ...]:
-        intervals = self._intervals
+    def _loop_over(self, which: slice) -> tuple[WeakBins, NodesOf, Nodes]:
+        """Return what loops over nodes take, for the bins of a slice."""
+        bins = self._centers[which], self._nearest[which], self._lowest[which], self._limits.margin
+        low, high, largest, _ = self._intervals
         return (
-            self._family.parameters,
-            self._centers[some],
-            self._nearest[some],
-            self._lowest[some],
-            self._limits.margin,
-            intervals.low,
-            intervals.high,
-            intervals.largest - self._row.top,
-            self._starts,
-            self._anchor,
-            self._offset,
-            self._logit,
-            self._weight,
+            WeakBins(self._family.parameters, *bins),
+            NodesOf(low, high, largest - self._row.top, self._starts),
+            self._nodes,
         )
 
-    def _bin_parts(self) -> list[slice]:
+    def _bin_slices(self) -> list[slice]:
         bins = len(self._centers)
-        return [slice(i * bins // _BIN_PARTS, (i + 1) * bins // _BIN_PARTS) for i in range(_BIN_PARTS)]
+        return [slice(i * bins // _QUARTERS, (i + 1) * bins // _QUARTERS) for i in range(_QUARTERS)]
 
     def log_sums(self) -> Floats:
         """Return log(sum_j w_j K/C) for each bin, -inf where no point reaches it."""
         bins = len(self._centers)
         self._at, self._high_logit, level, self._total = np.empty((4, bins))
-        loop, parts = node_loops(self._family.variant).forward(), self._bin_parts()
+        loop, slices = node_loops(self._family.variant).forward(), self._bin_slices()
         outputs = self._at, self._high_logit, level, self._total
 
-        def some(index: int) -> None:
-            part = parts[index]
-            loop(*self._nodes(part), self._row.top, *(array[part] for array in outputs))
+        def add(index: int) -> None:
+            which = slices[index]
+            loop(*self._loop_over(which), self._row.top, *(array[which] for array in outputs))
 
-        self._row.each(len(parts), some)
+        self._row.each(len(slices), add)
         # A total that interpolation made negative is none.
         np.maximum(self._total, 0, out=self._total)
         return level + np.log(self._total)
@@ -272,19 +262,16 @@ class Tail:
     def subtract(self, masses: Floats, out: dict[str, NDArray[Any]]) -> float:
         """Subtract sum_m p_m r_im from the gradient by z, add to that by x; return the part of dL/dh."""
         share = np.divide(masses, self._total, out=np.zeros_like(masses), where=self._total > 0)
-        loop, parts, size = node_loops(self._family.variant).adjoint(), self._bin_parts(), len(self._anchor)
-        by_z, by_x, by_h = (
-            np.zeros((len(parts), size)),
-            np.zeros((len(parts), size)),
-            np.zeros((len(parts), 1)),
-        )
+        loop, slices = node_loops(self._family.variant).adjoint(), self._bin_slices()
+        size = len(self._nodes.anchor)
+        by_z, by_x, by_h = (np.zeros((len(slices), numbers)) for numbers in (size, size, 1))
 
-        def some(index: int) -> None:
-            part = parts[index]
-            reference = self._at[part], self._high_logit[part], share[part]
-            loop(*self._nodes(part), *reference, by_z[index], by_x[index], by_h[index])
+        def give(index: int) -> None:
+            which = slices[index]
+            reference = self._at[which], self._high_logit[which], share[which]
+            loop(*self._loop_over(which), *reference, by_z[index], by_x[index], by_h[index])
 
-        self._row.each(len(parts), some)
+        self._row.each(len(slices), give)
         inverse_h = float(self._family.parameters[0, INVERSE_BANDWIDTH])
         unit = 1.0 if has_whole_slopes(self._family.variant.formula) else inverse_h
         for name, values, factor in (("z", by_z.sum(axis=0), -1.0), ("x", by_x.sum(axis=0), unit)):
@@ -300,24 +287,20 @@ class Tail:
         cells = times(values[self._is_cell].reshape(-1, ORDER), self._to_weights)
         powers = times(cells, self._to_powers).ravel()
         intervals, data, give = self._intervals, self._data(), spread()
-        where = (intervals.low, intervals.high, *intervals.buckets())
+        finder = intervals.finder(*self._where)
 
         def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
             by = np.zeros(len(x))
-            about = self._row.top, *self._where, *where, self._need, self._place, intervals.largest
-            give(x, z, *about, powers, by)
-            if self._index is None:
-                out[piece] += by.astype(out.dtype)
-            else:
-                out[self._index[piece]] += by.astype(out.dtype)
+            give(x, z, self._row.top, finder, self._need, self._place, intervals.largest, powers, by)
+            out[piece if self._index is None else self._index[piece]] += by.astype(out.dtype)
 
         data.each_block(block)
 
 
 def functions(kernel: str, domain: str) -> list[Callable[[], Callable]]:
     """Return what any method with a floor may compile for its tails."""
-    found: list[Callable[[], Callable]] = [summary, gather, spread, product, certify, total]
-    found += [sampler(variant) for variant in summed_variants(kernel, domain)]
+    needed: list[Callable[[], Callable]] = [summary, gather, spread, product, certify, total]
+    needed += [sampler(variant) for variant in summed_variants(kernel, domain)]
     for variant in variants(kernel, domain):
-        found += [*tests(variant), *node_loops(variant)]
-    return found
+        needed += [*tests(variant), *node_loops(variant)]
+    return needed

@@ -13,15 +13,19 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import types
+from numpy.typing import NDArray
 
 from ...families import exponent_of, log_formula_of
-from ...formula import IMAGES, PERIOD, Variant, parameters_of
+from ...formula import Variant
 from ...numerics.arithmetic import LN_2, LOG2_E, SMALLEST, exp2, from_order_key, order_key
 from ...numerics.chunks import CHUNK, room, sum_of, weight
 from ...runtime.jit import helper, lazily
-from ...runtime.signatures import INTS, READ, READ1, READ_INTS, WRITE1
-from ..sums.images import distance_between, distance_of, shift_of
-from .intervals import DATA, WHERE, bound_helpers, find
+from ...runtime.signatures import INTS, READ1, READ_INTS, WRITE, WRITE1, record
+from ..sums.images import distance_between, distance_of, reader_of, shift_of
+from ..sums.loops import Loops, compiled
+from .intervals import DATA, bound_helpers, find
+
+Floats = NDArray[np.float64]
 
 ORDER = 12
 
@@ -48,15 +52,17 @@ def _place(v, low, high):
 
 
 def _make_gather() -> Callable:
-    def gather(
-        x, z, top, middle, period, low, high, buckets, first, need, place, largest, moments, index, interval
-    ):
-        """Add points of interval i to moments[place[i]], or list them where place[i] < 0; return how many."""
+    def gather(x, z, top, finder, need, place, largest, moments, index, interval):
+        """Add points of interval i to moments[place[i]] (cells * P,), or list them where place[i] < 0.
+
+        Of points x, z (n,) whose logit is not below need (intervals,), relative to largest (intervals,).
+        Return how many there are in index and interval (n,).
+        """
         v, owner = room(np.float64), room(np.int64)
         listed = 0
         for start in range(0, x.shape[0], CHUNK):
             n = min(CHUNK, x.shape[0] - start)
-            find(x[start : start + n], middle, period, low, high, buckets, first, v, owner)
+            find(x[start : start + n], finder, v, owner)
             for j in range(n):
                 i, logit = owner[j], z[start + j]
                 if i < 0 or is_below(logit, top, need[i]):
@@ -65,7 +71,7 @@ def _make_gather() -> Callable:
                     index[listed], interval[listed] = start + j, i
                     listed += 1
                     continue
-                t = _place(v[j], low[i], high[i])
+                t = _place(v[j], finder.low[i], finder.high[i])
                 at = place[i] * ORDER
                 before = weight(logit, largest[i])
                 term = before * t
@@ -80,24 +86,25 @@ def _make_gather() -> Callable:
 
 
 gather = lazily(
-    _make_gather,
-    types.int64(*DATA, *WHERE, READ1, READ_INTS, READ1, WRITE1, INTS, INTS),
-    "tail_sums.gather",
+    _make_gather, types.int64(*DATA, READ1, READ_INTS, READ1, WRITE1, INTS, INTS), "tail_sums.gather"
 )
 
 
 def _make_spread() -> Callable:
-    def spread(x, z, top, middle, period, low, high, buckets, first, need, place, largest, powers, by):
-        """by_j += exp(z_j - largest[i]) sum_k powers[place[i], k] v_j^k where interval i has a place."""
+    def spread(x, z, top, finder, need, place, largest, powers, by):
+        """by_j (n,) += exp(z_j - largest[i]) sum_k powers[place[i], k] v_j^k where interval i has a place.
+
+        powers (cells * P,); the others are as in `gather`.
+        """
         v, owner = room(np.float64), room(np.int64)
         for start in range(0, x.shape[0], CHUNK):
             n = min(CHUNK, x.shape[0] - start)
-            find(x[start : start + n], middle, period, low, high, buckets, first, v, owner)
+            find(x[start : start + n], finder, v, owner)
             for j in range(n):
                 i, logit = owner[j], z[start + j]
                 if i < 0 or is_below(logit, top, need[i]) or place[i] < 0:
                     continue
-                t = _place(v[j], low[i], high[i])
+                t = _place(v[j], finder.low[i], finder.high[i])
                 at = place[i] * ORDER
                 total = powers[at + ORDER - 1]
                 for k in range(ORDER - 2, -1, -1):
@@ -107,44 +114,47 @@ def _make_spread() -> Callable:
     return spread
 
 
-spread = lazily(
-    _make_spread,
-    types.void(*DATA, *WHERE, READ1, READ_INTS, READ1, READ1, WRITE1),
-    "tail_sums.spread",
-)
+spread = lazily(_make_spread, types.void(*DATA, READ1, READ_INTS, READ1, READ1, WRITE1), "tail_sums.spread")
 
 
-class NodeLoops(NamedTuple):
-    """Compiled loops over bins, intervals that matter to them, and the nodes of these."""
+class WeakBins(NamedTuple):
+    """Bins whose sums are taken over the intervals that matter to them."""
 
-    forward: Callable[[], Callable]
-    adjoint: Callable[[], Callable]
+    params: Floats  # of the formula (1, PARAMETERS)
+    centers: Floats  # (bins,)
+    nearest: Floats  # distance of the nearest interval
+    lowest: Floats  # log2 of what the best interval adds at least
+    margin: float  # below it, in powers of two, intervals do not matter
+
+
+class NodesOf(NamedTuple):
+    """Intervals (intervals,), and where each one's nodes start."""
+
+    low: Floats
+    high: Floats
+    largest: Floats  # logit, less the top
+    starts: NDArray[np.int64]  # (intervals + 1,)
+
+
+class Nodes(NamedTuple):
+    """The nodes of all intervals (nodes,)."""
+
+    anchor: Floats
+    offset: Floats  # from the anchor
+    logit: Floats
+    weight: Floats
 
 
 @cache
-def node_loops(variant: Variant) -> NodeLoops:
-    """Return the loops of a variant, each compiled when it is first asked for."""
-    intervals = (READ1, READ1, READ1, READ_INTS)
-    bins = (READ1, READ1, READ1, types.float64)
-    nodes = (READ1, READ1, READ1, READ1)
-    about = (READ, *bins, *intervals, *nodes)
-    return NodeLoops(
-        lazily(
-            lambda: _make_forward(variant),
-            types.void(*about, types.float64, WRITE1, WRITE1, WRITE1, WRITE1),
-            f"tail_sums.forward.{variant.key}",
-        ),
-        lazily(
-            lambda: _make_adjoint(variant),
-            types.void(*about, READ1, READ1, READ1, WRITE1, WRITE1, WRITE1),
-            f"tail_sums.adjoint.{variant.key}",
-        ),
-    )
-
-
-# Both take parameters; bins' centers, the distance of the nearest interval and the best lower bound, and
-# the margin; the intervals' low, high and largest logit less the top, and where each one's nodes start; the
-# nodes' anchors, offsets from these, logits and weights.
+def node_loops(variant: Variant) -> Loops:
+    """Return the loops over bins, intervals that matter to them, and the nodes of these."""
+    bins = record(WeakBins, WRITE, WRITE1, WRITE1, WRITE1, types.float64)
+    intervals = record(NodesOf, WRITE1, WRITE1, WRITE1, INTS)
+    fixed = bins, intervals, record(Nodes, WRITE1, WRITE1, WRITE1, WRITE1)
+    forward = types.void(*fixed, types.float64, WRITE1, WRITE1, WRITE1, WRITE1)
+    adjoint = types.void(*fixed, READ1, READ1, READ1, WRITE1, WRITE1, WRITE1)
+    made = (_make_forward, forward), (_make_adjoint, adjoint)
+    return compiled(Loops, "tail_sums", variant.key, (variant,), *made)
 
 
 def _apart_of(variant: Variant) -> Callable:
@@ -171,37 +181,18 @@ def _apart_of(variant: Variant) -> Callable:
 
 def _make_forward(variant: Variant) -> Callable:
     formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
-    images = variant.images
     log2_ratio, distances = bound_helpers(variant)
-    apart = _apart_of(variant)
+    apart, read = _apart_of(variant), reader_of(variant)
 
-    def forward(
-        params,
-        centers,
-        nearest,
-        lowest,
-        margin,
-        low,
-        high,
-        largest,
-        starts,
-        anchor,
-        offset,
-        logit,
-        weight,
-        top,
-        at,
-        high_logit,
-        level,
-        total,
-    ):
-        """For each bin write the distance and the logit of the node that adds most, and with e that of it
+    def forward(bins, intervals, nodes, top, at, high_logit, level, total):
+        """For each of bins write the distance and the logit of the node that adds most, and with its e
 
-        sum over nodes of weight exp(logit) K/C = total exp(level + top).
+        sum over nodes of weight exp(logit) K/C = total exp(level + top), all (bins,).
         """
-        p = parameters_of(params, 0)
-        period = p[PERIOD]
-        count = int(p[IMAGES]) if images else 1
+        params, centers, nearest, lowest, margin = bins
+        low, high, largest, starts = intervals
+        anchor, offset, logit, weight = nodes
+        p, period, images = read(params, 0)
         terms = np.empty(_longest(starts))
         matters = np.empty(low.shape[0], np.bool_)
         for m in range(centers.shape[0]):
@@ -213,7 +204,7 @@ def _make_forward(variant: Variant) -> Callable:
                 if not matters[i]:
                     continue
                 begin, n = np.uint64(starts[i]), np.uint64(starts[i + 1] - starts[i])
-                for image in range(count):
+                for image in range(images):
                     shift = shift_of(image, period)
                     for j in range(n):
                         d, far, more = apart(c, anchor[begin + j], offset[begin + j], closest, period, shift)
@@ -233,22 +224,22 @@ def _make_forward(variant: Variant) -> Callable:
                             _, at[m], _ = apart(c, anchor[node], offset[node], closest, period, shift)
                             high_logit[m] = logit[node]
                             break
-            added, near, mine = 0.0, at[m], high_logit[m]
+            added, near, reference = 0.0, at[m], high_logit[m]
             if best > -np.inf:
                 for i in range(low.shape[0]):
                     if not matters[i]:
                         continue
                     begin, n = np.uint64(starts[i]), np.uint64(starts[i + 1] - starts[i])
-                    for image in range(count):
+                    for image in range(images):
                         shift = shift_of(image, period)
                         for j in range(n):
                             d, far, more = apart(c, anchor[begin + j], offset[begin + j], near, period, shift)
                             _, f, _, _ = formula(d, p)
-                            t = exponent(logit[begin + j], mine, near, far, more, p) * LOG2_E
+                            t = exponent(logit[begin + j], reference, near, far, more, p) * LOG2_E
                             terms[j] = weight[begin + j] * exp2(t) * f if f > 0.0 else 0.0
                         added += sum_of(terms, n)
             e, _, _, _ = formula(near, p)
-            level[m], total[m] = log_weight(e, mine, top), added
+            level[m], total[m] = log_weight(e, reference, top), added
 
     return forward
 
@@ -264,38 +255,21 @@ def _longest(starts):
 
 def _make_adjoint(variant: Variant) -> Callable:
     formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
-    images = variant.images
     log2_ratio, distances = bound_helpers(variant)
-    apart = _apart_of(variant)
+    apart, read = _apart_of(variant), reader_of(variant)
 
-    def adjoint(
-        params,
-        centers,
-        nearest,
-        lowest,
-        margin,
-        low,
-        high,
-        largest,
-        starts,
-        anchor,
-        offset,
-        logit,
-        weight,
-        at,
-        high_logit,
-        share,
-        by_z,
-        by_x,
-        by_h,
-    ):
-        """by_z, by_x (nodes,) += share times what `forward` sums and the same of h dK/dd; by_h of h dK/dh."""
-        p = parameters_of(params, 0)
-        period = p[PERIOD]
-        count = int(p[IMAGES]) if images else 1
+    def adjoint(bins, intervals, nodes, at, high_logit, share, by_z, by_x, by_h):
+        """by_z, by_x (nodes,) += share times what `forward` sums and that of h dK/dd; by_h (1,) of h dK/dh.
+
+        at, high_logit (bins,) of `forward`, and share (bins,).
+        """
+        params, centers, nearest, lowest, margin = bins
+        low, high, largest, starts = intervals
+        anchor, offset, logit, weight = nodes
+        p, period, images = read(params, 0)
         widening = np.empty(_longest(starts))
         for m in range(centers.shape[0]):
-            c, near, mine = centers[m], at[m], high_logit[m]
+            c, near, reference = centers[m], at[m], high_logit[m]
             if share[m] == 0.0:
                 continue
             for i in range(low.shape[0]):
@@ -303,12 +277,12 @@ def _make_adjoint(variant: Variant) -> Callable:
                 if not largest[i] * LOG2_E + log2_ratio(nearest[m], nearer, p) >= lowest[m] - margin:
                     continue
                 begin, n = np.uint64(starts[i]), np.uint64(starts[i + 1] - starts[i])
-                for image in range(count):
+                for image in range(images):
                     shift = shift_of(image, period)
                     for j in range(n):
                         d, far, more = apart(c, anchor[begin + j], offset[begin + j], near, period, shift)
                         _, f, f_d, f_h = formula(d, p)
-                        t = exponent(logit[begin + j], mine, near, far, more, p) * LOG2_E
+                        t = exponent(logit[begin + j], reference, near, far, more, p) * LOG2_E
                         reached = (t > SMALLEST) & (f > 0.0)
                         k = share[m] * exp2(t)
                         by_z[begin + j] += k * f if reached else 0.0

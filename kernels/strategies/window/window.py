@@ -15,20 +15,42 @@ from numba import types
 from numpy.typing import NDArray
 
 from ...families import FORMULAS, row_parameters, summed_variants
-from ...formula import IMAGES, INVERSE_BANDWIDTH, RowParameters, Variant, parameters_of
-from ...formula import PERIOD as FAMILY_PERIOD
+from ...formula import INVERSE_BANDWIDTH, RowParameters, Variant
 from ...names import COMPACT, FACTS
 from ...numerics.arithmetic import SMALLEST, exp2
 from ...numerics.chunks import CHUNK, room, times_last
-from ...runtime.jit import helper, lazily
-from ...runtime.signatures import READ, READ1, READ_INTS, WRITE, WRITE1
-from ..row import Forward, Sums
-from ..sums.blocks import POINTS_PER_BLOCK, OfLanes, RowData, Written
-from ..sums.images import distance_of, shift_of
-from ..sums.partials import MASS, REFERENCE, Lanes, look, look_at_points, rescale, start_lane, weights_of
-from ..sums.places import COPIES, OUTSIDE, PERIOD, TRASH, Geometry, around, ceiling, even, locator, on_circle
+from ...runtime.jit import helper
+from ...runtime.signatures import INTS, READ1, WRITE, WRITE1, record
+from ..row import Asked, Forward, Sums
+from ..sums.blocks import POINTS_PER_BLOCK, RowData, Spans, Written
+from ..sums.images import distance_of, reader_of, shift_of
+from ..sums.loops import Loops, compiled
+from ..sums.partials import (
+    MASS,
+    REFERENCE,
+    Partials,
+    look,
+    look_at_points,
+    rescale,
+    start_partial,
+    weights_of,
+)
+from ..sums.passes import DATA_OF_BLOCKS, Taking
+from ..sums.places import (
+    COPIES,
+    EVEN,
+    OUTSIDE,
+    PERIOD,
+    TRASH,
+    Geometry,
+    around,
+    ceiling,
+    even,
+    locator,
+    on_circle,
+)
 from ..sums.reach import ROUNDING, Bins, RowShape, reach_of, value_beyond
-from .near import near_loops
+from .near import NearBins, near_loops
 
 Floats = NDArray[np.float64]
 
@@ -58,10 +80,10 @@ def sums(shape: RowShape, order: int | None, rtol: float, first_bin: float, cent
 
 def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Callable[[], Callable]]:
     """Return what calls may compile."""
-    found: list[Callable[[], Callable]] = []
+    needed: list[Callable[[], Callable]] = []
     for variant in () if FACTS[kernel].heavy else summed_variants(kernel, domain):
-        found += [*window_loops(variant, domain == "circle"), *near_loops(variant, domain == "circle")]
-    return found
+        needed += [*window_loops(variant, domain == "circle"), *near_loops(variant, domain == "circle")]
+    return needed
 
 
 class WindowPlan(NamedTuple):
@@ -78,8 +100,8 @@ class WindowPlan(NamedTuple):
     def pairs(self) -> float:
         """Return how many bins see a point, about, where points are sorted."""
         shape = self.geometry
-        part = min(1.0, (2 * self.reach + shape.pitch) / (shape.columns * shape.pitch))
-        return shape.copies * self.bins * part
+        share = min(1.0, (2 * self.reach + shape.pitch) / (shape.columns * shape.pitch))
+        return shape.copies * self.bins * share
 
     def cost(self, points: int) -> float:
         """Return the estimated time for a number of points in ns on one thread."""
@@ -108,7 +130,7 @@ def plan_window(kernel: str, h: float, period: float | None, bins: Bins, rtol: f
     looks = ceiling(2 * reach / bins.spacing * (1 + 1e-6)) if bins.spacing > 0 else 0
     if 0 < looks <= _MOST_LOOKS and (period is None or (looks + 1) * bins.spacing < period / 2):
         columns = bins.number + looks + 1
-        near = Geometry("even", False, looks / 2 + 1, bins.spacing, columns, 1, (0.0,), 0.0, 1)
+        near = Geometry(EVEN, False, looks / 2 + 1, bins.spacing, columns, 1, (0.0,), 0.0, 1)
         near = near if period is None else on_circle(near, period)
         return WindowPlan(family, near, reach, beyond, bins.number, looks)
     margin = reach / 64  # for points at the very edge
@@ -119,35 +141,31 @@ def plan_window(kernel: str, h: float, period: float | None, bins: Bins, rtol: f
     return WindowPlan(family, shape, reach, beyond, bins.number, 0)
 
 
-class WindowLoops(NamedTuple):
-    """The compiled passes of one variant."""
+class KeyedBins(NamedTuple):
+    """Bins, and the keys of the points that they see."""
 
-    forward: Callable[[], Callable]
-    adjoint: Callable[[], Callable]
+    centers: Floats  # (M,)
+    first: NDArray[np.int64]  # keys (M,)
+    last: NDArray[np.int64]
+    params: Floats  # of the formula (1, PARAMETERS)
+
+
+_BINS = record(KeyedBins, WRITE1, INTS, INTS, WRITE)
 
 
 @cache
-def window_loops(variant: Variant, circle: bool) -> WindowLoops:
-    """Return the passes over a block, each compiled when it is first asked for."""
-    fixed = (READ1, READ1, READ_INTS, READ_INTS, READ, types.boolean)
+def window_loops(variant: Variant, circle: bool) -> Loops:
+    """Return the passes over a block of points, each compiled when it is first asked for."""
+    forward = types.void(READ1, READ1, READ1, _BINS, types.boolean, WRITE, WRITE)
+    adjoint = types.void(*DATA_OF_BLOCKS, _BINS, READ1, WRITE1, WRITE1, WRITE1)
     key = f"{variant.key}.{'circle' if circle else 'line'}"
-    return WindowLoops(
-        lazily(
-            lambda: _make_forward(variant, circle),
-            types.void(READ1, READ1, *fixed, WRITE, WRITE),
-            f"window.forward.{key}",
-        ),
-        lazily(
-            lambda: _make_adjoint(variant, circle),
-            types.float64(READ1, READ1, types.float64, *fixed, READ1, types.float64, WRITE1, WRITE1),
-            f"window.adjoint.{key}",
-        ),
-    )
+    made = (_make_forward, forward), (_make_adjoint, adjoint)
+    return compiled(Loops, "window", key, (variant, circle), *made)
 
 
 def _sorter(circle: bool) -> Callable:
     """Return a function that sorts a block by key."""
-    distances, cells = locator("even", circle)
+    distances, cells = locator(EVEN, circle)
 
     def sort(x, z, top, g):
         """Return points' distances from the first bin, weights and indices in the order of the keys, the
@@ -192,14 +210,15 @@ def _sorter(circle: bool) -> Callable:
 
 
 def _make_forward(variant: Variant, circle: bool) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula].value, distance_of(variant), variant.images
+    formula, distance, read = FORMULAS[variant.formula].value, distance_of(variant), reader_of(variant)
     sort = _sorter(circle)
 
-    def forward(x, z, g, centers, first, last, params, derived, states, sums):
-        """sums (1, 2 M) += densities and widenings from points of one lane with keys first[m] .. last[m]."""
-        bins, state = centers.shape[0], states[0]
-        density, widening = sums[0, :bins], sums[0, bins : 2 * bins]
-        start_lane(sums[0], state)
+    def forward(x, z, g, bins, derived, states, sums):
+        """sums (1, 2 M) += densities and widenings from points x, z (n,) with keys first .. last."""
+        centers, first, last, params = bins
+        size, state = centers.shape[0], states[0]
+        density, widening = sums[0, :size], sums[0, size : 2 * size]
+        start_partial(sums[0], state)
         look_at_points(x, state)
         factor = look(z, state)
         rescale(density, factor)
@@ -207,13 +226,11 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
         reference = state[REFERENCE] if state[REFERENCE] > -np.inf else 0.0
         points, weights, _, starts, mass = sort(x, z, reference, g)
         state[MASS] += mass
-        p = parameters_of(params, 0)
-        period = p[FAMILY_PERIOD]
-        count = int(p[IMAGES]) if images else 1
+        p, period, images = read(params, 0)
         for m in range(centers.shape[0]):
             c, total, wider = centers[m], 0.0, 0.0
             begin, end = starts[first[m]], starts[last[m] + 1]
-            for image in range(count):
+            for image in range(images):
                 shift = shift_of(image, period)
                 if derived:
                     for j in range(begin, end):
@@ -234,23 +251,23 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
 
 
 def _make_adjoint(variant: Variant, circle: bool) -> Callable:
-    formula, distance, images = FORMULAS[variant.formula].value, distance_of(variant), variant.images
+    formula, distance, read = FORMULAS[variant.formula].value, distance_of(variant), reader_of(variant)
     sort = _sorter(circle)
 
-    def adjoint(x, z, top, g, centers, first, last, params, derived, bin_weights, share, by_z, by_x):
-        """by_z = w_i (share - sum_m weights_m K) over the bins in reach; return its largest magnitude.
+    def adjoint(x, z, size, g, taking, bins, bin_weights, by_z, by_x, largest):
+        """by_z (n,) = w_i (share - sum_m weights_m K), by_x (n,) or empty = w_i sum_m weights_m dK/dd.
 
-        With `derived`, by_x = w_i sum_m weights_m dK/dd.
+        Over the bins (M,) in reach; largest (1,) = the largest |by_z|.
         """
-        points, weights, index, starts, _ = sort(x, z, top, g)
-        p = parameters_of(params, 0)
-        period = p[FAMILY_PERIOD]
-        count = int(p[IMAGES]) if images else 1
+        centers, first, last, params = bins
+        derived = by_x.shape[0] > 0
+        points, weights, index, starts, _ = sort(x, z, taking.top, g)
+        p, period, images = read(params, 0)
         sums, slopes = np.zeros(points.shape[0]), np.zeros(points.shape[0])
         for m in range(centers.shape[0]):
             c, weight = centers[m], bin_weights[m]
             begin, end = starts[first[m]], starts[last[m] + 1]
-            for image in range(count):
+            for image in range(images):
                 shift = shift_of(image, period)
                 if derived:
                     for j in range(begin, end):
@@ -263,17 +280,17 @@ def _make_adjoint(variant: Variant, circle: bool) -> Callable:
                     for j in range(begin, end):
                         e, f, _, _ = formula(distance(c, points[j], period, shift), p)
                         sums[j] += weight * exp2(e) * f
-        copies, largest = points.shape[0] // x.shape[0], 0.0
+        copies, most = points.shape[0] // x.shape[0], 0.0
         by_z[:] = 0.0
         by_x[:] = 0.0
         for j in range(points.shape[0]):
-            by_z[index[j]] += weights[j] * (share / copies - sums[j])
+            by_z[index[j]] += weights[j] * (taking.share / copies - sums[j])
         if derived:
             for j in range(points.shape[0]):
                 by_x[index[j]] += times_last(weights[j] * slopes[j], p[INVERSE_BANDWIDTH])
         for j in range(by_z.shape[0]):
-            largest = max(largest, abs(by_z[j]))
-        return largest
+            most = max(most, abs(by_z[j]))
+        largest[0] = most
 
     return adjoint
 
@@ -295,9 +312,9 @@ class WindowSums(Sums):
             self._bins = slice(plan.looks, plan.looks + plan.bins)
             self._size = shape.columns + plan.looks + OUTSIDE
             spacing = (self.centers[-1] - self.centers[0]) / (plan.bins - 1)
-            around = self.centers[0] + (np.arange(self._size) - plan.looks) * spacing
-            around[self._bins] = self.centers
-            self._fixed: tuple[Any, ...] = (around, plan.looks, plan.family.parameters)
+            beside = self.centers[0] + (np.arange(self._size) - plan.looks) * spacing
+            beside[self._bins] = self.centers
+            self._seen: NearBins | KeyedBins = NearBins(beside, plan.looks, plan.family.parameters)
             return
         self._forward, self._adjoint = window_loops(plan.family.variant, shape.circle)
         self._bins, self._size = slice(0, plan.bins), plan.bins
@@ -305,58 +322,53 @@ class WindowSums(Sums):
         above = np.floor(shape.places(self.centers + plan.reach))
         first = np.clip(below, 0, shape.columns - 1).astype(np.int64)
         last = np.clip(above, 0, shape.columns - 1).astype(np.int64)
-        self._fixed = (self.centers, first, last, plan.family.parameters)
+        self._seen = KeyedBins(self.centers, first, last, plan.family.parameters)
 
     def workspace(self, points: int) -> int:
         """Return the bytes that a call takes beside its arguments and results."""
         block = 6 * 8 * min(points, 2**15) * self.plan.geometry.copies
         return 8 * (4 * len(self.centers) * 64 + self.plan.geometry.columns) + 2 * block
 
-    def forward(self, row: RowData, derivatives: bool) -> Forward:
+    def forward(self, row: RowData, asked: Asked) -> Forward:
         """Return the sums over all points."""
+        derivatives = asked.derivatives
         size, sizes = self._size, (1 + derivatives) * self._size
-        lanes = Lanes(row, row.lanes(sizes), sizes)
-        loop, about = self._forward(), (self._g, *self._fixed, derivatives)
+        partials = Partials(row, row.partials(sizes), sizes)
+        loop, bins = self._forward(), (self._g, self._seen, derivatives)
 
-        def some(which: slice, data: OfLanes | tuple[Floats, Floats], *units: Any) -> None:
-            loop(*data, *about, lanes.states[which], lanes.sums[which], *units)
+        def add(which: slice, data: Spans | tuple[Floats, Floats], *units: Any) -> None:
+            loop(*data, *bins, partials.states[which], partials.sums[which], *units)
 
         if self.plan.looks:
-            row.each_lanes(lanes.count, some)
+            row.each_partials(partials.count, add)
         else:
-            row.each_lane(lanes.count, lambda lane, *data: some(slice(lane, lane + 1), data), self._most)
-        sums, mass = lanes.total()
+            row.each_partial(partials.count, lambda i, *data: add(slice(i, i + 1), data), self._most)
+        sums, mass = partials.total()
         density, widening = sums[:size][self._bins], sums[-size:][self._bins]
         error = ROUNDING * density + self.plan.beyond * mass
         return Forward(density, error, mass, widening if derivatives else None)
 
     def adjoint(
-        self, row: RowData, weights: Floats, share: float, out: dict[str, NDArray[Any]]
+        self, row: RowData, forward: Forward, weights: Floats, share: float, out: dict[str, NDArray[Any]]
     ) -> tuple[float, float]:
         """Write the gradients by z and x; return the largest by z, and a bound on the error over w_i."""
         loop, derived = self._adjoint(), "x" in out
         bin_weights = np.zeros(self._size)
         bin_weights[self._bins] = weights
-        about = row.top, self._g, *self._fixed, derived, bin_weights, share
+        inverse_h = float(self.plan.family.parameters[0, INVERSE_BANDWIDTH])
+        bins = self._g, Taking(row.top, share, -1.0, inverse_h), self._seen, bin_weights
         size = row.unit_size if self.plan.looks else min(row.block_size, self._most)
         largest = np.zeros(-(-row.points // size))
 
-        def near(piece: slice, x: Floats, z: Floats, *units: Any) -> None:
+        def take(piece: slice, x: Floats, z: Floats, *units: Any) -> None:
             by_z = Written(out.get("z"), piece)
             by_x = Written(out.get("x"), piece if derived else slice(0, 0))
-            loop(x, z, size, *about, by_z.array, by_x.array, largest[piece.start // size :], *units)
-            by_z.store()
-            by_x.store()
-
-        def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
-            by_z = Written(out.get("z"), piece)
-            by_x = Written(out.get("x"), piece if derived else slice(0, 0))
-            largest[index] = loop(x, z, *about, by_z.array, by_x.array)
+            loop(x, z, size, *bins, by_z.array, by_x.array, largest[piece.start // size :], *units)
             by_z.store()
             by_x.store()
 
         if self.plan.looks:
-            row.each_blocks(near, out.get("z"), *([out["x"]] if derived else []))
+            row.each_blocks(take, out.get("z"), *([out["x"]] if derived else []))
         else:
-            row.each_block(block, size)
+            row.each_block(lambda index, piece, x, z: take(piece, x, z), size)
         return float(largest.max()), self.plan.beyond * float(weights.sum())

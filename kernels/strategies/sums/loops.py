@@ -1,0 +1,33 @@
+"""Compiled functions that belong together, each compiled when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from ...runtime.jit import lazily
+
+Compiled = Callable[[], Callable]
+
+
+class Loops(NamedTuple):
+    """The two halves of a strategy."""
+
+    forward: Compiled
+    adjoint: Compiled
+
+
+def compiled(
+    kind: Any, name: str, key: str, arguments: tuple[Any, ...], *made: tuple[Callable[..., Callable], Any]
+) -> Any:
+    """Return a NamedTuple `kind` of compiled functions: of what makes each of its fields, and a signature.
+
+    They are made of the arguments, and kept under `name.field.key`.
+    """
+    return kind(
+        *(
+            lazily(partial(make, *arguments), signature, f"{name}.{field}.{key}")
+            for field, (make, signature) in zip(kind._fields, made, strict=True)
+        )
+    )
