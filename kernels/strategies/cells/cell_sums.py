@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...arguments.arrays import Written
 from ...numerics.chebyshev import chebyshev
 from ...runtime.units import Counter
 from ...simd.scatter import tables
 from ..row import Forward, Sums
-from ..sums.blocks import OfLanes, RowData, Written, lane_count
+from ..sums.blocks import OfLanes, RowData, lane_count
 from ..sums.partials import Lanes
 from ..sums.places import GROWING, OUTSIDE, touching
 from ..tails.certificate import Certain, room_for

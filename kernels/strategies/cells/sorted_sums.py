@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments.arrays import contiguous, is_contiguous
+from ...arguments.arrays import Written, contiguous, is_contiguous
 from ...numerics.chunks import LANES
 from ...runtime.units import Counter, new_counter
-from ..sums.blocks import RowData, Written, lane_count, lane_ends
+from ..sums.blocks import RowData, lane_count, lane_ends
 from ..sums.partials import Lanes
 from ..sums.places import OUTSIDE, Geometry
 from .cell_sums import CellSums

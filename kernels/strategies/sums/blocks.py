@@ -193,20 +193,3 @@ class RowData:
         else:
             all_units = self.block_size // self.unit_size
             self.each_block(lambda index, piece, x, z: work(piece, x, z, new_counter(), all_units))
-
-
-class Written:
-    """Part of a gradient as compiled code can write it: a view of the caller's array, or a copy to store."""
-
-    def __init__(self, array: NDArray[Any] | None, piece: slice) -> None:
-        self._target = None if array is None else array[piece]
-        fits = self._target is not None and is_contiguous(self._target)
-        array = np.empty(piece.stop - piece.start) if not fits else self._target
-        assert array is not None
-        self.array: Floats = array
-        self._copied = not fits
-
-    def store(self) -> None:
-        """Store a copy where the view was not possible."""
-        if self._copied and self._target is not None:
-            self._target[...] = self.array

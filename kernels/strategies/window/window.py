@@ -14,6 +14,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
+from ...arguments.arrays import Written
 from ...families import FORMULAS, row_parameters, summed_variants
 from ...formula import IMAGES, INVERSE_BANDWIDTH, RowParameters, Variant, parameters_of
 from ...formula import PERIOD as FAMILY_PERIOD
@@ -23,7 +24,7 @@ from ...numerics.chunks import CHUNK, room, times_last
 from ...runtime.jit import helper, lazily
 from ...runtime.signatures import READ, READ1, READ_INTS, WRITE, WRITE1
 from ..row import Forward, Sums
-from ..sums.blocks import POINTS_PER_BLOCK, OfLanes, RowData, Written
+from ..sums.blocks import POINTS_PER_BLOCK, OfLanes, RowData
 from ..sums.images import distance_of, shift_of
 from ..sums.partials import MASS, REFERENCE, Lanes, look, look_at_points, rescale, start_lane, weights_of
 from ..sums.places import COPIES, OUTSIDE, PERIOD, TRASH, Geometry, around, ceiling, even, locator, on_circle
