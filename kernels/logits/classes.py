@@ -53,9 +53,9 @@ class _Room(NamedTuple):
 
 @helper
 def _make_room(classes):
-    n = rows_together(classes)
-    given = np.empty(n), np.empty(n), np.empty(n)
-    rows = Rows(*given, np.zeros(n), np.empty(n), np.empty(n), np.empty(n))
+    lines = np.empty((7, rows_together(classes)))  # one request for memory
+    rows = Rows(lines[0], lines[1], lines[2], lines[3], lines[4], lines[5], lines[6])
+    rows.means[:] = 0.0
     return _Room(np.empty(room_for(classes)), rows, np.empty(0, np.int64))
 
 

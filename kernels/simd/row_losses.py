@@ -22,7 +22,7 @@ _TOGETHER = 4  # registers whose numbers are computed side by side
 
 
 class Rows(NamedTuple):
-    """What the losses of some rows are computed from and in: arrays (n,) or longer."""
+    """What the losses of a group of rows are computed from and in: arrays (n,) or longer."""
 
     totals: Any  # of exponentials of all classes but the label, relative to the top
     tops: Any
@@ -265,6 +265,8 @@ def sum_of_class_losses(labels, least, classes, scale, rows):
     if whole > 0:
         added += _sum_in_registers(whole, labels, least, classes, scale, rows)
     if whole < n:
-        rows.weights[whole:n] = 1.0
+        weights = rows.weights
+        for r in range(whole, n):
+            weights[r] = 1.0
         added += _losses_from(whole, labels, least, classes, 0.0, scale, rows)
     return added

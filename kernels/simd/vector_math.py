@@ -57,19 +57,19 @@ class VectorMath(VectorCode):
         totals = [self.plus(one, x) for x in numbers]
         lost = [self.minus(x, self.minus(total, one)) for x, total in zip(numbers, totals, strict=True)]
         return [
-            self.plus(log, self.times(part, inverse))
-            for log, part, inverse in zip(self.logs(totals), lost, inverses, strict=True)
+            self.plus(log, self.times(rest, inverse))
+            for log, rest, inverse in zip(self.logs(totals), lost, inverses, strict=True)
         ]
 
     def logs(self, numbers: list[Any]) -> list[Any]:
         """Return log x as `arithmetic.log_ratio` computes log(x / 1), for positive normal numbers."""
         one = self.all_lanes(1.0)
-        parts = [self._exponent_and_rest(x) for x in numbers]
-        ratios = [self.quotient(self.minus(m, one), self.plus(m, one)) for _, m in parts]
+        split = [self._exponent_and_rest(x) for x in numbers]
+        ratios = [self.quotient(self.minus(m, one), self.plus(m, one)) for _, m in split]
         squares = [self.times(t, t) for t in ratios]
         rests = self.polynomials([self.all_lanes(factor) for factor in reversed(ATANH)], squares)
         logs = []
-        for (k, _), t, s, p in zip(parts, ratios, squares, rests, strict=True):
+        for (k, _), t, s, p in zip(split, ratios, squares, rests, strict=True):
             both = self.plus(t, t)
             low = self.plus(self.times(self.times(both, s), p), self.times(k, self.all_lanes(LN_2_LOW)))
             logs.append(self.plus(self.times(k, self.all_lanes(LN_2_HIGH)), self.plus(both, low)))
