@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,6 @@ from .arguments.float_errors import no_float_errors
 from .arguments.linear_samples import LinearSamples, linear_samples, require_finite_scores, scores_of
 from .logits.classes import CLASSES, cross_entropy_rows
 from .logits.shares import each_unit, rows_of_a_unit
-from .logits.weigh import room_for
 
 # Numbers of a block's scores, and of its features.
 _SCORES, _FEATURES = 2**18, 2**20
@@ -109,7 +109,7 @@ def linear_softmax_loss_and_grad(
     """
     samples = linear_samples(W, X, labels, l2, reduction)
     shape, dtype = samples.W.shape, samples.dtype
-    gradient = np.empty(shape, dtype) if out is None else checks.output("out", out, shape, dtype)
+    gradient = checks.out_or_new(out, shape, dtype)
     total = np.zeros(shape)
     loss = _evaluate(samples, total)
     gradient[...] = total
@@ -119,25 +119,19 @@ def linear_softmax_loss_and_grad(
 def _evaluate(samples: LinearSamples, gradient: NDArray[np.float64] | None) -> Any:
     """Return the loss, and add to the gradient."""
     W, share = samples.W.astype(np.float64, copy=False), samples.share
-    classes = len(W)
     run = cross_entropy_rows(FLOAT64, CLASSES, gradient is not None)()
-    room, nothing, one = room_for(classes), np.empty((0, classes)), np.ones(1)
-    none, loss = np.empty(0), 0.0
-    for which, X in _blocks(samples, classes):
+    nothing, one, no_losses, loss = np.empty((0, len(W))), np.ones(1), np.empty(0), 0.0
+    for which, X in _blocks(samples, len(W)):
         scores = np.ascontiguousarray(scores_of(W, X))
         errors = scores if gradient is not None else nothing  # over the scores
         size = rows_of_a_unit(*scores.shape)
-        sums = np.zeros(-(-len(scores) // size))
-        bad = np.zeros(len(sums), np.int64)
-        about = samples.labels[which], 0, one, 0.0, share, size, sums, bad, none, errors, room
-
-        def some(*units: Any, scores=scores, about=about) -> None:
-            run(scores, *about, *units)
-
-        each_unit(scores.size, len(sums), some, more_soon=False)  # BLAS wants the cores first
-        if bad.any():
+        sums = np.zeros((-(-len(scores) // size), 2))
+        given = scores, samples.labels[which], one, 0, 0.0, share, size, sums, no_losses, errors
+        # BLAS wants the cores first.
+        each_unit(scores.size, len(sums), functools.partial(run, *given), more_soon=False)
+        if any(sums[:, 1].tolist()):
             require_finite_scores(samples.X)
-        loss += float(sums.sum())
+        loss += float(sums[:, 0].sum())
         if gradient is not None:
             gradient += (X.T @ errors).T
     if gradient is not None:

@@ -7,18 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arguments import checks
 from .arguments.arrays import contiguous
 from .arguments.float_errors import no_float_errors
-from .arguments.labels import (
-    Samples,
-    out_for,
-    overwritten,
-    require_logits,
-    sigmoid_samples,
-    weights_and_share,
-)
+from .arguments.labels import Samples, require_logits, sigmoid_samples
+from .logits.losses import loss_of
 from .logits.multilabel import sigmoid_rows
-from .logits.shares import RowsOut, each_part, rows_of_a_unit
 
 
 @no_float_errors
@@ -73,7 +67,7 @@ def sigmoid_cross_entropy(
     0.693147
     """
     samples = sigmoid_samples(logits, labels, sample_weight, label_smoothing, ignore_index, reduction)
-    return _evaluate(samples, None, True)
+    return _loss(samples, None, True)
 
 
 @no_float_errors
@@ -122,36 +116,26 @@ def sigmoid_cross_entropy_and_grad(
     array([[-0.25,  0.25]])
     """
     samples = sigmoid_samples(logits, labels, sample_weight, label_smoothing, ignore_index, reduction)
-    gradient = out_for(samples, out)
-    return _evaluate(samples, gradient, out is None), gradient
+    gradient = checks.out_or_new(out, samples.full_shape, samples.dtype)
+    return _loss(samples, gradient, out is None), gradient
 
 
-def _evaluate(samples: Samples, gradient: NDArray[Any] | None, new: bool) -> Any:
+def _loss(samples: Samples, gradient: NDArray[Any] | None, new: bool) -> Any:
     """Return the loss, and write the gradient, into a new array or the caller's."""
-    z, dtype = samples.logits, samples.dtype
-    count, classes = z.shape
-    labels = contiguous(samples.labels, dtype)
-    counts = (samples.labels >= 0).sum(axis=1) if samples.ignores else classes
-    weights, scale = weights_and_share(samples, counts)
-    losses = np.empty((count if samples.reduction == "none" else 0, classes))
-    by = None if gradient is None else RowsOut(gradient, new, z, labels, weights)
-    run = sigmoid_rows(dtype, by is not None)()
-    size, nothing = rows_of_a_unit(count, classes), np.empty((0, classes), dtype)
-    sums, bad = np.zeros(-(-count // size)), np.zeros(-(-count // size), np.int64)
+    return loss_of(
+        samples,
+        labels=contiguous(samples.labels, samples.dtype),
+        counts=(samples.labels >= 0).sum(axis=1) if samples.ignores else samples.classes,
+        compiled=sigmoid_rows(samples.dtype, gradient is not None),
+        options=(),
+        shape=(samples.classes,),
+        require=_require,
+        gradient=gradient,
+        new=new,
+        add=np.sum,
+    )
 
-    def some(part: NDArray[Any], which: slice, numbers: slice, *units: Any) -> None:
-        mine = weights if len(weights) == 1 else weights[which]
-        rows = nothing if by is None else by.rows[which]
-        about = labels[which], mine, samples.smoothing, scale, size
-        run(part, *about, sums[numbers], bad[numbers], losses[which], rows, *units)
 
-    each_part(z, size, some)
-    if bad.any():
-        if by is not None and by.overwrites:
-            raise overwritten()
+def _require(samples: Samples, known: bool) -> None:
+    if known:
         require_logits(samples, per_row=False)
-    if by is not None:
-        by.store()
-    if samples.reduction == "none":
-        return losses.reshape((*samples.shape, classes)).astype(dtype)
-    return dtype.type(sums.sum() * scale)

@@ -12,17 +12,14 @@ from .arguments.arrays import contiguous
 from .arguments.float_errors import no_float_errors
 from .arguments.labels import (
     Samples,
-    out_for,
-    overwritten,
     require_classes,
     require_logits,
     require_probabilities,
     softmax_samples,
-    weights_and_share,
 )
 from .logits.classes import CLASSES, PROBABILITIES, cross_entropy_rows, softmax_rows
-from .logits.shares import RowsOut, each_part, rows_of_a_unit
-from .logits.weigh import room_for
+from .logits.losses import loss_of
+from .logits.shares import each_block, rows_of_a_unit
 
 
 @no_float_errors
@@ -100,14 +97,14 @@ def _softmax(z: ArrayLike, axis: int, logarithm: bool) -> NDArray[Any]:
     last = np.moveaxis(logits, index, -1)
     rows, result = last.reshape(-1, last.shape[-1]), np.empty(last.shape, logits.dtype)
     written, write = result.reshape(rows.shape), softmax_rows(logits.dtype, logarithm)()
-    size, room = rows_of_a_unit(*rows.shape), room_for(rows.shape[1])
-    bad = np.zeros(-(-len(rows) // size), np.int64)
+    size = rows_of_a_unit(*rows.shape)
+    sums = np.zeros((-(-len(rows) // size), 2))
 
-    def some(part: NDArray[Any], which: slice, numbers: slice, *units: Any) -> None:
-        write(part, size, written[which], bad[numbers], room, *units)
+    def block(given: NDArray[Any], which: slice, units: slice, *counter: Any) -> None:
+        write(given, size, sums[units], written[which], *counter)
 
-    each_part(rows, size, some)
-    if bad.any():
+    each_block(rows, size, block)
+    if any(sums.ravel().tolist()):
         checks.require("z", logits, ~np.isnan(logits) & (logits != np.inf), "must be finite or -inf")
         top = logits.max(axis=index, keepdims=True)
         checks.require("z", top, top > -np.inf, "must have one above -inf in every row")
@@ -172,8 +169,8 @@ def softmax_cross_entropy(
     >>> round(float(kdexent.softmax_cross_entropy([[0.0, 0.0], [2.0, 0.0]], [1, 0])), 6)
     0.410038
     """
-    about = sample_weight, label_smoothing, ignore_index, reduction
-    return _evaluate(softmax_samples(logits, labels, *about, check_classes=False), None, True)
+    options = sample_weight, label_smoothing, ignore_index, reduction
+    return _loss(softmax_samples(logits, labels, *options, check_classes=False), None, True)
 
 
 @no_float_errors
@@ -222,46 +219,35 @@ def softmax_cross_entropy_and_grad(
     >>> kdexent.softmax_cross_entropy_and_grad([[0.0, 0.0]], [1])[1]
     array([[ 0.5, -0.5]])
     """
-    about = sample_weight, label_smoothing, ignore_index, reduction
-    samples = softmax_samples(logits, labels, *about, check_classes=False)
-    gradient = out_for(samples, out)
-    return _evaluate(samples, gradient, out is None), gradient
+    options = sample_weight, label_smoothing, ignore_index, reduction
+    samples = softmax_samples(logits, labels, *options, check_classes=False)
+    gradient = checks.out_or_new(out, samples.full_shape, samples.dtype)
+    return _loss(samples, gradient, out is None), gradient
 
 
-def _evaluate(samples: Samples, gradient: NDArray[Any] | None, new: bool) -> Any:
+def _loss(samples: Samples, gradient: NDArray[Any] | None, new: bool) -> Any:
     """Return the loss, and write the gradient, into a new array or the caller's."""
-    z, dtype = samples.logits, samples.dtype
-    count, classes = z.shape
-    by_class = samples.labels.ndim == 1
+    by_class, dtype, ignores = samples.labels.ndim == 1, samples.dtype, samples.ignores
     if not by_class and samples.labels.dtype != dtype:
         require_probabilities(samples)  # as they were given, not rounded
-    labels = samples.labels if by_class else contiguous(samples.labels, dtype)
-    least = -1 if samples.ignores else 0
-    weights, scale = weights_and_share(samples, samples.labels >= 0 if samples.ignores else 1)
-    losses = np.empty(count if samples.reduction == "none" else 0)
-    by = None if gradient is None else RowsOut(gradient, new, z, labels, samples.given, weights)
-    run = cross_entropy_rows(dtype, CLASSES if by_class else PROBABILITIES, by is not None)()
-    size, room, nothing = rows_of_a_unit(count, classes), room_for(classes), np.empty((0, classes), dtype)
-    sums, bad = np.zeros(-(-count // size)), np.zeros(-(-count // size), np.int64)
+    return loss_of(
+        samples,
+        labels=samples.labels if by_class else contiguous(samples.labels, dtype),
+        counts=samples.labels >= 0 if ignores else 1,
+        compiled=cross_entropy_rows(dtype, CLASSES if by_class else PROBABILITIES, gradient is not None),
+        options=(-1 if ignores else 0,),
+        shape=(),
+        require=_require,
+        gradient=gradient,
+        new=new,
+    )
 
-    def some(part: NDArray[Any], which: slice, numbers: slice, *units: Any) -> None:
-        mine = weights if len(weights) == 1 else weights[which]
-        rows = nothing if by is None else by.rows[which]
-        about = labels[which], least, mine, samples.smoothing, scale, size
-        run(part, *about, sums[numbers], bad[numbers], losses[which], rows, room, *units)
 
-    each_part(z, size, some)
-    if any(bad.tolist()):
-        if by_class and not samples.ignores:
-            require_classes(samples.given, classes)
-        if by is None or not by.overwrites:
-            require_logits(samples, per_row=True)
-        if not by_class:
-            require_probabilities(samples)
-        if by is not None and by.overwrites:
-            raise overwritten()
-    if by is not None:
-        by.store()
-    if samples.reduction == "none":
-        return losses.reshape(samples.shape).astype(dtype)[()]
-    return dtype.type(sum(sums.tolist()) * scale)
+def _require(samples: Samples, known: bool) -> None:
+    by_class = samples.labels.ndim == 1
+    if by_class and not samples.ignores:
+        require_classes(samples.given, samples.classes)
+    if known:
+        require_logits(samples, per_row=True)
+    if not by_class:
+        require_probabilities(samples)

@@ -281,16 +281,14 @@ def test_losses_of_rows(rows, smoothing):
     beside = np.where(np.arange(classes) == mine[:, np.newaxis], 0, p).sum(axis=1)
 
     @numba.njit
-    def each_loss(labels, totals, tops, own, means, smoothing, factors, less, shares):
-        return row_losses.class_losses(
-            labels, -1, classes, totals, tops, own, means, smoothing, scale, factors, less, shares
-        )
+    def each_loss(labels, totals, tops, logits, means, smoothing, weights, factors, offsets):
+        rows = row_losses.Rows(totals, tops, logits, means, weights, factors, offsets)
+        return row_losses.class_losses(labels, -1, classes, smoothing, scale, rows)
 
     @numba.njit
-    def all_alike(labels, totals, tops, own, means, factors, less, shares):
-        return row_losses.sum_of_class_losses(
-            labels, -1, classes, totals, tops, own, means, scale, factors, less, shares
-        )
+    def all_alike(labels, totals, tops, logits, means, weights, factors, offsets):
+        rows = row_losses.Rows(totals, tops, logits, means, weights, factors, offsets)
+        return row_losses.sum_of_class_losses(labels, -1, classes, scale, rows)
 
     def assert_written(factors, less, shares, weights, smoothing):
         share = scale * np.where(counts, weights, 0)
@@ -301,12 +299,12 @@ def test_losses_of_rows(rows, smoothing):
 
     factors, less, shares = np.empty(rows), np.empty(rows), weights.copy()
     found = own.copy()
-    total = each_loss(labels, totals, tops, found, means, smoothing, factors, less, shares)
+    total = each_loss(labels, totals, tops, found, means, smoothing, shares, factors, less)
     np.testing.assert_allclose(found, np.where(counts, weights, 0) * losses, rtol=1e-12)
     np.testing.assert_allclose(total, found.sum(), rtol=1e-14)
     assert_written(factors, less, shares, weights, smoothing)
     if smoothing == 0:
-        total = all_alike(labels, totals, tops, own.copy(), means, factors, less, shares)
+        total = all_alike(labels, totals, tops, own.copy(), means, shares, factors, less)
         np.testing.assert_allclose(total, losses[counts].sum(), rtol=1e-14)
         assert_written(factors, less, shares, np.ones(rows), 0.0)
     for row in (0, rows - 1):
@@ -319,9 +317,9 @@ def test_losses_of_rows(rows, smoothing):
         ):
             others, mine, about = totals.copy(), own.copy(), labels.copy()
             {"own": mine, "total": others, "label": about}[wrong][row] = value
-            assert np.isnan(all_alike(about, others, tops, mine.copy(), means, factors, less, shares))
+            assert np.isnan(all_alike(about, others, tops, mine.copy(), means, shares, factors, less))
             shares[:] = weights
-            assert np.isnan(each_loss(about, others, tops, mine, means, smoothing, factors, less, shares))
+            assert np.isnan(each_loss(about, others, tops, mine, means, smoothing, shares, factors, less))
 
 
 def test_logarithms():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
@@ -18,3 +19,35 @@ def is_contiguous(block: NDArray[Any], dtype: np.dtype = FLOAT64) -> bool:
 def contiguous(block: NDArray[Any], dtype: np.dtype = FLOAT64) -> NDArray[Any]:
     """Return a block as a contiguous array of the dtype, itself if it is one."""
     return block if is_contiguous(block, dtype) else np.array(block, dtype, order="C")
+
+
+class Written:
+    """An array, or a piece of one, as compiled code can write it: a view of it, or a copy to store.
+
+    Without an array nobody reads what is written. Where the dtype is another one, or writing in place is not
+    allowed, it is a copy.
+    """
+
+    def __init__(
+        self,
+        array: NDArray[Any] | None,
+        piece: slice | tuple[slice, ...] | EllipsisType,
+        dtype: np.dtype = FLOAT64,
+        in_place: bool = True,
+    ) -> None:
+        self._target = None if array is None else array[piece]
+        if self._target is not None:
+            shape = self._target.shape
+        else:
+            assert not isinstance(piece, EllipsisType)
+            slices = (piece,) if isinstance(piece, slice) else piece
+            shape = tuple(part.stop - part.start for part in slices)
+        self._is_view = in_place and self._target is not None and is_contiguous(self._target, dtype)
+        array = self._target if self._is_view else np.empty(shape, dtype)
+        assert array is not None
+        self.array: NDArray[Any] = array
+
+    def store(self) -> None:
+        """Store a copy where a view was not possible."""
+        if not self._is_view and self._target is not None:
+            self._target[...] = self.array

@@ -252,6 +252,11 @@ def output(name: str, value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) 
     return value
 
 
+def out_or_new(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return the array for a result: `out` if it is given and fits, or a new one."""
+    return np.empty(shape, dtype) if out is None else output("out", out, shape, dtype)
+
+
 def _overlaps_itself(array: NDArray[Any]) -> bool:
     """Return whether entries may share memory: an axis steps less far than those within it reach."""
     reach = array.itemsize

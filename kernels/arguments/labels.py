@@ -42,9 +42,14 @@ class Samples(NamedTuple):
     def dtype(self) -> np.dtype[Any]:
         return self.logits.dtype
 
+    @property
+    def full_shape(self) -> tuple[int, ...]:
+        """Of the logits as the caller counts them."""
+        return (*self.shape, self.classes)
+
     def in_shape(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Return logits or labels (N, C) as the caller counts them."""
-        return rows.reshape(*self.shape, self.classes)
+        return rows.reshape(self.full_shape)
 
 
 def softmax_samples(
@@ -64,7 +69,8 @@ def softmax_samples(
     if given.dtype.kind in "iu" and given.shape == shape:
         chosen = softmax_classes(given, z.shape[1], ignore_index, check_classes)
     elif given.shape == (*shape, z.shape[1]):
-        _no_ignore_index(ignore_index, "needs labels that are class numbers")
+        if ignore_index is not None:
+            raise ValueError(f"ignore_index needs labels that are class numbers, got {ignore_index!r}")
         chosen = checks.real_array("labels", given).reshape(z.shape)
     elif given.shape == shape:
         raise TypeError(f"labels must be integers, one for each sample, got dtype {given.dtype}")
@@ -73,8 +79,8 @@ def softmax_samples(
             f"labels must have shape {shape} (classes) or {(*shape, z.shape[1])} (probabilities), "
             f"got {given.shape}"
         )
-    about = _weights(sample_weight, shape), _smoothing(label_smoothing), _reduction(reduction)
-    return Samples(shape, z, chosen, given, *about, ignore_index is not None)
+    options = _options(shape, sample_weight, label_smoothing, reduction)
+    return Samples(shape, z, chosen, given, *options, ignore_index is not None)
 
 
 def sigmoid_samples(
@@ -90,8 +96,8 @@ def sigmoid_samples(
     )
     checks.require("labels", y, ~counts | ((y >= 0) & (y <= 1)), "must lie in [0, 1]")
     y = y.reshape(z.shape) if counts.all() else np.where(counts, y, -1).reshape(z.shape)
-    about = _weights(sample_weight, shape), _smoothing(label_smoothing), _reduction(reduction)
-    return Samples(shape, z, y, y, *about, ignore_index is not None)
+    options = _options(shape, sample_weight, label_smoothing, reduction)
+    return Samples(shape, z, y, y, *options, ignore_index is not None)
 
 
 def require_logits(samples: Samples, per_row: bool) -> None:
@@ -148,38 +154,22 @@ def require_probabilities(samples: Samples) -> None:
     )
 
 
-def _weights(sample_weight: Any, shape: tuple[int, ...]) -> Floats:
-    if sample_weight is None:
-        return _ALL_ALIKE
-    weights = checks.real_array("sample_weight", sample_weight)
-    if weights.shape != shape:
-        raise ValueError(f"sample_weight must have one for each sample, shape {shape}, got {weights.shape}")
-    checks.require(
-        "sample_weight", weights, (weights >= 0) & np.isfinite(weights), "must be finite and not negative"
-    )
-    return np.ascontiguousarray(weights, np.float64).reshape(-1)
-
-
-def _smoothing(label_smoothing: Any) -> float:
+def _options(
+    shape: tuple[int, ...], sample_weight: Any, label_smoothing: Any, reduction: Any
+) -> tuple[Floats, float, str]:
+    """Return weights of samples (N,), or (1,) for all alike, the smoothing and the reduction."""
+    weights = _ALL_ALIKE
+    if sample_weight is not None:
+        given = checks.real_array("sample_weight", sample_weight)
+        if given.shape != shape:
+            raise ValueError(f"sample_weight must have one for each sample, shape {shape}, got {given.shape}")
+        good = (given >= 0) & np.isfinite(given)
+        checks.require("sample_weight", given, good, "must be finite and not negative")
+        weights = np.ascontiguousarray(given, np.float64).reshape(-1)
     smoothing = checks.scalar("label_smoothing", label_smoothing)
     if not 0 <= smoothing <= 1:
         raise ValueError(f"label_smoothing must lie in [0, 1], got {smoothing}")
-    return smoothing
-
-
-def _reduction(reduction: Any) -> str:
-    return checks.one_of("reduction", reduction, REDUCTIONS)
-
-
-def _no_ignore_index(ignore_index: Any, reason: str) -> None:
-    if ignore_index is not None:
-        raise ValueError(f"ignore_index {reason}, got {ignore_index!r}")
-
-
-def out_for(samples: Samples, out: Any) -> NDArray[Any]:
-    """Return the array of the gradient, shape (..., C): the caller's or a new one."""
-    shape = (*samples.shape, samples.classes)
-    return np.empty(shape, samples.dtype) if out is None else checks.output("out", out, shape, samples.dtype)
+    return weights, smoothing, checks.one_of("reduction", reduction, REDUCTIONS)
 
 
 def moderate(weights: Floats) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
@@ -12,10 +13,10 @@ from ..arguments.labels import SUM_TOLERANCE
 from ..numerics.arithmetic import exact_exp, log_of_1_plus
 from ..runtime import signatures
 from ..runtime.jit import helper, lazily, loop
-from ..runtime.signatures import COUNTER, INTS, READ1, READ_INTS, WRITE1
-from ..runtime.units import take_unit, unit_done, wait_for_others
-from ..simd.row_losses import above, bad_totals, beside, class_losses, logs_of, sum_of_class_losses
-from .weigh import beside_the_largest, copy, rows_together, weighing
+from ..runtime.signatures import COUNTER, READ1, READ_INTS, WRITE, WRITE1
+from ..simd.row_losses import Rows, above, bad_totals, beside, class_losses, logs_of, sum_of_class_losses
+from .shares import over_units
+from .weigh import beside_the_largest, copy, room_for, rows_together, weighing
 
 # What labels may be.
 CLASSES, PROBABILITIES = "classes", "probabilities"
@@ -26,9 +27,82 @@ _CERTAIN = 1.5
 _MORE_CERTAIN = 1.0 + 2.0**-8
 
 
+class _Call(NamedTuple):
+    """What a pass over N rows of C logits was given."""
+
+    logits: Any  # (N C,)
+    classes: Any
+    labels: Any  # (N,) classes, (N, C) probabilities, or (0,)
+    weights: Any  # (N,), or (1,) for all rows
+    least: Any  # class number there may be, of which those below 0 do not count
+    smoothing: Any
+    scale: Any
+    size: Any  # rows of a unit
+    sums: Any  # (units, 2), losses and what tells that something is bad
+    losses: Any  # (N,) or (0,)
+    out: Any  # (N C,) or (0,)
+
+
+class _Room(NamedTuple):
+    """What a thread computes groups of rows in."""
+
+    w: Any  # exponentials as `weigh` writes them
+    rows: Rows
+    unlabelled: Any  # (0,), the classes of rows that have none
+
+
+@helper
+def _make_room(classes):
+    lines = np.empty((7, rows_together(classes)))  # one request for memory
+    rows = Rows(lines[0], lines[1], lines[2], lines[3], lines[4], lines[5], lines[6])
+    rows.means[:] = 0.0
+    return _Room(np.empty(room_for(classes)), rows, np.empty(0, np.int64))
+
+
+@helper
+def _labels_of_group(labels, unlabelled, first, n):
+    return labels[first : first + n]
+
+
+@helper
+def _no_labels(labels, unlabelled, first, n):
+    return unlabelled
+
+
+def _over_groups(labelled: bool, finish: Callable) -> Callable:
+    """Return what weighs a unit's groups of rows, and sums what finish(call, room, first, n, labels) returns.
+
+    That are the loss, and whether something is bad, of n rows from the first on, with classes `labels` (n,).
+    """
+    weigh, labels_of = weighing(labelled)[0], _labels_of_group if labelled else _no_labels
+
+    @loop
+    def unit_of(unit, call, room):
+        flat, classes, labels, size, sums, out = (
+            call.logits,
+            call.classes,
+            call.labels,
+            call.size,
+            call.sums,
+            call.out,
+        )
+        w, tops, totals, label_logits = room.w, room.rows.tops, room.rows.totals, room.rows.label_logits
+        unlabelled, group, added = room.unlabelled, tops.shape[0], 0.0
+        end = min((unit + 1) * size, flat.shape[0] // classes)
+        for first in range(unit * size, end, group):
+            n = min(group, end - first)
+            chosen = labels_of(labels, unlabelled, first, n)
+            weigh(flat, classes, first, n, end, w, tops, totals, out, chosen, label_logits)
+            loss, bad = finish(call, room, first, n, chosen)
+            added, sums[unit, 1] = added + loss, sums[unit, 1] + bad
+        sums[unit, 0] = added
+
+    return over_units(unit_of)
+
+
 @helper
 def _below(zs, top):
-    """Return the sum of exp(z - top) over all z below the top, to its last digits."""
+    """Return the sum of exp(z - top) over all z (C,) below the top, to its last digits."""
     second = -np.inf
     for c in range(zs.shape[0]):
         z = np.float64(zs[c])
@@ -44,296 +118,206 @@ def _below(zs, top):
 
 @helper
 def _log_row(zs, top, log_total, out):
-    """out = (z - top) - log sum exp(z - top)."""
+    """out = (z - top) - log sum exp(z - top), zs and out (C,)."""
     for c in range(out.shape[0]):
         out[c] = above(zs[c], top) - log_total
+
+
+def _finish_softmax(logarithm: bool) -> Callable:
+    write = weighing(False)[1]
+
+    @helper
+    def finish(call, room, first, n, labels):
+        totals, tops, logs, nothing, _, inverses, _ = room.rows  # all means are 0
+        flat, classes, out, bad = call.logits, call.classes, call.out, bad_totals(n, totals)
+        logs_of(n, totals, logs, inverses)
+        if logarithm:
+            for r in range(n):
+                row = slice((first + r) * classes, (first + r + 1) * classes)
+                if totals[r] < _MORE_CERTAIN:
+                    logs[r] = log_of_1_plus(_below(flat[row], tops[r]))
+                _log_row(flat[row], tops[r], logs[r], out[row])
+        else:
+            write(room.w, n, classes, inverses, nothing, out, first, labels, nothing)
+        return 0.0, bad
+
+    return finish
 
 
 @cache
 def softmax_rows(dtype: np.dtype, logarithm: bool) -> Callable[[], Callable]:
     """Return the compiled pass that writes the softmax of rows, or its logarithm."""
-    data, written = signatures.read(dtype), signatures.written(dtype)
 
     def make() -> Callable:
-        weigh, write = weighing(False)
+        take_units = _over_groups(False, _finish_softmax(logarithm))
 
-        def rows_of(logits, size, out, bad, room, counter, most):
-            """Write up to `most` units of `size` rows; bad (units,) = 0 if no entry is bad."""
-            classes = logits.shape[1]
-            group = rows_together(classes)
-            units = -(-logits.shape[0] // size)
-            flat, written = logits.reshape(logits.size), out.reshape(out.size)
-            w, tops, totals = np.empty(room), np.empty(group), np.empty(group)
-            logs, inverses, nothing = np.empty(group), np.empty(group), np.zeros(group)
-            unlabelled = np.empty(0, np.int64)
-            for _ in range(most):
-                unit = take_unit(counter)
-                if unit >= units:
-                    return wait_for_others(counter, units)
-                end = min((unit + 1) * size, logits.shape[0])
-                for first in range(unit * size, end, group):
-                    n = min(group, end - first)
-                    weigh(flat, classes, first, n, end, w, tops, totals, written, unlabelled, nothing)
-                    bad[unit] += bad_totals(n, totals)
-                    logs_of(n, totals, logs, inverses)
-                    if logarithm:
-                        for r in range(n):
-                            row = slice((first + r) * classes, (first + r + 1) * classes)
-                            if totals[r] < _MORE_CERTAIN:
-                                logs[r] = log_of_1_plus(_below(flat[row], tops[r]))
-                            _log_row(flat[row], tops[r], logs[r], written[row])
-                    else:
-                        write(w, n, classes, inverses, nothing, written, first * classes, unlabelled, nothing)
-                unit_done(counter)
+        def probabilities_of(logits, size, sums, out, counter, most):
+            """Write up to `most` units of `size` rows of logits to out, both (N, C).
 
-        return rows_of
+            sums (units, 2), the latter 0 where no entry is bad.
+            """
+            flat, written, classes = logits.reshape(logits.size), out.reshape(out.size), logits.shape[1]
+            room = _make_room(classes)
+            weights, labels = room.rows.weights[:0], room.unlabelled
+            call = _Call(flat, classes, labels, weights, 0, 0.0, 1.0, size, sums, weights, written)
+            take_units(sums.shape[0], counter, most, call, room)
 
-    name = f"class_rows.{'log_' if logarithm else ''}softmax.{dtype}"
-    return lazily(make, types.void(data, types.int64, written, INTS, types.int64, COUNTER, types.int64), name)
+        return probabilities_of
+
+    given = signatures.read(dtype), types.int64, WRITE, signatures.written(dtype), COUNTER, types.int64
+    return lazily(make, types.void(*given), f"class_rows.{'log_' if logarithm else ''}softmax.{dtype}")
 
 
 @cache
 def cross_entropy_rows(dtype: np.dtype, labels: str, gradient: bool) -> Callable[[], Callable]:
     """Return the compiled pass over rows of logits and their labels, with or without the gradient."""
-    data = signatures.read(dtype)
-    signature = types.void(
-        data,
-        READ_INTS if labels == CLASSES else data,
-        types.int64,
-        READ1,
-        types.float64,
-        types.float64,
-        types.int64,
-        WRITE1,
-        INTS,
-        WRITE1,
-        signatures.written(dtype),
-        types.int64,
-        COUNTER,
-        types.int64,
-    )
-    name = f"class_rows.{labels}.{dtype}{'.gradient' if gradient else ''}"
-    return lazily(lambda: _make_units(labels, gradient), signature, name)
-
-
-def _make_units(labels: str, gradient: bool) -> Callable:
     labelled = labels == CLASSES
-    make_rows, numbers_of = (_make_classes, _some_of) if labelled else (_make_probabilities, _none_of)
-    weigh, write = weighing(labelled)
-    some_rows = make_rows(gradient, write)
 
-    def rows_of(
-        logits, labels, least, weights, smoothing, scale, size, sums, bad, losses, out, room, counter, most
-    ):
-        """sums (units,) = losses of up to `most` units of `size` rows, bad (units,) = 0 if no entry is bad.
+    def make() -> Callable:
+        write = weighing(labelled)[1]
+        finish = (_finish_classes if labelled else _finish_probabilities)(gradient, write)
+        take_units = _over_groups(labelled, finish)
 
-        A class number may be from `least` on, and does not count below 0.
-        losses (N,) unless empty = those of the rows, and `out` = the gradient of scale times their sum.
-        """
-        classes = logits.shape[1]
-        group = rows_together(classes)
-        units = -(-logits.shape[0] // size)
-        flat, written = logits.reshape(logits.size), out.reshape(out.size)
-        w, tops, totals = np.empty(room), np.empty(group), np.empty(group)
-        means, own = np.zeros(group), np.empty(group)
-        factors, less, shares = np.empty(group), np.empty(group), np.empty(group)
-        unlabelled = np.empty(0, np.int64)
-        for _ in range(most):
-            unit = take_unit(counter)
-            if unit >= units:
-                return wait_for_others(counter, units)
-            end, added = min((unit + 1) * size, logits.shape[0]), 0.0
-            for first in range(unit * size, end, group):
-                n = min(group, end - first)
-                mine = numbers_of(labels, unlabelled, first, n)
-                weigh(flat, classes, first, n, end, w, tops, totals, written, mine, own)
-                # Arguments of their own: a tuple of arrays would count references to each.
-                more, loss = some_rows(
-                    flat,
-                    classes,
-                    labels,
-                    mine,
-                    least,
-                    weights,
-                    smoothing,
-                    scale,
-                    first,
-                    n,
-                    w,
-                    tops,
-                    totals,
-                    means,
-                    factors,
-                    less,
-                    shares,
-                    own,
-                    losses,
-                    written,
-                )
-                bad[unit], added = bad[unit] + more, added + loss
-            sums[unit] = added
-            unit_done(counter)
+        def losses_of(
+            logits, labels, weights, least, smoothing, scale, size, sums, losses, out, counter, most
+        ):
+            """sums (units, 2) = losses of up to `most` units of `size` rows, and 0 if no entry is bad.
 
-    return rows_of
+            logits (N, C); labels (N,) classes, from `least` on, of which those below 0 do not count, or
+            (N, C) probabilities; weights (N,), or (1,) for all rows. losses (N,) unless empty = those of the
+            rows, and out (N, C) = the gradient of scale times their sum.
+            """
+            flat, written, classes = logits.reshape(logits.size), out.reshape(out.size), logits.shape[1]
+            numbers = least, smoothing, scale, size
+            call = _Call(flat, classes, labels, weights, *numbers, sums, losses, written)
+            take_units(sums.shape[0], counter, most, call, _make_room(classes))
 
+        return losses_of
 
-@helper
-def _some_of(labels, unlabelled, first, n):
-    return labels[first : first + n]
-
-
-@helper
-def _none_of(labels, unlabelled, first, n):
-    return unlabelled
+    data = signatures.read(dtype)
+    numbers = types.int64, types.float64, types.float64, types.int64
+    given = data, READ_INTS if labelled else data, READ1, *numbers, WRITE, WRITE1
+    signature = types.void(*given, signatures.written(dtype), COUNTER, types.int64)
+    return lazily(make, signature, f"class_rows.{labels}.{dtype}{'.gradient' if gradient else ''}")
 
 
 @loop
 def _mean_above(zs, top):
-    """Return the mean of a row's logits relative to its top."""
-    mean, part = 0.0, 1.0 / zs.shape[0]
+    """Return the mean of a row's logits (C,) relative to its top."""
+    mean, share = 0.0, 1.0 / zs.shape[0]
     for c in range(zs.shape[0]):
-        mean += above(zs[c], top) * part  # the sum might be no float
+        mean += above(zs[c], top) * share  # the sum might be no float
     return mean
 
 
-def _make_classes(gradient: bool, write: Callable) -> Callable:
+def _finish_classes(gradient: bool, write: Callable) -> Callable:
     @helper
-    def some_rows(
-        flat,
-        classes,
-        labels,
-        mine,
-        least,
-        weights,
-        smoothing,
-        scale,
-        first,
-        n,
-        w,
-        tops,
-        totals,
-        means,
-        factors,
-        less,
-        shares,
-        own,
-        losses,
-        out,
-    ):
-        end = first + n
+    def finish(call, room, first, n, labels):
+        rows, losses, weights = room.rows, call.losses, call.weights
+        least, classes, smoothing, end = call.least, call.classes, call.smoothing, first + n
         if smoothing == 0.0 and weights.shape[0] == 1 and weights[0] == 1.0 and losses.shape[0] == 0:
-            added = sum_of_class_losses(
-                mine, least, classes, totals, tops, own, means, scale, factors, less, shares
-            )
+            added = sum_of_class_losses(labels, least, classes, call.scale, rows)
         else:
             if weights.shape[0] > 1:
-                copy(weights[first:end], shares[:n])
+                copy(weights[first:end], rows.weights[:n])
             else:
-                shares[:n] = weights[0]
+                rows.weights[:n] = weights[0]
             if smoothing > 0.0:
+                flat, tops, label_logits, means = call.logits, rows.tops, rows.label_logits, rows.means
                 for r in range(n):
                     row = slice((first + r) * classes, (first + r + 1) * classes)
-                    means[r] = _mean_above(flat[row], max(tops[r], own[r]))
-            added = class_losses(
-                mine, least, classes, totals, tops, own, means, smoothing, scale, factors, less, shares
-            )
+                    means[r] = _mean_above(flat[row], max(tops[r], label_logits[r]))
+            added = class_losses(labels, least, classes, smoothing, call.scale, rows)
         if losses.shape[0] > 0:
-            copy(own[:n], losses[first:end])
+            copy(rows.label_logits[:n], losses[first:end])
         if gradient:
-            write(w, n, classes, factors, less, out, first * classes, mine, shares)
-        return 1 if np.isnan(added) else 0, added
+            write(room.w, n, classes, rows.factors, rows.offsets, call.out, first, labels, rows.weights)
+        return added, 1 if np.isnan(added) else 0
 
-    return some_rows
+    return finish
 
 
-def _make_probabilities(gradient: bool, write: Callable) -> Callable:
-    @loop
-    def mass_of(p):
-        total, bad = 0.0, 0
-        for c in range(p.shape[0]):
-            each = np.float64(p[c])
-            bad += 0 if (each >= 0.0) & (each < np.inf) else 1
-            total += each
-        return total, bad
+@loop
+def _mass_of(p):
+    """Return the sum of masses (C,), and how many are bad."""
+    total, bad = 0.0, 0
+    for c in range(p.shape[0]):
+        each = np.float64(p[c])
+        bad += 0 if (each >= 0.0) & (each < np.inf) else 1
+        total += each
+    return total, bad
 
-    @loop
-    def mass_beside(p, but):
-        total = 0.0
-        for c in range(p.shape[0]):
-            total += np.float64(p[c]) if c != but else 0.0
-        return total
 
-    @loop
-    def products_with(p, zs, top, smoothing, even):
-        """Return sum_c t_c (z_c - top), in which 0 times -inf is 0."""
-        total = 0.0
-        for c in range(p.shape[0]):
-            target = (1.0 - smoothing) * np.float64(p[c]) + even
-            total += target * above(zs[c], top) if target > 0.0 else 0.0
-        return total
+@loop
+def _mass_beside(p, but):
+    """Return the sum of masses (C,) but one."""
+    total = 0.0
+    for c in range(p.shape[0]):
+        total += np.float64(p[c]) if c != but else 0.0
+    return total
 
-    @loop
-    def subtract(p, share, smoothing, by):
-        for c in range(p.shape[0]):
-            by[c] -= share * ((1.0 - smoothing) * np.float64(p[c]))
 
+@loop
+def _products_with(p, zs, top, smoothing, even):
+    """Return sum_c t_c (z_c - top), in which 0 times -inf is 0; p and zs (C,)."""
+    total = 0.0
+    for c in range(p.shape[0]):
+        target = (1.0 - smoothing) * np.float64(p[c]) + even
+        total += target * above(zs[c], top) if target > 0.0 else 0.0
+    return total
+
+
+@loop
+def _subtract(p, share, smoothing, slopes):
+    for c in range(p.shape[0]):
+        slopes[c] -= share * ((1.0 - smoothing) * np.float64(p[c]))
+
+
+def _finish_probabilities(gradient: bool, write: Callable) -> Callable:
     @helper
-    def some_rows(
-        flat,
-        classes,
-        labels,
-        mine,
-        least,
-        weights,
-        smoothing,
-        scale,
-        first,
-        n,
-        w,
-        tops,
-        totals,
-        means,
-        factors,
-        less,
-        shares,
-        own,
-        losses,
-        out,
-    ):
-        logs, inverses = own, factors  # which are not needed before
+    def finish(call, room, first, n, labels):
+        flat, classes, masses, weights, _, smoothing, scale, _, _, losses, out = call
+        rows, w = room.rows, room.w
+        totals, tops, wholes, factors, offsets = (
+            rows.totals,
+            rows.tops,
+            rows.means,
+            rows.factors,
+            rows.offsets,
+        )
+        logs, inverses = rows.label_logits, factors  # which are not needed before
+        together = tops.shape[0]
         logs_of(n, totals, logs, inverses)
         added, bad, even = 0.0, bad_totals(n, totals), smoothing / classes
         for r in range(n):
             i, begin = first + r, (first + r) * classes
-            p, zs = labels[i], flat[begin : begin + classes]
+            p, zs = masses[i], flat[begin : begin + classes]
             weight = weights[i if weights.shape[0] > 1 else 0]
-            mass, more = mass_of(p)
+            mass, more = _mass_of(p)
             bad += more + (0 if abs(mass - 1.0) <= SUM_TOLERANCE else 1)
             whole = (1.0 - smoothing) * mass + smoothing
             if totals[r] < _CERTAIN:
-                rest = beside_the_largest(w, r, classes, tops.shape[0])[1]
-                logs[r] = log_of_1_plus(rest)
+                logs[r] = log_of_1_plus(beside_the_largest(w, r, classes, together)[1])
             loss = 0.0
             if weight > 0.0:
-                inner = products_with(p, zs, tops[r], smoothing, even)
+                inner = _products_with(p, zs, tops[r], smoothing, even)
                 loss = weight * (whole * logs[r] - inner)
             added += loss
             if losses.shape[0] > 0:
                 losses[i] = loss
             share = weight * scale
-            factors[r], less[r] = share * inverses[r] * whole, share * even
-            means[r] = whole
+            factors[r], offsets[r], wholes[r] = share * inverses[r] * whole, share * even, whole
         if gradient:
-            write(w, n, classes, factors, less, out, first * classes, mine, shares)
+            write(w, n, classes, factors, offsets, out, first, labels, rows.weights)
             for r in range(n):
                 i, begin = first + r, (first + r) * classes
                 share = weights[i if weights.shape[0] > 1 else 0] * scale
-                p, by, whole = labels[i], out[begin : begin + classes], means[r]
-                subtract(p, share, smoothing, by)
+                p, slopes, whole = masses[i], out[begin : begin + classes], wholes[r]
+                _subtract(p, share, smoothing, slopes)
                 if totals[r] < _CERTAIN:  # p_c - t_c would cancel
-                    c, rest = beside_the_largest(w, r, classes, tops.shape[0])
-                    others = (1.0 - smoothing) * mass_beside(p, c) + (classes - 1) * even
-                    by[c] = share * (others - whole * rest / (1.0 + rest))
-        return bad, added
+                    c, rest = beside_the_largest(w, r, classes, together)
+                    others = (1.0 - smoothing) * _mass_beside(p, c) + (classes - 1) * even
+                    slopes[c] = share * (others - whole * rest / (1.0 + rest))
+        return added, bad
 
-    return some_rows
+    return finish

@@ -12,10 +12,13 @@ from ..numerics.arithmetic import log_ratio
 from ..runtime import signatures
 from ..runtime.jit import lazily, loop
 from ..runtime.signatures import COUNTER, INTS, WRITE
-from ..runtime.units import take_unit, unit_done, wait_for_others
+from .shares import over_units
 
 ENTROPY, CROSS, RELATIVE = "entropy", "cross", "relative"
 CHUNK = 2**12  # entries whose sum is added to others' as a whole
+
+
+# Of a chunk's masses p and q (n,): their sum, and how many are bad.
 
 
 @loop
@@ -56,33 +59,31 @@ _SUMS = {ENTROPY: _entropy, CROSS: _cross, RELATIVE: _relative}
 @cache
 def mass_rows(kind: str, dtype: np.dtype) -> Callable[[], Callable]:
     """Return the compiled pass for one of the sums."""
-    some = _SUMS[kind]
-    data, counts = signatures.read(dtype), INTS
+    data, sum_of = signatures.read(dtype), _SUMS[kind]
 
     def make() -> Callable:
+        @loop
+        def unit_sums(unit, p, q, size, sums, bad):
+            chunks = sums.shape[1]
+            for item in range(unit * size, min((unit + 1) * size, sums.size)):
+                row, chunk = item // chunks, item % chunks
+                first, last = chunk * CHUNK, min((chunk + 1) * CHUNK, p.shape[1])
+                of_p = p[row if p.shape[0] > 1 else 0, first:last]
+                of_q = q[row if q.shape[0] > 1 else 0, first:last]
+                total, more = sum_of(of_p, of_q)
+                sums[row, chunk] = total
+                bad[unit] += more + (0 if abs(total) < np.inf else 1)
+
+        take_units = over_units(unit_sums)
+
         def sums_of(p, q, size, sums, bad, counter, most):
             """sums (N, chunks) = those of the chunks of rows, in up to `most` units of `size` chunks.
 
-            p and q (N, K), or (1, K) for all rows alike; bad (units,) = how many entries and sums are.
+            p and q (N, K), or (1, K) for all rows alike; bad (units,) += how many entries and sums are.
             """
-            chunks = sums.shape[1]
-            count = sums.shape[0] * chunks
-            units = -(-count // size)
-            for _ in range(most):
-                unit = take_unit(counter)
-                if unit >= units:
-                    return wait_for_others(counter, units)
-                for item in range(unit * size, min((unit + 1) * size, count)):
-                    row, chunk = item // chunks, item % chunks
-                    first, last = chunk * CHUNK, min((chunk + 1) * CHUNK, p.shape[1])
-                    of_p = p[row if p.shape[0] > 1 else 0, first:last]
-                    of_q = q[row if q.shape[0] > 1 else 0, first:last]
-                    total, more = some(of_p, of_q)
-                    sums[row, chunk] = total
-                    bad[unit] += more + (0 if abs(total) < np.inf else 1)
-                unit_done(counter)
+            take_units(bad.shape[0], counter, most, p, q, size, sums, bad)
 
         return sums_of
 
-    name = f"mass_rows.{kind}.{dtype}"
-    return lazily(make, types.void(data, data, types.int64, WRITE, counts, COUNTER, types.int64), name)
+    signature = types.void(data, data, types.int64, WRITE, INTS, COUNTER, types.int64)
+    return lazily(make, signature, f"mass_rows.{kind}.{dtype}")

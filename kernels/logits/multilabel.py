@@ -11,13 +11,13 @@ from numba import types
 from ..numerics.arithmetic import exact_exp, log_of_1_and
 from ..runtime import signatures
 from ..runtime.jit import helper, lazily, loop
-from ..runtime.signatures import COUNTER, INTS, READ1, WRITE, WRITE1
-from ..runtime.units import take_unit, unit_done, wait_for_others
+from ..runtime.signatures import COUNTER, READ1, WRITE
+from .shares import over_units
 
 
 @helper
 def _against(z, y, smoothing):
-    """Return the part of a target that a logit speaks against: 1 - t from 0 on, and t below."""
+    """Return how much of a target a logit speaks against: 1 - t from 0 on, and t below."""
     return (1.0 - smoothing) * (1.0 - y if z >= 0.0 else y) + 0.5 * smoothing
 
 
@@ -29,10 +29,10 @@ def _loss_of(z, y, weight, smoothing):
     return weight * loss if (y >= 0.0) & (weight > 0.0) else 0.0, 0 if z < np.inf else 1
 
 
-# Apart from the losses' own loop: why is said at `pair_loops.total_weight`.
+# Apart from the losses' own loop: why is said at `chunks.total_weight`.
 @loop
 def _total_of(zs, ys, weight, smoothing):
-    """Return the sum of a row's losses, and how many logits are bad."""
+    """Return the sum of a row's losses, and how many logits are bad; zs and ys (C,)."""
     total, bad = 0.0, 0
     for c in range(zs.shape[0]):
         loss, more = _loss_of(np.float64(zs[c]), np.float64(ys[c]), weight, smoothing)
@@ -43,7 +43,7 @@ def _total_of(zs, ys, weight, smoothing):
 
 @loop
 def _losses_of(zs, ys, weight, smoothing, losses):
-    """Write a row's losses; return how many logits are bad."""
+    """Write a row's losses (C,); return how many logits are bad."""
     bad = 0
     for c in range(zs.shape[0]):
         losses[c], more = _loss_of(np.float64(zs[c]), np.float64(ys[c]), weight, smoothing)
@@ -52,58 +52,48 @@ def _losses_of(zs, ys, weight, smoothing, losses):
 
 
 @loop
-def _slopes_of(zs, ys, share, smoothing, by):
+def _slopes_of(zs, ys, share, smoothing, slopes):
     for c in range(zs.shape[0]):
         z, y = np.float64(zs[c]), np.float64(ys[c])
         low = exact_exp(-abs(z))
         slope = _against(z, y, smoothing) - low / (1.0 + low)  # of |z|: no 1 that hides the rest
-        by[c] = share * (slope if z >= 0.0 else -slope) if y >= 0.0 else 0.0
+        slopes[c] = share * (slope if z >= 0.0 else -slope) if y >= 0.0 else 0.0
 
 
 @cache
 def sigmoid_rows(dtype: np.dtype, gradient: bool) -> Callable[[], Callable]:
     """Return the compiled pass over rows of logits and labels, with or without the gradient."""
-    data, written = signatures.read(dtype), signatures.written(dtype)
 
     def make() -> Callable:
-        def rows_of(logits, labels, weights, smoothing, scale, size, sums, bad, losses, out, counter, most):
-            """sums (units,) = losses of up to `most` units of `size` rows, bad (units,) = bad logits in them.
+        @loop
+        def unit_losses(unit, logits, labels, weights, smoothing, scale, size, sums, losses, out):
+            total = 0.0
+            for i in range(unit * size, min((unit + 1) * size, logits.shape[0])):
+                weight = weights[i if weights.shape[0] > 1 else 0]
+                if losses.shape[0] > 0:
+                    sums[unit, 1] += _losses_of(logits[i], labels[i], weight, smoothing, losses[i])
+                else:
+                    loss, bad = _total_of(logits[i], labels[i], weight, smoothing)
+                    total, sums[unit, 1] = total + loss, sums[unit, 1] + bad
+                if gradient:
+                    _slopes_of(logits[i], labels[i], weight * scale, smoothing, out[i])
+            sums[unit, 0] = total
 
-            Labels below 0 do not count. losses (N, C) unless empty = those of the labels, instead of sums,
-            and `out` = the gradient of scale times their sum.
+        take_units = over_units(unit_losses)
+
+        def losses_of(logits, labels, weights, smoothing, scale, size, sums, losses, out, counter, most):
+            """sums (units, 2) = losses of up to `most` units of `size` rows, and how many logits are bad.
+
+            logits and labels (N, C), labels below 0 do not count; weights (N,), or (1,) for all rows. losses
+            (N, C) unless empty = those of the labels, instead of sums, and out (N, C) = the gradient of scale
+            times their sum.
             """
-            units = -(-logits.shape[0] // size)
-            for _ in range(most):
-                unit = take_unit(counter)
-                if unit >= units:
-                    return wait_for_others(counter, units)
-                total = 0.0
-                for i in range(unit * size, min((unit + 1) * size, logits.shape[0])):
-                    weight = weights[i if weights.shape[0] > 1 else 0]
-                    if losses.shape[0] > 0:
-                        bad[unit] += _losses_of(logits[i], labels[i], weight, smoothing, losses[i])
-                    else:
-                        added, more = _total_of(logits[i], labels[i], weight, smoothing)
-                        total, bad[unit] = total + added, bad[unit] + more
-                    if gradient:
-                        _slopes_of(logits[i], labels[i], weight * scale, smoothing, out[i])
-                sums[unit] = total
-                unit_done(counter)
+            given = logits, labels, weights, smoothing, scale, size, sums, losses, out
+            take_units(sums.shape[0], counter, most, *given)
 
-        return rows_of
+        return losses_of
 
-    signature = types.void(
-        data,
-        data,
-        READ1,
-        types.float64,
-        types.float64,
-        types.int64,
-        WRITE1,
-        INTS,
-        WRITE,
-        written,
-        COUNTER,
-        types.int64,
-    )
+    data, written = signatures.read(dtype), signatures.written(dtype)
+    given = data, data, READ1, types.float64, types.float64, types.int64
+    signature = types.void(*given, WRITE, WRITE, written, COUNTER, types.int64)
     return lazily(make, signature, f"label_rows.{dtype}{'.gradient' if gradient else ''}")

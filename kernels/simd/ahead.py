@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from numba import types
-from numba.extending import intrinsic
-
 from ..runtime.jit import GENERATES, helper
-from .code import VectorCode
+from .vector_math import generated
 
 
 def _ahead(write: bool) -> Callable:
     if not GENERATES:
         return helper(lambda array, index: None)
 
-    @intrinsic
-    def fetch(typing, array, index):
-        def generate(context, builder, signature, arguments):
-            VectorCode(context, builder, signature, arguments).fetch(0, arguments[1], write)
-            return context.get_dummy_value()
-
-        return types.void(array, index), generate
+    @generated()
+    def fetch(code, array, index):
+        code.fetch(array, index, write)
 
     return fetch
 

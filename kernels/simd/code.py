@@ -1,162 +1,213 @@
-"""Vector instructions on the arrays that an intrinsic of Numba takes, and transposition in registers."""
+"""Vector instructions on arrays of compiled code, and transposition in registers."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 from numba.core import cgutils
 
 from ..numerics.chunks import LANES
 from ..runtime.jit import EXACT
-from .indices import Indices
+from .indices import LONG, Indices
 
 FACTOR = 4  # orders below it are multiplied with its multiples
 _FLAGS = tuple(sorted(EXACT))
-_DOUBLE, _INT, _LONG = ir.DoubleType(), ir.IntType(32), ir.IntType(64)
+_DOUBLE, _INT = ir.DoubleType(), ir.IntType(32)
+LONGS = ir.VectorType(LONG, LANES)
+_LANE_NUMBERS = ir.Constant(LONGS, list(range(LANES)))
 _DOUBLE_BYTES, _LINE_BYTES = 8, 64
 
 
 def powers_of_two(count: int) -> list[tuple[int, int]]:
     """Return firsts and sizes, powers of two up to LANES, that cover so many numbers."""
-    parts, first = [], 0
+    cover, first = [], 0
     while first < count:
         size = min(LANES, 1 << ((count - first).bit_length() - 1))
-        parts.append((first, size))
+        cover.append((first, size))
         first += size
-    return parts
+    return cover
+
+
+class Array(NamedTuple):
+    """An array that compiled code has: its type, and what the builder knows it by."""
+
+    kind: Any
+    value: Any
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a number."""
+        return int(self.kind.dtype.bitwidth) // 8
+
+
+class Variable:
+    """A vector that changes."""
+
+    def __init__(self, builder: Any, value: Any) -> None:
+        self._builder, self._place = builder, cgutils.alloca_once_value(builder, value)
+
+    @property
+    def value(self) -> Any:
+        """What it is now."""
+        return self._builder.load(self._place)
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        self._builder.store(value, self._place)
 
 
 class VectorCode(Indices):
-    """Vector instructions on the arrays that an intrinsic takes."""
+    """Vector instructions. A vector is of LANES float64, a short one of 2 or 4, and of 1 a number."""
 
     vector = ir.VectorType(_DOUBLE, LANES)
-    _nothing = ir.Constant(vector, ir.Undefined)
 
-    def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any) -> None:
-        self._context, self._builder = context, builder
-        self._types, self._arguments = signature.args, arguments
+    def __init__(self, context: Any, builder: Any) -> None:
+        self._context, self.builder = context, builder
 
-    def element(self, argument: int, index: Any) -> Any:
+    def variable(self, value: Any) -> Variable:
+        """Return a variable with a first value, a vector or one number for all lanes."""
+        return Variable(self.builder, self.all_lanes(value) if isinstance(value, float) else value)
+
+    # Memory.
+
+    def _attributes(self, array: Array) -> Any:
+        return self._context.make_array(array.kind)(self._context, self.builder, array.value)
+
+    def element(self, array: Array, index: Any) -> Any:
         """Return the address of an array's element."""
-        array = self._context.make_array(self._types[argument])
-        start = array(self._context, self._builder, self._arguments[argument]).data
-        return self._builder.gep(start, [index])
+        return self.builder.gep(self._attributes(array).data, [self.index(index)])
 
-    def length(self, argument: int) -> Any:
+    def length(self, array: Array) -> Any:
         """Return how many elements an array has."""
-        array = self._context.make_array(self._types[argument])
-        return array(self._context, self._builder, self._arguments[argument]).nitems
+        return self._attributes(array).nitems
+
+    def has_any(self, array: Array) -> Any:
+        """Return whether an array has elements."""
+        return self.builder.icmp_signed(">", self.length(array), self.index(0))
 
     def past(self, pointer: Any, count: int) -> Any:
         """Return the address so many numbers further."""
-        return self._builder.gep(pointer, [ir.Constant(_LONG, count)])
+        return self.builder.gep(pointer, [self.index(count)])
 
-    def rows(self, at: int, first: Any, table: int) -> list[Any]:
-        """Return the addresses of eight points' rows."""
-        index = self.element(at, first)
-        return [self.element(table, self._builder.load(self.past(index, lane))) for lane in range(LANES)]
+    def rows(self, starts: Array, first: Any, table: Array) -> list[Any]:
+        """Return the addresses of eight points' rows of a table, from where the rows start."""
+        start = self.element(starts, first)
+        return [self.element(table, self.builder.load(self.past(start, lane))) for lane in range(LANES)]
 
     def load(self, pointer: Any, size: int) -> Any:
-        """Return numbers from an address on: a vector, or one."""
-        if size == 1:
-            return self._builder.load(pointer)
-        kind = ir.VectorType(_DOUBLE, size).as_pointer()
-        return self._builder.load(self._builder.bitcast(pointer, kind), align=8)
+        """Return numbers from an address on."""
+        return self._load(pointer, _of_lanes(_DOUBLE, size), _DOUBLE_BYTES)
 
-    def store(self, value: Any, pointer: Any) -> None:
+    def _load(self, pointer: Any, kind: Any, align: int) -> Any:
+        return self.builder.load(self.builder.bitcast(pointer, kind.as_pointer()), align=align)
+
+    def store(self, value: Any, pointer: Any, align: int = _DOUBLE_BYTES) -> None:
         """Write a vector or a number."""
-        target = self._builder.bitcast(pointer, value.type.as_pointer())
-        self._builder.store(value, target, align=8)
+        self.builder.store(value, self.builder.bitcast(pointer, value.type.as_pointer()), align=align)
 
-    def numbers(self, argument: int, index: Any, size: int) -> Any:
+    def add_to(self, pointer: Any, value: Any) -> None:
+        """Add a vector, or a number, to memory."""
+        self.store(self.plus(self.load(pointer, _width(value)), value), pointer)
+
+    def numbers(self, array: Array, index: Any, size: int = LANES) -> Any:
         """Return numbers from an array's element on, in float64 also where it is in float32."""
-        address, kind = self._place_of(argument, index, size)
-        values = self._builder.load(address, align=self._bytes_of(argument))
-        wide = ir.VectorType(_DOUBLE, size) if size > 1 else _DOUBLE
-        return values if kind == wide else self._builder.fpext(values, wide)
+        wide, kind = _of_lanes(_DOUBLE, size), _of_lanes(_number_of(array), size)
+        values = self._load(self.element(array, index), kind, array.itemsize)
+        return values if kind == wide else self.builder.fpext(values, wide)
 
-    def put_numbers(self, values: Any, argument: int, index: Any) -> None:
+    def put(self, values: Any, array: Array, index: Any) -> None:
         """Write float64 numbers to an array, rounded where it is in float32."""
-        address, kind = self._place_of(argument, index, self._width(values))
-        values = values if kind == values.type else self._builder.fptrunc(values, kind)
-        self._builder.store(values, address, align=self._bytes_of(argument))
+        kind = _of_lanes(_number_of(array), _width(values))
+        values = values if kind == values.type else self.builder.fptrunc(values, kind)
+        self.store(values, self.element(array, index), array.itemsize)
 
-    def _place_of(self, argument: int, index: Any, size: int) -> tuple[Any, Any]:
-        """Return an address of so many of an array's elements, and their type."""
-        number = _DOUBLE if self._bytes_of(argument) == _DOUBLE_BYTES else ir.FloatType()
-        kind = ir.VectorType(number, size) if size > 1 else number
-        return self._builder.bitcast(self.element(argument, index), kind.as_pointer()), kind
-
-    def _bytes_of(self, argument: int) -> int:
-        return self._types[argument].dtype.bitwidth // 8
-
-    def lanes_from(self, i: Any, first: Any) -> Any:
-        """Return which of eight numbers from `first` on have an index from i on."""
-        longs = ir.VectorType(_LONG, LANES)
-        left = self._all_indices(self._builder.sub(i, first))
-        return self._builder.icmp_signed(">=", ir.Constant(longs, list(range(LANES))), left)
-
-    def numbers_of_a_line(self, argument: int) -> int:
-        """Return how many numbers of an array a cache line holds."""
-        return _LINE_BYTES // self._bytes_of(argument)
-
-    def integers(self, argument: int, index: Any) -> Any:
+    def integers(self, array: Array, index: Any) -> Any:
         """Return eight integers from an array's element on."""
-        kind = ir.VectorType(_LONG, LANES)
-        address = self._builder.bitcast(self.element(argument, index), kind.as_pointer())
-        return self._builder.load(address, align=8)
+        return self._load(self.element(array, index), LONGS, _DOUBLE_BYTES)
 
-    @contextmanager
-    def if_any(self, argument: int) -> Iterator[None]:
-        """Do something if an array has elements."""
-        some = self._builder.icmp_signed(">", self.length(argument), self.integer(0))
-        with self._builder.if_then(some, likely=True):
-            yield
+    def entries(self, array: Array, index: Any) -> list[Any]:
+        """Return eight unsigned integers of an array from an index on, as indices."""
+        first = self.element(array, index)
+        return [self.builder.zext(self.builder.load(self.past(first, lane)), LONG) for lane in range(LANES)]
 
-    def fetch(self, argument: int, index: Any, write: bool = False) -> None:
+    def collected(self, array: Array, indices: list[Any]) -> Any:
+        """Return the numbers of an array at eight indices."""
+        return self._joined([self.builder.load(self.element(array, index)) for index in indices])
+
+    def spread(self, values: Any, array: Array, indices: list[Any], add: bool) -> None:
+        """Write eight numbers to an array at eight indices, or add them one after another."""
+        for lane, index in enumerate(indices):
+            address, value = self.element(array, index), self._lanes(values, lane, 1)
+            self.builder.store(self.plus(self.builder.load(address), value) if add else value, address)
+
+    def numbers_of_a_line(self, array: Array) -> int:
+        """Return how many numbers of an array a cache line holds."""
+        return _LINE_BYTES // array.itemsize
+
+    def fetch(self, array: Array, index: Any, write: bool = False) -> None:
         """Ask for the cache line of an array's element, which may lie past the array's end."""
         bytes_of = ir.IntType(8).as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [bytes_of, _INT, _INT, _INT])
-        function = self._declared("llvm.prefetch.p0i8", kind)
-        address = self._builder.bitcast(self.element(argument, index), bytes_of)
+        address = self.builder.bitcast(self.element(array, index), bytes_of)
         # To keep in all caches, and data.
-        self._builder.call(function, [address, *(ir.Constant(_INT, flag) for flag in (int(write), 3, 1))])
+        flags = (ir.Constant(_INT, flag) for flag in (int(write), 3, 1))
+        self.builder.call(self._declared("llvm.prefetch.p0i8", kind), [address, *flags])
 
     def _declared(self, name: str, kind: Any) -> Any:
-        return self._builder.module.globals.get(name) or ir.Function(self._builder.module, kind, name)
+        return self.builder.module.globals.get(name) or ir.Function(self.builder.module, kind, name)
 
-    def without(self, x: Any, i: Any, first: Any, value: float) -> Any:
-        """Return eight numbers from `first` on, with another value for the one of index i, if it is one."""
-        kept, lane = cgutils.alloca_once_value(self._builder, x), self._builder.sub(i, first)
-        within = self._builder.icmp_unsigned("<", lane, self.integer(LANES))
-        with self._builder.if_then(within, likely=False):
-            longs = ir.VectorType(_LONG, LANES)
-            here = self.equal(ir.Constant(longs, list(range(LANES))), lane)
-            self._builder.store(self.either(here, self.all_lanes(value), x), kept)
-        return self._builder.load(kept)
+    # Arithmetic.
 
     def all_lanes(self, value: Any) -> Any:
-        """Return a vector of one number, a constant or computed."""
+        """Return a vector of one number, index or condition, a constant or computed."""
         if isinstance(value, float):
             return ir.Constant(self.vector, [value] * LANES)
-        vector = self._builder.insert_element(self._nothing, value, ir.Constant(_INT, 0))
+        if isinstance(value, int):
+            return ir.Constant(LONGS, [value] * LANES)
+        nothing = ir.Constant(ir.VectorType(value.type, LANES), ir.Undefined)
+        vector = self.builder.insert_element(nothing, value, ir.Constant(_INT, 0))
         return self.chosen(vector, vector, [0] * LANES)
 
     def times(self, x: Any, y: Any) -> Any:
         """Return x y."""
-        return self._builder.fmul(x, y, _FLAGS)
+        return self.builder.fmul(x, y, _FLAGS)
 
     def quotient(self, x: Any, y: Any) -> Any:
         """Return x / y."""
-        return self._builder.fdiv(x, y, _FLAGS)
+        return self.builder.fdiv(x, y, _FLAGS)
 
     def plus(self, x: Any, y: Any) -> Any:
         """Return x + y."""
-        return self._builder.fadd(x, y, _FLAGS)
+        return self.builder.fadd(x, y, _FLAGS)
+
+    def minus(self, x: Any, y: Any) -> Any:
+        """Return x - y."""
+        return self.builder.fsub(x, y, _FLAGS)
+
+    def negative(self, x: Any) -> Any:
+        """Return -x."""
+        return self.builder.fneg(x)
+
+    def product_and_sum(self, x: Any, y: Any, z: Any) -> Any:
+        """Return x y + z, rounded once where the machine has an instruction for it."""
+        kind = ir.FunctionType(self.vector, [self.vector] * 3)
+        return self.builder.call(self._declared(f"llvm.fmuladd.v{LANES}f64", kind), [x, y, z])
+
+    def magnitude(self, x: Any) -> Any:
+        """Return |x|."""
+        bits = self.builder.and_(self.builder.bitcast(x, LONGS), self.all_lanes(0x7FFFFFFFFFFFFFFF))
+        return self.builder.bitcast(bits, self.vector)
+
+    def larger(self, x: Any, y: Any) -> Any:
+        """Return the larger of x and y, or y where one is NaN."""
+        return self.either(self.above(x, y), x, y)
+
+    def number(self, i: Any) -> Any:
+        """Return an index as a number."""
+        return self.builder.sitofp(i, _DOUBLE)
 
     def total(self, values: list[Any]) -> Any:
         """Return the sum of 1, 2, 4 or 8 vectors or numbers."""
@@ -164,144 +215,92 @@ class VectorCode(Indices):
             values = [self.plus(*values[i : i + 2]) for i in range(0, len(values), 2)]
         return values[0]
 
-    def add_to(self, pointer: Any, value: Any, size: int) -> None:
-        """Add a vector, or a number, to memory."""
-        self.store(self.plus(self.load(pointer, size), value), pointer)
-
-    def all_equal(self, argument: int, index: Any) -> Any:
-        """Return whether eight integers of an array are the same."""
-        numbers = self.integers(argument, index)
-        same = self._builder.icmp_signed("==", numbers, self.chosen(numbers, numbers, [0] * LANES))
-        mask = ir.IntType(LANES)
-        return self._builder.icmp_unsigned("==", self._builder.bitcast(same, mask), ir.Constant(mask, 255))
-
-    def entries(self, argument: int, index: Any) -> list[Any]:
-        """Return eight unsigned integers of an array from an index on."""
-        first = self.element(argument, index)
-        return [
-            self._builder.zext(self._builder.load(self.past(first, lane)), _LONG) for lane in range(LANES)
-        ]
-
-    def collected(self, argument: int, indices: list[Any]) -> Any:
-        """Return the numbers of an array at eight indices."""
-        return self._joined([self._builder.load(self.element(argument, index)) for index in indices])
-
-    def spread(self, values: Any, argument: int, indices: list[Any], add: bool) -> None:
-        """Write eight numbers to an array at eight indices, or add them one after another."""
-        for lane, index in enumerate(indices):
-            address, value = self.element(argument, index), self._part(values, lane, 1)
-            self._builder.store(self.plus(self._builder.load(address), value) if add else value, address)
-
-    def product_and_sum(self, x: Any, y: Any, z: Any) -> Any:
-        """Return x y + z, rounded once where the machine has an instruction for it."""
-        kind = ir.FunctionType(self.vector, [self.vector] * 3)
-        return self._builder.call(self._declared(f"llvm.fmuladd.v{LANES}f64", kind), [x, y, z])
-
     def sum_of_lanes(self, x: Any) -> Any:
         """Return the sum of a vector's numbers."""
-        size = LANES
-        while size > 1:
-            size //= 2
-            x = self.plus(self._part(x, 0, size), self._part(x, size, size))
-        return x
-
-    def before_end(self, x: Any, first: Any, end: Any) -> Any:
-        """Return x for the entries from `first` on, with zeros from `end` on."""
-        kept = cgutils.alloca_once_value(self._builder, x)
-        left = self._builder.sub(end, first)
-        with self._builder.if_then(self._builder.icmp_signed("<", left, self.integer(LANES)), likely=False):
-            longs = ir.VectorType(_LONG, LANES)
-            within = self._builder.icmp_signed(
-                "<", ir.Constant(longs, list(range(LANES))), self._all_indices(left)
-            )
-            self._builder.store(self._builder.select(within, x, self.all_lanes(0.0)), kept)
-        return self._builder.load(kept)
-
-    def magnitude(self, x: Any) -> Any:
-        """Return |x|."""
-        longs = ir.VectorType(_LONG, LANES)
-        bits = self._builder.and_(
-            self._builder.bitcast(x, longs), ir.Constant(longs, [0x7FFFFFFFFFFFFFFF] * LANES)
-        )
-        return self._builder.bitcast(bits, self.vector)
+        return self._over_lanes(self.plus, x)
 
     def highest(self, x: Any) -> Any:
         """Return the largest of a vector's numbers, which are not NaN."""
+        return self._over_lanes(self.larger, x)
+
+    def _over_lanes(self, join: Callable[[Any, Any], Any], x: Any) -> Any:
         size = LANES
         while size > 1:
             size //= 2
-            x = self.larger(self._part(x, 0, size), self._part(x, size, size))
+            x = join(self._lanes(x, 0, size), self._lanes(x, size, size))
         return x
 
-    def minus(self, x: Any, y: Any) -> Any:
-        """Return x - y."""
-        return self._builder.fsub(x, y, _FLAGS)
+    # Conditions.
 
     def above(self, x: Any, y: Any) -> Any:
         """Return where x > y."""
-        return self._builder.fcmp_ordered(">", x, y)
+        return self.builder.fcmp_ordered(">", x, y)
 
     def above_or_nan(self, x: Any, y: Any) -> Any:
         """Return where x > y or one of them is NaN."""
-        return self._builder.fcmp_unordered(">", x, y)
+        return self.builder.fcmp_unordered(">", x, y)
 
-    def negative(self, x: Any) -> Any:
-        """Return -x."""
-        return self._builder.fneg(x)
+    def either(self, condition: Any, x: Any, y: Any) -> Any:
+        """Return x where a condition holds and y elsewhere."""
+        return self.builder.select(condition, x, y)
 
-    def larger(self, x: Any, y: Any) -> Any:
-        """Return the larger of x and y, or y where one is NaN."""
-        return self.either(self.above(x, y), x, y)
+    def or_all(self, condition: Any, everywhere: Any) -> Any:
+        """Return where a condition holds, or all lanes if another does."""
+        return self.builder.or_(condition, self.all_lanes(everywhere))
+
+    def and_all(self, *conditions: Any) -> Any:
+        """Return where all conditions hold."""
+        return functools.reduce(self.builder.and_, conditions)
+
+    def integers_from(self, first: Any, integers: Any) -> Any:
+        """Return eight integers less an index."""
+        return self.builder.sub(integers, self.all_lanes(first))
+
+    def equal(self, integers: Any, index: Any) -> Any:
+        """Return which of eight integers are an index."""
+        return self.builder.icmp_signed("==", integers, self.all_lanes(index))
 
     def not_negative(self, integers: Any) -> Any:
         """Return which of eight integers are 0 or more."""
-        return self._builder.icmp_signed(">=", integers, ir.Constant(integers.type, [0] * LANES))
+        return self.builder.icmp_signed(">=", integers, self.all_lanes(0))
 
     def within(self, integers: Any, first: Any, end: Any) -> Any:
         """Return which of eight integers are from `first` on, less than `end`."""
         above = self.integers_from(first, integers)
-        return self._builder.icmp_unsigned("<", above, self._all_indices(self._builder.sub(end, first)))
+        return self.builder.icmp_unsigned("<", above, self.all_lanes(self.difference(end, first)))
 
-    def number(self, i: Any) -> Any:
-        """Return an index as a number."""
-        return self._builder.sitofp(i, _DOUBLE)
+    def all_equal(self, array: Array, index: Any) -> Any:
+        """Return whether eight integers of an array are the same."""
+        numbers = self.integers(array, index)
+        same = self.builder.icmp_signed("==", numbers, self.chosen(numbers, numbers, [0] * LANES))
+        mask = ir.IntType(LANES)
+        return self.builder.icmp_unsigned("==", self.builder.bitcast(same, mask), ir.Constant(mask, 255))
 
-    def argument(self, i: int) -> Any:
-        """Return an argument of the intrinsic."""
-        return self._arguments[i]
+    def lanes_from(self, i: Any, first: Any) -> Any:
+        """Return which of eight numbers from `first` on have an index from i on."""
+        return self.builder.icmp_signed(">=", _LANE_NUMBERS, self.all_lanes(self.difference(i, first)))
 
-    def integers_from(self, first: Any, integers: Any) -> Any:
-        """Return eight integers less an index."""
-        return self._builder.sub(integers, self._all_indices(first))
+    def without(self, x: Any, i: Any, first: Any, value: float) -> Any:
+        """Return eight numbers from `first` on, with another value for the one of index i, if it is one."""
+        kept, lane = self.variable(x), self.difference(i, first)
+        with self.builder.if_then(self.builder.icmp_unsigned("<", lane, self.index(LANES)), likely=False):
+            kept.value = self.either(self.equal(_LANE_NUMBERS, lane), self.all_lanes(value), x)
+        return kept.value
 
-    def equal(self, integers: Any, index: Any) -> Any:
-        """Return which of eight integers are an index."""
-        return self._builder.icmp_signed("==", integers, self._all_indices(index))
+    def before_end(self, x: Any, first: Any, end: Any) -> Any:
+        """Return x for the entries from `first` on, with zeros from `end` on."""
+        kept = self.variable(x)
+        with self.if_less(self.difference(end, first), self.index(LANES), likely=False):
+            kept.value = self.either(self.lanes_from(end, first), self.all_lanes(0.0), x)
+        return kept.value
 
-    def _all_indices(self, index: Any) -> Any:
-        nothing = ir.Constant(ir.VectorType(_LONG, LANES), ir.Undefined)
-        one = self._builder.insert_element(nothing, index, ir.Constant(_INT, 0))
-        return self.chosen(one, one, [0] * LANES)
-
-    def or_all(self, condition: Any, all_of_them: Any) -> Any:
-        """Return where a condition holds, or everywhere if another does."""
-        kind = ir.VectorType(ir.IntType(1), LANES)
-        one = self._builder.insert_element(ir.Constant(kind, ir.Undefined), all_of_them, ir.Constant(_INT, 0))
-        return self._builder.or_(condition, self.chosen(one, one, [0] * LANES))
-
-    def and_all(self, *conditions: Any) -> Any:
-        """Return where all conditions hold."""
-        return functools.reduce(self._builder.and_, conditions)
-
-    def either(self, condition: Any, x: Any, y: Any) -> Any:
-        """Return x where a condition holds and y elsewhere."""
-        return self._builder.select(condition, x, y)
+    # Polynomials.
 
     def chebyshev(self, weights: Any, places: Any, order: int) -> list[Any]:
         """Return w T_k(v), k < order, for a vector of points."""
         terms, double = [weights, self.times(weights, places)], self.plus(places, places)
         while len(terms) < order:
-            terms.append(self._builder.fsub(self.times(double, terms[-1]), terms[-2], _FLAGS))
+            terms.append(self.minus(self.times(double, terms[-1]), terms[-2]))
         return terms[:order]
 
     def chebyshev_factors(self, weights: Any, places: Any, order: int) -> tuple[list[Any], list[Any]]:
@@ -336,21 +335,18 @@ class VectorCode(Indices):
             totals = [self.plus(product, coefficient) for product in products]
         return totals
 
+    # Lanes.
+
     def transposed(self, terms: list[Any]) -> list[Any]:
         """Return one vector for each of eight points, from one for each of its 1, 2, 4 or 8 terms."""
         size = len(terms)
         mixed = self._exchanged(terms)
-        rows = []
-        for lane in range(LANES):
-            first = lane - lane % size
-            rows.append(self._part(mixed[lane % size], first, size))
-        return rows
+        return [self._lanes(mixed[lane % size], lane - lane % size, size) for lane in range(LANES)]
 
     def gathered(self, rows: list[Any]) -> list[Any]:
         """Return one vector for each term, from eight points' vectors of 1, 2, 4 or 8 terms."""
-        size = self._width(rows[0])
-        mixed = [self._joined(rows[lane::size]) for lane in range(size)]
-        return self._exchanged(mixed)
+        size = _width(rows[0])
+        return self._exchanged([self._joined(rows[lane::size]) for lane in range(size)])
 
     def _exchanged(self, vectors: list[Any]) -> list[Any]:
         """Exchange the low bits of a lane's number with those of the vector's."""
@@ -368,26 +364,35 @@ class VectorCode(Indices):
     def chosen(self, one: Any, two: Any, lanes: list[int]) -> Any:
         """Return lanes of two vectors, those of the second numbered on from the first's."""
         mask = ir.Constant(ir.VectorType(_INT, len(lanes)), [ir.Constant(_INT, lane) for lane in lanes])
-        return self._builder.shuffle_vector(one, two, mask)
+        return self.builder.shuffle_vector(one, two, mask)
 
-    def _part(self, vector: Any, first: int, size: int) -> Any:
+    def _lanes(self, vector: Any, first: int, size: int) -> Any:
         if size == LANES:
             return vector
         if size == 1:
-            return self._builder.extract_element(vector, ir.Constant(_INT, first))
+            return self.builder.extract_element(vector, ir.Constant(_INT, first))
         return self.chosen(vector, vector, list(range(first, first + size)))
 
-    def _joined(self, parts: list[Any]) -> Any:
-        if self._width(parts[0]) == 1:
-            vector = self._nothing
-            for lane, part in enumerate(parts):
-                vector = self._builder.insert_element(vector, part, ir.Constant(_INT, lane))
+    def _joined(self, values: list[Any]) -> Any:
+        """Return one vector of several short ones, or of numbers."""
+        if _width(values[0]) == 1:
+            vector = ir.Constant(self.vector, ir.Undefined)
+            for lane, value in enumerate(values):
+                vector = self.builder.insert_element(vector, value, ir.Constant(_INT, lane))
             return vector
-        while len(parts) > 1:
-            both = list(range(2 * self._width(parts[0])))
-            parts = [self.chosen(parts[i], parts[i + 1], both) for i in range(0, len(parts), 2)]
-        return parts[0]
+        while len(values) > 1:
+            both = list(range(2 * _width(values[0])))
+            values = [self.chosen(values[i], values[i + 1], both) for i in range(0, len(values), 2)]
+        return values[0]
 
-    @staticmethod
-    def _width(value: Any) -> int:
-        return value.type.count if isinstance(value.type, ir.VectorType) else 1
+
+def _of_lanes(number: Any, size: int) -> Any:
+    return ir.VectorType(number, size) if size > 1 else number
+
+
+def _number_of(array: Array) -> Any:
+    return _DOUBLE if array.itemsize == _DOUBLE_BYTES else ir.FloatType()
+
+
+def _width(value: Any) -> int:
+    return value.type.count if isinstance(value.type, ir.VectorType) else 1

@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from ..numerics.arithmetic import LOG2_E, exp2, from_order_key, order_key
 from ..numerics.chunks import LANES
 from ..runtime.jit import GENERATES, helper, loop
-from .vector_math import VectorMath
+from .code import Array
+from .vector_math import VectorMath, generated
 
 # How many numbers ahead to ask for what will be read and written.
 _READ_AHEAD, _WRITE_AHEAD = 384, 128
@@ -34,10 +33,10 @@ def _power_of_e(z, top):
 
 def _plain_row(labelled: bool) -> Callable:
     @loop
-    def powers(zs, top, w, but, out):
+    def powers(zs, top, w, label, out):
         total = 0.0
         for i in range(zs.shape[0]):
-            w[i] = _power_of_e(np.float64(zs[i]), top) if not labelled or i != but else 0.0
+            w[i] = _power_of_e(np.float64(zs[i]), top) if not labelled or i != label else 0.0
             total += w[i]
         return total
 
@@ -61,118 +60,98 @@ def _plain_columns() -> Callable:
     return powers
 
 
-def _ask_for(code: VectorMath, read: int, at: Any, written: int, to: Any, registers: int = 1) -> None:
+def _ask_for(code: VectorMath, read: Array, at: Any, written: Array, to: Any, registers: int = 1) -> None:
     """Ask for entries of an array that will be read, and of one to be written unless it is empty.
 
     Among what takes long: many requests at once would wait for each other, and all else for them.
     """
-    step = code.numbers_of_a_line(read)
-    steps = [code.integer(k) for k in range(0, registers * LANES, step)]
-    for more in steps:
-        code.fetch(read, code.sum(at, more))
-    with code.if_any(written):
-        for more in steps:
-            code.fetch(written, code.sum(to, more), True)
+    steps = range(0, registers * LANES, code.numbers_of_a_line(read))
+    for step in steps:
+        code.fetch(read, code.sum(at, step))
+    with code.builder.if_then(code.has_any(written), likely=True):
+        for step in steps:
+            code.fetch(written, code.sum(to, step), True)
 
 
-def _each_register(code: VectorMath, labelled: bool, but: Any, use: Callable[[Any, Any, Any], None]) -> None:
-    """Call use(i, numbers, new) for registers of a row, the first array, with -inf for number `but`.
+def _each_register(
+    code: VectorMath, zs: Array, label: Any, use: Callable[[Any, Any, Callable[[Any], Any]], None]
+) -> None:
+    """Call use(i, numbers, once) for registers of a row, with -inf for number `label` unless it is None.
 
-    The last one may have some numbers once more: those are not new.
+    The last one may have some numbers once more, for which `once` puts zeros.
     """
-    count = code.length(0)
-    whole = code.entry(code.registers(count), 0)
+    count = code.length(zs)
+    whole = code.entry(code.registers(count))
 
-    def some(i: Any, new: Any) -> None:
-        numbers = code.numbers(0, i, LANES)
-        use(i, code.without(numbers, but, i, -np.inf) if labelled else numbers, new)
+    def register(i: Any, once: Callable[[Any], Any]) -> None:
+        numbers = code.numbers(zs, i)
+        use(i, numbers if label is None else code.without(numbers, label, i, -np.inf), once)
 
-    with code.indices(code.integer(0), whole, LANES) as i:
-        some(i, None)
+    with code.indices(0, whole, LANES) as i:
+        register(i, lambda x: x)
     with code.if_less(whole, count):
-        last = code.sum(count, code.integer(-LANES))
-        some(last, code.lanes_from(whole, last))
+        last = code.sum(count, -LANES)
+        new = code.lanes_from(whole, last)
+        register(last, lambda x: code.either(new, x, code.all_lanes(0.0)))
 
 
 def _vector_row(labelled: bool) -> Callable:
-    @intrinsic
-    def powers(typing, zs, top, w, but, out):
-        def generate(context, builder, signature, arguments):
-            code = VectorMath(context, builder, signature, arguments)
-            nothing = code.all_lanes(0.0)
-            total = cgutils.alloca_once_value(builder, nothing)
-            top = code.all_lanes(arguments[1])
+    @generated(types.float64)
+    def powers(code, zs, top, w, label, out):
+        total, top = code.variable(0.0), code.all_lanes(top)
 
-            def use(i, z, new):
-                _ask_for(
-                    code,
-                    0,
-                    code.sum(i, code.integer(_READ_AHEAD)),
-                    4,
-                    code.sum(i, code.integer(_WRITE_AHEAD)),
-                )
-                power = code.power_of_e(code.minus(z, top), keep_nan=True)
-                code.store(power, code.element(2, i))
-                power = power if new is None else code.either(new, power, nothing)
-                builder.store(code.plus(builder.load(total), power), total)
+        def use(i, z, once):
+            _ask_for(code, zs, code.sum(i, _READ_AHEAD), out, code.sum(i, _WRITE_AHEAD))
+            power = code.power_of_e(code.minus(z, top), keep_nan=True)
+            code.put(power, w, i)
+            total.value = code.plus(total.value, once(power))
 
-            _each_register(code, labelled, arguments[3], use)
-            return code.sum_of_lanes(builder.load(total))
-
-        return types.float64(zs, top, w, but, out), generate
+        _each_register(code, zs, label if labelled else None, use)
+        return code.sum_of_lanes(total.value)
 
     return powers
 
 
 def _vector_columns() -> Callable:
-    @intrinsic
-    def powers(typing, w, stride, classes, tops, totals, end, zs, out, at, last):
-        def generate(context, builder, signature, arguments):
-            code = VectorMath(context, builder, signature, arguments)
-            stride, classes, end, start, last = (arguments[i] for i in (1, 2, 5, 8, 9))
-            with code.indices(code.integer(0), end, LANES) as i:
-                code.store(code.all_lanes(0.0), code.element(4, i))
+    @generated()
+    def powers(code, w, stride, classes, tops, totals, end, zs, out, at, last):
+        with code.indices(0, end, LANES) as i:
+            code.put(code.all_lanes(0.0), totals, i)
 
-            def part(size, c):
-                ahead = code.sum(start, builder.mul(c, end))
+        def columns(size, c):
+            ahead = code.sum(at, code.product(c, end))
 
-                def some(registers, first):
-                    rows = [code.entry(first, k) for k in range(registers)]
-                    soon = code.lesser(
-                        code.sum(ahead, builder.mul(rows[0], code.integer(size))),
-                        code.sum(last, code.integer(LANES - size * registers * LANES)),
-                    )
-                    _ask_for(code, 6, soon, 7, soon, size * registers)
-                    places, numbers = [], []
-                    for i in rows:
-                        top = code.load(code.element(3, i), LANES)
-                        for k in range(size):
-                            at = builder.mul(code.sum(c, code.integer(k)), stride)
-                            places.append(code.element(0, code.sum(at, i)))
-                            numbers.append(code.minus(code.load(places[-1], LANES), top))
-                    powers = code.powers_of_e(numbers, keep_nan=True)
-                    for place, power in zip(places, powers, strict=True):
-                        code.store(power, place)
-                    for k, i in enumerate(rows):
-                        total = code.total(powers[k * size : (k + 1) * size])
-                        code.add_to(code.element(4, i), total, LANES)
+            def block(registers, first):
+                rows = [code.entry(first, k) for k in range(registers)]
+                soon = code.lesser(
+                    code.sum(ahead, code.product(rows[0], size)),
+                    code.sum(last, LANES - size * registers * LANES),
+                )
+                _ask_for(code, zs, soon, out, soon, size * registers)
+                places = [
+                    code.sum(code.product(code.sum(c, k), stride), i) for i in rows for k in range(size)
+                ]
+                above = [code.numbers(tops, i) for i in rows for _ in range(size)]
+                numbers = [code.minus(code.numbers(w, i), top) for i, top in zip(places, above, strict=True)]
+                powers = code.powers_of_e(numbers, keep_nan=True)
+                for place, power in zip(places, powers, strict=True):
+                    code.put(power, w, place)
+                for k, i in enumerate(rows):
+                    code.add_to(code.element(totals, i), code.total(powers[k * size : (k + 1) * size]))
 
-                code.parts(code.registers(end), max(1, _TOGETHER // size), some)
+            code.blocks(code.registers(end), max(1, _TOGETHER // size), block)
 
-            code.parts(classes, _COLUMNS, part)
-            return context.get_dummy_value()
-
-        return types.void(w, stride, classes, tops, totals, end, zs, out, at, last), generate
+        code.blocks(classes, _COLUMNS, columns)
 
     return powers
 
 
 def _plain_top(labelled: bool) -> Callable:
     @loop
-    def top_of(zs, but):
+    def top_of(zs, label):
         key = order_key(-np.inf)
         for i in range(zs.shape[0]):
-            z = np.float64(zs[i]) if not labelled or i != but else -np.inf
+            z = np.float64(zs[i]) if not labelled or i != label else -np.inf
             key = max(key, key if np.isnan(z) else order_key(z))
         return from_order_key(key)
 
@@ -180,19 +159,15 @@ def _plain_top(labelled: bool) -> Callable:
 
 
 def _vector_top(labelled: bool) -> Callable:
-    @intrinsic
-    def top_of(typing, zs, but):
-        def generate(context, builder, signature, arguments):
-            code = VectorMath(context, builder, signature, arguments)
-            top = cgutils.alloca_once_value(builder, code.all_lanes(-np.inf))
+    @generated(types.float64)
+    def top_of(code, zs, label):
+        top = code.variable(-np.inf)
 
-            def use(i, z, new):
-                builder.store(code.larger(z, builder.load(top)), top)
+        def use(i, z, once):
+            top.value = code.larger(z, top.value)
 
-            _each_register(code, labelled, arguments[1], use)
-            return code.highest(builder.load(top))
-
-        return types.float64(zs, but), generate
+        _each_register(code, zs, label if labelled else None, use)
+        return code.highest(top.value)
 
     return top_of
 
@@ -201,9 +176,9 @@ def _vector_top(labelled: bool) -> Callable:
 def of_rows(labelled: bool) -> tuple[Callable, Callable]:
     """Return two functions for compiled code, for rows of a register at least, with a label or not.
 
-    f(zs, but): the largest z_i that is not NaN, but that of the label.
-    f(zs, top, w, but, out): w_i = exp(z_i - top), 0 for the label, and returns their sum; what follows zs is
-    read next, and `out` is written.
+    f(zs, label): the largest z_i that is not NaN, but that of the label; zs (C,), label < 0 if there is none.
+    f(zs, top, w, label, out): w_i = exp(z_i - top), 0 for the label, and returns their sum; w and out (C,),
+    what follows zs is read next, and `out` is written.
     """
     if GENERATES:
         return _vector_top(labelled), _vector_row(labelled)
@@ -211,7 +186,7 @@ def of_rows(labelled: bool) -> tuple[Callable, Callable]:
 
 
 # For compiled code. f(w, stride, classes, tops, totals, end, zs, out, at, last): for rows i < end in whole
-# registers, of which class c is at w[c stride + i], w = exp(w - tops_i), and totals_i their sum; zs from `at`
-# to `last` is read next, and `out`, unless it is empty, is written. What another thread writes must not be
-# asked for. Exponentials of NaN are NaN, in rows also.
+# registers, of which class c is at w[c stride + i], w = exp(w - tops_i), and totals_i their sum. w is
+# (C stride,), tops and totals (stride,). zs from `at` to `last` is read next, and `out`, unless it is empty,
+# is written. What another thread writes must not be asked for. Exponentials of NaN are NaN, in rows also.
 powers_of_columns = _vector_columns() if GENERATES else _plain_columns()

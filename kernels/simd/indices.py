@@ -11,71 +11,79 @@ from numba.core import cgutils
 
 from ..numerics.chunks import LANES
 
-_LONG = ir.IntType(64)
+LONG = ir.IntType(64)
 
 
 class Indices:
-    """Integers that a builder computes, and loops over some."""
+    """Integers that a builder computes, and loops over them; an index may also be a Python integer."""
 
-    _builder: Any
+    builder: Any
 
-    def integer(self, value: int) -> Any:
-        """Return a constant index."""
-        return ir.Constant(_LONG, value)
+    def index(self, i: Any) -> Any:
+        """Return an index as the builder takes it."""
+        return ir.Constant(LONG, i) if isinstance(i, int) else i
 
     def sum(self, i: Any, j: Any) -> Any:
         """Return the sum of two indices."""
-        return self._builder.add(i, j)
+        return self.builder.add(self.index(i), self.index(j))
+
+    def difference(self, i: Any, j: Any) -> Any:
+        """Return an index less another."""
+        return self.builder.sub(self.index(i), self.index(j))
+
+    def product(self, i: Any, j: Any) -> Any:
+        """Return the product of two indices."""
+        return self.builder.mul(self.index(i), self.index(j))
 
     def lesser(self, i: Any, j: Any) -> Any:
         """Return the lesser of two indices."""
-        return self._builder.select(self._builder.icmp_signed("<", i, j), i, j)
+        return self.builder.select(self.builder.icmp_signed("<", i, j), i, j)
 
     def same(self, i: Any, j: Any) -> Any:
         """Return whether two indices are the same."""
-        return self._builder.icmp_signed("==", i, j)
+        return self.builder.icmp_signed("==", i, self.index(j))
 
     def registers(self, count: Any) -> Any:
         """Return how many registers so many numbers fill."""
-        return self._builder.udiv(count, self.integer(LANES))
+        return self.builder.udiv(count, self.index(LANES))
 
-    def entry(self, first: Any, more: int) -> Any:
-        """Return the first number of a register some registers further."""
-        return self._builder.mul(self.sum(first, self.integer(more)), self.integer(LANES))
+    def entry(self, register: Any, more: int = 0) -> Any:
+        """Return the first number of a register, or of one some registers further."""
+        return self.product(self.sum(register, more), LANES)
 
     @contextmanager
-    def if_less(self, i: Any, j: Any) -> Iterator[None]:
+    def if_less(self, i: Any, j: Any, likely: bool | None = None) -> Iterator[None]:
         """Do something if an index is less than another."""
-        with self._builder.if_then(self._builder.icmp_signed("<", i, j)):
+        with self.builder.if_then(self.builder.icmp_signed("<", self.index(i), j), likely=likely):
             yield
 
     @contextmanager
     def indices(self, begin: Any, end: Any, step: int) -> Iterator[Any]:
         """Loop over indices."""
-        with cgutils.for_range_slice(self._builder, begin, end, self.integer(step), intp=_LONG, inc=True) as (
-            index,
-            _,
-        ):
+        ends = self.index(begin), end, self.index(step)
+        with cgutils.for_range_slice(self.builder, *ends, intp=LONG, inc=True) as (index, _):
             yield index
 
-    def parts(self, count: Any, most: int, part: Callable[[int, Any], None], backwards: bool = False) -> None:
-        """Cover 0 .. count - 1 by part(size, first), with `most`, a power of two, as often as possible."""
-        whole = self._builder.and_(count, self.integer(-most))
+    def blocks(
+        self, count: Any, most: int, body: Callable[[int, Any], None], backwards: bool = False
+    ) -> None:
+        """Cover 0 .. count - 1 by body(size, first), with `most`, a power of two, as often as possible."""
+        whole = self.builder.and_(count, self.index(-most))
         small, done, size = [], whole, most // 2
         while size:
-            left = self._builder.and_(count, self.integer(size))
+            left = self.builder.and_(count, self.index(size))
             small.append((size, done, left))
             size, done = size // 2, self.sum(done, left)
 
         def large() -> None:
-            with self.indices(self.integer(0), whole, most) as first:
-                last = self._builder.sub(self._builder.sub(whole, self.integer(most)), first)
-                part(most, last if backwards else first)
+            with self.indices(0, whole, most) as first:
+                last = self.difference(self.difference(whole, most), first)
+                body(most, last if backwards else first)
 
         if not backwards:
             large()
         for size, first, left in reversed(small) if backwards else small:
-            with self._builder.if_then(self._builder.icmp_signed("!=", left, self.integer(0))):
-                part(size, first)
+            with self.builder.if_then(self.builder.icmp_signed("!=", left, self.index(0))):
+                body(size, first)
         if backwards:
             large()

@@ -13,14 +13,12 @@ from functools import cache
 from typing import Any
 
 from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from ..numerics.arithmetic import LOG2_E, exp2
 from ..numerics.chunks import LANES
 from ..runtime.jit import GENERATES, helper
-from .code import FACTOR, VectorCode, powers_of_two
-from .vector_math import VectorMath
+from .code import FACTOR, Array, powers_of_two
+from .vector_math import VectorMath, generated
 
 _AHEAD = 256  # entries that are asked for before they are used
 
@@ -97,84 +95,62 @@ def _plain_values(order: int, copies: bool) -> Callable:
 
 
 def _vector_sums(order: int) -> Callable:
-    @intrinsic
-    def add(typing, z, points, v, begin, end, top, wide, at, kept, after):
-        def generate(context, builder, signature, arguments):
-            code = VectorMath(context, builder, signature, arguments)
-            first, last, top, at, after = (arguments[i] for i in (3, 4, 5, 7, 9))
-            totals = [cgutils.alloca_once(builder, code.vector) for _ in range(order)]
-            for total in totals:
-                builder.store(code.all_lanes(0.0), total)
-            keeps = builder.icmp_signed(">", code.length(8), code.integer(0))
-            with code.indices(first, last, LANES) as i:
-                _ask_for_more(code, i)
-                code.fetch(0, builder.add(i, after))
-                logits = code.collected(0, code.entries(1, i))
-                each = code.power_of_e(code.minus(logits, code.all_lanes(top)))
-                with builder.if_then(keeps, likely=True):
-                    code.store(each, code.element(8, i))
-                w = code.before_end(each, i, last)
-                low, high = code.chebyshev_factors(w, code.load(code.element(2, i), LANES), order)
-                for k, total in enumerate(totals):
-                    term = low[k % FACTOR] if k < FACTOR else code.times(low[k % FACTOR], high[k // FACTOR])
-                    builder.store(code.plus(builder.load(total), term), total)
-            row = code.element(6, builder.mul(at, code.integer(LANES)))
+    @generated()
+    def add(code, z, points, v, begin, end, top, wide, at, kept, after):
+        totals = [code.variable(0.0) for _ in range(order)]
+        keeps = code.has_any(kept)
+        with code.indices(begin, end, LANES) as i:
+            _ask_for_more(code, i, points, v)
+            code.fetch(z, code.sum(i, after))
+            logits = code.collected(z, code.entries(points, i))
+            each = code.power_of_e(code.minus(logits, code.all_lanes(top)))
+            with code.builder.if_then(keeps, likely=True):
+                code.put(each, kept, i)
+            w = code.before_end(each, i, end)
+            low, high = code.chebyshev_factors(w, code.numbers(v, i), order)
             for k, total in enumerate(totals):
-                code.add_to(code.past(row, LANES * k), builder.load(total), LANES)
-            return context.get_dummy_value()
-
-        return types.void(z, points, v, begin, end, top, wide, at, kept, after), generate
+                term = low[k % FACTOR] if k < FACTOR else code.times(low[k % FACTOR], high[k // FACTOR])
+                total.value = code.plus(total.value, term)
+        row = code.element(wide, code.product(at, LANES))
+        for k, total in enumerate(totals):
+            code.add_to(code.past(row, LANES * k), total.value)
 
     return add
 
 
 def _vector_together(order: int) -> Callable:
-    @intrinsic
-    def bring(typing, wide, table, at):
-        def generate(context, builder, signature, arguments):
-            code = VectorCode(context, builder, signature, arguments)
-            source = code.element(0, builder.mul(arguments[2], code.integer(LANES)))
-            target = code.element(1, arguments[2])
-            products = [code.load(code.past(source, LANES * k), LANES) for k in range(order)]
-            sums = code.chebyshev_sums(products)
-            for k, size in powers_of_two(order):
-                code.add_to(code.past(target, k), code.total(code.transposed(sums[k : k + size])), size)
-            return context.get_dummy_value()
-
-        return types.void(wide, table, at), generate
+    @generated()
+    def bring(code, wide, table, at):
+        source, target = code.element(wide, code.product(at, LANES)), code.element(table, at)
+        sums = code.chebyshev_sums([code.load(code.past(source, LANES * k), LANES) for k in range(order)])
+        for k, size in powers_of_two(order):
+            code.add_to(code.past(target, k), code.total(code.transposed(sums[k : k + size])))
 
     return bring
 
 
 def _vector_values(order: int, copies: bool) -> Callable:
-    @intrinsic
-    def take(typing, kept, points, v, begin, end, scale, table, at, by, after):
-        def generate(context, builder, signature, arguments):
-            code = VectorCode(context, builder, signature, arguments)
-            first, last, scale, at, after = (arguments[i] for i in (3, 4, 5, 7, 9))
-            row = code.element(6, at)
-            coefficients = [code.all_lanes(builder.load(code.past(row, k))) for k in range(order)]
-            largest = cgutils.alloca_once(builder, code.vector)
-            builder.store(code.all_lanes(0.0), largest)
-            with code.indices(first, last, LANES) as i:
-                _ask_for_more(code, i)
-                code.fetch(0, builder.add(i, code.integer(_AHEAD)))
-                code.fetch(8, builder.add(i, after), True)
-                weights, places = (code.load(code.element(array, i), LANES) for array in (0, 2))
-                # Repetitions write the same once more, but may not add it.
-                weights = code.before_end(weights, i, last) if copies else weights
-                factors = code.times(weights, code.all_lanes(scale))
-                value = code.times(factors, code.polynomials(coefficients, [places])[0])
-                builder.store(code.larger(code.magnitude(value), builder.load(largest)), largest)
-                code.spread(value, 8, code.entries(1, i), copies)
-            return code.highest(builder.load(largest))
-
-        return types.float64(kept, points, v, begin, end, scale, table, at, by, after), generate
+    @generated(types.float64)
+    def take(code, kept, points, v, begin, end, scale, table, at, by, after):
+        row, largest = code.element(table, at), code.variable(0.0)
+        coefficients = [code.all_lanes(code.load(code.past(row, k), 1)) for k in range(order)]
+        with code.indices(begin, end, LANES) as i:
+            _ask_for_more(code, i, points, v)
+            code.fetch(kept, code.sum(i, _AHEAD))
+            code.fetch(by, code.sum(i, after), True)
+            weights, places = code.numbers(kept, i), code.numbers(v, i)
+            # Repetitions write the same once more, but may not add it.
+            weights = code.before_end(weights, i, end) if copies else weights
+            factors = code.times(weights, code.all_lanes(scale))
+            value = code.times(factors, code.polynomials(coefficients, [places])[0])
+            largest.value = code.larger(code.magnitude(value), largest.value)
+            code.spread(value, by, code.entries(points, i), copies)
+        return code.highest(largest.value)
 
     return take
 
 
-def _ask_for_more(code: VectorCode, i: Any) -> None:
-    """Ask for the points and v of entries that come soon."""
-    for array in (1, 2):
-        code.fetch(array, code.sum(i, code.integer(_AHEAD)))
+def _ask_for_more(code: VectorMath, i: Any, *arrays: Array) -> None:
+    """Ask for entries of arrays that come soon."""
+    for array in arrays:
+        code.fetch(array, code.sum(i, _AHEAD))

@@ -11,13 +11,12 @@ from collections.abc import Callable
 from functools import cache
 
 import numpy as np
-from numba import types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from ..numerics.chunks import LANES
 from ..runtime.jit import GENERATES, helper
-from .code import VectorCode, powers_of_two
+from .code import powers_of_two
+from .vector_math import generated
 
 _LINE = 64  # bytes of a cache line
 
@@ -97,62 +96,44 @@ def _plain_extremes() -> Callable:
 
 
 def _vector_moments(order: int) -> Callable:
-    @intrinsic
-    def add(typing, w, v, at, first, table):
-        def generate(context, builder, signature, arguments):
-            code = VectorCode(context, builder, signature, arguments)
-            weights, places = (code.load(code.element(array, arguments[3]), LANES) for array in (0, 1))
-            terms = code.chebyshev(weights, places, order)
-            groups = [(k, size, code.transposed(terms[k : k + size])) for k, size in powers_of_two(order)]
-            rows = code.rows(2, arguments[3], 4)
-            # Where data are sorted or tied, a row would wait for the last point's sum each time.
-            with builder.if_else(code.all_equal(2, arguments[3])) as (together, apart):
-                with together:
-                    for k, size, added in groups:
-                        code.add_to(code.past(rows[0], k), code.total(added), size)
-                with apart:
-                    for lane, row in enumerate(rows):
-                        for k, size, added in groups:
-                            code.add_to(code.past(row, k), added[lane], size)
-            return context.get_dummy_value()
-
-        return types.void(w, v, at, first, table), generate
+    @generated()
+    def add(code, w, v, at, first, table):
+        terms = code.chebyshev(code.numbers(w, first), code.numbers(v, first), order)
+        groups = [(k, code.transposed(terms[k : k + size])) for k, size in powers_of_two(order)]
+        rows = code.rows(at, first, table)
+        # Where data are sorted or tied, a row would wait for the last point's sum each time.
+        with code.builder.if_else(code.all_equal(at, first)) as (together, apart):
+            with together:
+                for k, added in groups:
+                    code.add_to(code.past(rows[0], k), code.total(added))
+            with apart:
+                for lane, row in enumerate(rows):
+                    for k, added in groups:
+                        code.add_to(code.past(row, k), added[lane])
 
     return add
 
 
 def _vector_polynomials(order: int) -> Callable:
-    @intrinsic
-    def add(typing, table, at, v, first, sums):
-        def generate(context, builder, signature, arguments):
-            code = VectorCode(context, builder, signature, arguments)
-            places, out = code.load(code.element(2, arguments[3]), LANES), code.element(4, arguments[3])
-            rows = code.rows(1, arguments[3], 0)
-            coefficients = []
-            for k, size in powers_of_two(order):
-                coefficients += code.gathered([code.load(code.past(row, k), size) for row in rows])
-            value = code.polynomials(coefficients, [places])[0]
-            code.store(code.plus(code.load(out, LANES), value), out)
-            return context.get_dummy_value()
-
-        return types.void(table, at, v, first, sums), generate
+    @generated()
+    def add(code, table, at, v, first, sums):
+        places, rows, coefficients = code.numbers(v, first), code.rows(at, first, table), []
+        for k, size in powers_of_two(order):
+            coefficients += code.gathered([code.load(code.past(row, k), size) for row in rows])
+        value = code.polynomials(coefficients, [places])[0]
+        code.put(code.plus(code.numbers(sums, first), value), sums, first)
 
     return add
 
 
 def _vector_extremes() -> Callable:
-    @intrinsic
-    def note(typing, v, z, at, first, table):
-        def generate(context, builder, signature, arguments):
-            code = VectorCode(context, builder, signature, arguments)
-            places, logits = (code.load(code.element(array, arguments[3]), LANES) for array in (0, 1))
-            columns = [code.negative(places), places, logits, code.all_lanes(1.0)]
-            for row, values in zip(code.rows(2, arguments[3], 4), code.transposed(columns), strict=True):
-                before = code.load(row, 4)
-                after = code.chosen(code.larger(before, values), code.plus(before, values), [0, 1, 2, 7])
-                code.store(after, row)
-            return context.get_dummy_value()
-
-        return types.void(v, z, at, first, table), generate
+    @generated()
+    def note(code, v, z, at, first, table):
+        places, logits = code.numbers(v, first), code.numbers(z, first)
+        columns = [code.negative(places), places, logits, code.all_lanes(1.0)]
+        for row, values in zip(code.rows(at, first, table), code.transposed(columns), strict=True):
+            before = code.load(row, 4)
+            after = code.chosen(code.larger(before, values), code.plus(before, values), [0, 1, 2, 7])
+            code.store(after, row)
 
     return note

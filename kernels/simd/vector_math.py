@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
 from ..numerics.arithmetic import (
     ATANH,
@@ -22,12 +25,7 @@ from ..numerics.arithmetic import (
     SHIFT_BITS,
     SMALLEST,
 )
-from ..numerics.chunks import LANES
-from .code import VectorCode
-
-_LONGS = ir.VectorType(ir.IntType(64), LANES)
-
-_Parted = Callable[[list[Any], int], tuple[list[Any], list[Any]]]
+from .code import LONGS, Array, VectorCode
 
 
 class VectorMath(VectorCode):
@@ -35,7 +33,7 @@ class VectorMath(VectorCode):
 
     def powers_of_e(self, numbers: list[Any], keep_nan: bool = False) -> list[Any]:
         """Return e^x of vectors, side by side; 0 where that would be subnormal, and for NaN unless kept."""
-        return self._powers_of(numbers, self._parted, keep_nan)
+        return self._powers_of(numbers, False, keep_nan)
 
     def power_of_e(self, x: Any, keep_nan: bool = False) -> Any:
         """Return e^x."""
@@ -43,10 +41,10 @@ class VectorMath(VectorCode):
 
     def exact_powers_of_e(self, numbers: list[Any]) -> list[Any]:
         """Return e^x to the last bits, however far x lies below 0, where log2 e x would have to round."""
-        return self._powers_of(numbers, self._parted_exactly, False)
+        return self._powers_of(numbers, True, False)
 
-    def _powers_of(self, numbers: list[Any], parted: _Parted, keep_nan: bool) -> list[Any]:
-        powers = (self._by_table if self._looks_up else self._by_polynomials)(numbers, parted)
+    def _powers_of(self, numbers: list[Any], exact: bool, keep_nan: bool) -> list[Any]:
+        powers = (self._by_table if self._looks_up else self._by_polynomials)(numbers, exact)
         least, nothing = self.all_lanes(SMALLEST / LOG2_E), self.all_lanes(0.0)
         above = self.above_or_nan if keep_nan else self.above
         return [
@@ -59,19 +57,19 @@ class VectorMath(VectorCode):
         totals = [self.plus(one, x) for x in numbers]
         lost = [self.minus(x, self.minus(total, one)) for x, total in zip(numbers, totals, strict=True)]
         return [
-            self.plus(log, self.times(part, inverse))
-            for log, part, inverse in zip(self.logs(totals), lost, inverses, strict=True)
+            self.plus(log, self.times(rest, inverse))
+            for log, rest, inverse in zip(self.logs(totals), lost, inverses, strict=True)
         ]
 
     def logs(self, numbers: list[Any]) -> list[Any]:
         """Return log x as `arithmetic.log_ratio` computes log(x / 1), for positive normal numbers."""
         one = self.all_lanes(1.0)
-        parts = [self._exponent_and_rest(x) for x in numbers]
-        ratios = [self.quotient(self.minus(m, one), self.plus(m, one)) for _, m in parts]
+        split = [self._exponent_and_rest(x) for x in numbers]
+        ratios = [self.quotient(self.minus(m, one), self.plus(m, one)) for _, m in split]
         squares = [self.times(t, t) for t in ratios]
         rests = self.polynomials([self.all_lanes(factor) for factor in reversed(ATANH)], squares)
         logs = []
-        for (k, _), t, s, p in zip(parts, ratios, squares, rests, strict=True):
+        for (k, _), t, s, p in zip(split, ratios, squares, rests, strict=True):
             both = self.plus(t, t)
             low = self.plus(self.times(self.times(both, s), p), self.times(k, self.all_lanes(LN_2_LOW)))
             logs.append(self.plus(self.times(k, self.all_lanes(LN_2_HIGH)), self.plus(both, low)))
@@ -79,16 +77,16 @@ class VectorMath(VectorCode):
 
     def _exponent_and_rest(self, x: Any) -> tuple[Any, Any]:
         """Return k and m in [sqrt 1/2, sqrt 2) with x = 2^k m."""
-        b, shift = self._builder, ir.Constant(_LONGS, [52] * LANES)
-        bits = b.bitcast(x, _LONGS)
-        exponent = b.ashr(b.sub(bits, ir.Constant(_LONGS, [int(ROOT_HALF_BITS)] * LANES)), shift)
+        b, shift = self.builder, self.all_lanes(52)
+        bits = b.bitcast(x, LONGS)
+        exponent = b.ashr(b.sub(bits, self.all_lanes(int(ROOT_HALF_BITS))), shift)
         m = b.bitcast(b.sub(bits, b.shl(exponent, shift)), self.vector)
-        shifted = b.bitcast(b.add(exponent, ir.Constant(_LONGS, [int(SHIFT_BITS)] * LANES)), self.vector)
+        shifted = b.bitcast(b.add(exponent, self.all_lanes(int(SHIFT_BITS))), self.vector)
         return self.minus(shifted, self.all_lanes(SHIFT)), m
 
-    def _by_polynomials(self, numbers: list[Any], parted: _Parted) -> list[Any]:
+    def _by_polynomials(self, numbers: list[Any], exact: bool) -> list[Any]:
         """Return e^x as `arithmetic.exp2` computes powers of two."""
-        shifted, rests = parted(numbers, 1)
+        shifted, rests = self._split(numbers, 1, exact)
         squares = [self.times(r, r) for r in rests]
         odd, even = (
             self.polynomials([self.all_lanes(factor) for factor in reversed(factors)], squares)
@@ -99,9 +97,9 @@ class VectorMath(VectorCode):
             for each, r, by_odd, by_even in zip(shifted, rests, odd, even, strict=True)
         ]
 
-    def _by_table(self, numbers: list[Any], parted: _Parted) -> list[Any]:
+    def _by_table(self, numbers: list[Any], exact: bool) -> list[Any]:
         """Return e^x = 2^(k/8) 2^(r/8): the low bits of k choose a factor, and the polynomial is short."""
-        shifted, rests = parted(numbers, 8)
+        shifted, rests = self._split(numbers, 8, exact)
         factors = [self._scaled(self._looked_up(each), each, 49) for each in shifted]
         sums = self.polynomials([self.all_lanes(factor) for factor in reversed(OF_EIGHTHS)], rests)
         return [
@@ -112,40 +110,73 @@ class VectorMath(VectorCode):
     def _looked_up(self, shifted: Any) -> Any:
         """Return 2^(j/8) for the three low bits j of shifted integers, less what `_scaled` makes of j."""
         bits = [int(np.float64(power).view(np.int64)) - (j << 49) for j, power in enumerate(EIGHTHS)]
-        choose = self._declared("llvm.x86.avx512.permvar.di.512", ir.FunctionType(_LONGS, [_LONGS, _LONGS]))
-        places = self._builder.bitcast(shifted, _LONGS)
-        return self._builder.bitcast(
-            self._builder.call(choose, [ir.Constant(_LONGS, bits), places]), self.vector
+        choose = self._declared("llvm.x86.avx512.permvar.di.512", ir.FunctionType(LONGS, [LONGS, LONGS]))
+        places = self.builder.bitcast(shifted, LONGS)
+        return self.builder.bitcast(
+            self.builder.call(choose, [ir.Constant(LONGS, bits), places]), self.vector
         )
 
-    def _parted(self, numbers: list[Any], steps: int) -> tuple[list[Any], list[Any]]:
-        """Return integers next to steps log2(e^x), shifted into the low bits, and what is left of these."""
-        factor, shift = self.all_lanes(steps * LOG2_E), self.all_lanes(SHIFT)
-        shifted = [self.product_and_sum(x, factor, shift) for x in numbers]
-        wholes = [self.minus(each, shift) for each in shifted]
-        return shifted, [
-            self.product_and_sum(x, factor, self.negative(whole))
-            for x, whole in zip(numbers, wholes, strict=True)
-        ]
+    def _split(self, numbers: list[Any], steps: int, exact: bool) -> tuple[list[Any], list[Any]]:
+        """Return integers next to steps log2(e^x), shifted into the low bits, and what is left of these.
 
-    def _parted_exactly(self, numbers: list[Any], steps: int) -> tuple[list[Any], list[Any]]:
-        """Return what `_parted` does, where what is left is of x, less multiples of ln 2 in two parts."""
+        With `exact`, what is left is of x, less multiples of ln 2 in two parts.
+        """
         factor, shift = self.all_lanes(steps * LOG2_E), self.all_lanes(SHIFT)
-        shifted = [self.product_and_sum(x, factor, shift) for x in numbers]
-        rests = []
+        shifted, rests = [self.product_and_sum(x, factor, shift) for x in numbers], []
         for x, each in zip(numbers, shifted, strict=True):
             whole = self.minus(each, shift)
-            high, low = (self.times(whole, self.all_lanes(part / steps)) for part in (LN_2_HIGH, LN_2_LOW))
-            rests.append(self.times(self.minus(self.minus(x, high), low), factor))
+            if exact:
+                high, low = (
+                    self.times(whole, self.all_lanes(ln_2 / steps)) for ln_2 in (LN_2_HIGH, LN_2_LOW)
+                )
+                rests.append(self.times(self.minus(self.minus(x, high), low), factor))
+            else:
+                rests.append(self.product_and_sum(x, factor, self.negative(whole)))
         return shifted, rests
 
     def _scaled(self, x: Any, shifted: Any, places: int) -> Any:
         """Return x with the bits of a shifted integer, moved up so many places, added to its own."""
-        bits, more = (self._builder.bitcast(each, _LONGS) for each in (x, shifted))
-        more = self._builder.shl(more, ir.Constant(_LONGS, [places] * LANES))
-        return self._builder.bitcast(self._builder.add(bits, more), self.vector)
+        bits, more = (self.builder.bitcast(each, LONGS) for each in (x, shifted))
+        more = self.builder.shl(more, self.all_lanes(places))
+        return self.builder.bitcast(self.builder.add(bits, more), self.vector)
 
     @property
     def _looks_up(self) -> bool:
         """Whether the machine that code is made for looks up one of eight numbers for each lane."""
         return "+avx512f" in self._context.codegen().magic_tuple()[2].split(",")
+
+
+def generated(result: Any = types.void) -> Callable[[Callable], Any]:
+    """Return a decorator that makes f(code, *arguments) an intrinsic f(*arguments) for compiled code.
+
+    What writes its instructions gets numbers as the builder knows them, arrays as `Array`, and a NamedTuple
+    as one of these; it returns the builder's result, if there is one.
+    """
+
+    def decorate(write: Callable) -> Any:
+        def typed(typing: Any, *kinds: Any) -> tuple[Any, Callable]:
+            def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+                given = [_known(builder, *each) for each in zip(signature.args, arguments, strict=True)]
+                value = write(VectorMath(context, builder), *given)
+                return context.get_dummy_value() if value is None else value
+
+            return result(*kinds), generate
+
+        names = list(inspect.signature(write).parameters.values())[1:]
+        typing = inspect.Parameter("typing", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        typed.__name__, typed.__doc__ = write.__name__, write.__doc__
+        typed.__signature__ = inspect.Signature([typing, *names])  # type: ignore[attr-defined]
+        return intrinsic(typed)
+
+    return decorate
+
+
+def _known(builder: Any, kind: Any, value: Any) -> Any:
+    """Return an argument as what writes instructions takes it."""
+    if isinstance(kind, types.Array):
+        return Array(kind, value)
+    tuple_of = getattr(kind, "instance_class", None)
+    if tuple_of is not None:
+        kinds = enumerate(kind.types)
+        return tuple_of(*(_known(builder, each, builder.extract_value(value, i)) for i, each in kinds))
+    return value

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...arguments.arrays import Written
 from ...numerics.chebyshev import chebyshev
 from ...runtime.units import Counter
 from ...simd.scatter import tables
 from ..row import Asked, Forward, Sums
-from ..sums.blocks import RowData, Spans, Written, partial_count
+from ..sums.blocks import RowData, Spans, partial_count
 from ..sums.partials import Partials
 from ..sums.passes import Taking
 from ..sums.places import GROWING, OUTSIDE, touching

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments.arrays import contiguous, is_contiguous
+from ...arguments.arrays import Written, contiguous, is_contiguous
 from ...numerics.chunks import LANES
 from ...runtime.units import new_counter
 from ..row import Forward
-from ..sums.blocks import RowData, Written, partial_count, partial_ends
+from ..sums.blocks import RowData, partial_count, partial_ends
 from ..sums.partials import Partials
 from ..sums.places import OUTSIDE, Geometry
 from .cell_sums import CellSums, Kept

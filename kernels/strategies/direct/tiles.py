@@ -13,10 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments.arrays import FLOAT64, contiguous
+from ...arguments.arrays import FLOAT64, Written, contiguous
 from ...arguments.problem import Problem
 from ...runtime.pool import run_blocks
-from ..sums.blocks import Written
 
 Floats = NDArray[np.float64]
 Block = Callable[[int, NDArray[Any], NDArray[Any]], None]

@@ -30,11 +30,12 @@ import numpy as np
 from numpy.fft import irfft, rfft
 from numpy.typing import NDArray
 
+from ...arguments.arrays import Written
 from ...families import row_parameters
 from ...formula import RowParameters
 from ...names import COMPACT, FACTS, ORDERS
 from ..row import Asked, Forward, Sums
-from ..sums.blocks import RowData, Written, partial_count
+from ..sums.blocks import RowData, partial_count
 from ..sums.partials import Partials
 from ..sums.places import ceiling
 from ..sums.reach import Bins, RowShape, kernel_values

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments.arrays import FLOAT64, contiguous, is_contiguous
+from ...arguments.arrays import contiguous, is_contiguous
 from ...runtime.pool import run_blocks, run_units
 from ...runtime.units import Counter, new_counter
 from .scan import BadData
@@ -186,23 +186,3 @@ class RowData:
         else:
             all_units = self.block_size // self.unit_size
             self.each_block(lambda index, piece, x, z: work(piece, x, z, new_counter(), all_units))
-
-
-class Written:
-    """Part of a gradient as compiled code can write it: a view of the caller's array, or a copy to store."""
-
-    def __init__(
-        self, array: NDArray[Any] | None, where: slice | tuple[slice, ...], dtype: np.dtype = FLOAT64
-    ) -> None:
-        self._target = None if array is None else array[where]
-        if self._target is not None and is_contiguous(self._target, dtype):
-            self.array: NDArray[Any] = self._target
-            self._target = None
-        else:
-            slices = (where,) if isinstance(where, slice) else where
-            self.array = np.empty([piece.stop - piece.start for piece in slices], dtype)
-
-    def store(self) -> None:
-        """Store a copy where the view was not possible."""
-        if self._target is not None:
-            self._target[...] = self.array

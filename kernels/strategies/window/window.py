@@ -14,6 +14,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
+from ...arguments.arrays import Written
 from ...families import FORMULAS, row_parameters, summed_variants
 from ...formula import INVERSE_BANDWIDTH, RowParameters, Variant
 from ...names import COMPACT, FACTS
@@ -22,7 +23,7 @@ from ...numerics.chunks import CHUNK, room, times_last
 from ...runtime.jit import helper
 from ...runtime.signatures import INTS, READ1, WRITE, WRITE1, record
 from ..row import Asked, Forward, Sums
-from ..sums.blocks import POINTS_PER_BLOCK, RowData, Spans, Written
+from ..sums.blocks import POINTS_PER_BLOCK, RowData, Spans
 from ..sums.images import distance_of, reader_of, shift_of
 from ..sums.loops import Loops, compiled
 from ..sums.partials import (
