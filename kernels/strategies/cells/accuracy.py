@@ -54,7 +54,6 @@ class Accuracy(NamedTuple):
     """Cells of an order that keep a tolerance."""
 
     width: float  # at most
-    table: Floats  # largest error of K/C by distance in cells, the last entry for all farther ones
     relative: bool  # K's error is relative to K: nothing else to certify
     near: int  # cells on each side of a bin that are not merged
 
@@ -94,7 +93,7 @@ def smooth_accuracy(
             low, high = (middle, high) if largest(middle) <= eps else (low, middle)
     else:
         low = high
-    return Accuracy(low, np.zeros(0), relative, near)
+    return Accuracy(low, relative, near)
 
 
 def _far_error(family: RowParameters, order: int, at: float, near: int, h: float, derivatives: bool) -> float:

@@ -63,7 +63,6 @@ def bin_loops(variant: Variant) -> BinLoops:
     """Return the loops of a variant, each compiled when it is first asked for."""
     forward = types.void(BINS, READ1, READ1, types.float64, WRITE1, WRITE1)
     adjoint = types.void(BINS, READ1, WRITE1, WRITE1)
-
     widen, slope = partial(make_forward, derived=True), partial(make_adjoint, derived=True)
     made = (make_forward, forward), (widen, forward), (make_adjoint, adjoint), (slope, adjoint)
     return compiled(BinLoops, "cell_bins", variant.key, (variant,), *made)

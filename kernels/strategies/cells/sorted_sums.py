@@ -94,10 +94,10 @@ class SortedSums(CellSums):
     def adjoint(
         self, row: RowData, forward: Forward, weights: Floats, share: float, out: dict[str, NDArray[Any]]
     ) -> tuple[float, float]:
-        largest = super().adjoint(row, forward, weights, share, out)
+        result = super().adjoint(row, forward, weights, share, out)
         self._rooms.append(forward.kept.entries)
         del self._rooms[_MOST_ROOMS:]
-        return largest
+        return result
 
     def _take(
         self, row: RowData, kept: Kept, powers: Floats, share: float, sign: float, out: NDArray[Any] | None

@@ -53,8 +53,6 @@ _NEGLIGIBLE = 1e-17  # of the kernel's peak
 # Without a reach: what the grid covers on each side of the bins, in bandwidths and in interval lengths.
 _FAR, _WIDE = 64, 16
 _ROUNDING = float(np.finfo(float).eps)
-# ns on one thread, forward and adjoint: per point, per point and order, and per length log2(length) of FFTs.
-_PER_POINT, _PER_SHARE, _PER_STEP = 1.9, 1.0, 3.5
 
 # Rows of `kernel_values`, and those that jump at the edge of a kernel.
 _VALUE, _SLOPE, _WIDENING = range(3)
@@ -75,7 +73,6 @@ class GridPlan(NamedTuple):
     whole: bool  # the grid goes once around the circle
     through_centers: bool  # each center is a grid point
     length: int  # of the FFT
-    cost: float  # estimated, ns on one thread
 
     @property
     def slots(self) -> int:
@@ -90,8 +87,8 @@ class GridPlan(NamedTuple):
 
 def sums(shape: RowShape, order: int | None, rtol: float, first_bin: float, centers: Floats, *_: Any) -> Sums:
     """Return the sums of a row, whose points need no preparation."""
-    row = shape.kernel, shape.h, shape.period, shape.bins, shape.points
-    return GridSums(plan_grid(*row, order), first_bin, centers)
+    order = DEFAULT_ORDER if order is None else order
+    return GridSums(plan_grid(shape.kernel, shape.h, shape.period, shape.bins, order), first_bin, centers)
 
 
 def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Callable[[], Callable]]:
@@ -107,15 +104,12 @@ def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Calla
 
 
 @lru_cache(maxsize=128)
-def plan_grid(
-    kernel: str, h: float, period: float | None, bins: Bins, points: int, order: int | None = None
-) -> GridPlan:
-    """Return the grid for bins and a bandwidth; `points` are the row's, for its cost.
+def plan_grid(kernel: str, h: float, period: float | None, bins: Bins, order: int) -> GridPlan:
+    """Return the grid for bins and a bandwidth.
 
     Where 2^20 grid points with spacing h/16 do not cover the bins and the kernel's reach, the spacing
     is wider, and the errors, which go with d/h, are larger: at d > h they are as large as the sums.
     """
-    order = DEFAULT_ORDER if order is None else order
     family = row_parameters(kernel, np.array([h]), period)
     reach, span = _reach(kernel, family, h, period), bins.span
     widest = h / POINTS_PER_BANDWIDTH
@@ -138,8 +132,7 @@ def plan_grid(
     else:
         count, through = _around(period, max(widest, period / MOST_POINTS), bins)
         before, spacing, whole, length = 0, period / count, True, count
-    cost = points * (_PER_POINT + _PER_SHARE * order) + _PER_STEP * length * math.log2(length)
-    return GridPlan(order, kernel, h, family, before, spacing, count, turn, whole, through, length, cost)
+    return GridPlan(order, kernel, h, family, before, spacing, count, turn, whole, through, length)
 
 
 def _reach(kernel: str, family: RowParameters, h: float, period: float | None) -> float:

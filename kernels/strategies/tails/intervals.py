@@ -188,8 +188,8 @@ class Limits(NamedTuple):
     growth: float  # and for each unit of distance
     smooth: float  # 1 smooth, 0 smooth but at distance 0, -1 with reach
 
-    def array(self) -> Floats:
-        return np.array(self)
+
+_LIMITS = record(Limits, *(types.float64,) * 5)
 
 
 # Exponents below this at the far end of an interval with a bin inside round too coarsely to bound anything.
@@ -273,16 +273,16 @@ def tests(variant: Variant) -> Tests:
                 for m in range(centers.shape[0]):
                     near, far = distances(centers[m], low[i], high[i], p[PERIOD])
                     above = log2_ratio(nearest[m], near, p)
-                    if above == -np.inf or weight + above < lowest[m] - limits[0]:
+                    if above == -np.inf or weight + above < lowest[m] - limits.margin:
                         continue
                     matters += 1
-                    least = min(least, lowest[m] - limits[0] - above)
+                    least = min(least, lowest[m] - limits.margin - above)
                     if half > 0.0:
                         cut = cut or (near == 0.0 and log2_ratio(0.0, far, p) < _COARSE)
                         good = good and (
-                            (limits[4] > 0.5 or (limits[4] > -0.5 and near > 0.0))
-                            and half <= max(limits[2], limits[3] * near)
-                            and half * max(slope(far, p), slope(near, p)) <= limits[1]
+                            (limits.smooth > 0.5 or (limits.smooth > -0.5 and near > 0.0))
+                            and half <= max(limits.widest, limits.growth * near)
+                            and half * max(slope(far, p), slope(near, p)) <= limits.steepest
                         )
                 need[i] = least / LOG2_E
                 resolved[i] = -1 if cut else (1 if good else 0)
@@ -291,5 +291,5 @@ def tests(variant: Variant) -> Tests:
         return matter
 
     most = types.void(READ1, READ, READ1, READ1, READ1, WRITE1, WRITE1)
-    each = types.void(READ1, READ, *(READ1,) * 6, WRITE1, INTS, INTS)
+    each = types.void(READ1, READ, *(READ1,) * 5, _LIMITS, WRITE1, INTS, INTS)
     return compiled(Tests, "tail_intervals", variant.key, (), (make_best, most), (make_matter, each))

@@ -132,7 +132,7 @@ class Tail:
         size, bins = len(intervals.low), len(self._centers)
         need, resolved, counts = np.empty(size), np.empty(size, np.int64), np.empty(size, np.int64)
         shape = (intervals.low, intervals.high, intervals.largest - self._row.top)
-        parameters, limits = self._family.parameters, self._limits.array()
+        parameters = self._family.parameters
         best, matter = compiled.best(), compiled.matter()
 
         def bound(index: int) -> None:
@@ -142,7 +142,7 @@ class Tail:
         def test(index: int) -> None:
             eighth = slice(index * size // 8, (index + 1) * size // 8)
             read, written = ([a[eighth] for a in arrays] for arrays in (shape, (need, resolved, counts)))
-            matter(self._centers, parameters, *read, self._nearest, self._lowest, limits, *written)
+            matter(self._centers, parameters, *read, self._nearest, self._lowest, self._limits, *written)
 
         data.each(8, bound)
         data.each(8, test)
