@@ -52,10 +52,13 @@ def gradients_of(
 
 def evaluate_pairs(problem: Problem, gradients: dict[str, NDArray[Any]] | None, n_threads: int) -> Floats:
     """Return the losses (R,), and write the gradients asked for: z, x (R, N) and bandwidth (R,)."""
+    sets = direct(problem)
+    if len(sets) == 1:
+        return _evaluate_set(problem, sets[0][2], gradients, n_threads)
     losses = np.empty(problem.rows)
-    for rows, of_set, strategy in direct(problem):
+    for rows, of_set, strategy in sets:
         with gradients_of(rows, gradients) as out:
-            losses[slice(None) if rows is None else rows] = _evaluate_set(of_set, strategy, out, n_threads)
+            losses[rows] = _evaluate_set(of_set, strategy, out, n_threads)
     return losses
 
 

@@ -104,12 +104,13 @@ class Strategy(NamedTuple):
     ) -> None:
         """Write the gradients: `share` (R,) is (mass in reach) / sum_j w_j, weights and masses are (R, M)."""
         parameters = self.parameters.block(tile.start, tile.stop)
-        loops = pair_loops(self.variant)
-        adjoint = self.way.loops.adjoint() if out.only_z else loops.full_adjoint()
         # The loops over all pairs read and write float64.
         dtype = self.way.dtype if out.only_z and weak is None else FLOAT64
-        if out.only_z and dtype != self.way.dtype:
-            adjoint = loops.adjoint()
+        if out.only_z and dtype == self.way.dtype:
+            adjoint = self.way.loops.adjoint()
+        else:
+            loops = pair_loops(self.variant)
+            adjoint = loops.adjoint() if out.only_z else loops.full_adjoint()
         if weak is not None:
             # The total stays apart from the level, whose rounding would be common to all responsibilities.
             p = np.broadcast_to(masses, weights.shape)[weak.row, weak.bins]
@@ -125,7 +126,7 @@ class Strategy(NamedTuple):
                 if out.only_z:
                     by += [np.empty_like(by[0]), share.copy()]
                 bins = weak.row_start, weak.bins, weak.at, weak.logit, weak_weights
-                loops.log_adjoint()(x, z, tile.centers, parameters, *bins, *by)
+                pair_loops(self.variant).log_adjoint()(x, z, tile.centers, parameters, *bins, *by)
             for each in written:
                 each.store()
 
