@@ -13,7 +13,7 @@ from .arguments.arrays import FLOAT32, FLOAT64, contiguous
 from .arguments.distributions import common_shape, in_range, masses
 from .arguments.float_errors import no_float_errors
 from .logits.masses import CHUNK, CROSS, ENTROPY, RELATIVE, mass_rows
-from .logits.shares import each_unit, rows_of_a_unit
+from .logits.shares import rows_of_a_unit, share_units
 
 
 @no_float_errors
@@ -129,7 +129,7 @@ def _sums(kind: str, axis: int, given: dict[str, ArrayLike]) -> Any:
     run, size = mass_rows(kind, dtype)(), rows_of_a_unit(sums.size, min(width, CHUNK))
     bad = np.zeros(-(-sums.size // size), np.int64)
     numbers = sums.shape[0] * width
-    each_unit(numbers, len(bad), lambda *units: run(rows[0], rows[-1], size, sums, bad, *units))
+    share_units(numbers, len(bad), lambda *units: run(rows[0], rows[-1], size, sums, bad, *units))
     if bad.any():
         for name, array in arrays.items():
             masses(name, array)

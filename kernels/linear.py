@@ -14,7 +14,7 @@ from .arguments.arrays import FLOAT64
 from .arguments.float_errors import no_float_errors
 from .arguments.linear_samples import LinearSamples, linear_samples, require_finite_scores, scores_of
 from .logits.classes import CLASSES, cross_entropy_rows
-from .logits.shares import each_unit, rows_of_a_unit
+from .logits.shares import rows_of_a_unit, share_units
 
 # Numbers of a block's scores, and of its features.
 _SCORES, _FEATURES = 2**18, 2**20
@@ -128,7 +128,7 @@ def _evaluate(samples: LinearSamples, gradient: NDArray[np.float64] | None) -> A
         sums = np.zeros((-(-len(scores) // size), 2))
         given = scores, samples.labels[which], one, 0, 0.0, share, size, sums, no_losses, errors
         # BLAS wants the cores first.
-        each_unit(scores.size, len(sums), functools.partial(run, *given), more_soon=False)
+        share_units(scores.size, len(sums), functools.partial(run, *given), more_soon=False)
         if any(sums[:, 1].tolist()):
             require_finite_scores(samples.X)
         loss += float(sums[:, 0].sum())

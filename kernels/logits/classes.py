@@ -14,8 +14,8 @@ from ..numerics.arithmetic import exact_exp, log_of_1_plus
 from ..runtime import signatures
 from ..runtime.jit import helper, lazily, loop
 from ..runtime.signatures import COUNTER, READ1, READ_INTS, WRITE, WRITE1
+from ..runtime.units import each_unit
 from ..simd.row_losses import Rows, above, bad_totals, beside, class_losses, logs_of, sum_of_class_losses
-from .shares import over_units
 from .weigh import beside_the_largest, copy, room_for, rows_together, weighing
 
 # What labels may be.
@@ -97,7 +97,7 @@ def _over_groups(labelled: bool, finish: Callable) -> Callable:
             added, sums[unit, 1] = added + loss, sums[unit, 1] + bad
         sums[unit, 0] = added
 
-    return over_units(unit_of)
+    return each_unit(unit_of)
 
 
 @helper
@@ -160,7 +160,7 @@ def softmax_rows(dtype: np.dtype, logarithm: bool) -> Callable[[], Callable]:
             room = _make_room(classes)
             weights, labels = room.rows.weights[:0], room.unlabelled
             call = _Call(flat, classes, labels, weights, 0, 0.0, 1.0, size, sums, weights, written)
-            take_units(sums.shape[0], counter, most, call, room)
+            take_units(counter, most, sums.shape[0], call, room)
 
         return probabilities_of
 
@@ -190,7 +190,7 @@ def cross_entropy_rows(dtype: np.dtype, labels: str, gradient: bool) -> Callable
             flat, written, classes = logits.reshape(logits.size), out.reshape(out.size), logits.shape[1]
             numbers = least, smoothing, scale, size
             call = _Call(flat, classes, labels, weights, *numbers, sums, losses, written)
-            take_units(sums.shape[0], counter, most, call, _make_room(classes))
+            take_units(counter, most, sums.shape[0], call, _make_room(classes))
 
         return losses_of
 

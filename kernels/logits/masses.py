@@ -12,7 +12,7 @@ from ..numerics.arithmetic import log_ratio
 from ..runtime import signatures
 from ..runtime.jit import lazily, loop
 from ..runtime.signatures import COUNTER, INTS, WRITE
-from .shares import over_units
+from ..runtime.units import each_unit
 
 ENTROPY, CROSS, RELATIVE = "entropy", "cross", "relative"
 CHUNK = 2**12  # entries whose sum is added to others' as a whole
@@ -74,14 +74,14 @@ def mass_rows(kind: str, dtype: np.dtype) -> Callable[[], Callable]:
                 sums[row, chunk] = total
                 bad[unit] += more + (0 if abs(total) < np.inf else 1)
 
-        take_units = over_units(unit_sums)
+        take_units = each_unit(unit_sums)
 
         def sums_of(p, q, size, sums, bad, counter, most):
             """sums (N, chunks) = those of the chunks of rows, in up to `most` units of `size` chunks.
 
             p and q (N, K), or (1, K) for all rows alike; bad (units,) += how many entries and sums are.
             """
-            take_units(bad.shape[0], counter, most, p, q, size, sums, bad)
+            take_units(counter, most, bad.shape[0], p, q, size, sums, bad)
 
         return sums_of
 

@@ -12,7 +12,7 @@ from ..numerics.arithmetic import exact_exp, log_of_1_and
 from ..runtime import signatures
 from ..runtime.jit import helper, lazily, loop
 from ..runtime.signatures import COUNTER, READ1, WRITE
-from .shares import over_units
+from ..runtime.units import each_unit
 
 
 @helper
@@ -79,7 +79,7 @@ def sigmoid_rows(dtype: np.dtype, gradient: bool) -> Callable[[], Callable]:
                     _slopes_of(logits[i], labels[i], weight * scale, smoothing, out[i])
             sums[unit, 0] = total
 
-        take_units = over_units(unit_losses)
+        take_units = each_unit(unit_losses)
 
         def losses_of(logits, labels, weights, smoothing, scale, size, sums, losses, out, counter, most):
             """sums (units, 2) = losses of up to `most` units of `size` rows, and how many logits are bad.
@@ -89,7 +89,7 @@ def sigmoid_rows(dtype: np.dtype, gradient: bool) -> Callable[[], Callable]:
             times their sum.
             """
             given = logits, labels, weights, smoothing, scale, size, sums, losses, out
-            take_units(sums.shape[0], counter, most, *given)
+            take_units(counter, most, sums.shape[0], *given)
 
         return losses_of
 

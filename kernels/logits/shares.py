@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from ..arguments.arrays import contiguous, is_contiguous
 from ..numerics.chunks import LANES
-from ..runtime.jit import loop
 from ..runtime.pool import available, run_blocks, run_units
-from ..runtime.units import Counter, all_taken, new_counter, take_unit, unit_done, wait_for_others
+from ..runtime.units import Counter, all_taken, new_counter
 
 _UNITS = 32  # at least, where there is work for several threads
 _NUMBERS_PER_UNIT = 2**18  # at most
@@ -27,22 +26,9 @@ def rows_of_a_unit(count: int, width: int) -> int:
     return size if size < LANES else -(-size // LANES) * LANES
 
 
-def over_units(unit_of: Callable) -> Callable:
-    """Return f(units, counter, most, *given) for compiled code: up to `most` times unit_of(unit, *given)."""
-
-    @loop
-    def take_units(units, counter, most, *given):
-        for _ in range(most):
-            unit = take_unit(counter)
-            if unit >= units:
-                return wait_for_others(counter, units)
-            unit_of(unit, *given)
-            unit_done(counter)
-
-    return take_units
-
-
-def each_unit(numbers: int, units: int, work: Callable[[Counter, int], None], more_soon: bool = True) -> None:
+def share_units(
+    numbers: int, units: int, work: Callable[[Counter, int], None], more_soon: bool = True
+) -> None:
     """Call work(counter, most) until all units of so many numbers in all are done."""
     if numbers <= _LIGHT:  # alone, and over before other callers would notice
         counter = new_counter()
@@ -62,7 +48,7 @@ def each_block(
     """
     count = -(-len(rows) // size)
     if is_contiguous(rows, rows.dtype):
-        each_unit(rows.size, count, lambda *units: work(rows, slice(None), slice(None), *units))
+        share_units(rows.size, count, lambda *units: work(rows, slice(None), slice(None), *units))
         return
 
     def one(unit: int) -> None:
