@@ -97,7 +97,7 @@ def _checked(found: DensityResult, exact: Exact, n_threads: int) -> DensityResul
         found = replace(
             found, taken=taken(arguments, way), dtype=exact.result[1].dtype.name, first_call=first_call
         )
-    except Exception as failure:  # likewise
+    except Exception as failure:  # a red row, and the others go on
         return found.failed(failure)
     problems = []
     if exact.check is not None and not exact.check.agrees:

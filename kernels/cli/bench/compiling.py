@@ -35,7 +35,7 @@ def compile_ahead(numbers: list[int], quick: bool, n_threads: int) -> Iterator[s
 
 def _call_once(number: int, quick: bool, n_threads: int) -> str:
     entry = suite(quick)[number]
-    with suppress(Exception):  # measuring shows it
+    with suppress(Exception):  # the same call fails again where it is measured, and is shown there
         if isinstance(entry, Comparison):
             arguments = entry.case.make()
             for way in entry.ways:
