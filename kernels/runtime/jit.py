@@ -20,6 +20,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.runtime import rtsys
 
 from .entries import Entries
+from .inlined import InlinedCompiler
 from .undisturbed import undisturbed
 
 # Products and sums may fuse; nothing else moves, so the rounding tricks of `arithmetic` hold.
@@ -36,7 +37,12 @@ GENERATES = NATIVE and not _config.BOUNDSCHECK
 # Compiled into every caller: several compiled functions would bring a copy each, under one name, and the one
 # that is loaded first would be called by all, so that bits depended on earlier calls. Python cannot call what
 # has no wrapper for it; to compile that too takes a fifth of the time.
-_IN_CALLERS: dict[str, Any] = {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_IN_CALLERS: dict[str, Any] = {
+    "forceinline": True,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+    "pipeline_class": InlinedCompiler,
+}
 _CALLED: dict[str, Any] = {"nogil": True, "no_cfunc_wrapper": True}
 
 

@@ -79,8 +79,10 @@ weigh = lazily(_make_weigh, types.void(READ, INTS, _TABLES, WRITE1, WRITE), "cel
 give = lazily(_make_give, types.float64(READ, WRITE1, INTS, _TABLES, WRITE), "cell_middle.give")
 
 
+_weigh, _give, _certify = loop(_make_weigh()), loop(_make_give()), loop(make_certify())
+
+
 def _make_middle(variant: Variant) -> Callable:
-    weigh, give, certify = loop(_make_weigh()), loop(_make_give()), loop(make_certify())
     densities, values = loop(make_forward(variant)), loop(make_adjoint(variant))
 
     def middle(narrow, tables, group, beyond, p, tolerance, shift, adjoint, density, error, certain, powers):
@@ -90,17 +92,17 @@ def _make_middle(variant: Variant) -> Callable:
         """
         count, order = group.positions.shape[0] // tables.from_moments.shape[0], tables.from_moments.shape[0]
         masses, of_nodes = np.empty(count), np.empty((count, order))
-        weigh(narrow, group.spec, tables, masses, of_nodes)
+        _weigh(narrow, group.spec, tables, masses, of_nodes)
         densities(group, of_nodes.reshape(-1), masses, beyond, density, error)
         log_q, weights, weak = certain
-        loss, uncertain, count_weak = certify(
+        loss, uncertain, count_weak = _certify(
             density, error, p, tolerance, FLOOR, shift, log_q, weights, weak
         )
         doubt = 0.0
         if adjoint:
             of_nodes, doubts = np.zeros((count, order)), np.zeros(count)
             values(group, weights, of_nodes.reshape(-1), doubts)
-            doubt = give(of_nodes, doubts, group.spec, tables, powers)
+            doubt = _give(of_nodes, doubts, group.spec, tables, powers)
         return loss, uncertain, count_weak, doubt
 
     return middle
