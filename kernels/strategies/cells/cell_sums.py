@@ -70,8 +70,8 @@ class CellSums(Sums):
         row.each_block(block)
         return bool(beside.any())
 
-    def moments(self, row: RowData, keep: bool) -> tuple[Floats, float, Any]:
-        """Return the narrowest cells' moments (cells + OUTSIDE, P), sum_j w_j, and with `keep` weights."""
+    def moments(self, row: RowData, keep: bool) -> tuple[Partials, Any]:
+        """Return partial sums of the narrowest cells' moments, with `keep` weights too."""
         size = (self.plan.geometry.cells + OUTSIDE) * self.order
         partials, add = Partials(row, row.partials(size), size), self._passes.moments()
 
@@ -79,41 +79,40 @@ class CellSums(Sums):
             add(*data, self._g, partials.states[which], partials.sums[which], *units)
 
         row.each_partials(partials.count, add_partials)
-        return *self._total(partials), None
+        return partials, None
 
-    def _total(self, partials: Partials) -> tuple[Floats, float]:
-        sums, mass = partials.total()
-        return sums.reshape(-1, self.order), mass
-
-    def _begin(self, row: RowData, keep: bool) -> tuple[Floats, float, Kept]:
-        """Return the narrowest cells' moments, sum_j w_j, and what the adjoint is to know."""
-        moments, mass, entries = self.moments(row, keep)
+    def _begin(self, row: RowData, keep: bool) -> tuple[Floats, Floats, float, Kept]:
+        """Return the nodes' weights (nodes,), the cells' masses (cells,), sum_j w_j, and what is kept."""
+        partials, entries = self.moments(row, keep)
         # Others may be at work with the same cells, and see other ones of those that grow.
         spec = self.plan.spec.copy() if self._tables.growing else self.plan.spec
-        return moments, mass, Kept(spec, entries)
+        cells = self.plan.levels.cells
+        masses, weights = np.empty(cells), np.empty((cells, self.order))
+        totals = weigh()(partials.states, partials.sums, spec, self._tables, masses, weights)
+        return weights.ravel(), masses, partials.note(*totals), Kept(spec, entries)
 
     def forward(self, row: RowData, asked: Asked) -> Forward:
         """Return the sums over all points."""
-        narrow, mass, kept = self._begin(row, asked.adjoint)
-        cells = self.plan.levels.cells
-        masses, weights = np.empty(cells), np.empty((cells, self.order))
-        weigh()(narrow, kept.spec, self._tables, masses, weights)
-        of_cells = weights.ravel(), masses, self.plan.beyond * mass
-        density, error, widening = self._bins.forward(row, kept.spec, *of_cells, asked.derivatives)
+        *of_cells, mass, kept = self._begin(row, asked.adjoint)
+        seen = kept.spec, *of_cells, self.plan.beyond * mass
+        density, error, widening = self._bins.forward(row, *seen, asked.derivatives)
         return Forward(density, error, mass, widening, kept)
 
     def certified(self, row: RowData, asked: Asked, p: Floats, tolerance: float) -> tuple[Forward, Certain]:
         """Return the sums, and which bins of masses p (M,) they are good enough for."""
         if asked.derivatives or self._bins.shared:
             return super().certified(row, asked, p, tolerance)
-        narrow, mass, kept = self._begin(row, asked.adjoint)
-        density, error, arrays, powers = np.empty(len(p)), np.empty(len(p)), room_for(len(p)), self._powers()
-        steps = narrow, self._tables, self._bins.group(0, kept.spec), self.plan.beyond * mass
-        limits = p, tolerance, self.log_scale - math.log(mass), asked.adjoint
-        loss, relative, weak_bins, doubt = self._middle()(*steps, *limits, density, error, arrays, powers)
+        weights, masses, mass, kept = self._begin(row, asked.adjoint)
+        density, error, arrays = np.empty(len(p)), np.empty(len(p)), room_for(len(p))
+        given, doubts = np.zeros(len(weights) if asked.adjoint else 0), np.zeros(len(masses))
+        seen = self._bins.group(0, kept.spec), weights, masses, self.plan.beyond * mass
+        limits = p, tolerance, self.log_scale - math.log(mass)
+        results = self._middle()(*seen, *limits, density, error, arrays, given, doubts)
         if asked.adjoint:
-            kept = kept._replace(powers=powers, doubt=doubt)
-        return Forward(density, error, mass, None, kept), Certain(*arrays, loss, relative, weak_bins)
+            powers = self._powers()
+            doubt = give()(given.reshape(-1, self.order), doubts, kept.spec, self._tables, powers)
+            kept = Kept(kept.spec, kept.entries, powers, doubt)
+        return Forward(density, error, mass, None, kept), Certain(*arrays, *results)
 
     def _powers(self) -> Floats:
         size = (self.plan.geometry.cells + OUTSIDE) * self.order
@@ -154,4 +153,4 @@ class CellSums(Sums):
             by.store()
 
         row.each_blocks(take, out)
-        return float(largest.max())
+        return float(np.maximum.reduce(largest))

@@ -1,6 +1,7 @@
-"""All between the two passes over points, from cells' moments to what points take, compiled as one.
+"""All between the two passes over points, from cells' moments to what points take, in three compiled steps.
 
-Many small arrays go from step to step here, and to call each step from Python takes longer than the step.
+Many small arrays go from step to step here, and to call more of them from Python takes longer than they do.
+The first and the last know no kernel, and are compiled once for all.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from ...formula import Variant
 from ...numerics.matmul import multiply
 from ...runtime.jit import lazily, loop
 from ...runtime.signatures import FLAGS, INTS, READ, READ1, WRITE, WRITE1, WRITE3, record
+from ..sums.partials import TOTALS, add_up
 from ..tails.certificate import FLOOR, make_certify
 from .bin_sums import BINS, make_adjoint, make_forward
 from .levels import distribute, distribute_doubts, merge, see_grown
@@ -40,18 +42,23 @@ _TABLES = record(CellTables, types.int64, types.boolean, WRITE3, WRITE3, WRITE, 
 
 
 def _make_weigh() -> Callable:
-    def weigh(narrow, spec, tables, masses, weights):
-        """masses (cells,) of all levels and weights (cells, P) of their nodes, of the narrowest's moments."""
-        moments = np.empty(weights.shape)
+    def weigh(states, sums, spec, tables, masses, weights):
+        """masses (cells,) of all levels and weights (cells, P) of their nodes, of partial sums of moments.
+
+        states and sums (partials, ..) of the narrowest cells. Return what `total` does.
+        """
+        moments, narrow = np.empty(weights.shape), np.zeros(sums.shape[1])
+        totals = add_up(states, sums, narrow)
         for cell in range(tables.cells):
             for k in range(moments.shape[1]):
-                moments[cell, k] = narrow[cell, k]
+                moments[cell, k] = narrow[cell * moments.shape[1] + k]
         merge(spec, tables.down, moments)
         for cell in range(masses.shape[0]):
             masses[cell] = moments[cell, 0]
         if tables.growing:
             see_grown(spec, tables.cells, masses)
         multiply(moments, tables.from_moments, weights)
+        return totals
 
     return weigh
 
@@ -75,35 +82,26 @@ def _make_give() -> Callable:
     return give
 
 
-weigh = lazily(_make_weigh, types.void(READ, INTS, _TABLES, WRITE1, WRITE), "cell_middle.weigh")
+weigh = lazily(_make_weigh, TOTALS(READ, READ, INTS, _TABLES, WRITE1, WRITE), "cell_middle.weigh")
 give = lazily(_make_give, types.float64(READ, WRITE1, INTS, _TABLES, WRITE), "cell_middle.give")
-
-
-_weigh, _give, _certify = loop(_make_weigh()), loop(_make_give()), loop(make_certify())
+_certify = loop(make_certify())
 
 
 def _make_middle(variant: Variant) -> Callable:
     densities, values = loop(make_forward(variant)), loop(make_adjoint(variant))
 
-    def middle(narrow, tables, group, beyond, p, tolerance, shift, adjoint, density, error, certain, powers):
-        """Moments (cells, P) to density and error (M,), what `certify` makes of them, powers as of `give`.
+    def middle(group, weights, masses, beyond, p, tolerance, shift, density, error, certain, given, doubts):
+        """Weights (nodes,) and masses (cells,) to density and error (M,), and what `certify` makes of them.
 
-        p (M,), and `certain` the arrays that `certify` writes. Return what it returns, and `give`.
+        p (M,), and `certain` the arrays that `certify` writes. Unless given (nodes,) is empty, add what bins
+        give nodes to it and to doubts (cells,). Return what `certify` returns.
         """
-        count, order = group.positions.shape[0] // tables.from_moments.shape[0], tables.from_moments.shape[0]
-        masses, of_nodes = np.empty(count), np.empty((count, order))
-        _weigh(narrow, group.spec, tables, masses, of_nodes)
-        densities(group, of_nodes.reshape(-1), masses, beyond, density, error)
-        log_q, weights, weak = certain
-        loss, uncertain, count_weak = _certify(
-            density, error, p, tolerance, FLOOR, shift, log_q, weights, weak
-        )
-        doubt = 0.0
-        if adjoint:
-            of_nodes, doubts = np.zeros((count, order)), np.zeros(count)
-            values(group, weights, of_nodes.reshape(-1), doubts)
-            doubt = _give(of_nodes, doubts, group.spec, tables, powers)
-        return loss, uncertain, count_weak, doubt
+        densities(group, weights, masses, beyond, density, error)
+        log_q, weights_of_bins, weak = certain
+        results = _certify(density, error, p, tolerance, FLOOR, shift, log_q, weights_of_bins, weak)
+        if given.shape[0] > 0:
+            values(group, weights_of_bins, given, doubts)
+        return results
 
     return middle
 
@@ -113,6 +111,6 @@ def middle(variant: Variant) -> Callable[[], Callable]:
     """Return the compiled steps of a variant between the passes over points."""
     one = types.float64
     certain = types.Tuple((WRITE1, WRITE1, FLAGS))
-    steps = READ, _TABLES, BINS, one, READ1, one, one, types.boolean, WRITE1, WRITE1, certain, WRITE
-    signature = types.Tuple((one, one, types.int64, one))(*steps)
+    steps = BINS, READ1, READ1, one, READ1, one, one, WRITE1, WRITE1, certain, WRITE1, WRITE1
+    signature = types.Tuple((one, one, types.int64))(*steps)
     return lazily(lambda: _make_middle(variant), signature, f"cell_middle.{variant.key}")

@@ -80,7 +80,7 @@ class SortedSums(CellSums):
                 return self._rooms.pop()
         return Entries(np.empty(len(self._points.v) if keep else 0), np.empty(len(self._points.firsts) - 1))
 
-    def moments(self, row: RowData, keep: bool) -> tuple[Floats, float, Entries]:
+    def moments(self, row: RowData, keep: bool) -> tuple[Partials, Entries]:
         partials = Partials(row, len(self._cuts) - 1, (self.plan.geometry.cells + OUTSIDE) * self.order)
         add, kept = self._passes_by_cell.moments(), self._room(keep)
 
@@ -89,7 +89,7 @@ class SortedSums(CellSums):
             add(contiguous(row.z[span]), ends, self._points, *sums, *kept, *units)
 
         self._each(row, is_contiguous(row.z), add_partials)
-        return *self._total(partials), kept
+        return partials, kept
 
     def adjoint(
         self, row: RowData, forward: Forward, weights: Floats, share: float, out: dict[str, NDArray[Any]]
@@ -113,7 +113,7 @@ class SortedSums(CellSums):
             by.store()
 
         self._each(row, out is not None and is_contiguous(out), take)
-        return float(largest.max())
+        return float(np.maximum.reduce(largest))
 
 
 def _sort(shape: Geometry, g: Floats, row: RowData) -> SortedPoints:

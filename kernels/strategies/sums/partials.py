@@ -108,7 +108,9 @@ def _make_total() -> Callable:
     return total
 
 
-total = lazily(_make_total, types.UniTuple(types.float64, 5)(READ, READ, WRITE1), "partials.total")
+add_up = loop(_make_total())
+TOTALS = types.UniTuple(types.float64, 5)
+total = lazily(_make_total, TOTALS(READ, READ, WRITE1), "partials.total")
 
 
 class Partials:
@@ -124,10 +126,13 @@ class Partials:
     def total(self) -> tuple[Floats, float]:
         """Return all partials' sums (size,) and sum_j w_j, relative to the row's largest logit."""
         result = np.zeros(self.sums.shape[1])
-        top, mass, bad, low, high = total()(self.states, self.sums, result)
+        return result[: self._size], self.note(*total()(self.states, self.sums, result))
+
+    def note(self, top: float, mass: float, bad: float, low: float, high: float) -> float:
+        """Take note of what `total` returned, for the row; return sum_j w_j."""
         if not self._known:
             self._row.note(top, bad, (low, high))
-        return result[: self._size], mass
+        return mass
 
 
 @loop
