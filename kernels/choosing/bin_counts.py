@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from ..arguments.bins import most_bins, require_room
 from ..measure.errors import loss_errors
 from ..names import AUTO, KNOTS, RULES
 from .candidates import Step, timed
-from .choice import Measured
+from .choice import Choice, Measured
 from .quadrature import converged_loss
 from .trials import Bench, Way
 
@@ -25,15 +24,6 @@ _AIM = 1e-14
 _ROUNDING = 1e-13  # no error below it is one of quadrature
 _SECONDS = 8.0
 _SLOW = 10.0
-
-
-class Quadrature(NamedTuple):
-    """What `measure_bins` found out."""
-
-    rows: list[Measured]  # all, with their quadrature errors
-    notes: list[str]
-    converged: float
-    uncertainty: float
 
 
 def bin_counts_of(bin_counts: Any, count: int) -> list[int]:
@@ -58,45 +48,45 @@ def bin_ways(bench: Bench, counts: Sequence[int]) -> list[tuple[int, str]]:
         (count, rule)
         for rule in RULES
         for count in counts
-        if (count, rule) != (bench.count, bench.rule) and (rule != "gauss" or count <= _MOST_GAUSS)
+        if (count, rule) != (bench.problem.bins, bench.rule) and (rule != "gauss" or count <= _MOST_GAUSS)
     ]
 
 
-def measure_bins(
-    bench: Bench, rows: list[Measured], own: Measured, others: list[tuple[int, str]], step: Step
-) -> Quadrature:
-    """Measure the strategy of the row `own` at other bins, and the quadrature error of all rows."""
+def measure_bins(bench: Bench, choice: Choice, others: list[tuple[int, str]], step: Step) -> Choice:
+    """Measure the best of a choice at other bins too, and the quadrature error of all rows."""
     step("the converged integral")
     converged = converged_loss(bench.log_density, bench.intervals, _AIM, _SECONDS)
     if not np.isfinite(converged.losses).all():
-        note = (
-            "No quadrature errors: part of the target is out of every point's reach, its integral infinite."
-        )
-        return Quadrature(rows, [note], math.nan, math.nan)
-    losses = {(bench.count, bench.rule): bench.exact(bench.count, bench.count, bench.rule, True).result[0]}
+        reason = "part of the target is out of every point's reach, its integral infinite"
+        return Choice(choice, choice.asked, [*choice.notes, f"No quadrature errors: {reason}."])
+    own, asked = choice.front_runner, (bench.problem.bins, bench.rule)
+    losses = {asked: bench.exact(*asked, one_of_many=True).result[0]}
     trials: list[tuple[Way, Measured]] = []
     notes = []
     for count, rule in others:
         step(f"{count} bins, {rule}")
-        if own.seconds * count / bench.count > _SLOW:
+        if own.seconds * count / own.bins > _SLOW:
             notes.append(f"Left out: {count} bins, {rule} (would take too long).")
             continue
-        truth = bench.exact(count, count, rule, True)
+        truth = bench.exact(count, rule, one_of_many=True)
         way = Way(own.method, own.order, count, rule)
         try:
-            row = bench.first_calls(way, count, truth)
+            row = bench.first_calls(way, truth)
         except ValueError:
             way = Way(AUTO, None, count, rule)
-            row = bench.first_calls(way, count, truth)
+            row = bench.first_calls(way, truth)
         losses[count, rule] = truth.result[0]
         trials.append((way, row))
-    every = rows + timed(bench, trials, step)
     errors = {key: float(loss_errors(each, converged.losses).max()) for key, each in losses.items()}
-    every = [row._replace(quadrature_error=errors[row.bins, row.rule]) for row in every]
+    rows = [
+        row._replace(quadrature_error=errors[row.bins, row.rule])
+        for row in (*choice, *timed(bench, trials, step))
+    ]
     if converged.uncertainty > max(min(errors.values()), _ROUNDING) / 10:
         kinks = " (the kernel has kinks or jumps)" if KNOTS[bench.problem.kernel] else ""
         notes.append(
             f"The converged integral is known to {converged.uncertainty:.0e}{kinks}: "
             "a smaller quadrature error means no more than that."
         )
-    return Quadrature(every, notes, float(converged.losses[0]), converged.uncertainty)
+    found = float(converged.losses[0]), converged.uncertainty
+    return Choice(rows, choice.asked, [*choice.notes, *notes], *found)

@@ -21,23 +21,22 @@ def candidates(methods: Sequence[str]) -> list[tuple[str, int | None]]:
 
 def measure_strategies(bench: Bench, methods: Sequence[str], step: Step) -> tuple[list[Measured], list[str]]:
     """Return a row for each strategy that applies, and why others do not."""
-    bins, count, rule = bench.bins, bench.count, bench.rule
     step("exact values")
-    truth = bench.exact(bins, count, rule)
+    truth = bench.exact(bench.bins, bench.rule)
     trials: list[tuple[Way, Measured]] = []
     chosen = []
     refused: dict[tuple[str, int | None], str] = {}
     for method, order in candidates(methods):
-        way = Way(method, order, bins, rule)
-        step(named(method, order))
+        way = Way(method, order, bench.bins, bench.rule)
+        step(named(way))
         try:
-            row = bench.first_calls(way, count, truth)
+            row = bench.first_calls(way, truth)
             plan = bench.plan(way)
         except ValueError as error:
             refused[method, order] = str(error)
             continue
         if plan.method != method:
-            chosen.append(f"Here {named(method, order)} takes {named(plan.method, plan.order)}.")
+            chosen.append(f"Here {named(way)} takes {named(plan)}.")
         trials.append((way, row._replace(workspace_bytes=plan.workspace_bytes)))
     applicable = {row.method for _, row in trials}
     return timed(bench, trials, step), chosen + _reasons(refused, applicable)
@@ -59,8 +58,8 @@ def _reasons(refused: dict[tuple[str, int | None], str], applicable: set[str]) -
         if order is not None or method not in applicable:
             orders.setdefault((method, reason), []).append(order)
     notes = []
-    for (method, reason), those in orders.items():
-        named = ", ".join(str(order) for order in those if order is not None)
-        some = f" of order {named}" if method in applicable else ""
+    for (method, reason), missing in orders.items():
+        numbers = ", ".join(str(order) for order in missing if order is not None)
+        some = f" of order {numbers}" if method in applicable else ""
         notes.append(f"Left out: {method}{some} ({reason}).")
     return notes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -107,10 +108,15 @@ def choose(
     a, b = checks.real_parameter("a", a), checks.real_parameter("b", b)
     bandwidth = checks.real_parameter("bandwidth", bandwidth)
     options = {"bandwidth": bandwidth, "kernel": kernel, "target": target, "period": period}
-    bench = Bench(x, z, a, b, options, bins, rule, problem, tolerance, n_threads)
-    others = bin_ways(bench, counts) if bench.has_quadrature else []
-    counted = [len(candidates(names)), *([len(others)] if bench.has_quadrature else [])]
-    step = _Steps(progress, sum(each + FULL.repeat + 1 for each in counted))
+    bench = Bench(x, z, a, b, options | {"n_threads": n_threads}, bins, rule, problem, tolerance)
+    others = bin_ways(bench, counts) if bench.has_quadrature else None
+    counted = [len(each) for each in (candidates(names), others) if each is not None]
+    total, begun = sum(each + FULL.repeat + 1 for each in counted), count()
+
+    def step(text: str) -> None:
+        """Report a step before it is taken."""
+        if progress is not None:
+            progress(min(next(begun), total), total, text)
 
     exact, exact_rtol = bench.exact_method(problem.bins)
     asked = Asked(
@@ -132,14 +138,13 @@ def choose(
     rows, notes = measure_strategies(bench, names, step)
     if not rows:
         raise ValueError("methods must name at least one that applies here: " + " ".join(notes))
+    if others is None:
+        notes.append("No quadrature errors: they are those of a uniform target on a number of bins.")
     choice = Choice(rows, asked, notes)
-    if bench.has_quadrature:
-        found = measure_bins(bench, rows, choice.front_runner, others, step)
-        choice = Choice(found.rows, asked, notes + found.notes, found.converged, found.uncertainty)
-    else:
-        note = "No quadrature errors: they are those of a uniform target on a number of bins."
-        choice = Choice(rows, asked, [*notes, note])
-    step.finish()
+    if others is not None:
+        choice = measure_bins(bench, choice, others, step)
+    if progress is not None:
+        progress(total, total, "")
     return choice
 
 
@@ -150,19 +155,3 @@ def _methods(methods: Any) -> tuple[str, ...]:
     if not given:
         raise ValueError(f"methods must name at least one of {', '.join(map(repr, METHODS))}, got none")
     return tuple(dict.fromkeys(checks.one_of("methods", name, METHODS) for name in given))
-
-
-class _Steps:
-    """Counts the steps, each reported before it is taken."""
-
-    def __init__(self, progress: Callable[[int, int, str], None] | None, total: int) -> None:
-        self._progress, self._total, self._begun = progress, total, 0
-
-    def __call__(self, text: str) -> None:
-        if self._progress is not None:
-            self._progress(min(self._begun, self._total), self._total, text)
-        self._begun += 1
-
-    def finish(self) -> None:
-        if self._progress is not None:
-            self._progress(self._total, self._total, "")

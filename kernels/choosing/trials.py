@@ -36,21 +36,25 @@ class Way(NamedTuple):
     bins: Any
     rule: str
 
+    @property
+    def count(self) -> int:
+        """The number of bins, which may be given by their edges."""
+        return int(self.bins) if np.ndim(self.bins) == 0 else np.size(self.bins) - 1
+
 
 @dataclass(frozen=True)
 class Bench:
-    """The arguments of a call, checked; `ways` vary its method, order, bins and rule."""
+    """The arguments of a call, checked, to be computed in several ways."""
 
     x: NDArray[Any]
     z: NDArray[Any]
     a: Any
     b: Any
-    options: dict[str, Any]  # bandwidth, kernel, target, period
+    options: dict[str, Any]  # bandwidth, kernel, target, period, n_threads
     bins: Any
     rule: str
     problem: Problem
     rtol: float
-    n_threads: int | None
 
     @cached_property
     def _out(self) -> NDArray[Any]:
@@ -63,10 +67,6 @@ class Bench:
     def pairs(self, bins: int) -> float:
         """Return the number of pairs of points and bins."""
         return float(self.problem.rows) * self.problem.points * bins
-
-    @property
-    def count(self) -> int:
-        return self.problem.bins
 
     @property
     def has_quadrature(self) -> bool:
@@ -84,9 +84,9 @@ class Bench:
         limit = _DIRECT_PAIRS_OF_BINS if one_of_many else _DIRECT_PAIRS
         return ("direct", 0.0) if self.pairs(bins) <= limit else (AUTO, _AUTO_RTOL)
 
-    def exact(self, bins: Any, count: int, rule: str, one_of_many: bool = False) -> Truth:
+    def exact(self, bins: Any, rule: str, one_of_many: bool = False) -> Truth:
         """Return the exact values: float32 data count as what they are in float64."""
-        method, rtol = self.exact_method(count, one_of_many)
+        method, rtol = self.exact_method(Way(AUTO, None, bins, rule).count, one_of_many)
         options = self._options(Way(method, None, bins, rule)) | {"rtol": rtol}
         x, z = self._exact_data
         return truth(loss_and_grad(x, z, self.a, self.b, **options), z)
@@ -95,8 +95,7 @@ class Bench:
         """Return log q (..., K) at positions in [0, 1] of [a, b]."""
         a, b = (np.asarray(end, np.float64)[..., np.newaxis] for end in (self.a, self.b))
         options = {name: value for name, value in self.options.items() if name != "target"}
-        options |= {"rtol": _AUTO_RTOL, "n_threads": self.n_threads}
-        return log_density(*self._exact_data, a + (b - a) * nodes, **options)
+        return log_density(*self._exact_data, a + (b - a) * nodes, rtol=_AUTO_RTOL, **options)
 
     def call(self, way: Way) -> tuple[Any, Any]:
         """Compute loss and gradient; the gradient's memory is the same for every call."""
@@ -106,9 +105,9 @@ class Bench:
         return loss_and_grad(x, z, self.a, self.b, **self._options(way), out=out)
 
     def _options(self, way: Way) -> dict[str, Any]:
-        return {**self.options, **way._asdict(), "rtol": self.rtol, "n_threads": self.n_threads}
+        return {**self.options, **way._asdict(), "rtol": self.rtol}
 
-    def first_calls(self, way: Way, count: int, exact: Truth) -> Measured:
+    def first_calls(self, way: Way, exact: Truth) -> Measured:
         """Return a way's errors, and the time of one call, which compiles nothing.
 
         Raises
@@ -116,7 +115,7 @@ class Bench:
         ValueError
             Where the way does not apply.
         """
-        warm = self.pairs(count) >= _MANY_PAIRS and self.problem.points > _POINTS_TO_WARM
+        warm = self.pairs(way.count) >= _MANY_PAIRS and self.problem.points > _POINTS_TO_WARM
         if warm:
             # The first points alone may be all masked; whether the way applies, all of them say.
             with suppress(ValueError):
@@ -126,7 +125,7 @@ class Bench:
         if taken <= _LONG or not warm:
             taken, _ = time_of(partial(self.call, way))
         return Measured(
-            *(way.method, way.order, count, way.rule, taken),
+            *(way.method, way.order, way.count, way.rule, taken),
             *(found.loss_error, found.gradient_error, math.nan, None, found.agrees),
         )
 
