@@ -22,12 +22,12 @@ class Measured(NamedTuple):
     order: int | None
     bins: int
     rule: str
-    seconds: float  # of one call, compiled before
-    loss_error: float  # |L - L_exact| / max(1, |L_exact|), at these bins
-    gradient_error: float  # max|g - g_exact| / max|g_exact|, at these bins
-    quadrature_error: float  # |L_exact - L_converged| / max(1, |L_converged|); NaN where there is none
-    workspace_bytes: int | None
-    within_rtol: bool  # both errors, rounding apart, in every row
+    seconds: float = math.nan  # of one call, compiled before
+    loss_error: float = math.nan  # |L - L_exact| / max(1, |L_exact|), at these bins
+    gradient_error: float = math.nan  # max|g - g_exact| / max|g_exact|, at these bins
+    quadrature_error: float = math.nan  # |L_exact - L_converged| / max(1, |L_converged|), where there is one
+    workspace_bytes: int | None = None
+    within_rtol: bool = False  # both errors, rounding apart, in every row
 
 
 class Asked(NamedTuple):

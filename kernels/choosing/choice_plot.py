@@ -39,10 +39,22 @@ def draw(choice: Choice, path: str | os.PathLike[str]) -> None:
     axis.set_title(problem(choice), fontsize=9, color=GREY, loc="left")
     figure.suptitle("Time and error of every strategy", fontsize=13)
     _limits(axis, choice)
-    _draw_promise(axis, choice)
-    _draw_front(axis, choice)
+    rtol = choice.asked.rtol
+    if rtol > _FLOOR:
+        axis.axhline(rtol, color=GREY, lw=1, ls="--")
+        end = ("axes fraction", "data")
+        write(axis, f"rtol = {rtol:g}", (1, rtol), (-2, 3), GREY, xycoords=end, ha="right", va="bottom")
+    # A staircase, since between two rows there is nothing.
+    front = zip(*((row.seconds, _height(row)) for row in choice.pareto), strict=True)
+    label = "nothing measured is both faster and closer"
+    axis.step(*front, where="post", color=GREY, lw=1.2, alpha=0.6, zorder=1, label=label)
+    axis.legend(loc="upper right", frameon=False, fontsize=9)
     for row in choice.strategies:
-        _draw_point(axis, row, row is choice.best)
+        colour, marker = METHODS[row.method]
+        place = row.seconds, _height(row)
+        if row is choice.best:
+            axis.plot(*place, marker="o", ms=17, mfc="none", mec=_BEST, mew=2.2)
+        axis.plot(*place, marker=marker, ms=size_of(marker), color=colour, ls="", zorder=3)
     _draw_labels(figure, axis, choice)
     save(figure, path)
 
@@ -66,31 +78,6 @@ def _limits(axis: Any, choice: Choice) -> None:
         lambda value, _: "0" if value == _FLOOR else f"$10^{{{round(math.log10(value))}}}$"
     )
     axis.yaxis.set_minor_locator(FixedLocator([]))
-
-
-def _draw_promise(axis: Any, choice: Choice) -> None:
-    rtol = choice.asked.rtol
-    if rtol <= _FLOOR:
-        return
-    axis.axhline(rtol, color=GREY, lw=1, ls="--")
-    end = ("axes fraction", "data")
-    write(axis, f"rtol = {rtol:g}", (1, rtol), (-2, 3), GREY, xycoords=end, ha="right", va="bottom")
-
-
-def _draw_front(axis: Any, choice: Choice) -> None:
-    """Draw the border of what nothing beats: a staircase, since between two rows there is nothing."""
-    times, heights = zip(*((row.seconds, _height(row)) for row in choice.pareto), strict=True)
-    label = "nothing measured is both faster and closer"
-    axis.step(times, heights, where="post", color=GREY, lw=1.2, alpha=0.6, zorder=1, label=label)
-    axis.legend(loc="upper right", frameon=False, fontsize=9)
-
-
-def _draw_point(axis: Any, row: Measured, best: bool) -> None:
-    colour, marker = METHODS[row.method]
-    place = (row.seconds, _height(row))
-    if best:
-        axis.plot(*place, marker="o", ms=17, mfc="none", mec=_BEST, mew=2.2)
-    axis.plot(*place, marker=marker, ms=size_of(marker), color=colour, ls="", zorder=3)
 
 
 def _draw_labels(figure: Any, axis: Any, choice: Choice) -> None:
@@ -124,8 +111,9 @@ def _draw_labels(figure: Any, axis: Any, choice: Choice) -> None:
         leader = {"arrowstyle": "-", "lw": 0.7, "shrinkA": 1, "shrinkB": 4, "color": colour}
         leader |= {"relpos": (end, 0.5)}
         at = rows[0].seconds, _height(rows[0])
-        options = {"ha": side, "va": "center_baseline", "zorder": 2.5}
-        options |= {"arrowprops": leader} if abs(up) > _LINE else {}
+        options: dict[str, Any] = {"ha": side, "va": "center_baseline", "zorder": 2.5}
+        if abs(up) > _LINE:
+            options["arrowprops"] = leader
         text = write(axis, label, at, (right, up), colour, bold=best, **options)
         text.set_path_effects([withStroke(linewidth=4, foreground="white")])
 

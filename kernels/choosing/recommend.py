@@ -14,10 +14,9 @@ from ..arguments.problem import loss_problem
 from ..measure.timing import FULL
 from ..names import METHODS
 from ..runtime.pool import thread_count
-from .bin_counts import bin_counts_of, bin_ways, measure_bins
-from .candidates import candidates, measure_strategies
+from .candidates import bin_counts_of, bin_ways, candidates, measure_bins, measure_strategies
 from .choice import Asked, Choice
-from .trials import Bench
+from .trials import Bench, exact_method
 
 
 @no_float_errors
@@ -107,18 +106,7 @@ def choose(
 
     a, b = checks.real_parameter("a", a), checks.real_parameter("b", b)
     bandwidth = checks.real_parameter("bandwidth", bandwidth)
-    options = {"bandwidth": bandwidth, "kernel": kernel, "target": target, "period": period}
-    bench = Bench(x, z, a, b, options | {"n_threads": n_threads}, bins, rule, problem, tolerance)
-    others = bin_ways(bench, counts) if bench.has_quadrature else None
-    counted = [len(each) for each in (candidates(names), others) if each is not None]
-    total, begun = sum(each + FULL.repeat + 1 for each in counted), count()
-
-    def step(text: str) -> None:
-        """Report a step before it is taken."""
-        if progress is not None:
-            progress(min(next(begun), total), total, text)
-
-    exact, exact_rtol = bench.exact_method(problem.bins)
+    exact, exact_rtol = exact_method(problem, problem.bins)
     asked = Asked(
         points=problem.points,
         rows=problem.rows,
@@ -135,6 +123,16 @@ def choose(
         n_threads=n_threads,
         exact=exact if exact_rtol == 0 else f"{exact} at rtol = {exact_rtol:g}",
     )
+    bench = Bench(x, z, target, problem, asked)
+    others = bin_ways(bench, counts) if bench.has_quadrature else None
+    counted = [len(each) for each in (candidates(names), others) if each is not None]
+    total, begun = sum(each + FULL.repeat + 1 for each in counted), count()
+
+    def step(text: str) -> None:
+        """Report a step before it is taken."""
+        if progress is not None:
+            progress(min(next(begun), total), total, text)
+
     rows, notes = measure_strategies(bench, names, step)
     if not rows:
         raise ValueError("methods must name at least one that applies here: " + " ".join(notes))

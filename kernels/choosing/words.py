@@ -15,10 +15,9 @@ from ..names import AUTO
 if TYPE_CHECKING:
     from ..plan import Plan
     from .choice import Choice, Measured
-    from .trials import Way
 
 
-def named(way: Measured | Way | Plan) -> str:
+def named(way: Measured | Plan) -> str:
     """Return a method and its order."""
     return way.method if way.order is None else f"{way.method} of order {way.order}"
 
@@ -48,15 +47,7 @@ def problem(choice: Choice) -> str:
 
 
 def call(choice: Choice, a: str = "a", b: str = "b") -> str:
-    """Return the line of Python that uses the best strategy, or auto where none was within rtol.
-
-    Parameters
-    ----------
-    choice : Choice
-        What was measured.
-    a, b : str
-        What stands for the ends of the interval.
-    """
+    """Return the line of Python that uses the best strategy on [a, b], or auto where none was within rtol."""
     asked, row = choice.asked, choice.best
     method, order = (AUTO, None) if row is None else (row.method, row.order)
     defaults = {name: _literal(each.default) for name, each in signature(loss_and_grad).parameters.items()}
@@ -72,8 +63,8 @@ def call(choice: Choice, a: str = "a", b: str = "b") -> str:
         "rtol": _literal(asked.rtol) if order is None and method != "direct" else defaults["rtol"],
         "n_threads": _literal(asked.n_threads),
     }
-    named = ", ".join(f"{name}={text}" for name, text in options.items() if text != defaults[name])
-    return f"kdexent.loss_and_grad(x, z, {a}, {b}, {named})"
+    given = ", ".join(f"{name}={text}" for name, text in options.items() if text != defaults[name])
+    return f"kdexent.loss_and_grad(x, z, {a}, {b}, {given})"
 
 
 def _literal(value: Any) -> str:
