@@ -15,7 +15,7 @@ from kdexent.choosing import candidates, recommend, trials
 from kdexent.choosing.choice import Asked, Choice, Measured
 from kdexent.choosing.quadrature import converged_loss
 from kdexent.cli.app import app
-from kdexent.cli.defaults import silverman
+from kdexent.cli.choosing import silverman
 from kdexent.measure import timing
 
 RNG = np.random.default_rng(5)
