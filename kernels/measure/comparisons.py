@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .cases import AUTO, DIRECT, Comparison, Way
-from .exact import NOT_TAKEN, Exact, Taken, taken
+from .exact import Exact, Taken, taken
 from .limits import Limits
 from .results import Result, same_bits
 from .timing import UNTIMED, Effort, Timings, Work, alternate, time_of
@@ -24,7 +24,7 @@ class DensityResult(Result):
     way: Way = AUTO
     options: dict[str, Any] = field(default_factory=dict)
     exact_first_call: float = 0.0
-    taken: Taken = NOT_TAKEN
+    taken: Taken = field(default_factory=Taken)
     dtype: str = ""
     one_thread: Timings = UNTIMED
 

@@ -25,13 +25,10 @@ _MOVES, _SLACK = 2, 4.0
 class Taken(NamedTuple):
     """What a way comes down to for a case; of several rows, for the first."""
 
-    method: str
-    order: int | None
-    workspace_bytes: int
-    stored_bytes: int  # by a plan
-
-
-NOT_TAKEN = Taken("", None, 0, 0)
+    method: str = ""
+    order: int | None = None
+    workspace_bytes: int = 0
+    stored_bytes: int = 0  # by a plan
 
 
 def taken(arguments: Arguments, way: Way) -> Taken:
@@ -42,8 +39,8 @@ def taken(arguments: Arguments, way: Way) -> Taken:
     # A single call need not take the order that is the best for many.
     method, sums = _sums_of(arguments, way)
     if sums is None:
-        return Taken(method, None, DIRECT.plan(arguments).workspace_bytes, 0)
-    return Taken(method, sums.order, sums.workspace(arguments.x.shape[-1]), 0)
+        return Taken(method, None, DIRECT.plan(arguments).workspace_bytes)
+    return Taken(method, sums.order, sums.workspace(arguments.x.shape[-1]))
 
 
 def _sums_of(arguments: Arguments, way: Way) -> tuple[str, Any]:

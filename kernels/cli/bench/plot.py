@@ -81,30 +81,26 @@ def _legend(axis: Any, looks: Iterable[tuple[str, dict[str, Any]]], place: str) 
 
 def _draw_times(axis: Any, rows: Rows, outcome: Outcome) -> str:
     kinds = [
-        ("NumPy reference", style.VERMILION, [row.exact.median for row in rows]),
-        ("fast, 1 thread", style.SKY, [row.one_thread.median for row in rows]),
-        (f"fast, {outcome.on_threads}", style.BLUE, [row.fast.median for row in rows]),
+        ("NumPy reference", style.VERMILION, "exact"),
+        ("fast, 1 thread", style.SKY, "one_thread"),
+        (f"fast, {outcome.on_threads}", style.BLUE, "fast"),
     ]
     if outcome.threads == 1:
         del kinds[2]
-    pairs = [row.case.pairs for row in rows]
-    largest = pairs.index(max(pairs))
-    slower = max((times[largest], label) for label, _, times in kinds[1:])[1]
+    largest = max(rows, key=lambda row: row.case.pairs)
+    slower = max((getattr(largest, time).median, label) for label, _, time in kinds[1:])[1]
     points = sorted({row.case.points for row in rows})
     markers = dict(zip(points, _MARKERS + "." * len(points), strict=False))
-    for label, colour, times in kinds:
+    for label, colour, time in kinds:
         for number, marker in markers.items():
-            line = sorted(
-                (row.case.pairs, time)
-                for row, time in zip(rows, times, strict=True)
-                if row.case.points == number
-            )
+            group = [row for row in rows if row.case.points == number]
+            line = sorted((row.case.pairs, getattr(row, time).median) for row in group)
             axis.plot(*zip(*line, strict=True), color=colour, marker=marker, ms=5, lw=1.4)
         # The labels of two lines that end close to each other go apart.
         place = "center" if label == kinds[0][0] else "bottom" if label == slower else "top"
-        style.label_end(axis, (pairs[largest], times[largest]), label, colour, place)
+        style.label_end(axis, (largest.case.pairs, getattr(largest, time).median), label, colour, place)
 
-    span = np.array([min(pairs), max(pairs)])
+    span = np.array([min(row.case.pairs for row in rows), largest.case.pairs])
     axis.plot(span, 2 * span / outcome.limits.multiply_adds_per_s, color=style.GREY, lw=1, ls="--")
     middle = float(np.sqrt(span.prod()))
     below = middle, 2 * middle / outcome.limits.multiply_adds_per_s
