@@ -11,12 +11,11 @@ from tiers import thorough_but_for
 from typer.testing import CliRunner
 
 import kdexent
-from kdexent.choosing import bin_counts, recommend, trials
-from kdexent.choosing.candidates import candidates
+from kdexent.choosing import candidates, recommend, trials
 from kdexent.choosing.choice import Asked, Choice, Measured
 from kdexent.choosing.quadrature import converged_loss
 from kdexent.cli.app import app
-from kdexent.cli.defaults import silverman
+from kdexent.cli.choosing import silverman
 from kdexent.measure import timing
 
 RNG = np.random.default_rng(5)
@@ -107,7 +106,7 @@ def test_integral_over_kinks_and_jumps(kernel):
 
 
 def test_integral_known_roughly(monkeypatch):
-    monkeypatch.setattr(bin_counts, "_SECONDS", 0.0)
+    monkeypatch.setattr(candidates, "_SECONDS", 0.0)
     choice = choose(kernel="laplace", bandwidth=0.1)
     assert choice.uncertainty > 1e-9
     assert any("is known to" in note and "kinks" in note for note in choice.notes)
@@ -141,7 +140,7 @@ def test_every_strategy_is_measured_or_noted():
     choice = choose()
     rows = {(row.method, row.order) for row in choice.strategies}
     assert ("direct", None) in rows and ("auto", None) in rows
-    for method, order in candidates(kdexent.METHODS):
+    for method, order in candidates.candidates(kdexent.METHODS):
         if (method, order) not in rows and order is not None:
             assert any(note.startswith(f"Left out: {method}") for note in choice.notes)
 

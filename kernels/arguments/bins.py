@@ -109,7 +109,7 @@ def target_masses(target: Any, count: int) -> Floats:
     if masses.ndim == 0 or masses.shape[-1] != count:
         raise ValueError(f"target must have shape (..., {count}), one mass for each bin, got {masses.shape}")
     masses = masses.astype(np.float64)
-    checks.require("target", masses, np.isfinite(masses) & (masses >= 0), "must be finite and not negative")
+    checks.require_masses("target", masses)
     # Dividing by the largest mass first keeps the sum from overflowing.
     largest = masses.max(axis=-1, keepdims=True)
     checks.require("target", largest[..., 0], largest[..., 0] > 0, "must have a positive mass in every row")

@@ -96,7 +96,10 @@ def _filled(value: Any) -> Any:
 def real_parameter(name: str, value: Any) -> float | NDArray[np.float64]:
     """Return a scalar or an array of finite real numbers, one for each row, in float64; no booleans."""
     if type(value) is float or type(value) is int:
-        number = _to_float(name, value)
+        try:
+            number = float(value)
+        except OverflowError:
+            raise ValueError(f"{name} must be finite, got {shown(int(value))}") from None
         if not math.isfinite(number):
             raise ValueError(f"{name} must be finite, got {number}")
         return number
@@ -107,15 +110,8 @@ def real_parameter(name: str, value: Any) -> float | NDArray[np.float64]:
     if array.ndim == 0:
         return real_parameter(name, float(array))
     array = array.astype(np.float64, copy=False)
-    require(name, array, np.asarray(np.isfinite(array)), "must be finite")
+    require_finite(name, array)
     return array
-
-
-def _to_float(name: str, value: Any) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        raise ValueError(f"{name} must be finite, got {shown(value)}") from None
 
 
 def shown(number: int) -> str:
@@ -135,9 +131,19 @@ def require(name: str, array: NDArray[Any], good: Any, rule: str) -> None:
     raise ValueError(f"{name} {rule}, got {where} = {array[index]}")
 
 
+def require_finite(name: str, array: NDArray[Any]) -> None:
+    """Raise if a number is not finite."""
+    require(name, array, np.isfinite(array), "must be finite")
+
+
+def require_masses(name: str, array: NDArray[Any]) -> None:
+    """Raise if a mass is negative or not finite."""
+    require(name, array, (array >= 0) & np.isfinite(array), "must be finite and not negative")
+
+
 def require_data(x: NDArray[Any], z: NDArray[Any]) -> None:
     """Raise if a data point is not finite, a logit NaN or +inf, or all logits of a row -inf."""
-    require("x", x, np.isfinite(x), "must be finite")
+    require_finite("x", x)
     require("z", z, ~np.isnan(z) & (z != np.inf), "must be finite or -inf (a masked point)")
     unmasked = (z > -np.inf).any(axis=-1)
     require("z", z[..., 0], unmasked, "must have a logit above -inf in every row")
@@ -148,8 +154,8 @@ def lengths(name: str, array: Any) -> None:
     if isinstance(array, float) and abs(array) <= LONGEST:
         return
     numbers = np.asarray(array)
-    require(name, numbers, np.asarray(np.isfinite(numbers)), "must be finite")
-    require(name, numbers, np.asarray(np.abs(numbers) <= LONGEST), f"must be at most {LONGEST:.6g} in size")
+    require_finite(name, numbers)
+    require(name, numbers, np.abs(numbers) <= LONGEST, f"must be at most {LONGEST:.6g} in size")
 
 
 def one_of(name: str, value: Any, known: Iterable[str]) -> str:
@@ -177,9 +183,9 @@ def positive(name: str, value: float | NDArray[np.float64]) -> None:
     if isinstance(value, float) and _SMALLEST_NORMAL <= value <= LONGEST:
         return
     numbers = np.asarray(value)
-    require(name, numbers, np.asarray(numbers > 0), "must be positive")
+    require(name, numbers, numbers > 0, "must be positive")
     rule = f"must be at least {_SMALLEST_NORMAL}, the smallest normal number"
-    require(name, numbers, np.asarray(numbers >= _SMALLEST_NORMAL), rule)
+    require(name, numbers, numbers >= _SMALLEST_NORMAL, rule)
     lengths(name, numbers)
 
 

@@ -15,8 +15,7 @@ _LARGE, _UNIT = 2.0**900, 2.0**-128
 def masses(name: str, value: Any) -> NDArray[Any]:
     """Return an array of masses, finite and not negative."""
     array = checks.real_array(name, value)
-    good = (array >= 0) & np.isfinite(array)
-    checks.require(name, array, np.asarray(good), "must be finite and not negative")
+    checks.require_masses(name, array)
     return array
 
 

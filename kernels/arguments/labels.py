@@ -91,11 +91,11 @@ def sigmoid_samples(
     y = checks.real_array("labels", labels)
     if y.shape != (*shape, z.shape[1]):
         raise ValueError(f"labels must have the shape of the logits, {(*shape, z.shape[1])}, got {y.shape}")
-    counts = (
-        np.ones(y.shape, bool) if ignore_index is None else y != checks.integer("ignore_index", ignore_index)
-    )
-    checks.require("labels", y, ~counts | ((y >= 0) & (y <= 1)), "must lie in [0, 1]")
-    y = y.reshape(z.shape) if counts.all() else np.where(counts, y, -1).reshape(z.shape)
+    ignored = np.zeros(y.shape, bool)
+    if ignore_index is not None:
+        ignored = y == checks.integer("ignore_index", ignore_index)
+    checks.require("labels", y, ignored | ((y >= 0) & (y <= 1)), "must lie in [0, 1]")
+    y = (np.where(ignored, -1, y) if ignored.any() else y).reshape(z.shape)
     options = _options(shape, sample_weight, label_smoothing, reduction)
     return Samples(shape, z, y, y, *options, ignore_index is not None)
 
@@ -140,18 +140,16 @@ def softmax_classes(
 def require_classes(labels: NDArray[Any], classes: int, ignored: Any = False) -> None:
     """Raise if a class number is none and is not ignored."""
     good = (labels >= 0) & (labels < classes) | ignored
-    checks.require("labels", labels, np.asarray(good), f"must lie in 0 .. {classes - 1}")
+    checks.require("labels", labels, good, f"must lie in 0 .. {classes - 1}")
 
 
 def require_probabilities(samples: Samples) -> None:
     """Raise unless rows of labels hold probabilities that sum to 1."""
     p = samples.in_shape(samples.labels)
-    checks.require("labels", p, (p >= 0) & np.isfinite(p), "must be finite and not negative")
+    checks.require_masses("labels", p)
     total = p.sum(axis=-1, dtype=np.float64)
-    near = np.abs(total - 1) <= SUM_TOLERANCE
-    checks.require(
-        "the sum of labels", total, np.asarray(near), f"must be 1 in every row, to {SUM_TOLERANCE:g}"
-    )
+    rule = f"must be 1 in every row, to {SUM_TOLERANCE:g}"
+    checks.require("the sum of labels", total, np.abs(total - 1) <= SUM_TOLERANCE, rule)
 
 
 def _options(
@@ -163,8 +161,7 @@ def _options(
         given = checks.real_array("sample_weight", sample_weight)
         if given.shape != shape:
             raise ValueError(f"sample_weight must have one for each sample, shape {shape}, got {given.shape}")
-        good = (given >= 0) & np.isfinite(given)
-        checks.require("sample_weight", given, good, "must be finite and not negative")
+        checks.require_masses("sample_weight", given)
         weights = np.ascontiguousarray(given, np.float64).reshape(-1)
     smoothing = checks.scalar("label_smoothing", label_smoothing)
     if not 0 <= smoothing <= 1:

@@ -33,7 +33,7 @@ def linear_samples(W: Any, X: Any, labels: Any, l2: Any, reduction: Any) -> Line
     W = checks.real_array("W", W)
     if W.ndim != 2 or 0 in W.shape:
         raise ValueError(f"W must have shape (C, D), one row of weights for each class, got {W.shape}")
-    checks.require("W", W, np.isfinite(W), "must be finite")
+    checks.require_finite("W", W)
     sparse = hasattr(X, "tocsr")
     X = X.tocsr() if sparse else checks.real_array("X", X)
     if sparse:
@@ -50,10 +50,8 @@ def linear_samples(W: Any, X: Any, labels: Any, l2: Any, reduction: Any) -> Line
         raise ValueError(f"l2 must be a number that is not negative, got {l2!r}")
     single = W.dtype == np.float32 and X.dtype == np.float32
     dtype = np.dtype(np.float32 if single else np.float64)
-    chosen = softmax_classes(y, W.shape[0], None)
-    return LinearSamples(
-        W, X, chosen, strength, checks.one_of("reduction", reduction, ("mean", "sum")), dtype
-    )
+    reduction = checks.one_of("reduction", reduction, ("mean", "sum"))
+    return LinearSamples(W, X, softmax_classes(y, W.shape[0], None), strength, reduction, dtype)
 
 
 def scores_of(W: NDArray[Any], X: Any) -> NDArray[Any]:
@@ -63,6 +61,5 @@ def scores_of(W: NDArray[Any], X: Any) -> NDArray[Any]:
 
 def require_finite_scores(X: Any) -> NoReturn:
     """Raise what is wrong where scores are not finite."""
-    values = X.data if hasattr(X, "tocsr") else X
-    checks.require("X", values, np.isfinite(values), "must be finite")
+    checks.require_finite("X", X.data if hasattr(X, "tocsr") else X)
     raise ValueError("W and X must have products that are finite, and some overflow")

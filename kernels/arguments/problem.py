@@ -296,7 +296,7 @@ def density_problem(x: Any, z: Any, points: Any, bandwidth: Any, kernel: Any, pe
     if at.ndim == 0:
         raise ValueError("points must have shape (..., M), got a scalar")
     require_room("points", at.size)
-    checks.require("points", at, np.isfinite(at), "must be finite")
+    checks.require_finite("points", at)
     centers, given = at.astype(np.float64, copy=False), x
     if period is not None:
         if x.dtype == FLOAT64 and np.abs(centers).max(initial=0.0) > period:

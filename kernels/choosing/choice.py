@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple, overload
 
 from . import words
-from .choice_plot import draw
 
 # Far below what a step of training changes, and within reach of quadrature, unlike most values of rtol.
 _BINS_TOLERANCE = 1e-6
@@ -22,12 +22,12 @@ class Measured(NamedTuple):
     order: int | None
     bins: int
     rule: str
-    seconds: float  # of one call, compiled before
-    loss_error: float  # |L - L_exact| / max(1, |L_exact|), at these bins
-    gradient_error: float  # max|g - g_exact| / max|g_exact|, at these bins
-    quadrature_error: float  # |L_exact - L_converged| / max(1, |L_converged|); NaN where there is none
-    workspace_bytes: int | None
-    within_rtol: bool  # both errors, rounding apart, in every row
+    seconds: float = math.nan  # of one call, compiled before
+    loss_error: float = math.nan  # |L - L_exact| / max(1, |L_exact|), at these bins
+    gradient_error: float = math.nan  # max|g - g_exact| / max|g_exact|, at these bins
+    quadrature_error: float = math.nan  # |L_exact - L_converged| / max(1, |L_converged|), where there is one
+    workspace_bytes: int | None = None
+    within_rtol: bool = False  # both errors, rounding apart, in every row
 
 
 class Asked(NamedTuple):
@@ -72,8 +72,8 @@ class Choice(Sequence[Measured]):
         rows: Sequence[Measured],
         asked: Asked,
         notes: Sequence[str] = (),
-        converged: float = float("nan"),
-        uncertainty: float = float("nan"),
+        converged: float = math.nan,
+        uncertainty: float = math.nan,
     ) -> None:
         self._rows = tuple(rows)
         self.asked = asked
@@ -95,14 +95,13 @@ class Choice(Sequence[Measured]):
     @property
     def strategies(self) -> tuple[Measured, ...]:
         """The rows at the bins and the rule that were asked for."""
-        return tuple(
-            row for row in self._rows if (row.bins, row.rule) == (self.asked.bin_count, self.asked.rule)
-        )
+        asked = self.asked.bin_count, self.asked.rule
+        return tuple(row for row in self._rows if (row.bins, row.rule) == asked)
 
     @property
     def quadratures(self) -> tuple[Measured, ...]:
         """A row for each rule and number of bins, by rule; the best's at those that were asked for."""
-        if self.converged != self.converged:
+        if math.isnan(self.converged):
             return ()
         others = self._rows[len(self.strategies) :]
         return tuple(sorted([self.front_runner, *others], key=lambda row: (row.rule != "midpoint", row.bins)))
@@ -115,9 +114,8 @@ class Choice(Sequence[Measured]):
     @property
     def best(self) -> Measured | None:
         """The fastest of `strategies` within rtol; None if none is."""
-        return min(
-            (row for row in self.strategies if row.within_rtol), key=lambda row: row.seconds, default=None
-        )
+        good = (row for row in self.strategies if row.within_rtol)
+        return min(good, key=lambda row: row.seconds, default=None)
 
     @property
     def best_bins(self) -> Measured | None:
@@ -125,17 +123,15 @@ class Choice(Sequence[Measured]):
 
         The fewest bins among those that take at most 10 % longer than the fastest.
         """
-        known = self.uncertainty
         good = [
             row
             for row in self.quadratures
-            if max(row.quadrature_error, known) <= self.bins_tolerance
+            if max(row.quadrature_error, self.uncertainty) <= self.bins_tolerance
             and (row.within_rtol or self.best is None)
         ]
-        if not good:
-            return None
-        limit = _SAME_TIME * min(row.seconds for row in good)
-        return min((row for row in good if row.seconds <= limit), key=lambda row: (row.bins, row.seconds))
+        limit = _SAME_TIME * min((row.seconds for row in good), default=math.nan)
+        quick = (row for row in good if row.seconds <= limit)
+        return min(quick, key=lambda row: (row.bins, row.seconds), default=None)
 
     @property
     def pareto(self) -> tuple[Measured, ...]:
@@ -169,6 +165,14 @@ class Choice(Sequence[Measured]):
         ModuleNotFoundError
             Without matplotlib, which ``pip install "kdexent[bench]"`` brings.
         """
+        try:
+            from .choice_plot import draw  # noqa: PLC0415  # matplotlib is optional
+        except ModuleNotFoundError as error:
+            if error.name != "matplotlib":
+                raise
+            raise ModuleNotFoundError(
+                'the plot needs matplotlib; pip install "kdexent[bench]"', name="matplotlib"
+            ) from None
         draw(self, path)
 
     def __str__(self) -> str:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import math
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FixedLocator, NullFormatter
+from matplotlib.transforms import Bbox
 
 from ..measure import numbers
 from ..measure.plot_style import FAINT, GREY, METHODS, plain, save, size_of, write
+from .choice import Choice, Measured
 from .words import brief, problem
-
-if TYPE_CHECKING:
-    from .choice import Choice, Measured
 
 _BEST = "#007a59"
 # Where errors that are 0, or lost in rounding, are drawn.
@@ -22,16 +28,6 @@ _NEAR, _LINE = 6, 11
 
 def draw(choice: Choice, path: str | os.PathLike[str]) -> None:
     """Draw the strategies of a choice into a file."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  # optional
-        from matplotlib.figure import Figure  # noqa: PLC0415  # optional
-    except ModuleNotFoundError as error:
-        if error.name != "matplotlib":
-            raise
-        raise ModuleNotFoundError(
-            'the plot needs matplotlib; pip install "kdexent[bench]"', name="matplotlib"
-        ) from None
-
     figure = Figure(figsize=(9.0, 6.0), layout="constrained")
     FigureCanvasAgg(figure)
     axis = figure.subplots()
@@ -43,10 +39,22 @@ def draw(choice: Choice, path: str | os.PathLike[str]) -> None:
     axis.set_title(problem(choice), fontsize=9, color=GREY, loc="left")
     figure.suptitle("Time and error of every strategy", fontsize=13)
     _limits(axis, choice)
-    _draw_promise(axis, choice)
-    _draw_front(axis, choice)
+    rtol = choice.asked.rtol
+    if rtol > _FLOOR:
+        axis.axhline(rtol, color=GREY, lw=1, ls="--")
+        end = ("axes fraction", "data")
+        write(axis, f"rtol = {rtol:g}", (1, rtol), (-2, 3), GREY, xycoords=end, ha="right", va="bottom")
+    # A staircase, since between two rows there is nothing.
+    front = zip(*((row.seconds, _height(row)) for row in choice.pareto), strict=True)
+    label = "nothing measured is both faster and closer"
+    axis.step(*front, where="post", color=GREY, lw=1.2, alpha=0.6, zorder=1, label=label)
+    axis.legend(loc="upper right", frameon=False, fontsize=9)
     for row in choice.strategies:
-        _draw_point(axis, row, row is choice.best)
+        colour, marker = METHODS[row.method]
+        place = row.seconds, _height(row)
+        if row is choice.best:
+            axis.plot(*place, marker="o", ms=17, mfc="none", mec=_BEST, mew=2.2)
+        axis.plot(*place, marker=marker, ms=size_of(marker), color=colour, ls="", zorder=3)
     _draw_labels(figure, axis, choice)
     save(figure, path)
 
@@ -56,8 +64,6 @@ def _height(row: Measured) -> float:
 
 
 def _limits(axis: Any, choice: Choice) -> None:
-    from matplotlib.ticker import FixedLocator, NullFormatter  # noqa: PLC0415  # optional
-
     times = [row.seconds for row in choice.strategies]
     # Room for the labels at the right of the points.
     axis.set_xlim(min(times) / 1.6, max(times) * 1.6 * (max(times) / min(times)) ** 0.12)
@@ -74,102 +80,56 @@ def _limits(axis: Any, choice: Choice) -> None:
     axis.yaxis.set_minor_locator(FixedLocator([]))
 
 
-def _draw_promise(axis: Any, choice: Choice) -> None:
-    rtol = choice.asked.rtol
-    if rtol <= _FLOOR:
-        return
-    axis.axhline(rtol, color=GREY, lw=1, ls="--")
-    end = ("axes fraction", "data")
-    write(axis, f"rtol = {rtol:g}", (1, rtol), (-2, 3), GREY, xycoords=end, ha="right", va="bottom")
-
-
-def _draw_front(axis: Any, choice: Choice) -> None:
-    """Draw the border of what nothing beats: a staircase, since between two rows there is nothing."""
-    times, heights = zip(*((row.seconds, _height(row)) for row in choice.pareto), strict=True)
-    label = "nothing measured is both faster and closer"
-    axis.step(times, heights, where="post", color=GREY, lw=1.2, alpha=0.6, zorder=1, label=label)
-    axis.legend(loc="upper right", frameon=False, fontsize=9)
-
-
-def _draw_point(axis: Any, row: Measured, best: bool) -> None:
-    colour, marker = METHODS[row.method]
-    place = (row.seconds, _height(row))
-    if best:
-        axis.plot(*place, marker="o", ms=17, mfc="none", mec=_BEST, mew=2.2)
-    axis.plot(*place, marker=marker, ms=size_of(marker), color=colour, ls="", zorder=3)
-
-
 def _draw_labels(figure: Any, axis: Any, choice: Choice) -> None:
     """Name the points: one label for those at one place, where no other label and no point is."""
-    from matplotlib.patheffects import withStroke  # noqa: PLC0415  # optional
-
     # The layout decides where points are on paper.
     figure.draw_without_rendering()
     points = 72 / figure.dpi
-    groups: list[tuple[float, float, list[Measured]]] = []
+    groups: list[tuple[Any, list[Measured]]] = []
     # The rightmost first: labels go to the right of their points where they can.
     for row in sorted(choice.strategies, key=lambda row: (row is not choice.best, -row.seconds)):
-        x, y = points * axis.transData.transform((row.seconds, _height(row)))
-        near = [group for group in groups if abs(group[0] - x) < _NEAR and abs(group[1] - y) < _NEAR]
+        place = points * axis.transData.transform((row.seconds, _height(row)))
+        near = [rows for other, rows in groups if (np.abs(other - place) < _NEAR).all()]
         if near:
-            near[0][2].append(row)
+            near[0].append(row)
         else:
-            groups.append((x, y, [row]))
-    # From the near end of a label to its point.
-    leader = {"arrowstyle": "-", "lw": 0.7, "shrinkA": 1, "shrinkB": 4}
+            groups.append((place, [row]))
     edges = points * axis.bbox.x0, points * axis.bbox.x1
-    taken = [_Box(x - _NEAR, x + _NEAR, y - _NEAR, y + _NEAR) for x, y, _ in groups]
-    for x, y, rows in groups:
+    taken = [Bbox([place - _NEAR, place + _NEAR]) for place, _ in groups]
+    for place, rows in groups:
         best = rows[0] is choice.best
         names = [brief(row) for row in rows]
         if best:
             names[0] += f" (best: {numbers.seconds(rows[0].seconds)})"
         label = ", ".join(names)
-        right, up, box = _free_place(
-            x, y, (6.0 if best else 5.2) * len(label), 12 if best else 7, edges, taken
-        )
+        length, gap = (6.0 * len(label), 12) if best else (5.2 * len(label), 7)
+        right, up, box = _free_place(place, length, gap, edges, taken)
         taken.append(box)
         colour = _BEST if best else METHODS[rows[0].method][0]
-        text = write(
-            axis,
-            label,
-            (rows[0].seconds, _height(rows[0])),
-            (right, up),
-            colour,
-            bold=best,
-            ha="left" if right > 0 else "right",
-            va="center_baseline",
-            zorder=2.5,
-            arrowprops=None
-            if abs(up) <= _LINE
-            else leader | {"color": colour, "relpos": (0.0 if right > 0 else 1.0, 0.5)},
-        )
+        # From the near end of the label to its point.
+        side, end = ("left", 0.0) if right > 0 else ("right", 1.0)
+        leader = {"arrowstyle": "-", "lw": 0.7, "shrinkA": 1, "shrinkB": 4, "color": colour}
+        leader |= {"relpos": (end, 0.5)}
+        at = rows[0].seconds, _height(rows[0])
+        options: dict[str, Any] = {"ha": side, "va": "center_baseline", "zorder": 2.5}
+        if abs(up) > _LINE:
+            options["arrowprops"] = leader
+        text = write(axis, label, at, (right, up), colour, bold=best, **options)
         text.set_path_effects([withStroke(linewidth=4, foreground="white")])
 
 
-class _Box(NamedTuple):
-    """What is occupied, in points of paper."""
-
-    left: float
-    right: float
-    bottom: float
-    top: float
-
-    def meets(self, other: _Box) -> bool:
-        beside = self.right <= other.left or other.right <= self.left
-        return not (beside or self.top <= other.bottom or other.top <= self.bottom)
-
-
 def _free_place(
-    x: float, y: float, length: float, gap: float, edges: tuple[float, float], taken: list[_Box]
-) -> tuple[float, float, _Box]:
-    """Return how far to the right of a point and above it its label goes, and the label's box."""
-    places = []
+    place: Any, length: float, gap: float, edges: tuple[float, float], taken: Sequence[Bbox]
+) -> tuple[float, float, Bbox]:
+    """Return how far to the right of a place and above it its label goes, and the label's box."""
+    x, y = place
+    places = list[tuple[float, float, Bbox]]()
     for step in range(12):
         for up in (_LINE * (0.5 + step), -_LINE * (0.5 + step)):
             for right in (gap, -gap):
                 left = x + right if right > 0 else x + right - length
-                places.append((right, up, _Box(left, left + length, y + up - _LINE / 2, y + up + _LINE / 2)))
-    inside = [place for place in places if edges[0] < place[2].left and place[2].right < edges[1]]
-    free = [place for place in inside if not any(place[2].meets(box) for box in taken)]
+                box = Bbox.from_extents(left, y + up - _LINE / 2, left + length, y + up + _LINE / 2)
+                places.append((right, up, box))
+    inside = [each for each in places if edges[0] < each[2].x0 and each[2].x1 < edges[1]]
+    free = [each for each in inside if not any(map(each[2].fully_overlaps, taken))]
     return (free or inside or places)[0]

@@ -33,22 +33,10 @@ def converged_loss(
 ) -> Converged:
     """Return -1 times the mean of log q over [0, 1], by halving panels until their halves agree.
 
-    Parameters
-    ----------
-    log_density : callable
-        Takes positions (K,) in [0, 1] to log q there, (..., K).
-    intervals : float
-        How many bandwidths fit into [a, b]: the panels to begin with, within limits.
-    aim : float
-        Uncertainty to stop at, relative to max(1, |L|).
-    seconds : float
-        Time after which to stop with what there is.
-
-    Returns
-    -------
-    Converged
-        Rows share their panels. The uncertainty is the sum of the changes at each panel's last
-        halving. Where q is 0 at a node, the loss is inf.
+    `log_density` takes positions (K,) in [0, 1] to log q there, (..., K). There are `intervals` panels to
+    begin with, within limits, which all rows share. It ends at an uncertainty of `aim`, or with what there is
+    after so many seconds: the uncertainty is the sum of the changes at each panel's last halving. Where q is
+    0 at a node, the loss is inf.
     """
     count = int(min(max(4.0, intervals), _MOST_PANELS))
     left, width = np.arange(count) / count, 1 / count
@@ -58,7 +46,8 @@ def converged_loss(
         starts = np.concatenate((left, left + width / 2))
         taken, halves = time_of(partial(_panels, log_density, starts, width / 2))
         spent += taken
-        fine = halves[:, : len(left)] + halves[:, len(left) :]
+        halves = halves.reshape(len(coarse), 2, len(left))
+        fine = halves.sum(axis=1)
         total = losses + fine.sum(axis=1)
         if not np.isfinite(total).all():
             return Converged(total, math.inf)
@@ -75,8 +64,8 @@ def converged_loss(
         uncertainty += gap[:, ~open_].sum(axis=1)
         if not open_.any():
             break
-        coarse = np.concatenate((halves[:, : len(left)][:, open_], halves[:, len(left) :][:, open_]), axis=1)
-        left, width = np.concatenate((left[open_], left[open_] + width / 2)), width / 2
+        coarse = halves[:, :, open_].reshape(len(coarse), -1)
+        left, width = starts.reshape(2, -1)[:, open_].ravel(), width / 2
     return Converged(losses, float((uncertainty / np.maximum(1, np.abs(losses))).max()))
 
 

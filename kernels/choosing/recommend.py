@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -13,10 +14,9 @@ from ..arguments.problem import loss_problem
 from ..measure.timing import FULL
 from ..names import METHODS
 from ..runtime.pool import thread_count
-from .bin_counts import bin_counts_of, bin_ways, measure_bins
-from .candidates import candidates, measure_strategies
+from .candidates import bin_counts_of, bin_ways, candidates, measure_bins, measure_strategies
 from .choice import Asked, Choice
-from .trials import Bench
+from .trials import Bench, exact_method
 
 
 @no_float_errors
@@ -106,13 +106,7 @@ def choose(
 
     a, b = checks.real_parameter("a", a), checks.real_parameter("b", b)
     bandwidth = checks.real_parameter("bandwidth", bandwidth)
-    options = {"bandwidth": bandwidth, "kernel": kernel, "target": target, "period": period}
-    bench = Bench(x, z, a, b, options, bins, rule, problem, tolerance, n_threads)
-    others = bin_ways(bench, counts) if bench.has_quadrature else []
-    counted = [len(candidates(names)), *([len(others)] if bench.has_quadrature else [])]
-    step = _Steps(progress, sum(each + FULL.repeat + 1 for each in counted))
-
-    exact, exact_rtol = bench.exact_method(problem.bins)
+    exact, exact_rtol = exact_method(problem, problem.bins)
     asked = Asked(
         points=problem.points,
         rows=problem.rows,
@@ -129,17 +123,26 @@ def choose(
         n_threads=n_threads,
         exact=exact if exact_rtol == 0 else f"{exact} at rtol = {exact_rtol:g}",
     )
+    bench = Bench(x, z, target, problem, asked)
+    others = bin_ways(bench, counts) if bench.has_quadrature else None
+    counted = [len(each) for each in (candidates(names), others) if each is not None]
+    total, begun = sum(each + FULL.repeat + 1 for each in counted), count()
+
+    def step(text: str) -> None:
+        """Report a step before it is taken."""
+        if progress is not None:
+            progress(min(next(begun), total), total, text)
+
     rows, notes = measure_strategies(bench, names, step)
     if not rows:
         raise ValueError("methods must name at least one that applies here: " + " ".join(notes))
+    if others is None:
+        notes.append("No quadrature errors: they are those of a uniform target on a number of bins.")
     choice = Choice(rows, asked, notes)
-    if bench.has_quadrature:
-        found = measure_bins(bench, rows, choice.front_runner, others, step)
-        choice = Choice(found.rows, asked, notes + found.notes, found.converged, found.uncertainty)
-    else:
-        note = "No quadrature errors: they are those of a uniform target on a number of bins."
-        choice = Choice(rows, asked, [*notes, note])
-    step.finish()
+    if others is not None:
+        choice = measure_bins(bench, choice, others, step)
+    if progress is not None:
+        progress(total, total, "")
     return choice
 
 
@@ -150,19 +153,3 @@ def _methods(methods: Any) -> tuple[str, ...]:
     if not given:
         raise ValueError(f"methods must name at least one of {', '.join(map(repr, METHODS))}, got none")
     return tuple(dict.fromkeys(checks.one_of("methods", name, METHODS) for name in given))
-
-
-class _Steps:
-    """Counts the steps, each reported before it is taken."""
-
-    def __init__(self, progress: Callable[[int, int, str], None] | None, total: int) -> None:
-        self._progress, self._total, self._begun = progress, total, 0
-
-    def __call__(self, text: str) -> None:
-        if self._progress is not None:
-            self._progress(min(self._begun, self._total), self._total, text)
-        self._begun += 1
-
-    def finish(self) -> None:
-        if self._progress is not None:
-            self._progress(self._total, self._total, "")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from ..measure.errors import Truth, truth
 from ..measure.timing import time_of
 from ..names import AUTO
 from ..plan import Plan
-from .choice import Measured
+from .choice import Asked, Measured
 
 # More pairs than that take direct too long: for the strategies once, and for every number of bins.
 _DIRECT_PAIRS = 2e10
@@ -28,29 +27,25 @@ _MANY_PAIRS, _LONG = 1e9, 1.0
 _POINTS_TO_WARM = 4096
 
 
-class Way(NamedTuple):
-    """A way to compute loss and gradient."""
+def exact_method(problem: Problem, bins: int, one_of_many: bool = False) -> tuple[str, float]:
+    """Return the method and rtol that stand for exact values."""
+    limit = _DIRECT_PAIRS_OF_BINS if one_of_many else _DIRECT_PAIRS
+    return ("direct", 0.0) if _pairs(problem, bins) <= limit else (AUTO, _AUTO_RTOL)
 
-    method: str
-    order: int | None
-    bins: Any
-    rule: str
+
+def _pairs(problem: Problem, bins: int) -> float:
+    return float(problem.rows) * problem.points * bins
 
 
 @dataclass(frozen=True)
 class Bench:
-    """The arguments of a call, checked; `ways` vary its method, order, bins and rule."""
+    """A problem, to be computed in several ways."""
 
     x: NDArray[Any]
     z: NDArray[Any]
-    a: Any
-    b: Any
-    options: dict[str, Any]  # bandwidth, kernel, target, period
-    bins: Any
-    rule: str
+    target: Any
     problem: Problem
-    rtol: float
-    n_threads: int | None
+    asked: Asked
 
     @cached_property
     def _out(self) -> NDArray[Any]:
@@ -60,76 +55,71 @@ class Bench:
     def _exact_data(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         return self.x.astype(np.float64, copy=False), self.z.astype(np.float64, copy=False)
 
-    def pairs(self, bins: int) -> float:
-        """Return the number of pairs of points and bins."""
-        return float(self.problem.rows) * self.problem.points * bins
-
     @property
-    def count(self) -> int:
-        return self.problem.bins
+    def bins(self) -> tuple[int, str]:
+        """The number of bins and the rule that were asked for."""
+        return self.asked.bin_count, self.asked.rule
 
     @property
     def has_quadrature(self) -> bool:
         """Whether the bins stand for a uniform target, so that more of them converge to an integral."""
-        return self.options["target"] is None and np.ndim(self.bins) == 0
+        return not self.asked.target and np.ndim(self.asked.bins) == 0
 
     @property
     def intervals(self) -> float:
         """How many bandwidths fit into [a, b], in the row where most do."""
         with np.errstate(over="ignore"):
-            return float(np.max((np.asarray(self.b) - self.a) / self.options["bandwidth"]))
+            return float(np.max((np.asarray(self.asked.b) - self.asked.a) / self.asked.bandwidth))
 
-    def exact_method(self, bins: int, one_of_many: bool = False) -> tuple[str, float]:
-        """Return the method and rtol that stand for exact values."""
-        limit = _DIRECT_PAIRS_OF_BINS if one_of_many else _DIRECT_PAIRS
-        return ("direct", 0.0) if self.pairs(bins) <= limit else (AUTO, _AUTO_RTOL)
-
-    def exact(self, bins: Any, count: int, rule: str, one_of_many: bool = False) -> Truth:
+    def exact(self, bins: int, rule: str, one_of_many: bool = False) -> Truth:
         """Return the exact values: float32 data count as what they are in float64."""
-        method, rtol = self.exact_method(count, one_of_many)
-        options = self._options(Way(method, None, bins, rule)) | {"rtol": rtol}
+        method, rtol = exact_method(self.problem, bins, one_of_many)
+        options = self._options(Measured(method, None, bins, rule)) | {"rtol": rtol}
         x, z = self._exact_data
-        return truth(loss_and_grad(x, z, self.a, self.b, **options), z)
+        return truth(loss_and_grad(x, z, **options), z)
 
     def log_density(self, nodes: NDArray[np.float64]) -> Any:
         """Return log q (..., K) at positions in [0, 1] of [a, b]."""
-        a, b = (np.asarray(end, np.float64)[..., np.newaxis] for end in (self.a, self.b))
-        options = {name: value for name, value in self.options.items() if name != "target"}
-        options |= {"rtol": _AUTO_RTOL, "n_threads": self.n_threads}
-        return log_density(*self._exact_data, a + (b - a) * nodes, **options)
+        a, b = (np.asarray(end, np.float64)[..., np.newaxis] for end in (self.asked.a, self.asked.b))
+        options = self._of_asked("bandwidth", "kernel", "period", "n_threads")
+        return log_density(*self._exact_data, a + (b - a) * nodes, rtol=_AUTO_RTOL, **options)
 
-    def call(self, way: Way) -> tuple[Any, Any]:
+    def call(self, way: Measured) -> tuple[Any, Any]:
         """Compute loss and gradient; the gradient's memory is the same for every call."""
-        return self._call(way, self.x, self.z, self._out)
+        return loss_and_grad(self.x, self.z, **self._options(way), out=self._out)
 
-    def _call(self, way: Way, x: NDArray[Any], z: NDArray[Any], out: NDArray[Any] | None) -> tuple[Any, Any]:
-        return loss_and_grad(x, z, self.a, self.b, **self._options(way), out=out)
+    def _of_asked(self, *names: str) -> dict[str, Any]:
+        return {name: getattr(self.asked, name) for name in names}
 
-    def _options(self, way: Way) -> dict[str, Any]:
-        return {**self.options, **way._asdict(), "rtol": self.rtol, "n_threads": self.n_threads}
+    def _options(self, way: Measured) -> dict[str, Any]:
+        """Return all arguments but the data."""
+        options = self._of_asked("a", "b", "bandwidth", "kernel", "period", "rtol", "n_threads")
+        bins = way.bins if np.ndim(self.asked.bins) == 0 else self.asked.bins  # which are edges
+        options |= {"target": self.target, "bins": bins, "rule": way.rule}
+        return options | {"method": way.method, "order": way.order}
 
-    def first_calls(self, way: Way, count: int, exact: Truth) -> Measured:
-        """Return a way's errors, and the time of one call, which compiles nothing.
+    def first_calls(self, way: Measured, exact: Truth) -> Measured:
+        """Return a way with its errors, and the time of one call, which compiles nothing.
 
-        Raises
-        ------
-        ValueError
-            Where the way does not apply.
+        It is a ValueError where the way does not apply.
         """
-        warm = self.pairs(count) >= _MANY_PAIRS and self.problem.points > _POINTS_TO_WARM
+        warm = _pairs(self.problem, way.bins) >= _MANY_PAIRS and self.problem.points > _POINTS_TO_WARM
         if warm:
             # The first points alone may be all masked; whether the way applies, all of them say.
+            x, z = (array[..., :_POINTS_TO_WARM] for array in (self.x, self.z))
             with suppress(ValueError):
-                self._call(way, self.x[..., :_POINTS_TO_WARM], self.z[..., :_POINTS_TO_WARM], None)
-        taken, result = time_of(partial(self.call, way))
-        found = exact.agreement(result, self.rtol)
-        if taken <= _LONG or not warm:
-            taken, _ = time_of(partial(self.call, way))
-        return Measured(
-            *(way.method, way.order, count, way.rule, taken),
-            *(found.loss_error, found.gradient_error, math.nan, None, found.agrees),
+                loss_and_grad(x, z, **self._options(way))
+        seconds, result = time_of(partial(self.call, way))
+        found = exact.agreement(result, self.asked.rtol)
+        if seconds <= _LONG or not warm:
+            seconds, _ = time_of(partial(self.call, way))
+        return way._replace(
+            seconds=seconds,
+            loss_error=found.loss_error,
+            gradient_error=found.gradient_error,
+            within_rtol=found.agrees,
         )
 
-    def plan(self, way: Way) -> Plan:
+    def plan(self, way: Measured) -> Plan:
         """Return the plan that would compute this way."""
-        return Plan(self.x, self.a, self.b, **self._options(way))
+        return Plan(self.x, **self._options(way))

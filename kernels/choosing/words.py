@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from inspect import signature
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,64 +13,41 @@ from ..measure import numbers
 from ..names import AUTO
 
 if TYPE_CHECKING:
+    from ..plan import Plan
     from .choice import Choice, Measured
 
 
-def strategy(row: Measured) -> str:
-    """Return a row's method and order."""
-    return named(row.method, row.order)
+def named(way: Measured | Plan) -> str:
+    """Return a method and its order."""
+    return way.method if way.order is None else f"{way.method} of order {way.order}"
 
 
 def brief(row: Measured) -> str:
     """Return a row's method and order where there is little room."""
-    return strategy(row).replace(" of order", "")
-
-
-def named(method: str, order: int | None) -> str:
-    """Return a method and its order."""
-    return method if order is None else f"{method} of order {order}"
+    return named(row).replace(" of order", "")
 
 
 def quadrature(bins: int, rule: str) -> str:
     """Return a number of bins and their rule."""
-    if rule == "gauss":
-        return f"{numbers.count(bins)} Gauss {'node' if bins == 1 else 'nodes'}"
-    return f"{numbers.count(bins)} midpoint {'bin' if bins == 1 else 'bins'}"
+    one = "Gauss node" if rule == "gauss" else "midpoint bin"
+    return f"{bins:,} {one}{'' if bins == 1 else 's'}"
 
 
 def problem(choice: Choice) -> str:
     """Return what was measured, in one line."""
     asked = choice.asked
-    points = numbers.count(asked.points)
-    if asked.rows > 1:
-        points = f"{numbers.count(asked.rows)} x {points}"
+    points = f"{asked.rows:,} x {asked.points:,}" if asked.rows > 1 else f"{asked.points:,}"
     place = "the line" if asked.period is None else f"a circle of period {asked.period:.6g}"
-    bins = (
-        f"{numbers.count(asked.bin_count)} bins" if asked.target else quadrature(asked.bin_count, asked.rule)
-    )
-    interval = (
-        "its own intervals"
-        if np.ndim(asked.a) or np.ndim(asked.b)
-        else f"[{_short(asked.a)}, {_short(asked.b)}]"
-    )
-    width = "several bandwidths" if np.ndim(asked.bandwidth) else f"bandwidth {_short(asked.bandwidth)}"
+    bins = f"{asked.bin_count:,} bins" if asked.target else quadrature(asked.bin_count, asked.rule)
+    own = np.ndim(asked.a) or np.ndim(asked.b)
+    interval = "its own intervals" if own else f"[{float(asked.a):.6g}, {float(asked.b):.6g}]"
+    several = np.ndim(asked.bandwidth)
+    width = "several bandwidths" if several else f"bandwidth {float(asked.bandwidth):.6g}"
     return f"{asked.kernel} kernel on {place}, {points} points, {bins} on {interval}, {width}"
 
 
-def _short(value: Any) -> str:
-    return f"{float(value):.6g}"
-
-
 def call(choice: Choice, a: str = "a", b: str = "b") -> str:
-    """Return the line of Python that uses the best strategy, or auto where none was within rtol.
-
-    Parameters
-    ----------
-    choice : Choice
-        What was measured.
-    a, b : str
-        What stands for the ends of the interval.
-    """
+    """Return the line of Python that uses the best strategy on [a, b], or auto where none was within rtol."""
     asked, row = choice.asked, choice.best
     method, order = (AUTO, None) if row is None else (row.method, row.order)
     defaults = {name: _literal(each.default) for name, each in signature(loss_and_grad).parameters.items()}
@@ -86,8 +63,8 @@ def call(choice: Choice, a: str = "a", b: str = "b") -> str:
         "rtol": _literal(asked.rtol) if order is None and method != "direct" else defaults["rtol"],
         "n_threads": _literal(asked.n_threads),
     }
-    named = ", ".join(f"{name}={text}" for name, text in options.items() if text != defaults[name])
-    return f"kdexent.loss_and_grad(x, z, {a}, {b}, {named})"
+    given = ", ".join(f"{name}={text}" for name, text in options.items() if text != defaults[name])
+    return f"kdexent.loss_and_grad(x, z, {a}, {b}, {given})"
 
 
 def _literal(value: Any) -> str:
@@ -98,13 +75,13 @@ def recommendation(choice: Choice) -> str:
     """Return one sentence: what to use, and why."""
     best, rtol = choice.best, f"{choice.asked.rtol:g}"
     if best is None:
-        closest = min(choice.strategies, key=lambda row: row.gradient_error)
+        closest = choice.front_runner
         return (
             f"None of the {len(choice.strategies)} strategies measured is within rtol = {rtol} "
-            f"({strategy(closest)} comes closest, with a gradient error of "
+            f"({named(closest)} comes closest, with a gradient error of "
             f'{numbers.error(closest.gradient_error)}), so take method="auto", which promises it.'
         )
-    return f"Take {strategy(best)}: {_why(choice, best)}{_other_bins(choice, best)}."
+    return f"Take {named(best)}: {_why(choice, best)}{_other_bins(choice, best)}."
 
 
 def _why(choice: Choice, best: Measured) -> str:
@@ -113,21 +90,17 @@ def _why(choice: Choice, best: Measured) -> str:
     error = f"with a gradient error of {numbers.error(best.gradient_error)}"
     if best.gradient_error == 0:
         error = "exact to rounding"
-    good = [row for row in choice.strategies if row.within_rtol]
+    good = sum(row.within_rtol for row in choice.strategies)
     if len(choice.strategies) == 1:
         return f"{took}, {error}"
-    text = f"the fastest within {rtol} ({len(good)} of {len(choice.strategies)} are), {took}, {error}"
+    text = f"the fastest within {rtol} ({good} of {len(choice.strategies)} are), {took}, {error}"
     others = {row.method: row.seconds / best.seconds for row in choice.strategies if row.order is None}
-    rivals = [
-        _times(others[name], name) for name in (AUTO, "direct") if name != best.method and name in others
-    ]
+    rivals = []
+    for name in (AUTO, "direct"):
+        if name != best.method and name in others:
+            times = "about" if others[name] < 1.1 else f"{numbers.ratio(others[name])[:-1]} times"
+            rivals.append(f"{times} as fast as {name}")
     return text + (f", {' and '.join(rivals)}" if rivals else "")
-
-
-def _times(ratio: float, name: str) -> str:
-    return (
-        f"about as fast as {name}" if ratio < 1.1 else f"{numbers.ratio(ratio)[:-1]} times as fast as {name}"
-    )
 
 
 def _other_bins(choice: Choice, best: Measured) -> str:
@@ -172,65 +145,57 @@ def text(choice: Choice) -> str:
 
 
 def _strategies(choice: Choice) -> Iterator[Line]:
-    best, front = choice.best, choice.pareto
-    marks = ["*" if row is best else "+" if row in front else "" for row in choice.strategies]
+    rows, best, front = choice.strategies, choice.best, choice.pareto
+    columns = {
+        "method": [row.method for row in rows],
+        "order": [str(row.order or "-") for row in rows],
+        **_measurements(rows),
+        "workspace": [numbers.size(row.workspace_bytes) for row in rows],
+    }
+    marks = ["*" if row is best else "+" if row in front else "" for row in rows]
+    title = f"Strategies: errors against {choice.asked.exact}, rtol = {choice.asked.rtol:g}"
+    yield from _table(title, columns, marks)
     meanings = {"*": "* the fastest within rtol", "+": "+ none is both faster and closer"}
-    rows = [
-        (row.method, str(row.order or "-"), *_measurements(row), numbers.size(row.workspace_bytes))
-        for row in choice.strategies
-    ]
-    heads = "method", "order", "time", "loss error", "grad error", "workspace"
-    yield Line("text", "")
-    yield Line("title", f"Strategies: errors against {choice.asked.exact}, rtol = {choice.asked.rtol:g}")
-    yield from _aligned(heads, rows, marks, 1)
     yield Line("note", "; ".join(meaning for mark, meaning in meanings.items() if mark in marks))
 
 
 def _bins(choice: Choice) -> Iterator[Line]:
-    cheapest = choice.best_bins
-    ways = dict.fromkeys(strategy(row) for row in choice.quadratures)
-    # Some numbers of bins may be beyond the best strategy.
-    several = len(ways) > 1
-    with_ = "" if several else f" with {next(iter(ways))}"
+    rows, cheapest = choice.quadratures, choice.best_bins
+    columns = {
+        "rule": [row.rule for row in rows],
+        "method": [brief(row) for row in rows],
+        "bins": [f"{row.bins:,}" for row in rows],
+        **_measurements(rows),
+        "quadrature error": [numbers.error(row.quadrature_error) for row in rows],
+    }
+    with_ = ""
+    if len(set(columns["method"])) == 1:  # some numbers of bins may be beyond the best strategy
+        with_ = f" with {named(rows[0])}"
+        del columns["method"]
     first = " in the first row" if choice.asked.rows > 1 else ""
-    rows = [
-        (
-            *(row.rule, *([brief(row)] if several else []), numbers.count(row.bins)),
-            *(*_measurements(row), numbers.error(row.quadrature_error)),
-        )
-        for row in choice.quadratures
-    ]
-    heads = (
-        "rule",
-        *(["method"] if several else []),
-        "bins",
-        "time",
-        "loss error",
-        "grad error",
-        "quadrature error",
-    )
-    yield Line("text", "")
-    yield Line("title", f"Bins{with_}: infinitely many have a loss of {choice.converged:.10g}{first}")
-    marks = ["*" if row is cheapest else "" for row in choice.quadratures]
-    yield from _aligned(heads, rows, marks, 2 if several else 1)
+    title = f"Bins{with_}: infinitely many have a loss of {choice.converged:.10g}{first}"
+    yield from _table(title, columns, ["*" if row is cheapest else "" for row in rows])
     if cheapest is not None:
-        limit = f"{choice.bins_tolerance:g}"
-        yield Line("note", f"* the cheapest with a quadrature error up to {limit}")
+        yield Line("note", f"* the cheapest with a quadrature error up to {choice.bins_tolerance:g}")
 
 
-def _measurements(row: Measured) -> tuple[str, ...]:
-    return numbers.seconds(row.seconds), numbers.error(row.loss_error), numbers.error(row.gradient_error)
+def _measurements(rows: Sequence[Measured]) -> dict[str, list[str]]:
+    return {
+        "time": [numbers.seconds(row.seconds) for row in rows],
+        "loss error": [numbers.error(row.loss_error) for row in rows],
+        "grad error": [numbers.error(row.gradient_error) for row in rows],
+    }
 
 
-def _aligned(
-    heads: tuple[str, ...], rows: list[tuple[str, ...]], marks: list[str], words: int
-) -> Iterator[Line]:
-    """Yield the lines of a table, whose first `words` columns are text, with a mark before each row."""
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    for mark, cells in zip(("", *marks), (heads, *rows), strict=True):
-        padded = [
-            cell.ljust(width) if index < words else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        ]
-        kind = "heads" if cells is heads else "best" if mark == "*" else "row"
-        yield Line(kind, f"{mark:1} {'  '.join(padded)}".rstrip())
+def _table(title: str, columns: dict[str, list[str]], marks: list[str]) -> Iterator[Line]:
+    """Yield the lines of a table of columns by their heads, with a mark before each row."""
+    yield Line("text", "")
+    yield Line("title", title)
+    aligned = []
+    for head, cells in columns.items():
+        justify = str.ljust if head in ("rule", "method") else str.rjust
+        width = max(map(len, (head, *cells)))
+        aligned.append([justify(cell, width) for cell in (head, *cells)])
+    kinds = ("heads", *("best" if mark == "*" else "row" for mark in marks))
+    for kind, mark, row in zip(kinds, ("", *marks), zip(*aligned, strict=True), strict=True):
+        yield Line(kind, f"{mark:1} {'  '.join(row)}".rstrip())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -18,9 +18,12 @@ app = typer.Typer(
     add_completion=False,
 )
 
-Threads = Annotated[
-    int | None, typer.Option(metavar="N", min=1, help="Threads to use; as many as Numba would if not given.")
-]
+
+def _option(metavar: str, help: str, *names: str, **limits: Any) -> Any:
+    return typer.Option(*names, metavar=metavar, help=help, **limits)
+
+
+Threads = Annotated[int | None, _option("N", "Threads to use; as many as Numba would if not given.", min=1)]
 
 
 def _end(command: Callable[[], int]) -> NoReturn:
@@ -58,20 +61,14 @@ def _options(
 def bench(
     *,
     quick: Annotated[bool, typer.Option("--quick", help="A few small cases, in seconds.")] = False,
-    json: Annotated[
-        Path, typer.Option(metavar="FILE", help="Where to write every figure; - for the standard output.")
-    ] = Path("bench-results/bench.json"),
-    plot: Annotated[Path, typer.Option(metavar="FILE", help="Where to draw the figures.")] = Path(
-        "bench-results/bench.png"
+    json: Annotated[Path, _option("FILE", "Where to write every figure; - for the standard output.")] = Path(
+        "bench-results/bench.json"
     ),
+    plot: Annotated[Path, _option("FILE", "Where to draw the figures.")] = Path("bench-results/bench.png"),
     no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw nothing.")] = False,
     threads: Threads = None,
-    repeat: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Timings of each call; fewer of a slow one.")
-    ] = None,
-    filter: Annotated[
-        str, typer.Option(metavar="TEXT", help="Only the cases with TEXT in their name or group.")
-    ] = "",
+    repeat: Annotated[int | None, _option("N", "Timings of each call; fewer of a slow one.", min=1)] = None,
+    filter: Annotated[str, _option("TEXT", "Only the cases with TEXT in their name or group.")] = "",
     list_cases: Annotated[bool, typer.Option("--list", help="List the cases and measure none.")] = False,
 ) -> None:
     """Time the fast kernels and methods beside the NumPy reference, and check that they agree.
@@ -82,8 +79,9 @@ def bench(
         _need_matplotlib(", or use --no-plot")
     from .bench import run  # noqa: PLC0415  # --help stays fast
 
-    settings = run.Settings(quick, filter, threads, repeat, json, None if no_plot else plot)
-    _end(lambda: (run.list_cases if list_cases else run.bench)(settings))
+    if list_cases:
+        _end(lambda: run.list_cases(quick, filter))
+    _end(lambda: run.bench(quick, filter, json, None if no_plot else plot, threads, repeat))
 
 
 @app.command()
@@ -94,46 +92,33 @@ def choose(
     *,
     x: Annotated[
         str | None,
-        typer.Option(
-            metavar="COLUMN", help="Data points: a name, or a number from 0. x or the only one if not given."
-        ),
+        _option("COLUMN", "Data points: a name, or a number from 0. x or the only one if not given."),
     ] = None,
     z: Annotated[
         str | None,
-        typer.Option(
-            metavar="COLUMN", help="Logits. All 0 if not given, or the second column of a plain (N, 2) array."
-        ),
+        _option("COLUMN", "Logits. All 0 if not given, or the second column of a plain (N, 2) array."),
     ] = None,
     start: Annotated[
         float | None,
-        typer.Option(
-            "--from",
-            metavar="A",
-            help="Start of the target. The 5 % quantile of x if not given; 0 on a circle.",
-        ),
+        _option("A", "Start of the target. The 5 % quantile of x if not given; 0 on a circle.", "--from"),
     ] = None,
     end: Annotated[
         float | None,
-        typer.Option(
-            "--to",
-            metavar="B",
-            help="End of the target. The 95 % quantile of x if not given; the period on a circle.",
+        _option(
+            "B", "End of the target. The 95 % quantile of x if not given; the period on a circle.", "--to"
         ),
     ] = None,
     bandwidth: Annotated[
-        float | None, typer.Option(metavar="H", help="Bandwidth. Silverman's rule of thumb if not given.")
+        float | None, _option("H", "Bandwidth. Silverman's rule of thumb if not given.")
     ] = None,
-    kernel: Annotated[str, typer.Option(metavar="NAME", help="One of kdexent.KERNELS.")] = "gaussian",
-    bins: Annotated[int, typer.Option(metavar="M", help="Number of bins.")] = 256,
-    rule: Annotated[str, typer.Option(metavar="NAME", help="midpoint or gauss.")] = "midpoint",
+    kernel: Annotated[str, _option("NAME", "One of kdexent.KERNELS.")] = "gaussian",
+    bins: Annotated[int, _option("M", "Number of bins.")] = 256,
+    rule: Annotated[str, _option("NAME", "midpoint or gauss.")] = "midpoint",
     period: Annotated[
-        float | None,
-        typer.Option(metavar="P", help="Length of the circle that x lives on. On the line if not given."),
+        float | None, _option("P", "Length of the circle that x lives on. On the line if not given.")
     ] = None,
-    rtol: Annotated[float, typer.Option(metavar="R", help="Largest error of the strategy to choose.")] = 1e-9,
-    plot: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Where to draw time against error.")
-    ] = None,
+    rtol: Annotated[float, _option("R", "Largest error of the strategy to choose.")] = 1e-9,
+    plot: Annotated[Path | None, _option("PATH", "Where to draw time against error.")] = None,
     threads: Threads = None,
 ) -> None:
     """Measure every strategy on your own data, and say which to use."""
@@ -141,7 +126,7 @@ def choose(
         _need_matplotlib()
     from . import choosing  # noqa: PLC0415  # --help stays fast
 
-    request = choosing.Request(
-        file, x, z, start, end, bandwidth, kernel, bins, rule, period, rtol, plot, threads
-    )
-    _end(lambda: choosing.choose_for(request))
+    options = {"kernel": kernel, "bins": bins, "rule": rule, "period": period}
+    options |= {"rtol": rtol, "n_threads": threads}
+    given = {"a": start, "b": end, "bandwidth": bandwidth}
+    _end(lambda: choosing.choose_for(file, x, z, given, options, plot))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.text import Text
 
@@ -13,68 +16,48 @@ from ..choosing.choice import Choice
 from ..choosing.recommend import choose
 from ..choosing.words import call, description
 from .columns import Columns, read
-from .defaults import interval, silverman
 from .streams import NOT_WRITTEN, Refused, complain, make_folders, write_files
 from .terminal import console, progress_bar
 
 _STYLES = {"title": "italic cyan", "heads": "bold", "best": "bold green", "note": "dim", "advice": "bold"}
 _TABLE = ("heads", "row", "best")
+# Between these quantiles of the data is the target, unless it is the whole circle.
+_QUANTILES = (0.05, 0.95)
 
 
-class Request(NamedTuple):
-    """What was asked for on the command line."""
+def choose_for(
+    file: Path,
+    x: str | None,
+    z: str | None,
+    given: dict[str, float | None],
+    options: dict[str, Any],
+    plot: Path | None,
+) -> int:
+    """Read, measure, print, and draw what was asked for; return the exit status.
 
-    file: Path
-    x: str | None
-    z: str | None
-    a: float | None
-    b: float | None
-    bandwidth: float | None
-    kernel: str
-    bins: int
-    rule: str
-    period: float | None
-    rtol: float
-    plot: Path | None
-    threads: int | None
-
-
-class Frame(NamedTuple):
-    """The target and the bandwidth, and which of them had to be assumed."""
-
-    a: float
-    b: float
-    bandwidth: float
-    assumed: list[str]
-
-
-def choose_for(request: Request) -> int:
-    """Read, measure, print, and draw what was asked for; return the exit status."""
-    if request.plot is not None:
-        _check_picture(request.plot)
+    `given` are a, b and bandwidth, None where they are to be assumed, and `options` further arguments of
+    `choose`.
+    """
+    if plot is not None:
+        _check_picture(plot)
     try:
-        columns = read(request.file, request.x, request.z)
-        frame = _frame(request, columns)
-        with progress_bar(console(stderr=True)) as report:
-            choice = choose(
-                *(columns.x, columns.z, frame.a, frame.b),
-                bandwidth=frame.bandwidth,
-                kernel=request.kernel,
-                bins=request.bins,
-                rule=request.rule,
-                period=request.period,
-                rtol=request.rtol,
-                progress=report,
-                n_threads=request.threads,
-            )
+        columns = read(file, x, z)
+        frame, assumed = _complete(given, file, columns, options["period"])
+        with progress_bar() as report:
+            choice = choose(columns.x, columns.z, **frame, **options, progress=report)
     except (ValueError, TypeError) as error:
         raise Refused(error) from None
-    failure = write_files([] if request.plot is None else [(request.plot, choice.plot)])
-    _show(choice, request, columns, frame, console())
+    failure = write_files([] if plot is None else [(plot, choice.plot)])
+    out = console()
+    logits = "all 0" if columns.z_name is None else f"from column {columns.z_name}"
+    out.print(Text(f"{file}: x from column {columns.x_name}, logits {logits}", style="bold"))
+    if assumed:
+        out.print(Text("Assumed: " + ", ".join(assumed) + "."))
+    _show(choice, [*columns.imports, columns.line], frame, out)
     if failure is not None:
         return complain(failure, NOT_WRITTEN)
-    if request.plot is not None:
-        console().print(Text(f"Written: {request.plot}"))
+    if plot is not None:
+        out.print(Text(f"Written: {plot}"))
     return 0
 
 
@@ -88,41 +71,57 @@ def _check_picture(path: Path) -> None:
     make_folders([path])
 
 
-def _frame(request: Request, columns: Columns) -> Frame:
+def _complete(
+    given: dict[str, float | None], file: Path, columns: Columns, period: float | None
+) -> tuple[dict[str, Any], list[str]]:
+    """Return a, b and the bandwidth, and which of them were assumed."""
     x, z = checks.real_array("x", columns.x), checks.real_array("z", columns.z)
     if x.size == 0:
-        raise Refused(f"{request.file} has no rows")
+        raise Refused(f"{file} has no rows")
     checks.require_data(x, z)
-    period, assumed = checks.period_length(request.period), []
-    low, high = interval(x, period)
-    if request.a is None:
-        assumed.append(f"--from {low:.6g} ({'0' if period is not None else 'the 5 % quantile of x'})")
-    if request.b is None:
-        assumed.append(
-            f"--to {high:.6g} ({'the period' if period is not None else 'the 95 % quantile of x'})"
-        )
-    bandwidth = request.bandwidth
-    if bandwidth is None:
-        bandwidth = silverman(x, period)
-        if bandwidth == 0:
+    period = checks.period_length(period)
+    circle = period is not None
+    low, high = (0.0, period) if period is not None else map(float, np.quantile(x, _QUANTILES))
+    missing = {
+        "a": ("--from", low, "0" if circle else "the 5 % quantile of x"),
+        "b": ("--to", high, "the period" if circle else "the 95 % quantile of x"),
+    }
+    if given["bandwidth"] is None:
+        missing["bandwidth"] = "--bandwidth", silverman(x, period), "Silverman's rule of thumb"
+        if missing["bandwidth"][1] == 0:
             raise Refused("all points are equal, so --bandwidth must be given")
-        assumed.append(f"--bandwidth {bandwidth:.6g} (Silverman's rule of thumb)")
-    a, b = low if request.a is None else request.a, high if request.b is None else request.b
-    return Frame(a, b, bandwidth, assumed)
+    assumed = {name: missing[name] for name, value in given.items() if value is None}
+    frame = {name: assumed[name][1] if value is None else value for name, value in given.items()}
+    return frame, [f"{option} {value:.6g} ({what})" for option, value, what in assumed.values()]
 
 
-def _show(choice: Choice, request: Request, columns: Columns, frame: Frame, out: Console) -> None:
-    logits = "all 0" if columns.z_name is None else f"from column {columns.z_name}"
-    out.print(Text(f"{request.file}: x from column {columns.x_name}, logits {logits}", style="bold"))
-    if frame.assumed:
-        out.print(Text("Assumed: " + ", ".join(frame.assumed) + "."))
+def silverman(x: NDArray[Any], period: float | None) -> float:
+    """Return Silverman's rule of thumb for the bandwidth.
+
+    0.9 N^(-1/5) times the smaller of standard deviation and interquartile range / 1.34; on a circle,
+    the circular standard deviation, at most that of a uniform distribution. The weights play no part.
+    """
+    x = x.astype(np.float64, copy=False)
+    if period is None:
+        low, high = np.quantile(x, (0.25, 0.75))
+        spread = min((s for s in (float(x.std()), float(high - low) / 1.34) if s > 0), default=0.0)
+    else:
+        resultant = abs(np.exp(2j * np.pi / period * x).mean())
+        uniform = period / math.sqrt(12)
+        if resultant == 0:
+            spread = uniform
+        else:
+            spread = min(uniform, period / (2 * np.pi) * math.sqrt(max(0.0, -2 * math.log(resultant))))
+    return float(0.9 * spread * x.shape[-1] ** -0.2)
+
+
+def _show(choice: Choice, reading: list[str], frame: dict[str, Any], out: Console) -> None:
     for kind, text in description(choice):
         # The lines of a table must not be broken to the terminal's width, nor those to copy.
         out.print(Text(text, style=_STYLES.get(kind, "")), soft_wrap=kind in _TABLE)
         if kind == "heads":
             out.print("─" * len(text), soft_wrap=True)
     out.print()
-    ends = repr(frame.a), repr(frame.b)
-    lines = ["import numpy as np", "import kdexent", *columns.imports, columns.line]
-    for line in [*lines, f"loss, gradient = {call(choice, *ends)}"]:
+    calling = f"loss, gradient = {call(choice, repr(frame['a']), repr(frame['b']))}"
+    for line in ("import numpy as np", "import kdexent", *reading, calling):
         out.print(Text(line), soft_wrap=True)

@@ -32,21 +32,11 @@ class Columns(NamedTuple):
 
 
 def read(path: Path, x: str | None, z: str | None) -> Columns:
-    """Read the columns of a file.
+    """Read the columns of a file, or raise Refused with the reason.
 
-    Parameters
-    ----------
-    path : Path
-        An .npz, .npy, .csv or .parquet file.
-    x, z : str, optional
-        Names of columns, or numbers from 0 where columns have no names and in a .csv. For x, "x" or
-        else the only column if not given; for z, the second column of a plain array of two, and
-        otherwise none: all logits are 0.
-
-    Raises
-    ------
-    Refused
-        With the reason, in one line.
+    x and z are names of columns, or numbers from 0 where columns have no names and in a .csv. For x, "x" or
+    else the only column if not given; for z, the second column of a plain array of two, and otherwise none:
+    all logits are 0.
     """
     readers = {".npz": _read_numpy, ".npy": _read_numpy, ".csv": _read_csv, ".parquet": _read_parquet}
     reader = readers.get(path.suffix.lower())

@@ -31,10 +31,16 @@ def plain_table(space: int = 1) -> Table:
 
 
 @contextmanager
-def progress_bar(screen: Console) -> Iterator[Callable[[int, int, str], None] | None]:
-    """Show a bar, and give the function that moves it; None where there is no terminal."""
+def progress_bar(lines: bool = False) -> Iterator[Callable[[int, int, str], None]]:
+    """Show a bar, and give the function that moves it; where there is no terminal it may print lines."""
+    screen = console(stderr=True)
+
+    def line(done: int, total: int, text: str) -> None:
+        if lines:
+            screen.print(f"[{done}/{total}] {text}", markup=False)
+
     if not screen.is_terminal:
-        yield None
+        yield line
         return
     columns = (BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     # Drawn between measurements only: a thread that redraws would compete with what is timed.

@@ -26,6 +26,7 @@ LINE_KERNELS = tuple(kernel for kernel in KERNELS if kernel not in CIRCLE_ONLY)
 BINS = (16, 64, 256, 1024)
 SIZES = (1_000, 10_000, 100_000)
 BANDWIDTH = 0.05
+_LENGTH = 2.0  # of the target
 # Where the methods part ways.
 LARGE_BINS = (64, 1_024, 16_384)
 LARGE_SIZES = (10_000, 100_000, 1_000_000)
@@ -36,6 +37,7 @@ BY_SIZE, BY_METHOD, BY_BANDWIDTH = "sizes x bins", "methods", "bandwidths"
 ON_LINE, ON_CIRCLE = "kernels on the line", "kernels on the circle"
 
 Floats = NDArray[np.float64]
+Change = Callable[[Floats, Floats], tuple[Any, Any, Any, Any]]  # from x and z to x, z, a and b
 
 
 class Arguments(NamedTuple):
@@ -46,6 +48,10 @@ class Arguments(NamedTuple):
     a: Any
     b: Any
     options: dict[str, Any]
+
+    def to(self, function: Callable[..., Any], **named: Any) -> Callable[..., Any]:
+        """Return the call of a function with them, and with further arguments."""
+        return partial(function, self.x, self.z, self.a, self.b, **self.options, **named)
 
 
 class Case(NamedTuple):
@@ -88,15 +94,13 @@ class Way(NamedTuple):
         """Return what computes (loss, gradient), and may be given `out`; a plan is made at once."""
         if self.planned:
             return partial(self.plan(arguments, n_threads).loss_and_grad, arguments.z)
-        x, z, a, b, options = arguments
-        named: dict[str, Any] = {"method": self.method, "order": self.order, "n_threads": n_threads}
-        return partial(kdexent.loss_and_grad, x, z, a, b, **options, **named)
+        return arguments.to(kdexent.loss_and_grad, method=self.method, order=self.order, n_threads=n_threads)
 
     def plan(self, arguments: Arguments, n_threads: int | None = None) -> kdexent.Plan:
         """Return the plan, whether or not it is to be used."""
         x, _, a, b, options = arguments
-        named: dict[str, Any] = {"method": self.method, "order": self.order, "n_threads": n_threads}
-        return kdexent.Plan(x, a, b, **options, **named)
+        options = options | {"method": self.method, "order": self.order, "n_threads": n_threads}
+        return kdexent.Plan(x, a, b, **options)
 
 
 AUTO, STEP, DIRECT = Way("auto"), Way("auto", planned=True), Way("direct")
@@ -142,39 +146,35 @@ def _normal(rows: int, points: int) -> tuple[Floats, Floats]:
     return rng.standard_normal(shape), rng.standard_normal(shape)
 
 
-def _near(bandwidth: float, length: float) -> float:
+def _row(name: str, points: int, bins: int, change: Change, **options: Any) -> Case:
+    """Return one row: x, z, a and b as `change` makes them of x ~ N(0, 1) and z ~ N(0, 1)."""
+    options = {"bandwidth": BANDWIDTH, "kernel": "gaussian", "bins": bins, **options}
+
+    def make() -> Arguments:
+        return Arguments(*change(*_normal(1, points)), {**options})
+
     # A Gaussian's, which is 0 to rounding beyond.
-    return min(1.0, 2 * 9 * bandwidth / length)
-
-
-def _gaussian(bins: int, bandwidth: float = BANDWIDTH) -> dict[str, Any]:
-    return {"bandwidth": bandwidth, "kernel": "gaussian", "bins": bins}
+    near = 1.0 if "period" in options else min(1.0, 2 * 9 * options["bandwidth"] / _LENGTH)
+    return Case(name, points, bins, 1, make, near)
 
 
 def line(
     points: int, bins: int, kernel: str = "gaussian", dtype: str = "float64", bandwidth: float = BANDWIDTH
 ) -> Case:
     """Return one row: x ~ N(0, 1), z ~ N(0, 1), target [-1, 1]."""
-
-    def make() -> Arguments:
-        x, z = (array.astype(dtype) for array in _normal(1, points))
-        return Arguments(x, z, -1.0, 1.0, {"bandwidth": bandwidth, "kernel": kernel, "bins": bins})
-
     name = f"{kernel} line" if bandwidth == BANDWIDTH else f"{kernel} h={bandwidth:g}"
-    if dtype != "float64":
-        name += f" {dtype}"
-    return Case(name, points, bins, 1, make, _near(bandwidth, 2.0))
+    name += "" if dtype == "float64" else f" {dtype}"
+    options = {"kernel": kernel, "bandwidth": bandwidth}
+    return _row(name, points, bins, lambda x, z: (x.astype(dtype), z.astype(dtype), -1.0, 1.0), **options)
 
 
 def circle(points: int, bins: int, kernel: str = "von_mises") -> Case:
     """Return the row of `line` as angles, the target crossing the seam."""
 
-    def make() -> Arguments:
-        x, z = _normal(1, points)
-        options = {"bandwidth": BANDWIDTH, "kernel": kernel, "bins": bins, "period": 2 * np.pi}
-        return Arguments(np.mod(x + np.pi, 2 * np.pi), z, np.pi - 1.0, np.pi + 1.0, options)
+    def turned(x: Floats, z: Floats) -> tuple[Any, Any, Any, Any]:
+        return np.mod(x + np.pi, 2 * np.pi), z, np.pi - 1.0, np.pi + 1.0
 
-    return Case(f"{kernel} circle", points, bins, 1, make)
+    return _row(f"{kernel} circle", points, bins, turned, kernel=kernel, period=2 * np.pi)
 
 
 def batch(rows: int = 10_000, points: int = 100, bins: int = 32) -> Case:
@@ -183,7 +183,7 @@ def batch(rows: int = 10_000, points: int = 100, bins: int = 32) -> Case:
     def make() -> Arguments:
         x, z = _normal(rows, points)
         a = np.random.default_rng(7).uniform(-1.0, 0.0, rows)
-        return Arguments(x, z, a, a + 1.0, _gaussian(bins, bandwidth=0.2))
+        return Arguments(x, z, a, a + 1.0, {"bandwidth": 0.2, "kernel": "gaussian", "bins": bins})
 
     return Case("gaussian batch", points, bins, rows, make)
 
@@ -191,21 +191,18 @@ def batch(rows: int = 10_000, points: int = 100, bins: int = 32) -> Case:
 def real(bins: int) -> list[Case]:
     """Return the two real data sets on their circles, heavily tied."""
 
-    def departing() -> Arguments:
-        x, z, period = data.departures()
-        # Six to nine in the morning.
-        options = {"bandwidth": 0.04, "kernel": "gaussian", "bins": bins, "period": period}
-        return Arguments(x, z, 2 * np.pi * 6 / 24, 2 * np.pi * 9 / 24, options)
+    def case(name: str, points: int, a: float, b: float, **options: Any) -> Case:
+        def make() -> Arguments:
+            x, z, period = getattr(data, name)()
+            return Arguments(x, z, a, b, options | {"bins": bins, "period": period})
 
-    def blowing() -> Arguments:
-        x, z, period = data.wind()
-        # North-west to north-east, across the seam.
-        options = {"bandwidth": 7.3, "kernel": "von_mises", "bins": bins, "period": period}
-        return Arguments(x, z, 315.0, 405.0, options)
+        return Case(f"{name} ({options['kernel']})", points, bins, 1, make)
 
+    morning = 2 * np.pi * 6 / 24, 2 * np.pi * 9 / 24  # six to nine
     return [
-        Case("departures (gaussian)", 328_521, bins, 1, departing),
-        Case("wind (von_mises)", 24_398, bins, 1, blowing),
+        case("departures", 328_521, *morning, bandwidth=0.04, kernel="gaussian"),
+        # North-west to north-east, across the seam.
+        case("wind", 24_398, 315.0, 405.0, bandwidth=7.3, kernel="von_mises"),
     ]
 
 
@@ -220,20 +217,9 @@ def far(points: int, bins: int, away: float) -> Case:
 
     def beyond(x: Floats, z: Floats) -> tuple[Any, Any, Any, Any]:
         a = float(x.max()) + away * BANDWIDTH
-        return x, z, a, a + 2.0
+        return x, z, a, a + _LENGTH
 
-    return _changed(f"data {away:,g} h away", points, bins, beyond)
-
-
-def _changed(
-    name: str, points: int, bins: int, change: Callable[[Floats, Floats], tuple[Any, Any, Any, Any]]
-) -> Case:
-    """Return the row of `line` with x, z, a and b as `change` makes them of its x and z."""
-
-    def make() -> Arguments:
-        return Arguments(*change(*_normal(1, points)), _gaussian(bins))
-
-    return Case(name, points, bins, 1, make, _near(BANDWIDTH, 2.0))
+    return _row(f"data {away:,g} h away", points, bins, beyond)
 
 
 def regimes(points: int, bins: int) -> list[Case]:
@@ -243,10 +229,10 @@ def regimes(points: int, bins: int) -> list[Case]:
         far(points, bins, 100),
         far(points, bins, 10_000),
         # As far beyond the data as the target lies in them.
-        _changed("target half outside", points, bins, lambda x, z: (x, z, 0.0, 2 * float(x.max()))),
+        _row("target half outside", points, bins, lambda x, z: (x, z, 0.0, 2 * float(x.max()))),
         # A few points weigh all there is.
-        _changed("wide logits", points, bins, lambda x, z: (x, 1000 * z, -1.0, 1.0)),
-        _changed("outlier at 1e9", points, bins, lambda x, z: (np.where(middle, 1e9, x), z, -1.0, 1.0)),
+        _row("wide logits", points, bins, lambda x, z: (x, 1000 * z, -1.0, 1.0)),
+        _row("outlier at 1e9", points, bins, lambda x, z: (np.where(middle, 1e9, x), z, -1.0, 1.0)),
     ]
 
 
@@ -271,55 +257,51 @@ def affordable(case: Case, way: Way) -> bool:
 
 def suite(quick: bool = False) -> list[Comparison]:
     """Return what `kdexent bench` measures of densities, group by group, smallest first in most."""
-    return [*_beside_reference(quick), *_strategies(quick)]
-
-
-def _beside_reference(quick: bool) -> list[Comparison]:
     if quick:
-        groups = {
+        beside_reference = {
             BY_SIZE: [line(1_000, 64), line(10_000, 64)],
             "float32": [line(10_000, 64, dtype="float32")],
             ON_CIRCLE: [circle(10_000, 64)],
             "batch": [batch(500)],
             "real data": real(16),
         }
+        by_method = {"reference": [line(10_000, 64)]}
+        beside_direct = {
+            BY_BANDWIDTH: [line(100_000, 1_024, bandwidth=h) for h in (1e-3, BANDWIDTH)],
+            "far data and tails": [far(100_000, 64, 10_000)],
+        }
     else:
-        many, bins = 100_000, 256
-        groups = {
+        middling, large = (100_000, 256), (1_000_000, 1_024)
+        beside_reference = {
             BY_SIZE: [line(points, bins) for points in SIZES for bins in BINS],
-            "float32": [line(many, bins, dtype="float32")],
-            ON_LINE: [line(many, bins, kernel) for kernel in LINE_KERNELS[1:]],
-            ON_CIRCLE: [circle(many, bins, kernel) for kernel in KERNELS],
+            "float32": [line(*middling, dtype="float32")],
+            ON_LINE: [line(*middling, kernel) for kernel in LINE_KERNELS[1:]],
+            ON_CIRCLE: [circle(*middling, kernel) for kernel in KERNELS],
             "batch": [batch()],
             "real data": real(64),
         }
+        by_method = {
+            "reference": [line(10_000, 64)],
+            "direct": [line(100_000, 1_024, bandwidth=1e-3), line(*large)],
+        }
+        others = [line(*large, kernel) for kernel in ("laplace", "cauchy", "epanechnikov")]
+        beside_direct = {
+            BY_BANDWIDTH: [line(*large, bandwidth=h) for h in BANDWIDTHS],
+            "points and bins": [line(100_000, 1_024), line(1_000_000, 64), line(1_000_000, 16_384)],
+            "other kernels": [*others, circle(*large)],
+            "far data and tails": regimes(100_000, 1_024),
+            "ties": [real(bins)[0] for bins in (1_024, 16_384)],
+        }
+
+    def affordable_ways(case: Case) -> tuple[Way, ...]:
+        return tuple(way for way in WAYS if affordable(case, way))
+
     return [
-        Comparison(group, case, (AUTO,), "reference") for group, cases in groups.items() for case in cases
+        *[Comparison(*each, (AUTO,), "reference") for each in _pairs(beside_reference)],
+        *[Comparison(BY_METHOD, case, affordable_ways(case), exact) for exact, case in _pairs(by_method)],
+        *[Comparison(*each, (AUTO, STEP), "direct") for each in _pairs(beside_direct)],
     ]
 
 
-def _strategies(quick: bool) -> list[Comparison]:
-    def every_way(case: Case, exact: str) -> Comparison:
-        return Comparison(BY_METHOD, case, tuple(way for way in WAYS if affordable(case, way)), exact)
-
-    def beside_direct(group: str, cases: list[Case]) -> list[Comparison]:
-        return [Comparison(group, case, (AUTO, STEP), "direct") for case in cases]
-
-    if quick:
-        return [
-            every_way(line(10_000, 64), "reference"),
-            *beside_direct(BY_BANDWIDTH, [line(100_000, 1_024, bandwidth=h) for h in (1e-3, BANDWIDTH)]),
-            *beside_direct("far data and tails", [far(100_000, 64, 10_000)]),
-        ]
-    many, bins = 1_000_000, 1_024
-    others = [line(many, bins, kernel) for kernel in ("laplace", "cauchy", "epanechnikov")]
-    return [
-        every_way(line(10_000, 64), "reference"),
-        every_way(line(100_000, bins, bandwidth=1e-3), "direct"),
-        every_way(line(many, bins), "direct"),
-        *beside_direct(BY_BANDWIDTH, [line(many, bins, bandwidth=h) for h in BANDWIDTHS]),
-        *beside_direct("points and bins", [line(100_000, bins), line(many, 64), line(many, 16_384)]),
-        *beside_direct("other kernels", [*others, circle(many, bins)]),
-        *beside_direct("far data and tails", regimes(100_000, bins)),
-        *beside_direct("ties", [real(bins)[0] for bins in (1_024, 16_384)]),
-    ]
+def _pairs(groups: dict[str, list[Case]]) -> list[tuple[str, Case]]:
+    return [(group, case) for group, cases in groups.items() for case in cases]

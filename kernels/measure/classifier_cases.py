@@ -22,14 +22,15 @@ CLASSIFIERS = "classes and entropies"
 
 Arguments = tuple[NDArray[Any], ...]
 
-_BOTH = ("loss_error", "gradient_error")
+BOTH = ("loss_error", "gradient_error")
+_ONLY = {"softmax": BOTH[1:], "entropy": BOTH[:1], "kl_divergence": BOTH[:1]}
 
 
 class Prepared(NamedTuple):
     """A peer's call on a case, and what makes of its result that of the case's function."""
 
     call: Callable[[], Any]
-    result: Callable[[Any], Any] | None  # None: it computes something else
+    result: Callable[[Any], Any] = lambda found: found
 
 
 class Peer(NamedTuple):
@@ -38,6 +39,7 @@ class Peer(NamedTuple):
     name: str
     module: str  # which has to be installed
     prepare: Callable[..., Prepared]
+    compares: bool = True  # or computes something else
 
 
 class ClassifierCase(NamedTuple):
@@ -48,7 +50,7 @@ class ClassifierCase(NamedTuple):
     function: str  # of kdexent and of kdexent.reference
     make: Callable[[], Arguments]
     peers: tuple[Peer, ...]
-    errors: tuple[str, ...] = _BOTH  # which there are; an array counts as a gradient, a number as a loss
+    errors: tuple[str, ...] = BOTH  # which there are; an array counts as a gradient, a number as a loss
 
     @property
     def group(self) -> str:
@@ -70,7 +72,7 @@ class ClassifierCase(NamedTuple):
     def fast(self, arguments: Arguments) -> Callable[[], Any]:
         """Return the call that is measured, which writes a gradient into memory it is given."""
         call = partial(getattr(kdexent, self.function), *arguments)
-        return call if self.errors != _BOTH else partial(call, out=np.full_like(arguments[0], np.nan))
+        return call if self.errors != BOTH else partial(call, out=np.full_like(arguments[0], np.nan))
 
     def exact(self, arguments: Arguments) -> Callable[[], Any]:
         """Return the same call of the reference."""
@@ -79,7 +81,7 @@ class ClassifierCase(NamedTuple):
 
 def _copy(n_threads: int, z: NDArray[Any], *_: Any) -> Prepared:
     """Return what every pass over the logits takes at least."""
-    return Prepared(partial(np.copyto, np.empty_like(z), z), None)
+    return Prepared(partial(np.copyto, np.empty_like(z), z))
 
 
 def _jax(loss: Callable[..., Any]) -> Peer:
@@ -92,7 +94,7 @@ def _jax(loss: Callable[..., Any]) -> Peer:
         jax.config.update("jax_enable_x64", True)
         arrays = [jax.numpy.asarray(array) for array in arguments]
         run = compiled(jax.value_and_grad(partial(loss, jax)))
-        return Prepared(lambda: jax.block_until_ready(run(*arrays)), lambda result: result)
+        return Prepared(lambda: jax.block_until_ready(run(*arrays)))
 
     return Peer("JAX", "jax", prepare)
 
@@ -118,25 +120,16 @@ def _torch(loss: Callable[..., Any]) -> Peer:
     return Peer("PyTorch", "torch", prepare)
 
 
-def _multinomial(n_threads: int, z: NDArray[Any], y: NDArray[Any]) -> Prepared:
-    from sklearn._loss import HalfMultinomialLoss  # noqa: PLC0415  # need not be installed
+def _sklearn(n_threads: int, z: NDArray[Any], y: NDArray[Any]) -> Prepared:
+    """Return the call of a loss of scikit-learn, which takes no mean: for classes, or one label an entry."""
+    from sklearn import _loss  # noqa: PLC0415  # need not be installed
 
-    return _per_sample(HalfMultinomialLoss(n_classes=z.shape[1]), y, z, n_threads)
-
-
-def _binomial(n_threads: int, z: NDArray[Any], y: NDArray[Any]) -> Prepared:
-    from sklearn._loss import HalfBinomialLoss  # noqa: PLC0415  # need not be installed
-
-    call, result = _per_sample(HalfBinomialLoss(), y.ravel(), z.ravel(), n_threads)
-    assert result is not None
-    return Prepared(call, lambda found: (result(found)[0], result(found)[1].reshape(z.shape)))
-
-
-def _per_sample(loss: Any, y: NDArray[Any], z: NDArray[Any], n_threads: int) -> Prepared:
-    """Return the call of a loss of scikit-learn, which takes no mean."""
-    out = {"loss_out": np.empty(len(z)), "gradient_out": np.empty_like(z)}
-    call = partial(loss.loss_gradient, y.astype(z.dtype), z, **out, n_threads=n_threads)
-    return Prepared(call, lambda found: (found[0].mean(), found[1] / len(z)))
+    loss = _loss.HalfMultinomialLoss(n_classes=z.shape[1]) if y.ndim == 1 else _loss.HalfBinomialLoss()
+    scores = z if y.ndim == 1 else z.ravel()
+    out = {"loss_out": np.empty(len(scores)), "gradient_out": np.empty_like(scores)}
+    labels = y.ravel().astype(z.dtype)
+    call = partial(loss.loss_gradient, labels, scores, **out, n_threads=n_threads)
+    return Prepared(call, lambda found: (found[0].mean(), (found[1] / len(scores)).reshape(z.shape)))
 
 
 def _linear_model(n_threads: int, W: NDArray[Any], X: NDArray[Any], y: NDArray[Any]) -> Prepared:
@@ -145,7 +138,7 @@ def _linear_model(n_threads: int, W: NDArray[Any], X: NDArray[Any], y: NDArray[A
 
     loss = LinearModelLoss(HalfMultinomialLoss(n_classes=len(W)), fit_intercept=False)
     coef, labels = np.asfortranarray(W), y.astype(X.dtype)
-    return Prepared(partial(loss.loss_gradient, coef, X, labels, n_threads=n_threads), lambda found: found)
+    return Prepared(partial(loss.loss_gradient, coef, X, labels, n_threads=n_threads))
 
 
 def _scipy(function: Callable[..., Any]) -> Peer:
@@ -155,7 +148,7 @@ def _scipy(function: Callable[..., Any]) -> Peer:
         import scipy.special  # noqa: PLC0415  # need not be installed
         import scipy.stats  # noqa: PLC0415  # likewise
 
-        return Prepared(partial(function, scipy, *arguments), lambda result: result)
+        return Prepared(partial(function, scipy, *arguments))
 
     return Peer("SciPy", "scipy", prepare)
 
@@ -166,32 +159,8 @@ def _by_class(jax: Any, z: Any, y: Any) -> Any:
     return (jax.nn.logsumexp(z, axis=1) - chosen).mean()
 
 
-_COPY = Peer("np.copyto", "numpy", _copy)
-_OF_CLASSES = (
-    Peer("scikit-learn", "sklearn", _multinomial),
-    _jax(_by_class),
-    _torch(lambda F, z, y: F.cross_entropy(z, y)),
-    _COPY,
-)
-_OF_PROBABILITIES = (
-    _jax(lambda jax, z, t: -(t * jax.nn.log_softmax(z)).sum(axis=1).mean()),
-    _torch(lambda F, z, t: F.cross_entropy(z, t)),
-    _COPY,
-)
-_OF_SIGMOID = (
-    Peer("scikit-learn", "sklearn", _binomial),
-    _jax(lambda jax, z, t: (jax.nn.softplus(z) - t * z).mean()),
-    _torch(lambda F, z, t: F.binary_cross_entropy_with_logits(z, t)),
-    _COPY,
-)
-_OF_LINEAR = (
-    Peer("scikit-learn", "sklearn", _linear_model),
-    _jax(lambda jax, W, X, y: _by_class(jax, X @ W.T, y)),
-    _torch(lambda F, W, X, y: F.cross_entropy(X @ W.T, y)),
-)
-_OF_SOFTMAX = (_scipy(lambda scipy, z: scipy.special.softmax(z, axis=1)), _COPY)
-_OF_ENTROPY = (_scipy(lambda scipy, p: scipy.stats.entropy(p)),)
-_OF_KL = (_scipy(lambda scipy, p, q: scipy.special.rel_entr(p, q).sum()),)
+_COPY = Peer("np.copyto", "numpy", _copy, compares=False)
+_SKLEARN = Peer("scikit-learn", "sklearn", _sklearn)
 
 
 def _rng() -> np.random.Generator:
@@ -206,20 +175,20 @@ def _classes(rows: int, classes: int) -> NDArray[np.int64]:
     return _rng().integers(classes, size=rows)
 
 
+def _labelled(rows: int, classes: int) -> Arguments:
+    return _normal(rows, classes), _classes(rows, classes)
+
+
 def _masses(count: int, *shape: int) -> Arguments:
     """Return distributions along the last axis, uniform among all there are."""
     drawn = _rng().standard_exponential((count, *shape))
     return tuple(drawn / drawn.sum(axis=-1, keepdims=True))
 
 
-def _by_classes(rows: int, classes: int) -> ClassifierCase:
-    return ClassifierCase(
-        "softmax cross-entropy",
-        (rows, classes),
-        "softmax_cross_entropy_and_grad",
-        lambda: (_normal(rows, classes), _classes(rows, classes)),
-        _OF_CLASSES,
-    )
+def _case(
+    name: str, shape: tuple[int, ...], function: str, make: Callable[[], Arguments], *peers: Peer
+) -> ClassifierCase:
+    return ClassifierCase(name, shape, function, make, peers, _ONLY.get(function, BOTH))
 
 
 def suite(quick: bool = False) -> list[ClassifierCase]:
@@ -228,35 +197,67 @@ def suite(quick: bool = False) -> list[ClassifierCase]:
     many, wide, narrow = 10_000_000 // of, (20_000 // of, 1_000), (20_000 // of, 100)
     features, classes = (100_000 // of, 100), 10
     return [
-        _by_classes(1_000, 10),
-        _by_classes(100_000 // of, 10),
-        _by_classes(*wide),
-        ClassifierCase(
+        *[
+            _case(
+                "softmax cross-entropy",
+                shape,
+                "softmax_cross_entropy_and_grad",
+                partial(_labelled, *shape),
+                _SKLEARN,
+                _jax(_by_class),
+                _torch(lambda F, z, y: F.cross_entropy(z, y)),
+                _COPY,
+            )
+            for shape in ((1_000, 10), (100_000 // of, 10), wide)
+        ],
+        _case(
             "softmax, soft labels",
             narrow,
             "softmax_cross_entropy_and_grad",
             lambda: (_normal(*narrow), *_masses(1, *narrow)),
-            _OF_PROBABILITIES,
+            _jax(lambda jax, z, t: -(t * jax.nn.log_softmax(z)).sum(axis=1).mean()),
+            _torch(lambda F, z, t: F.cross_entropy(z, t)),
+            _COPY,
         ),
-        ClassifierCase(
+        _case(
             "sigmoid cross-entropy",
             narrow,
             "sigmoid_cross_entropy_and_grad",
             lambda: (_normal(*narrow), _rng().integers(2, size=narrow).astype(np.float64)),
-            _OF_SIGMOID,
+            _SKLEARN,
+            _jax(lambda jax, z, t: (jax.nn.softplus(z) - t * z).mean()),
+            _torch(lambda F, z, t: F.binary_cross_entropy_with_logits(z, t)),
+            _COPY,
         ),
-        ClassifierCase(
+        _case(
             "linear softmax",
             (*features, classes),
             "linear_softmax_loss_and_grad",
             lambda: (_normal(classes, 100) / 10, _normal(*features), _classes(features[0], classes)),
-            _OF_LINEAR,
+            Peer("scikit-learn", "sklearn", _linear_model),
+            _jax(lambda jax, W, X, y: _by_class(jax, X @ W.T, y)),
+            _torch(lambda F, W, X, y: F.cross_entropy(X @ W.T, y)),
         ),
-        ClassifierCase(
-            "softmax", wide, "softmax", lambda: (_normal(*wide),), _OF_SOFTMAX, ("gradient_error",)
+        _case(
+            "softmax",
+            wide,
+            "softmax",
+            lambda: (_normal(*wide),),
+            _scipy(lambda scipy, z: scipy.special.softmax(z, axis=1)),
+            _COPY,
         ),
-        ClassifierCase("entropy", (many,), "entropy", lambda: _masses(1, many), _OF_ENTROPY, ("loss_error",)),
-        ClassifierCase(
-            "KL divergence", (many,), "kl_divergence", lambda: _masses(2, many), _OF_KL, ("loss_error",)
+        _case(
+            "entropy",
+            (many,),
+            "entropy",
+            lambda: _masses(1, many),
+            _scipy(lambda scipy, p: scipy.stats.entropy(p)),
+        ),
+        _case(
+            "KL divergence",
+            (many,),
+            "kl_divergence",
+            lambda: _masses(2, many),
+            _scipy(lambda scipy, p, q: scipy.special.rel_entr(p, q).sum()),
         ),
     ]

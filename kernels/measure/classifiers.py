@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
@@ -27,15 +27,11 @@ class Beside(NamedTuple):
     left_out: str | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class ClassifierResult(Result[ClassifierCase]):
+@dataclass(eq=False)
+class ClassifierResult(Result):
     """What was measured of a case and of its peers."""
 
-    peers: tuple[Beside, ...] = ()
-
-    @property
-    def case(self) -> ClassifierCase:
-        return self.entry
+    peers: list[Beside] = field(default_factory=list)
 
     @property
     def ns_per_entry(self) -> float:
@@ -67,34 +63,27 @@ def _on_threads(n_threads: int) -> Iterator[None]:
 def measure_classifier(case: ClassifierCase, n_threads: int, effort: Effort) -> ClassifierResult:
     """Time a case, the reference and the peers that are installed in turns, and compare the results.
 
-    Returns
-    -------
-    ClassifierResult
-        With `problem` set where the result disagrees, or where an exception ended the measuring.
+    `problem` is set where the result disagrees, or where an exception ended the measuring.
     """
     found = ClassifierResult(case)
     try:
         arguments = case.make()
         once, exact = time_of(case.exact(arguments))
         with _on_threads(n_threads):
-            found = _checked(found, arguments, exact)
+            found.first_call, result = time_of(case.fast(arguments))
+            with _on_threads(1):
+                alone = case.fast(arguments)()
+            found.check(compared(result, exact), same_bits(_pair(result), _pair(alone)))
             works = {"fast": case.fast(arguments), "reference": case.exact(arguments)}
             prepared = [_prepared(peer, arguments, n_threads, exact) for peer in case.peers]
             works |= {beside.name: call for beside, call in prepared if call is not None}
             timings = alternate(works, effort, {"reference": once})
     except Exception as failure:  # a red row, and exit status 1
-        return found.failed(failure)
-    peers = [beside._replace(timings=timings.get(beside.name, UNTIMED)) for beside, _ in prepared]
-    return replace(found, exact=timings["reference"], fast=timings["fast"], peers=tuple(peers))
-
-
-def _checked(found: ClassifierResult, arguments: Any, exact: Any) -> ClassifierResult:
-    """Return a result with its errors, and without times."""
-    first_call, result = time_of(found.case.fast(arguments))
-    with _on_threads(1):
-        alone = found.case.fast(arguments)()
-    found = replace(found, first_call=first_call)
-    return found.checked(compared(result, exact), same_bits(_pair(result), _pair(alone)))
+        found.fail(failure)
+        return found
+    found.exact, found.fast = timings["reference"], timings["fast"]
+    found.peers = [beside._replace(timings=timings.get(beside.name, UNTIMED)) for beside, _ in prepared]
+    return found
 
 
 def _prepared(peer: Peer, arguments: Any, n_threads: int, exact: Any) -> tuple[Beside, Work | None]:
@@ -103,8 +92,8 @@ def _prepared(peer: Peer, arguments: Any, n_threads: int, exact: Any) -> tuple[B
         return Beside(peer.name, left_out="not installed"), None
     try:
         call, result = peer.prepare(n_threads, *arguments)
-        found = call()
-        errors = None if result is None else compared(result(found), exact)
+        found = result(call())
+        errors = compared(found, exact) if peer.compares else None
     except Exception as failure:  # it may be of another version
         return Beside(peer.name, left_out=words_of(failure)), None
     return Beside(peer.name, agreement=errors), call

@@ -81,19 +81,10 @@ class Agreement(NamedTuple):
 def agreement(
     result: tuple[Any, Any], exact: tuple[Any, Any], tolerance: Tolerance | None = None
 ) -> Agreement:
-    """Return how far two (loss, gradient) are apart, row by row.
+    """Return how far two (loss, gradient) are apart, row by row: R losses of any shape, and R gradients.
 
-    Parameters
-    ----------
-    result, exact : tuple of (loss, gradient)
-        R losses of any shape, and R gradients.
-    tolerance : Tolerance, optional
-        What is allowed; what rounding may cost if not given.
-
-    Returns
-    -------
-    Agreement
-        Equal infinite losses are no error, NaN is an infinite one.
+    What rounding may cost is allowed if no tolerance is given. Equal infinite losses are no error, NaN is an
+    infinite one.
     """
     losses = loss_errors(result[0], exact[0])
     gradient, gradient0 = (np.asarray(each[1]).reshape(len(losses), -1) for each in (result, exact))

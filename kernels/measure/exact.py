@@ -25,13 +25,10 @@ _MOVES, _SLACK = 2, 4.0
 class Taken(NamedTuple):
     """What a way comes down to for a case; of several rows, for the first."""
 
-    method: str
-    order: int | None
-    workspace_bytes: int
-    stored_bytes: int  # by a plan
-
-
-NOT_TAKEN = Taken("", None, 0, 0)
+    method: str = ""
+    order: int | None = None
+    workspace_bytes: int = 0
+    stored_bytes: int = 0  # by a plan
 
 
 def taken(arguments: Arguments, way: Way) -> Taken:
@@ -42,8 +39,8 @@ def taken(arguments: Arguments, way: Way) -> Taken:
     # A single call need not take the order that is the best for many.
     method, sums = _sums_of(arguments, way)
     if sums is None:
-        return Taken(method, None, DIRECT.plan(arguments).workspace_bytes, 0)
-    return Taken(method, sums.order, sums.workspace(arguments.x.shape[-1]), 0)
+        return Taken(method, None, DIRECT.plan(arguments).workspace_bytes)
+    return Taken(method, sums.order, sums.workspace(arguments.x.shape[-1]))
 
 
 def _sums_of(arguments: Arguments, way: Way) -> tuple[str, Any]:
@@ -58,35 +55,17 @@ def _sums_of(arguments: Arguments, way: Way) -> tuple[str, Any]:
 
 
 class Exact:
-    """The loss and gradient of a case.
+    """The loss and gradient of a case, as `result`, by the reference or by method="direct".
 
-    Parameters
-    ----------
-    case : Case
-        What is computed.
-    source : {"reference", "direct"}
-        By what. In place of the reference, method="direct", which is what rtol = 0 asks for, serves
-        large cases, and `check` says how far it is from the reference on the case's first points.
-    n_threads : int, optional
-        Threads of `direct`.
-
-    Attributes
-    ----------
-    result : tuple of (loss, gradient)
-        The exact ones.
-    check : Agreement or None
-        Of `direct` with the reference.
-    seconds : float
-        That the result took.
-    first_call : float
-        Seconds that `direct` took the first time, compiling.
+    The latter, which is what rtol = 0 asks for, serves large cases, and `check` says how far it is from the
+    reference on the case's first points.
     """
 
     def __init__(self, case: Case, source: str = "reference", n_threads: int | None = None) -> None:
         self.case, self.source, self._n_threads = case, source, n_threads
         self.arguments = case.make()
-        self.check: Agreement | None = None
-        self.first_call = 0.0
+        self.check: Agreement | None = None  # of direct
+        self.first_call = 0.0  # s, of direct, compiling
         if source == "direct":
             few = Exact(small(case))
             self.first_call, result = time_of(DIRECT.computation(few.arguments, n_threads))
@@ -98,8 +77,7 @@ class Exact:
         arguments = self.arguments if x is None else self.arguments._replace(x=x)
         if self.source == "direct":
             return DIRECT.computation(arguments, self._n_threads)()
-        x, z, a, b, options = arguments
-        return reference.loss_and_grad(x, z, a, b, **options)
+        return arguments.to(reference.loss_and_grad)()
 
     def agreement(self, result: tuple[Any, Any], way: Way) -> Agreement:
         """Return a result's errors beside those that its way may have."""
@@ -122,7 +100,7 @@ class Exact:
             return rounding.plus(RTOL, RTOL)
         # Bins whose densities are further off than that are not left to the cells.
         keeps = max(RTOL, _sums_of(self.arguments, way)[1].keeps)
-        return rounding.plus(keeps, keeps * (1 + self._largest_weight / self._largest_entry))
+        return rounding.plus(keeps, keeps * float(1 + self._weights.max() / self._largest_entry))
 
     def _grid_error(self, way: Way) -> float:
         grid = _sums_of(self.arguments, way)[1].plan
@@ -141,8 +119,8 @@ class Exact:
             return np.inf, np.inf
         loss, gradient = self.result
         grown = of_q / (1 - of_q)
-        responsibility = np.abs(np.exp(self._log_weights) - gradient).max()
-        apart = self._largest_weight * grown.mean() + responsibility * grown.max()
+        responsibility = np.abs(self._weights - gradient).max()
+        apart = self._weights.max() * grown.mean() + responsibility * grown.max()
         return float(-np.log1p(-of_q).mean() / max(1, abs(loss))), float(apart / self._largest_entry)
 
     @cached_property
@@ -155,15 +133,9 @@ class Exact:
         options = {name: value for name, value in self.arguments.options.items() if name != "bins"}
         return float(log_density([0.0], [0.0], [0.0], **options)[0])
 
-    @property
-    def _log_weights(self) -> NDArray[np.float64]:
-        z = self.arguments.z.astype(np.float64)
-        z = z - z.max(axis=-1, keepdims=True)
-        return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
-
-    @property
-    def _largest_weight(self) -> float:
-        return float(np.exp(self._log_weights.max()))
+    @cached_property
+    def _weights(self) -> NDArray[np.float64]:
+        return reference.softmax(self.arguments.z.astype(np.float64))
 
     @property
     def _largest_entry(self) -> float:
@@ -179,9 +151,8 @@ class Exact:
         x, _, a, b, _ = self.arguments
         ulp = np.spacing(np.maximum(np.abs(x), np.max(np.abs([a, b]))))
         rng = np.random.default_rng(0)
-        moved = [
-            agreement(self(x + rng.choice([-1.0, 1.0], x.shape) * ulp), self.result) for _ in range(_MOVES)
-        ]
+        moves = (rng.choice([-1.0, 1.0], x.shape) * ulp for _ in range(_MOVES))
+        moved = [agreement(self(x + move), self.result) for move in moves]
         return (
             _SLACK * max(found.loss_error for found in moved),
             _SLACK * max(found.gradient_error for found in moved),

@@ -23,9 +23,9 @@ _TRIES = 12
 class Limits(NamedTuple):
     """The best rates seen, on all threads in use."""
 
-    multiply_adds: float  # fused, float64, per second
-    multiply_adds_one_thread: float
-    copy: float  # bytes read and bytes written per second
+    multiply_adds_per_s: float  # fused, float64
+    multiply_adds_per_s_one_thread: float
+    copy_bytes_per_s: float  # read and written
 
     def or_better(self, other: Limits) -> Limits:
         """Return the better rates of two measurements."""
@@ -76,12 +76,10 @@ def _copy_rate(n_threads: int) -> float:
 
 
 def measure_limits(n_threads: int) -> Limits:
-    """Measure the limits of this machine on `n_threads` threads.
+    """Measure the limits of this machine on `n_threads` threads, in about half a second and 256 MiB.
 
-    Notes
-    -----
-    Takes about half a second and 256 MiB. The multiply-adds are those that Numba's compiler emits
-    for the processor it runs on, the same that the kernels could use at most.
+    The multiply-adds are those that Numba's compiler emits for the processor it runs on, the same that the
+    kernels could use at most.
     """
     one = _multiply_add_rate(1)
     return Limits(one if n_threads == 1 else _multiply_add_rate(n_threads), one, _copy_rate(n_threads))

@@ -9,27 +9,10 @@ from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 from .. import __version__
 from ..runtime.pool import available
-
-
-class Machine(NamedTuple):
-    """The machine and the software on it."""
-
-    cpu: str
-    cpu_target: str  # LLVM's name of it, which decides what code is compiled
-    cores: int  # that this process may use
-    numba_threads: int
-    os: str
-    python: str
-    numpy: str
-    numba: str
-    llvmlite: str
-    kdexent: str
-    git_commit: str | None
-    utc: str
 
 
 def _output(*command: str) -> str | None:
@@ -67,19 +50,18 @@ def _git_commit() -> str | None:
     return _output("git", "-C", folder, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
 
 
-def describe() -> Machine:
-    """Describe this machine, as it is now."""
-    return Machine(
-        cpu=_cpu(),
-        cpu_target=import_module("llvmlite.binding").get_host_cpu_name(),
-        cores=_cores(),
-        numba_threads=available(),
-        os=platform.platform(terse=True),
-        python=platform.python_version(),
-        numpy=version("numpy"),
-        numba=version("numba"),
-        llvmlite=version("llvmlite"),
-        kdexent=__version__,
-        git_commit=_git_commit(),
-        utc=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
+def describe() -> dict[str, Any]:
+    """Describe this machine, as it is now, and the software on it."""
+    return {
+        "cpu": _cpu(),
+        # LLVM's name of it, which decides what code is compiled.
+        "cpu_target": import_module("llvmlite.binding").get_host_cpu_name(),
+        "cores": _cores(),  # that this process may use
+        "numba_threads": available(),
+        "os": platform.platform(terse=True),
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("numpy", "numba", "llvmlite")},
+        "kdexent": __version__,
+        "git_commit": _git_commit(),
+        "utc": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

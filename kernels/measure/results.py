@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Any, Generic, Self, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from .cases import Comparison
-from .classifier_cases import ClassifierCase
+from .classifier_cases import BOTH, ClassifierCase
 from .errors import Agreement
 from .timing import UNTIMED, Timings
 
 Entry = Comparison | ClassifierCase
-Kind = TypeVar("Kind", Comparison, ClassifierCase)
 
 
-@dataclass(frozen=True, eq=False)
-class Result(Generic[Kind]):
-    """What was measured of a case; every time is in seconds per call."""
+@dataclass(eq=False)
+class Result:
+    """What was measured of a case, filled in as far as that goes; every time is in seconds per call."""
 
-    entry: Kind
+    entry: Any
     exact: Timings = UNTIMED  # of what the errors are against
     first_call: float = math.nan
     fast: Timings = UNTIMED
     agreement: Agreement | None = None
     problem: str | None = None  # why the result fails, for people to read
+
+    @property
+    def case(self) -> Any:
+        """The case, apart from the ways to compute it."""
+        return getattr(self.entry, "case", self.entry)
 
     @property
     def group(self) -> str:
@@ -38,18 +41,27 @@ class Result(Generic[Kind]):
         return self.entry.title
 
     @property
+    def errors(self) -> tuple[str, ...]:
+        """Which errors there are."""
+        return getattr(self.entry, "errors", BOTH)
+
+    @property
+    def timings(self) -> dict[str, Timings]:
+        return {"exact": self.exact, "fast": self.fast}
+
+    @property
     def speed_up(self) -> float:
         return self.exact.median / self.fast.median
 
-    def failed(self, failure: Exception) -> Self:
-        """Return the result with what went wrong: one broken case must not hide the others."""
-        return replace(self, problem=self.problem or words_of(failure))
+    def fail(self, failure: Exception) -> None:
+        """Note what went wrong: one broken case must not hide the others."""
+        self.problem = self.problem or words_of(failure)
 
-    def checked(self, agreement: Agreement, same: bool, problems: Iterable[str] = ()) -> Self:
-        """Return the result with its errors, and whether one thread had the same bits."""
+    def check(self, agreement: Agreement, same: bool, problem: str = "") -> None:
+        """Note the errors, and whether one thread had the same bits."""
+        self.agreement = agreement
         threads = "" if same else "the result depends on the number of threads"
-        words = [each for each in (agreement.problem, *problems, threads) if each]
-        return replace(self, agreement=agreement, problem="; ".join(words) or None)
+        self.problem = "; ".join(filter(None, (agreement.problem, problem, threads))) or None
 
 
 def words_of(failure: Exception) -> str:

@@ -65,16 +65,8 @@ def alternate(
 ) -> dict[Any, Timings]:
     """Return the timings of calls that take turns, so that a drift of the machine's speed favours none.
 
-    Parameters
-    ----------
-    works : mapping of callable
-        The calls; each has run before, so that it is compiled.
-    effort : Effort
-        How often.
-    known : mapping of float, optional
-        What some took, in seconds. The time of one call stands where it is more than `effort.seconds`.
-    after_turn : callable
-        Called `effort.repeat` times.
+    Each has run before, so that it is compiled; `known` says what some took, in seconds. The time of one call
+    stands where it is more than `effort.seconds`. `after_turn` is called `effort.repeat` times.
     """
     known = known or {}
     once = {name: known[name] if name in known else time_of(work)[0] for name, work in works.items()}

@@ -12,15 +12,14 @@ import numpy as np
 from ...measure import cases as density_cases
 from ...measure import classifier_cases, numbers
 from ...measure.cases import AUTO, BY_METHOD
-from ...measure.classifier_cases import CLASSIFIERS
+from ...measure.classifier_cases import BOTH, CLASSIFIERS
 from ...measure.classifiers import ClassifierResult
 from ...measure.comparisons import DensityResult
 from ...measure.errors import Agreement
 from ...measure.limits import Limits
-from ...measure.machine import Machine
+from ...measure.results import Result
 from ...measure.timing import Effort
 
-ERRORS = ("loss_error", "gradient_error")
 _FAIR_GAIN = 0.7  # of as many times the peak of one thread
 
 
@@ -31,23 +30,23 @@ class Outcome(NamedTuple):
     filter: str
     threads: int
     effort: Effort
-    machine: Machine
+    machine: dict[str, Any]
     limits: Limits
     rows: list[DensityResult]
     classifiers: list[ClassifierResult]
 
     @property
-    def results(self) -> list[DensityResult | ClassifierResult]:
+    def results(self) -> list[Result]:
         return [*self.rows, *self.classifiers]
 
     @property
-    def failures(self) -> list[DensityResult | ClassifierResult]:
+    def failures(self) -> list[Result]:
         return [row for row in self.results if row.problem is not None]
 
     @property
     def busy(self) -> str | None:
         """A warning where several threads cannot show what they are worth."""
-        gain = self.limits.multiply_adds / self.limits.multiply_adds_one_thread
+        gain = self.limits.multiply_adds_per_s / self.limits.multiply_adds_per_s_one_thread
         if gain >= _FAIR_GAIN * self.threads:
             return None
         return (
@@ -93,75 +92,57 @@ class Outcome(NamedTuple):
         return agree
 
 
-def _measured(row: DensityResult | ClassifierResult) -> dict[str, Any]:
+def _fields(thing: Any, *names: str) -> dict[str, Any]:
+    return {name: getattr(thing, name) for name in names}
+
+
+def _errors(found: Agreement | None, there: Sequence[str]) -> dict[str, Any]:
+    """Return the errors that there are."""
+    return {name: getattr(found, name) if found and name in there else None for name in BOTH}
+
+
+def _measured(row: Result) -> dict[str, Any]:
     """Return what is said of any case."""
     found = row.agreement
     return {
         "name": row.entry.name,
-        "group": row.group,
+        **_fields(row, "group", "speed_up", "problem"),
         "exact_s": row.exact.median,
         "fast_s": row.fast.median,
-        "speed_up": row.speed_up,
         "allowed": found.tolerance._asdict() if found else None,
         "agrees": row.problem is None,
-        "problem": row.problem,
         "first_call_s": row.first_call,
+        **_errors(found, row.errors),
+        "timings_s": {name: each.seconds for name, each in row.timings.items()},
+        "calls_per_timing": {name: each.calls for name, each in row.timings.items() if name != "exact"},
     }
-
-
-def _errors(found: Agreement | None, there: Sequence[str] = ERRORS) -> dict[str, Any]:
-    """Return the errors that there are."""
-    return {name: getattr(found, name) if found and name in there else None for name in ERRORS}
 
 
 def _classifier(row: ClassifierResult) -> dict[str, Any]:
-    case = row.case
-    return {
-        **_measured(row),
-        "function": case.function,
-        "shape": case.shape,
-        "ns_per_entry": row.ns_per_entry,
-        **_errors(row.agreement, case.errors),
-        "timings_s": {"exact": row.exact.seconds, "fast": row.fast.seconds},
-        "calls_per_timing": {"fast": row.fast.calls},
-        "peers": [
-            {
-                "name": peer.name,
-                "s": peer.timings.median,
-                "over_fast": peer.timings.median / row.fast.median,
-                **_errors(peer.agreement, case.errors),
-                "left_out": peer.left_out,
-                "timings_s": peer.timings.seconds,
-            }
-            for peer in row.peers
-        ],
-    }
+    peers = [
+        {
+            **_fields(peer, "name", "left_out"),
+            "s": peer.timings.median,
+            "over_fast": peer.timings.median / row.fast.median,
+            **_errors(peer.agreement, row.errors),
+            "timings_s": peer.timings.seconds,
+        }
+        for peer in row.peers
+    ]
+    of_case = _fields(row.case, "function", "shape")
+    return {**_measured(row), **of_case, "ns_per_entry": row.ns_per_entry, "peers": peers}
 
 
 def _density(row: DensityResult, limits: Limits) -> dict[str, Any]:
-    case, taken = row.case, row.taken
     return {
         **_measured(row),
         "way": row.way.name,
-        **taken._asdict(),
-        "dtype": row.dtype,
-        "rows": case.rows,
-        "points": case.points,
-        "bins": case.bins,
-        "pairs": case.pairs,
-        "options": row.options,
+        **row.taken._asdict(),
+        **_fields(row.case, "rows", "points", "bins", "pairs"),
         "exact": row.entry.exact,
         "one_thread_s": row.one_thread.median,
-        "ns_per_pair": row.ns_per_pair,
-        "ns_per_point": row.ns_per_point,
+        **_fields(row, "dtype", "options", "ns_per_pair", "ns_per_point"),
         "share_of_limit": row.share(limits),
-        **_errors(row.agreement),
-        "timings_s": {
-            "exact": row.exact.seconds,
-            "fast": row.fast.seconds,
-            "one_thread": row.one_thread.seconds,
-        },
-        "calls_per_timing": {"fast": row.fast.calls, "one_thread": row.one_thread.calls},
     }
 
 
@@ -180,19 +161,11 @@ def as_json(outcome: Outcome) -> str:
     """Return everything about a run as a JSON document."""
     document = {
         "schema": 2,
-        "verdict": outcome.verdict,
+        **_fields(outcome, "verdict", "suite", "filter", "threads", "machine"),
         "agrees": not outcome.failures,
-        "suite": outcome.suite,
         "versions": {"cases": density_cases.VERSION, "classifiers": classifier_cases.VERSION},
-        "filter": outcome.filter,
-        "threads": outcome.threads,
         "repeat": outcome.effort.repeat,
-        "machine": outcome.machine._asdict(),
-        "limits": {
-            "multiply_adds_per_s": outcome.limits.multiply_adds,
-            "multiply_adds_per_s_one_thread": outcome.limits.multiply_adds_one_thread,
-            "copy_bytes_per_s": outcome.limits.copy,
-        },
+        "limits": outcome.limits._asdict(),
         "warning": outcome.busy,
         "meaning": {
             "exact": "what errors are against, and exact_s the time of: the reference, or direct once it is "

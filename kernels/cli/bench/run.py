@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 from rich.text import Text
 
@@ -28,93 +25,63 @@ from .table import show, show_cases
 _STDOUT = Path("-")
 
 
-class Settings(NamedTuple):
-    """What was asked for on the command line."""
-
-    quick: bool
-    filter: str
-    threads: int | None
-    repeat: int | None
-    json: Path
-    plot: Path | None
-
-
-def _selected(settings: Settings) -> dict[int, Entry]:
+def _selected(quick: bool, filter: str) -> dict[int, Entry]:
     """Return the cases that have the filter's text in their name or group, by their number in the suite."""
-    text, cases = settings.filter.casefold(), enumerate(suite(settings.quick))
+    text, cases = filter.casefold(), enumerate(suite(quick))
     found = {number: each for number, each in cases if text in f"{each.name}\n{each.group}".casefold()}
     if not found:
-        raise Refused(f"no case has {settings.filter!r} in its name or group; see kdexent bench --list")
+        raise Refused(f"no case has {filter!r} in its name or group; see kdexent bench --list")
     return found
 
 
-def list_cases(settings: Settings) -> int:
+def list_cases(quick: bool, filter: str) -> int:
     """Print the cases that `bench` would measure; return the exit status."""
-    show_cases([*_selected(settings).values()], console())
+    show_cases([*_selected(quick, filter).values()], console())
     return 0
 
 
-def _write(outcome: Outcome, json: Path, plot: Path | None) -> str | None:
-    """Write the files that were asked for; return why one could not be written."""
-    files: list[tuple[Path, Callable[[Path], object]]] = []
+def bench(
+    quick: bool, filter: str, json: Path, plot: Path | None, threads: int | None, repeat: int | None
+) -> int:
+    """Measure, print, and write what was asked for; return the exit status."""
+    selected = _selected(quick, filter)
+    cases = [*selected.values()]
+    outcome: Outcome  # which there is when files are written
+    files: dict[Path, Callable[[Path], object]] = {}
     if json != _STDOUT:
-        files.append((json, lambda path: path.write_text(as_json(outcome) + "\n", encoding="utf-8")))
-    if plot is not None:
+        files[json] = lambda path: path.write_text(as_json(outcome) + "\n", encoding="utf-8")
+    # The figures are of densities.
+    if plot is not None and any(isinstance(case, Comparison) for case in cases):
         from .plot import draw  # noqa: PLC0415  # matplotlib is slow to import
 
-        files.append((plot, partial(draw, outcome)))
-    return write_files(files)
-
-
-@contextmanager
-def _reporting() -> Iterator[Callable[[int, int, str], None]]:
-    """Show a bar, and give the function that moves it; where there is no terminal it prints lines."""
-    screen = console(stderr=True)
-    with progress_bar(screen) as report:
-        yield report or (lambda done, total, text: screen.print(f"[{done}/{total}] {text}", markup=False))
-
-
-def bench(settings: Settings) -> int:
-    """Measure, print, and write what was asked for; return the exit status."""
-    selected = _selected(settings)
-    cases = [*selected.values()]
-    # The figures are of densities.
-    plot = settings.plot if any(isinstance(case, Comparison) for case in cases) else None
-    files = [path for path in (settings.json, plot) if path is not None and path != _STDOUT]
+        files[plot] = lambda path: draw(outcome, path)
     make_folders(files)
-    screen = console(stderr=settings.json == _STDOUT)
-    effort = QUICK if settings.quick else FULL
-    if settings.repeat is not None:
-        effort = effort._replace(repeat=settings.repeat)
-    threads = thread_count(settings.threads)
+    screen = console(stderr=json == _STDOUT)
+    effort = QUICK if quick else FULL
+    if repeat is not None:
+        effort = effort._replace(repeat=repeat)
+    threads = thread_count(threads)
     machine, limits = describe(), measure_limits(threads)
     rows, classifiers = list[DensityResult](), list[ClassifierResult]()
-    with _reporting() as report:
+    with progress_bar(lines=True) as report:
         report(0, len(cases), "compiling")
-        for number, title in enumerate(compile_ahead([*selected], settings.quick, threads)):
+        for number, title in enumerate(compile_ahead([*selected], quick, threads)):
             report(number + 1, len(cases), f"compiled: {title}")
-    with _reporting() as report:
+    with progress_bar(lines=True) as report:
         for number, case in enumerate(cases):
             report(number + 1, len(cases), case.title)
             if isinstance(case, Comparison):
                 rows += measure(case, threads, effort)
             else:
                 classifiers.append(measure_classifier(case, threads, effort))
-    outcome = Outcome(
-        suite="quick" if settings.quick else "full",
-        filter=settings.filter,
-        threads=threads,
-        effort=effort,
-        machine=machine,
-        # Once more at the end, since other work may have come or gone in between.
-        limits=limits.or_better(measure_limits(threads)),
-        rows=rows,
-        classifiers=classifiers,
-    )
+    # Once more at the end, since other work may have come or gone in between.
+    limits = limits.or_better(measure_limits(threads))
+    suite_name = "quick" if quick else "full"
+    outcome = Outcome(suite_name, filter, threads, effort, machine, limits, rows, classifiers)
     # Files first: a standard output that is full must not lose them, nor they the table.
-    failure = _write(outcome, settings.json, plot)
+    failure = write_files(files.items())
     show(outcome, screen)
-    if settings.json == _STDOUT:
+    if json == _STDOUT:
         print(as_json(outcome))
     if failure is not None:
         return complain(failure, NOT_WRITTEN)

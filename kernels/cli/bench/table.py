@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from rich.console import Console
 from rich.measure import Measurement
@@ -18,18 +18,10 @@ from ...measure.classifiers import Beside
 from ...measure.comparisons import DensityResult
 from ...measure.results import Entry
 from ..terminal import plain_table
-from .record import ERRORS, Outcome
+from .record import Outcome
 
 _FAILED, _HEADING = "bold red", "italic cyan"
-
-
-class _Column(NamedTuple):
-    """A head, and of each line its text and style there; and whether the line fails in it."""
-
-    head: str
-    cell: Callable[[Any], str]
-    style: str = ""
-    failed: Callable[[Any], bool] = lambda line: False
+_WAY = "method "  # as measured; that of "method" was taken by auto
 
 
 class _Line(NamedTuple):
@@ -39,7 +31,6 @@ class _Line(NamedTuple):
     outcome: Outcome
     step: DensityResult | None = None
     peer: Beside | None = None
-    errors: tuple[str, ...] = ERRORS
 
     @property
     def agreements(self) -> list[Any]:
@@ -52,19 +43,6 @@ class _Line(NamedTuple):
 
     def named(self, name: str) -> str:
         return f"  {self.peer.name}" if self.peer else f"FAIL {name}" if self.fails else name
-
-
-def _error(which: str) -> _Column:
-    """Return the column of the larger error of a line's results."""
-
-    def cell(line: _Line) -> str:
-        errors = [getattr(found, f"{which}_error") for found in line.agreements]
-        return numbers.error(max(errors)) if errors and f"{which}_error" in line.errors else "-"
-
-    def failed(line: _Line) -> bool:
-        return not all(getattr(found, f"{which}_agrees") for found in line.agreements)
-
-    return _Column(f"{which} error".replace("gradient", "grad"), cell, failed=failed)
 
 
 def _share(line: _Line) -> str:
@@ -86,54 +64,55 @@ def _way(line: _Line) -> str:
     return line.named(way.name if same else f"{way.name}: {Way(taken.method, taken.order).name}")
 
 
-def _of_case(head: str, text: Callable[[Any], str], style: str = "") -> _Column:
-    """Return a column about a line's result, empty where the line is a peer's."""
-    return _Column(head, lambda line: "" if line.peer else text(line.row), style)
+# By their heads, what columns have in a line; those of results are empty in a peer's, and those of peers in a
+# result's.
+_NAMES = {"case": lambda line: line.named(line.row.entry.name), _WAY: _way}
+_OF_PEERS: dict[str, Callable[[Any], str]] = {
+    "peer": lambda line: numbers.seconds(line.peer.timings.median),
+    "peer/ fast": lambda line: numbers.ratio(line.peer.timings.median / line.row.fast.median),
+}
+_OF_RESULTS: dict[str, Callable[[Any], str]] = {
+    "N": lambda line: line.row.case.size,
+    "M": lambda line: f"{line.row.case.bins:,}",
+    "size": lambda line: line.row.case.size,
+    "reference": lambda line: numbers.seconds(line.row.exact.median),
+    "direct": lambda line: numbers.seconds(line.row.exact.median),
+    "fast": lambda line: numbers.seconds(line.row.fast.median),
+    "1 thread": lambda line: numbers.seconds(line.row.one_thread.median),
+    "Plan step": lambda line: numbers.seconds(line.step.fast.median if line.step else math.nan),
+    "speed- up": lambda line: numbers.ratio(line.row.speed_up),
+    "ns/ point": lambda line: numbers.three_digits(line.row.ns_per_point),
+    "ns/ entry": lambda line: numbers.three_digits(line.row.ns_per_entry),
+    "of limit": _share,
+    "method": lambda line: line.row.taken.method or "-",
+    "work- space": lambda line: numbers.size(line.row.taken.workspace_bytes) if line.row.agreement else "-",
+    "allowed": _allowed,
+}
+_STYLES = {"fast": "bold", "Plan step": "bold", "speed- up": "bold green", "peer/ fast": "green"}
 
-
-def _of_peer(head: str, text: Callable[[_Line, float], str], style: str = "") -> _Column:
-    return _Column(head, lambda line: text(line, line.peer.timings.median) if line.peer else "", style)
-
-
-def _of_step(line: _Line) -> str:
-    return numbers.seconds(line.step.fast.median if line.step else math.nan)
-
-
-_CASE = _Column("case", lambda line: line.named(line.row.entry.name), failed=lambda line: line.fails)
-_WAY = _Column("method", _way, failed=lambda line: line.fails)
-_TAKEN = _of_case("method", lambda row: row.taken.method or "-")
-_POINTS = _of_case("N", lambda row: row.case.size)
-_BINS = _of_case("M", lambda row: numbers.count(row.case.bins))
-_REFERENCE = _of_case("reference", lambda row: numbers.seconds(row.exact.median))
-_DIRECT = _REFERENCE._replace(head="direct")
-_TIME = _of_case("fast", lambda row: numbers.seconds(row.fast.median), "bold")
-_ONE = _of_case("1 thread", lambda row: numbers.seconds(row.one_thread.median))
-_STEP = _Column("Plan step", _of_step, "bold")
-_TIMES = _of_case("speed- up", lambda row: numbers.ratio(row.speed_up), "bold green")
-_RATE = _of_case("ns/ point", lambda row: numbers.three_digits(row.ns_per_point))
-_LIMIT = _Column("of limit", _share)
-_LOSS, _GRADIENT = _error("loss"), _error("gradient")
-_ALLOWED = _Column("allowed", _allowed)
-_WORKSPACE = _of_case(
-    "work- space", lambda row: numbers.size(row.taken.workspace_bytes) if row.agreement else "-"
-)
-_SIZE = _of_case("size", lambda row: row.case.size)
-_ENTRY_RATE = _of_case("ns/ entry", lambda row: numbers.three_digits(row.ns_per_entry))
-_PEER = _of_peer("peer", lambda line, time: numbers.seconds(time))
-_PEER_TIMES = _of_peer("peer/ fast", lambda line, time: numbers.ratio(time / line.row.fast.median), "green")
-
-_RATES = (_RATE, _LIMIT, _TAKEN, _LOSS, _GRADIENT)
-_BESIDE_REFERENCE = (_CASE, _POINTS, _BINS, _REFERENCE, _TIME, _ONE, _TIMES, *_RATES)
-_BESIDE_DIRECT = (_CASE, _POINTS, _BINS, _DIRECT, _TIME, _ONE, _STEP, _TIMES, *_RATES)
-_BY_METHOD = (_WAY, _TIME, _ONE, _RATE, _LIMIT, _WORKSPACE, _LOSS, _GRADIENT, _ALLOWED)
-_BESIDE_PEERS = (
-    *(_CASE, _SIZE, _REFERENCE, _TIME, _TIMES, _ENTRY_RATE, _PEER, _PEER_TIMES),
-    *(_LOSS, _GRADIENT),
-)
+_ERRORS = {"loss error": "loss", "grad error": "gradient"}
+_RATES = ("ns/ point", "of limit", "method", *_ERRORS)
+_BESIDE_REFERENCE = ("case", "N", "M", "reference", "fast", "1 thread", "speed- up", *_RATES)
+_BESIDE_DIRECT = ("case", "N", "M", "direct", "fast", "1 thread", "Plan step", "speed- up", *_RATES)
+_BY_METHOD = (_WAY, "fast", "1 thread", "ns/ point", "of limit", "work- space", *_ERRORS, "allowed")
+_BESIDE_PEERS = ("case", "size", "reference", "fast", "speed- up", "ns/ entry", *_OF_PEERS, *_ERRORS)
 # What a narrow terminal goes without, first to last. An error always stays beside the times; an entropy has
 # no other than the loss's.
-_DISPENSABLE = (_LOSS, _ONE, _LIMIT, _TAKEN, _WORKSPACE, _RATE)
-_DISPENSABLE_BESIDE_PEERS = (_ENTRY_RATE, _REFERENCE)
+_DISPENSABLE = ("loss error", "1 thread", "of limit", "method", "work- space", "ns/ point")
+_DISPENSABLE_BESIDE_PEERS = ("ns/ entry", "reference")
+
+
+def _cell(head: str, line: _Line) -> Text:
+    """Return what a column has in a line, red where the line fails in it."""
+    if head in _NAMES:
+        return Text(_NAMES[head](line), _FAILED if line.fails else "")
+    if head in _ERRORS:
+        which, found = _ERRORS[head], line.agreements
+        errors = [getattr(each, f"{which}_error") for each in found if f"{which}_error" in line.row.errors]
+        failed = not all(getattr(each, f"{which}_agrees") for each in found)
+        return Text(numbers.error(max(errors)) if errors else "-", _FAILED if failed else "")
+    cells = _OF_PEERS if line.peer else _OF_RESULTS
+    return Text(cells[head](line) if head in cells else "", _STYLES.get(head, ""))
 
 
 def _group(line: _Line) -> str:
@@ -155,7 +134,7 @@ def _lines(outcome: Outcome, exact: str) -> list[_Line]:
 def _peer_lines(outcome: Outcome) -> list[_Line]:
     """Return the lines of classifiers and their peers, without those that were left out."""
     return [
-        _Line(row, outcome, peer=peer, errors=row.case.errors)
+        _Line(row, outcome, peer=peer)
         for row in outcome.classifiers
         for peer in (None, *(peer for peer in row.peers if peer.timings.seconds))
     ]
@@ -164,7 +143,7 @@ def _peer_lines(outcome: Outcome) -> list[_Line]:
 def show(outcome: Outcome, console: Console) -> None:
     """Print the tables of a run, with as many columns as fit, and what their columns mean."""
     by_method = [_Line(row, outcome) for row in outcome.rows if row.group == BY_METHOD]
-    left_out: dict[_Column, None] = {}
+    left_out: dict[str, None] = {}
     tables = (
         (_lines(outcome, "reference"), _BESIDE_REFERENCE, _group, _DISPENSABLE),
         (by_method, _BY_METHOD, _heading, _DISPENSABLE),
@@ -175,20 +154,19 @@ def show(outcome: Outcome, console: Console) -> None:
         if lines:
             table, missing = _fitting(lines, columns, heading, dispensable, console)
             left_out |= dict.fromkeys(missing)
-            console.print(table)
-            console.print()
+            console.print(table, "")
     for note in _notes(outcome, list(left_out)):
         console.print(Text(note, style="dim"))
     for row in outcome.failures:
         console.print(Text(f"FAIL {row.title}: {row.problem}", style=_FAILED))
 
 
-def _notes(outcome: Outcome, left_out: list[_Column]) -> list[str]:
+def _notes(outcome: Outcome, left_out: list[str]) -> list[str]:
     """Return what the columns mean, and what is missing."""
-    machine, limits = outcome.machine, outcome.limits
+    cpu, limits = outcome.machine["cpu"], outcome.limits
     notes = [
-        f"{machine.cpu}, {outcome.on_threads}: peak {limits.multiply_adds / 1e9:.0f} G multiply-adds/s "
-        f"(float64), memory copy {limits.copy / 1e9:.0f} GB/s, measured in this run.",
+        f"{cpu}, {outcome.on_threads}: peak {limits.multiply_adds_per_s / 1e9:.0f} G multiply-adds/s "
+        f"(float64), memory copy {limits.copy_bytes_per_s / 1e9:.0f} GB/s, measured in this run.",
         "Times: medians of alternating calls, compiled before, each after one of its own that is not timed "
         "(below 20 ms); one call where it is slow. "
         "Errors: abs(L-L0)/max(1, abs(L0)), max abs(g-g0)/max abs(g0), of a case's worst row.",
@@ -210,7 +188,7 @@ def _notes(outcome: Outcome, left_out: list[_Column]) -> list[str]:
     )
     if missing:
         notes.append(f"Left out: {', '.join(missing)}.")
-    if outcome.rows and _LIMIT not in left_out:
+    if outcome.rows and "of limit" not in left_out:
         notes.append(
             "of limit: the least conceivable time, for direct of 2 multiply-adds per pair at that peak rate, "
             "for others of reading x and z and writing g at that copy rate."
@@ -218,49 +196,44 @@ def _notes(outcome: Outcome, left_out: list[_Column]) -> list[str]:
     if outcome.busy:
         notes.append(outcome.busy)
     if left_out:
-        heads = [column.head.replace("/ ", "/").replace("- ", "-") for column in left_out]
+        heads = [head.replace("/ ", "/").replace("- ", "-") for head in left_out]
         notes.append(f"Left out for want of width: {', '.join(heads)}.")
     return notes
 
 
-def _table(lines: list[Any], columns: list[_Column], headings: Callable[[Any], str], space: int) -> Table:
+def _table(lines: list[_Line], heads: list[str], headings: Callable[[_Line], str], space: int) -> Table:
     table = plain_table(space)
-    for index, column in enumerate(columns):
-        head = column.head.replace(" ", "\n")
-        table.add_column(head, justify="right" if index else "left", no_wrap=True, vertical="bottom")
-    for number, (heading, those) in enumerate(groupby(lines, headings)):
+    for index, head in enumerate(heads):
+        justify: Literal["left", "right"] = "right" if index else "left"
+        table.add_column(head.replace(" ", "\n").strip(), justify=justify, no_wrap=True, vertical="bottom")
+    for number, (heading, group) in enumerate(groupby(lines, headings)):
         if number:
             table.add_section()
         for part in heading.split("\n"):
             table.add_row(Text(part, style=_HEADING))
-        for line in those:
-            styles = [_FAILED if column.failed(line) else column.style for column in columns]
-            table.add_row(
-                *(Text(column.cell(line), style) for column, style in zip(columns, styles, strict=True))
-            )
+        for line in group:
+            table.add_row(*(_cell(head, line) for head in heads))
     return table
 
 
 def _fitting(
-    lines: list[Any],
-    columns: Iterable[_Column],
-    headings: Callable[[Any], str],
-    dispensable: tuple[_Column, ...],
+    lines: list[_Line],
+    heads: tuple[str, ...],
+    headings: Callable[[_Line], str],
+    dispensable: tuple[str, ...],
     console: Console,
-) -> tuple[Table, list[_Column]]:
+) -> tuple[Table, list[str]]:
     """Return a table with as many columns as fit, and the dispensable columns left out, first to last."""
-    kept, left_out = list(columns), list[_Column]()
+    there = [head for head in dispensable if head in heads]
     wide = console.options.update(max_width=1000)
-    while True:
-        more = [column for column in dispensable if column in kept]
+    for count in range(len(there) + 1):
+        left_out = there[:count]
+        kept = [head for head in heads if head not in left_out]
         for space in (1, 0):
             table = _table(lines, kept, headings, space)
             if Measurement.get(console, wide, table).maximum <= console.width:
                 return table, left_out
-        if not more:
-            return table, left_out
-        kept.remove(more[0])
-        left_out.append(more[0])
+    return table, left_out
 
 
 def show_cases(entries: list[Entry], console: Console) -> None:
@@ -270,9 +243,8 @@ def show_cases(entries: list[Entry], console: Console) -> None:
         table.add_column(head, justify="right" if head in "NM" else "left", no_wrap=head != "methods")
     for entry in entries:
         if isinstance(entry, Comparison):
-            bins = numbers.count(entry.case.bins)
+            size, bins = entry.case.size, f"{entry.case.bins:,}"
             names = [entry.exact, *(way.name for way in entry.ways if way.name != entry.exact)]
-            size = entry.case.size
         else:
             size, bins, names = entry.size, "", ["reference", "fast", *(peer.name for peer in entry.peers)]
         table.add_row(*map(Text, (entry.group, entry.name, size, bins, ", ".join(names))))
