@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+Floats, Ints = NDArray[np.float64], NDArray[np.int64]
 
 
 def is_contiguous(block: NDArray[Any], dtype: np.dtype = FLOAT64) -> bool:

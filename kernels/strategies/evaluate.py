@@ -5,17 +5,15 @@ from __future__ import annotations
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments.arrays import Floats
 from ..arguments.problem import Problem, Request
 from ..runtime.undisturbed import load
 from .direct.all_pairs import evaluate_pairs, pair_densities, takes_all_pairs
 
 if TYPE_CHECKING:
     from .evaluate_rows import Prepared
-
-Floats = NDArray[np.float64]
 
 
 def evaluate(

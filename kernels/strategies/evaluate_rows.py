@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments.arrays import Floats
 from ..arguments.kept import Store
 from ..arguments.problem import Problem, Request
 from ..families import row_parameters
@@ -16,8 +17,6 @@ from .direct.all_pairs import evaluate_pairs, gradients_of, pair_densities, pair
 from .row import RowProblem, SumsFor, evaluate_row, keeps, log_densities
 from .sums.blocks import RowData
 from .sums.reach import Bins, RowShape
-
-Floats = NDArray[np.float64]
 
 # Rows of one call's arguments, kept for the next call with these. Short rows have better use for memory.
 _shared = Store(32)

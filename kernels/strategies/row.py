@@ -16,12 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments.arrays import Floats
 from ..formula import RowParameters
 from .sums.blocks import RowData
 from .tails.certificate import FLOOR, Certain, certify, room_for
 from .tails.tail import Tail
-
-Floats = NDArray[np.float64]
 
 # Relative errors of fast densities that no bin is sent to the slow way for.
 _LEAST = 2e-14

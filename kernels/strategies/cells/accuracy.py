@@ -11,16 +11,14 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats
 from ...families import row_parameters
 from ...formula import RowParameters
 from ...names import FACTS, KNOTS
 from ...numerics.chebyshev import chebyshev
 from ..sums.reach import ROUNDING, kernel_values
 from .levels import MERGED
-
-Floats = NDArray[np.float64]
 
 # How far an error may reach beyond those sampled.
 _MARGIN = 1.2

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats, Ints
 from ...families import FORMULAS
 from ...formula import INVERSE_BANDWIDTH, Variant
 from ...numerics.arithmetic import SMALLEST, exp2
@@ -21,8 +21,6 @@ from ..sums.images import distance_of, reader_of, shift_of
 from ..sums.loops import Compiled, compiled
 from .layout import PRODUCT, CellPlan
 from .levels import CIRCULAR, MOST_RUNS, ORDER, cell_steps, cells_seen, node_positions
-
-Floats = NDArray[np.float64]
 
 _WORTH_SHARING = 2**17  # values of K, worth a second thread
 
@@ -48,7 +46,7 @@ class BinGroup(NamedTuple):
     step: int
     centers: Floats  # (M,) from the first bin
     places: Floats  # (M,) in pitches from the origin
-    spec: NDArray[np.int64]  # what bins see
+    spec: Ints  # what bins see
     positions: Floats  # of the nodes (nodes,), from the first bin on the line
     params: Floats  # of the formula (1, PARAMETERS)
     accuracy: Floats  # error of K/C by a cell's place among those around a bin's own
@@ -191,7 +189,7 @@ class BinSums:
         """Whether bins are so many that threads share them."""
         return len(self._ends) > 1
 
-    def group(self, index: int, spec: NDArray[np.int64]) -> BinGroup:
+    def group(self, index: int, spec: Ints) -> BinGroup:
         """Return the bins that a thread does at a time, of which `spec` says what they see."""
         plan, places = self._plan, (self._centers, self._places)
         repeats = *self._ends[index], *self._repeats
@@ -202,7 +200,7 @@ class BinSums:
     def forward(
         self,
         row: RowData,
-        spec: NDArray[np.int64],
+        spec: Ints,
         weights: Floats,
         masses: Floats,
         beyond: float,
@@ -225,9 +223,7 @@ class BinSums:
         row.each(len(self._ends), add)
         return density, error, widening
 
-    def adjoint(
-        self, row: RowData, spec: NDArray[np.int64], weights: Floats, slopes: bool
-    ) -> tuple[Floats, Floats]:
+    def adjoint(self, row: RowData, spec: Ints, weights: Floats, slopes: bool) -> tuple[Floats, Floats]:
         """Return what bins' weights (M,) give each node, and a bound on its error in each cell."""
         loop = self._loops.slopes() if slopes else self._loops.values()
         cells = self._plan.levels.cells

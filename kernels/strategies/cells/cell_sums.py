@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments.arrays import Written
+from ...arguments.arrays import Floats, Ints, Written
 from ...numerics.chebyshev import chebyshev
 from ...runtime.units import Counter
 from ...simd.scatter import tables
@@ -23,13 +23,11 @@ from .layout import PER_EPS, CellPlan
 from .middle import CellTables, give, middle, weigh
 from .moments import point_passes
 
-Floats = NDArray[np.float64]
-
 
 class Kept(NamedTuple):
     """What a forward pass leaves to the adjoint one."""
 
-    spec: NDArray[np.int64]  # what bins see
+    spec: Ints  # what bins see
     entries: Any  # the weights of sorted points
     powers: Floats | None = None  # what `certified`'s weights give points (cells + OUTSIDE, P), where known
     doubt: float = 0.0  # a bound on its error
@@ -119,9 +117,7 @@ class CellSums(Sums):
         size = (self.plan.geometry.cells + OUTSIDE) * self.order
         return tables(1, size)[0, :size].reshape(-1, self.order)
 
-    def _polynomials(
-        self, row: RowData, spec: NDArray[np.int64], weights: Floats, slopes: bool
-    ) -> tuple[Floats, float]:
+    def _polynomials(self, row: RowData, spec: Ints, weights: Floats, slopes: bool) -> tuple[Floats, float]:
         """Return what points take from cells, as powers (cells + OUTSIDE, P), and a bound on its error."""
         values, doubts = self._bins.adjoint(row, spec, weights, slopes)
         powers = self._powers()

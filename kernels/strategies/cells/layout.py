@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats, Ints
 from ...arguments.kept import kept
 from ...families import row_parameters
 from ...formula import RowParameters
@@ -24,8 +24,6 @@ from ..sums.reach import ROUNDING, RowShape, kernel_values, reach_of, value_beyo
 from .accuracy import Accuracy, error_table, knotted_error, smooth_accuracy
 from .levels import MERGED, Levels, make_levels, see_between_knots, specification
 from .sorted_points import block_points, sorts
-
-Floats = NDArray[np.float64]
 
 MOST_CELLS = 2**17
 # Numbers in all cells where the order is given: they stay in the caches, and the error is what it is.
@@ -47,7 +45,7 @@ class CellPlan(NamedTuple):
     family: RowParameters
     geometry: Geometry
     levels: Levels
-    spec: NDArray[np.int64]
+    spec: Ints
     accuracy: Floats  # error of K/C for cells around a bin's own, or one number for all
     beyond: float  # K/C of the points that a bin does not see is at most this
     relative: float  # error of K/C relative to it, where it is bounded so

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats
 from ...formula import Variant
 from ...numerics.matmul import multiply
 from ...runtime.jit import lazily, loop
@@ -20,8 +20,6 @@ from ...runtime.signatures import FLAGS, INTS, READ, READ1, WRITE, WRITE1, WRITE
 from ..tails.certificate import FLOOR, make_certify
 from .bin_sums import BINS, make_adjoint, make_forward
 from .levels import distribute, distribute_doubts, merge, see_grown
-
-Floats = NDArray[np.float64]
 
 
 class CellTables(NamedTuple):

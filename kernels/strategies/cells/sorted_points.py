@@ -14,6 +14,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats, Ints
 from ...numerics.arithmetic import LOG2_E, exp2
 from ...numerics.chunks import CHUNK, LANES, room
 from ...runtime.jit import helper, lazily, loop
@@ -52,10 +53,10 @@ class SortedPoints(NamedTuple):
     copies: int
     inside: int  # cells; what is outside them all has numbers from here on
     points: NDArray[np.uint16]  # of every entry, in its block (entries,)
-    v: NDArray[np.float64]  # of every entry
-    cells: NDArray[np.int64]  # of every run
-    runs: NDArray[np.int64]  # every run's first entry, and the end of those that fill nothing up (runs, 2)
-    firsts: NDArray[np.int64]  # each block's first run, and the end (blocks + 1,)
+    v: Floats  # of every entry
+    cells: Ints  # of every run
+    runs: Ints  # every run's first entry, and the end of those that fill nothing up (runs, 2)
+    firsts: Ints  # each block's first run, and the end (blocks + 1,)
 
 
 _POINTS = record(SortedPoints, *(types.int64,) * 3, PLACES, WRITE1, INTS, RUNS, INTS)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments.arrays import Written, contiguous, is_contiguous
+from ...arguments.arrays import Floats, Ints, Written, contiguous, is_contiguous
 from ...numerics.chunks import LANES
 from ...runtime.units import new_counter
 from ..row import Forward
@@ -19,9 +19,6 @@ from ..sums.places import OUTSIDE, Geometry
 from .cell_sums import CellSums, Kept
 from .layout import CellPlan
 from .sorted_points import SortedPoints, block_points, sorted_passes, sorter
-
-Floats = NDArray[np.float64]
-
 
 _MOST_ROOMS = 4
 
@@ -84,7 +81,7 @@ class SortedSums(CellSums):
         partials = Partials(row, len(self._cuts) - 1, (self.plan.geometry.cells + OUTSIDE) * self.order)
         add, kept = self._passes_by_cell.moments(), self._room(keep)
 
-        def add_partials(which: slice, span: slice, ends: NDArray[np.int64], *units: Any) -> None:
+        def add_partials(which: slice, span: slice, ends: Ints, *units: Any) -> None:
             sums = partials.states[which], partials.sums[which]
             add(contiguous(row.z[span]), ends, self._points, *sums, *kept, *units)
 
@@ -107,7 +104,7 @@ class SortedSums(CellSums):
         coefficients[:, 0] += share / self._points.copies
         polynomials = row.top, self._points, coefficients.ravel()
 
-        def take(which: slice, span: slice, ends: NDArray[np.int64], *units: Any) -> None:
+        def take(which: slice, span: slice, ends: Ints, *units: Any) -> None:
             by = Written(out, span)
             give(*kept.entries, ends, *polynomials, by.array, largest[which], *units)
             by.store()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats
 from ...arguments.problem import Problem, Request
 from ...names import AUTO
 from ...runtime.pool import run_blocks
@@ -17,8 +18,6 @@ from ..tails.certificate import finish
 from .direct import direct
 from .halves import Strategy, log_density_of
 from .tiles import Gradients, Tile, cut
-
-Floats = NDArray[np.float64]
 
 # log q is evaluated for so many points of a row at a time, which bounds the partial sums.
 _POINTS_AT_A_TIME = 2**16

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments.arrays import FLOAT32, FLOAT64
+from ...arguments.arrays import FLOAT32, FLOAT64, Floats
 from ...arguments.problem import Problem, Rows
 from ...families import FAMILIES, FORMULAS, row_parameters, takes_series, variants
 from ...formula import IMAGES, Variant
@@ -26,8 +26,6 @@ from .products import (
     shares_exponentials,
     shares_sines,
 )
-
-Floats = NDArray[np.float64]
 
 # ns a pair, with forward and adjoint, and a point beside its pairs; on one thread.
 _PAIR, _PAIR_IN_RUNS, _POINT_IN_RUNS = 1.0, 0.22, 4.0

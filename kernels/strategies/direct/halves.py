@@ -9,24 +9,21 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...arguments.arrays import FLOAT64
+from ...arguments.arrays import FLOAT64, Floats, Ints
 from ...arguments.problem import Rows
 from ...formula import Variant
 from ...numerics.arithmetic import LARGEST
 from .pairs import Way, all_pairs, pair_loops
 from .tiles import Gradients, Tile
 
-Floats = NDArray[np.float64]
-
 
 class WeakBins(NamedTuple):
     """Bins below the floor, row by row: bins[row_start[r]:row_start[r + 1]] are row r's."""
 
-    row: NDArray[np.int64]
-    bins: NDArray[np.int64]
-    row_start: NDArray[np.int64]
+    row: Ints
+    bins: Ints
+    row_start: Ints
     at: Floats  # the distance and the logit of the point that adds most, -inf where none is in reach
     logit: Floats
     level: Floats  # sum_j w_j K/C = total exp(level)

@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments.arrays import FLOAT64, Written, contiguous
+from ...arguments.arrays import FLOAT64, Floats, Written, contiguous
 from ...arguments.problem import Problem
 from ...runtime.pool import run_blocks
 
-Floats = NDArray[np.float64]
 Block = Callable[[int, NDArray[Any], NDArray[Any]], None]
 
 _PARTIALS = 64

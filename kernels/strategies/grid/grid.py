@@ -30,7 +30,7 @@ import numpy as np
 from numpy.fft import irfft, rfft
 from numpy.typing import NDArray
 
-from ...arguments.arrays import Written
+from ...arguments.arrays import Floats, Written
 from ...families import row_parameters
 from ...formula import RowParameters
 from ...names import COMPACT, FACTS, ORDERS
@@ -40,8 +40,6 @@ from ..sums.partials import Partials
 from ..sums.places import ceiling
 from ..sums.reach import Bins, RowShape, kernel_values
 from .grid_points import grid_passes, placing, shares
-
-Floats = NDArray[np.float64]
 
 DEFAULT_ORDER = 2
 POINTS_PER_BANDWIDTH = 16

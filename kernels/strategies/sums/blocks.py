@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments.arrays import contiguous, is_contiguous
+from ...arguments.arrays import Floats, Ints, contiguous, is_contiguous
 from ...runtime.pool import run_blocks, run_units
 from ...runtime.units import Counter, new_counter
 from .scan import BadData
 
-Floats = NDArray[np.float64]
-Spans = tuple[Floats, Floats, NDArray[np.int64]]  # x and z, and where each partial's begin and end
+Spans = tuple[Floats, Floats, Ints]  # x and z, and where each partial's begin and end
 
 POINTS_PER_BLOCK = 2**15
 _POINTS_PER_UNIT = 2**13
@@ -33,7 +32,7 @@ def partial_count(points: int, room: int) -> int:
 
 
 @lru_cache(maxsize=256)
-def partial_ends(count: int, partials: int, step: int = 8) -> NDArray[np.int64]:
+def partial_ends(count: int, partials: int, step: int = 8) -> Ints:
     """Return where partial sums of `count` points or blocks begin and end (partials + 1,), in whole steps.
 
     The last partials are shorter, so that threads end together.

@@ -21,13 +21,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats
 from ...numerics.chunks import CHUNK, room
 from ...runtime.jit import helper, lazily
 from ...runtime.signatures import READ1
-
-Floats = NDArray[np.float64]
 
 # How cells may lie.
 EVEN, KNOTS, GROWING = "even", "knots", "growing"

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats
 from ...families import FAMILIES, FORMULAS
 from ...formula import INVERSE_BANDWIDTH, RowParameters, Variant
 from ...names import CIRCLE_ONLY, COMPACT
@@ -18,8 +18,6 @@ from ...numerics.arithmetic import SMALLEST_NORMAL, exp2
 from ...runtime.jit import lazily
 from ...runtime.signatures import READ, READ1, WRITE
 from .images import distance_of, reader_of, shift_of
-
-Floats = NDArray[np.float64]
 
 # Errors of sums, relative to a cell's mass times the kernel near its edge.
 ROUNDING = 2e-15

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats, Ints
 from ...families import has_whole_slopes, summed_variants, variants
 from ...formula import IMAGES, INVERSE_BANDWIDTH, RowParameters
 from ...names import COMPACT, FACTS, KNOTS
@@ -25,8 +26,6 @@ from ..sums.reach import sampler
 from .certificate import certify
 from .intervals import Intervals, Limits, summary, tests
 from .tail_sums import ORDER, Nodes, NodesOf, WeakBins, gather, node_loops, spread
-
-Floats = NDArray[np.float64]
 
 _PIECES = 256  # new intervals in a round
 _PAIRS = 2**21  # of bins and points that are summed one by one
@@ -72,7 +71,7 @@ class Tail:
         self._where = (middle, 0.0 if period is None else period)
         self._limits = _limits(kernel, family, h, period, row.points, max(rtol, 1e-15))
         self._x, self._z = row.x, row.z
-        self._index: NDArray[np.int64] | None = None  # of the points left in the row
+        self._index: Ints | None = None  # of the points left in the row
         self._nearest, self._lowest = np.empty(len(centers)), np.empty(len(centers))
         self._narrow()
         self._collect()
@@ -107,11 +106,11 @@ class Tail:
         self._intervals, self._need = intervals, need
 
     @staticmethod
-    def _splits(split: NDArray[np.bool_]) -> NDArray[np.int64]:
+    def _splits(split: NDArray[np.bool_]) -> Ints:
         pieces = min(_PIECES, max(8, 2 * _PIECES // max(1, int(split.sum()))))
         return np.where(split, pieces, 1)
 
-    def _summarise(self, intervals: Intervals, need: Floats, splits: NDArray[np.int64]) -> Intervals:
+    def _summarise(self, intervals: Intervals, need: Floats, splits: Ints) -> Intervals:
         starts = np.concatenate([[0], np.cumsum(splits)])
         size, data = int(starts[-1]), self._data()
         partials = data.partials(4 * size)
@@ -127,7 +126,7 @@ class Tail:
         whole = Intervals(*map(np.ascontiguousarray, (-below, high, largest, number)))
         return whole.where((whole.number > 0) & (whole.largest > -np.inf))
 
-    def _test(self, intervals: Intervals) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
+    def _test(self, intervals: Intervals) -> tuple[Floats, Ints, Ints]:
         compiled, data = tests(self._family.variant), self._data()
         size, bins = len(intervals.low), len(self._centers)
         need, resolved, counts = np.empty(size), np.empty(size, np.int64), np.empty(size, np.int64)
@@ -148,13 +147,11 @@ class Tail:
         data.each(8, test)
         return need, resolved, counts
 
-    def _gather(
-        self, intervals: Intervals, need: Floats, place: NDArray[np.int64], moments: Floats
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _gather(self, intervals: Intervals, need: Floats, place: Ints, moments: Floats) -> tuple[Ints, Ints]:
         """Add to the moments (cells * P,); return the index and the interval of the listed points."""
         data, size = self._data(), len(moments)
         finder = intervals.finder(*self._where)
-        listed: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
+        listed: dict[int, tuple[Ints, Ints]] = {}
         take = gather()
 
         def block(index: int, piece: slice, x: Floats, z: Floats) -> None:

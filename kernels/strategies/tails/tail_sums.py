@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats, Ints
 from ...families import exponent_of, log_formula_of
 from ...formula import Variant
 from ...numerics.arithmetic import LN_2, LOG2_E, SMALLEST, exp2, from_order_key, order_key
@@ -24,8 +24,6 @@ from ...runtime.signatures import INTS, READ1, READ_INTS, WRITE, WRITE1, record
 from ..sums.images import distance_between, distance_of, reader_of, shift_of
 from ..sums.loops import Loops, compiled
 from .intervals import DATA, bound_helpers, find
-
-Floats = NDArray[np.float64]
 
 ORDER = 12
 
@@ -133,7 +131,7 @@ class NodesOf(NamedTuple):
     low: Floats
     high: Floats
     largest: Floats  # logit, less the top
-    starts: NDArray[np.int64]  # (intervals + 1,)
+    starts: Ints  # (intervals + 1,)
 
 
 class Nodes(NamedTuple):

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats
 from ...families import FORMULAS
 from ...formula import INVERSE_BANDWIDTH, Variant
 from ...numerics.arithmetic import SMALLEST, exp2
@@ -25,8 +25,6 @@ from ..sums.images import distance_of, reader_of, shift_of
 from ..sums.loops import Loops, compiled
 from ..sums.passes import DATA_OF_BLOCKS, DATA_OF_PARTIALS, SUMS_OF_BLOCKS, SUMS_OF_PARTIALS, adding, taking
 from ..sums.places import EVEN
-
-Floats = NDArray[np.float64]
 
 
 class NearBins(NamedTuple):

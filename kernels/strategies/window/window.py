@@ -14,7 +14,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from ...arguments.arrays import Written
+from ...arguments.arrays import Floats, Ints, Written
 from ...families import FORMULAS, row_parameters, summed_variants
 from ...formula import INVERSE_BANDWIDTH, RowParameters, Variant
 from ...names import COMPACT, FACTS
@@ -52,8 +52,6 @@ from ..sums.places import (
 )
 from ..sums.reach import ROUNDING, Bins, RowShape, reach_of, value_beyond
 from .near import NearBins, near_loops
-
-Floats = NDArray[np.float64]
 
 _MOST_KEYS = 4096
 _MOST_LOOKS = 5
@@ -146,8 +144,8 @@ class KeyedBins(NamedTuple):
     """Bins, and the keys of the points that they see."""
 
     centers: Floats  # (M,)
-    first: NDArray[np.int64]  # keys (M,)
-    last: NDArray[np.int64]
+    first: Ints  # keys (M,)
+    last: Ints
     params: Floats  # of the formula (1, PARAMETERS)
 
 
