@@ -17,7 +17,6 @@ from ..sums.reach import RowShape
 from ..sums.scan import SCANS
 from ..tails.certificate import finish
 from . import gaussian_runs
-from .halves import Strategy
 from .pairs import Way, all_pairs, pair_loops
 from .products import (
     FLOOR_OF_EXPONENTIALS,
@@ -26,6 +25,7 @@ from .products import (
     shares_exponentials,
     shares_sines,
 )
+from .tiles import Strategy
 
 # ns a pair, with forward and adjoint, and a point beside its pairs; on one thread.
 _PAIR, _PAIR_IN_RUNS, _POINT_IN_RUNS = 1.0, 0.22, 4.0

@@ -1,7 +1,7 @@
 """All pairs of bins and points in the logarithmic domain, for bins that all points are far from.
 
-Sums are relative to the point that adds most to a bin. Every maker but `make_level` returns a loop over the
-rows of one block of points, as those of `pair_loops` are.
+Sums are relative to the point that adds most to a bin. Every maker returns a loop over the rows
+of one block of points, as those of `pair_loops` are.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Callable
 import numpy as np
 
 from ...families import exponent_of, has_whole_slopes, log_formula_of
-from ...formula import INVERSE_BANDWIDTH, Variant, parameters_of
+from ...formula import INVERSE_BANDWIDTH, Variant
 from ...numerics.arithmetic import LN_2, LOG2_E, SMALLEST, exp2, from_order_key, order_key
-from ...numerics.chunks import CHUNK, load_points, own_row, room, row_and_middle
+from ...numerics.chunks import CHUNK, load_points, room, row_and_middle
 from ..sums.images import distance_between, distance_of, reader_of, shift_of
 
 
@@ -88,8 +88,8 @@ def make_log_forward(variant: Variant) -> Callable:
     formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
     distance, read = distance_of(variant), reader_of(variant)
 
-    def log_forward(x, z, centers, params, row_start, bins, at, logit, total):
-        """total (bins,) += sum_j exp(z_j - logit) f_j 2^(e_j - e), e that of the distance `at`.
+    def log_forward(x, z, centers, params, row_start, bins, at, logit, level, total):
+        """level (bins,) = log 2^e, total (bins,) += sum_j exp(z_j - logit) f_j 2^(e_j - e), e of `at`.
 
         For the bins of row r, bins[row_start[r]:row_start[r + 1]], whose `at` and `logit` are those of the
         point that adds most.
@@ -100,6 +100,9 @@ def make_log_forward(variant: Variant) -> Callable:
                 continue
             p, period, images = read(params, r)
             row, middle = row_and_middle(centers, r)
+            for b in range(row_start[r], row_start[r + 1]):
+                e, _, _, _ = formula(at[b], p)
+                level[b] = e * LN_2
             for start in range(0, x.shape[1], CHUNK):
                 n = load_points(x, z, r, start, 0.0, middle, period, xb, zb)
                 for b in range(row_start[r], row_start[r + 1]):
@@ -160,15 +163,3 @@ def make_log_adjoint(variant: Variant) -> Callable:
                     by_x[r, start + j] += slopes[j] * (1.0 if whole else p[INVERSE_BANDWIDTH])
 
     return log_adjoint
-
-
-def make_level(variant: Variant) -> Callable:
-    formula = log_formula_of(variant.formula)
-
-    def level(at, params, row, levels):
-        """levels (bins,) = log 2^e at the distances `at`, for bins of rows row (bins,)."""
-        for b in range(at.shape[0]):
-            e, _, _, _ = formula(at[b], parameters_of(params, own_row(params, row[b])))
-            levels[b] = e * LN_2
-
-    return level

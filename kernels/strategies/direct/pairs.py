@@ -24,7 +24,7 @@ from ...runtime.jit import loop
 from ...runtime.signatures import READ, READ1, READ_INTS, WRITE, WRITE1, read, written
 from ..sums.images import distance_of, reader_of, shift_of
 from ..sums.loops import Compiled, Loops, compiled
-from .log_pairs import make_highest, make_level, make_log_adjoint, make_log_forward, make_nearest
+from .log_pairs import make_highest, make_log_adjoint, make_log_forward, make_nearest
 
 LINEAR_FLOOR = 1e-200
 PAIRS_PER_BLOCK = 2**18
@@ -38,7 +38,6 @@ class PairLoops(NamedTuple):
     full_adjoint: Compiled
     nearest: Compiled
     highest: Compiled
-    level: Compiled
     log_forward: Compiled
     log_adjoint: Compiled
 
@@ -81,8 +80,7 @@ def pair_loops(variant: Variant) -> PairLoops:
         (_make_full_adjoint, types.void(*_block(), READ, READ1, WRITE, WRITE, WRITE1)),
         (make_nearest, types.void(READ, READ, *bins, WRITE1)),
         (make_highest, types.void(READ, READ, READ1, *bins, READ1, WRITE1, WRITE1, WRITE1)),
-        (make_level, types.void(READ1, READ, READ_INTS, WRITE1)),
-        (make_log_forward, types.void(READ, READ, *bins, READ1, READ1, WRITE1)),
+        (make_log_forward, types.void(READ, READ, *bins, READ1, READ1, WRITE1, WRITE1)),
         (make_log_adjoint, types.void(READ, READ, *bins, READ1, READ1, READ1, WRITE, WRITE, WRITE1)),
     )
     return compiled(PairLoops, "pair_loops", variant.key, (variant,), *made)
