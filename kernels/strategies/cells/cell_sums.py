@@ -8,14 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments.arrays import Floats, Ints, Written
+from ...arguments.arrays import Floats, Ints
 from ...numerics.chebyshev import chebyshev
-from ...runtime.units import Counter
 from ...simd.scatter import tables
 from ..row import Asked, Forward, Sums
-from ..sums.blocks import RowData, Spans, partial_count
-from ..sums.partials import Partials
-from ..sums.passes import Taking
+from ..sums.blocks import RowData, partial_count
+from ..sums.passes import Taking, give_points, sum_points
 from ..sums.places import GROWING, OUTSIDE, touching
 from ..tails.certificate import Certain, room_for
 from .bin_sums import BinSums
@@ -71,17 +69,8 @@ class CellSums(Sums):
     def moments(self, row: RowData, keep: bool) -> tuple[Floats, float, Any]:
         """Return the narrowest cells' moments (cells + OUTSIDE, P), sum_j w_j, and with `keep` weights."""
         size = (self.plan.geometry.cells + OUTSIDE) * self.order
-        partials, add = Partials(row, row.partials(size), size), self._passes.moments()
-
-        def add_partials(which: slice, data: Spans, *units: Any) -> None:
-            add(*data, self._g, partials.states[which], partials.sums[which], *units)
-
-        row.each_partials(partials.count, add_partials)
-        return *self._total(partials), None
-
-    def _total(self, partials: Partials) -> tuple[Floats, float]:
-        sums, mass = partials.total()
-        return sums.reshape(-1, self.order), mass
+        sums, mass = sum_points(row, size, self._passes.moments(), self._g, ())
+        return sums.reshape(-1, self.order), mass, None
 
     def _begin(self, row: RowData, keep: bool) -> tuple[Floats, float, Kept]:
         """Return the narrowest cells' moments, sum_j w_j, and what the adjoint is to know."""
@@ -140,14 +129,5 @@ class CellSums(Sums):
     def _take(
         self, row: RowData, kept: Kept, powers: Floats, share: float, sign: float, out: NDArray[Any] | None
     ) -> float:
-        values, size = self._passes.values(), row.unit_size
-        polynomials = self._g, Taking(row.top, share, sign, 0.0), powers.ravel()
-        largest = np.zeros(-(-row.points // size))
-
-        def take(piece: slice, x: Floats, z: Floats, counter: Counter, most: int) -> None:
-            by = Written(out, piece)
-            values(x, z, size, *polynomials, by.array, largest[piece.start // size :], counter, most)
-            by.store()
-
-        row.each_blocks(take, out)
-        return float(largest.max())
+        polynomials = self._g, Taking(row.top, share, sign, 0.0), (powers.ravel(),)
+        return give_points(row, [out], self._passes.values(), *polynomials)

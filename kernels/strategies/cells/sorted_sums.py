@@ -86,7 +86,8 @@ class SortedSums(CellSums):
             add(contiguous(row.z[span]), ends, self._points, *sums, *kept, *units)
 
         self._each(row, is_contiguous(row.z), add_partials)
-        return *self._total(partials), kept
+        sums, mass = partials.total()
+        return sums.reshape(-1, self.order), mass, kept
 
     def adjoint(
         self, row: RowData, forward: Forward, weights: Floats, share: float, out: dict[str, NDArray[Any]]

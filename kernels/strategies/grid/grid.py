@@ -30,16 +30,16 @@ import numpy as np
 from numpy.fft import irfft, rfft
 from numpy.typing import NDArray
 
-from ...arguments.arrays import Floats, Written
+from ...arguments.arrays import Floats
 from ...families import row_parameters
 from ...formula import RowParameters
 from ...names import COMPACT, FACTS, ORDERS
 from ..row import Asked, Forward, Sums
 from ..sums.blocks import RowData, partial_count
-from ..sums.partials import Partials
-from ..sums.places import ceiling
+from ..sums.passes import Taking, give_points, sum_points
+from ..sums.places import EVEN, TRASH, Geometry, ceiling
 from ..sums.reach import Bins, RowShape, kernel_values
-from .grid_points import grid_passes, placing, shares
+from .grid_points import grid_passes, shares
 
 DEFAULT_ORDER = 2
 POINTS_PER_BANDWIDTH = 16
@@ -210,8 +210,11 @@ class GridSums(Sums):
         slots = np.arange(plan.slots) - plan.left
         # Where each slot stands in the transform.
         self._ring = slots % plan.length if plan.whole else slots + plan.left
-        self._g = placing(first_bin, plan.before, plan.spacing, plan.points, plan.period, plan.slots)
-        self._passes = grid_passes(plan.order, plan.period > 0, plan.whole)
+        circle = plan.period > 0
+        even = Geometry(EVEN, circle, plan.before, plan.spacing, plan.points, 1, (0.0,), plan.period, 1)
+        self._g = even.array(first_bin)
+        self._g[TRASH] = plan.slots
+        self._passes = grid_passes(plan.order, circle, plan.whole)
         self._read_from, self._read_shares = self._readings(centers)
         ends = -plan.before * plan.spacing, (plan.points - plan.before) * plan.spacing
         self._to_outside = np.maximum(np.minimum(centers - ends[0], ends[1] - centers), 0)
@@ -283,13 +286,7 @@ class GridSums(Sums):
     def masses(self, row: RowData) -> tuple[Floats, float, float]:
         """Return the grid's masses in the transform's order, those off the grid, and sum_j w_j."""
         size = self.plan.slots + self.order
-        partials, add = Partials(row, row.partials(size), size), self._passes.masses()
-
-        def block(partial: int, x: Floats, z: Floats) -> None:
-            add(x, z, self._g, partials.states[partial], partials.sums[partial])
-
-        row.each_partial(partials.count, block)
-        total, mass = partials.total()
+        total, mass = sum_points(row, size, self._passes.masses(), self._g, ())
         on_grid = np.zeros(self.plan.length)
         on_grid += np.bincount(self._ring, total[: self.plan.slots], minlength=self.plan.length)
         return on_grid, float(total[self.plan.slots :].sum()), mass
@@ -329,20 +326,9 @@ class GridSums(Sums):
         self, row: RowData, forward: Forward, weights: Floats, share: float, out: dict[str, NDArray[Any]]
     ) -> tuple[float, float]:
         """Write the gradients by z and x; return the largest by z, and 0 for a bound on its error."""
-        take, values = self._passes.values(), self._taken(weights, _VALUE)
-        derived = "x" in out
-        slopes = self._taken(weights, _SLOPE) if derived else np.empty(0)
-        taken = row.top, self._g, values, slopes, share
-        largest: dict[int, float] = {}
-
-        def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
-            by_z, by_x = (
-                Written(out.get("z"), piece),
-                Written(out.get("x"), piece if derived else slice(0, 0)),
-            )
-            largest[index] = take(x, z, *taken, by_z.array, by_x.array)
-            by_z.store()
-            by_x.store()
-
-        row.each_block(block)
-        return max(largest.values()), 0.0
+        values, by = self._taken(weights, _VALUE), [out.get("z")]
+        slopes = np.empty(0)
+        if "x" in out:
+            slopes, by = self._taken(weights, _SLOPE), [*by, out["x"]]
+        fixed = self._g, Taking(row.top, share, -1.0, 1.0), (values, slopes)
+        return give_points(row, by, self._passes.values(), *fixed), 0.0

@@ -14,7 +14,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from ...arguments.arrays import Floats, Ints, Written
+from ...arguments.arrays import Floats, Ints
 from ...families import FORMULAS, row_parameters, summed_variants
 from ...formula import INVERSE_BANDWIDTH, RowParameters, Variant
 from ...names import COMPACT, FACTS
@@ -23,20 +23,19 @@ from ...numerics.chunks import CHUNK, room, times_last
 from ...runtime.jit import helper
 from ...runtime.signatures import INTS, READ1, WRITE, WRITE1, record
 from ..row import Asked, Forward, Sums
-from ..sums.blocks import POINTS_PER_BLOCK, RowData, Spans
+from ..sums.blocks import POINTS_PER_BLOCK, RowData
 from ..sums.images import distance_of, reader_of, shift_of
 from ..sums.loops import Loops, compiled
 from ..sums.partials import (
     MASS,
     REFERENCE,
-    Partials,
     look,
     look_at_points,
     rescale,
     start_partial,
     weights_of,
 )
-from ..sums.passes import DATA_OF_BLOCKS, Taking
+from ..sums.passes import DATA_OF_BLOCKS, Taking, give_points, sum_points
 from ..sums.places import (
     COPIES,
     EVEN,
@@ -155,8 +154,8 @@ _BINS = record(KeyedBins, WRITE1, INTS, INTS, WRITE)
 @cache
 def window_loops(variant: Variant, circle: bool) -> Loops:
     """Return the passes over a block of points, each compiled when it is first asked for."""
-    forward = types.void(READ1, READ1, READ1, _BINS, types.boolean, WRITE, WRITE)
-    adjoint = types.void(*DATA_OF_BLOCKS, _BINS, READ1, WRITE1, WRITE1, WRITE1)
+    forward = types.void(READ1, READ1, READ1, types.Tuple((_BINS, types.boolean)), WRITE, WRITE)
+    adjoint = types.void(*DATA_OF_BLOCKS, types.Tuple((_BINS, READ1)), WRITE1, WRITE1, WRITE1)
     key = f"{variant.key}.{'circle' if circle else 'line'}"
     made = (_make_forward, forward), (_make_adjoint, adjoint)
     return compiled(Loops, "window", key, (variant, circle), *made)
@@ -212,9 +211,9 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
     formula, distance, read = FORMULAS[variant.formula].value, distance_of(variant), reader_of(variant)
     sort = _sorter(circle)
 
-    def forward(x, z, g, bins, derived, states, sums):
-        """sums (1, 2 M) += densities and widenings from points x, z (n,) with keys first .. last."""
-        centers, first, last, params = bins
+    def forward(x, z, g, fixed, states, sums):
+        """sums (1, 2 M) += densities and, if `derived`, widenings of points (n,) with keys first .. last."""
+        (centers, first, last, params), derived = fixed
         size, state = centers.shape[0], states[0]
         density, widening = sums[0, :size], sums[0, size : 2 * size]
         start_partial(sums[0], state)
@@ -253,12 +252,12 @@ def _make_adjoint(variant: Variant, circle: bool) -> Callable:
     formula, distance, read = FORMULAS[variant.formula].value, distance_of(variant), reader_of(variant)
     sort = _sorter(circle)
 
-    def adjoint(x, z, size, g, taking, bins, bin_weights, by_z, by_x, largest):
+    def adjoint(x, z, size, g, taking, fixed, by_z, by_x, largest):
         """by_z (n,) = w_i (share - sum_m weights_m K), by_x (n,) or empty = w_i sum_m weights_m dK/dd.
 
-        Over the bins (M,) in reach; largest (1,) = the largest |by_z|.
+        Over the bins in reach, of weights (M,); largest (1,) = the largest |by_z|.
         """
-        centers, first, last, params = bins
+        (centers, first, last, params), bin_weights = fixed
         derived = by_x.shape[0] > 0
         points, weights, index, starts, _ = sort(x, z, taking.top, g)
         p, period, images = read(params, 0)
@@ -304,8 +303,7 @@ class WindowSums(Sums):
         self.plan, self.centers = plan, centers
         self.log_scale = float(plan.family.log_scale[0])
         shape = plan.geometry
-        self._most = int(max(_LEAST_POINTS, min(POINTS_PER_BLOCK, _PAIRS_PER_BLOCK / max(1.0, plan.pairs))))
-        self._g = shape.array(first_bin)
+        self._g, self._most = shape.array(first_bin), 0
         if plan.looks:
             self._forward, self._adjoint = near_loops(plan.family.variant, shape.circle)
             self._bins = slice(plan.looks, plan.looks + plan.bins)
@@ -315,6 +313,7 @@ class WindowSums(Sums):
             beside[self._bins] = self.centers
             self._seen: NearBins | KeyedBins = NearBins(beside, plan.looks, plan.family.parameters)
             return
+        self._most = int(max(_LEAST_POINTS, min(POINTS_PER_BLOCK, _PAIRS_PER_BLOCK / max(1.0, plan.pairs))))
         self._forward, self._adjoint = window_loops(plan.family.variant, shape.circle)
         self._bins, self._size = slice(0, plan.bins), plan.bins
         below = np.floor(shape.places(self.centers - plan.reach))
@@ -330,19 +329,11 @@ class WindowSums(Sums):
 
     def forward(self, row: RowData, asked: Asked) -> Forward:
         """Return the sums over all points."""
-        derivatives = asked.derivatives
-        size, sizes = self._size, (1 + derivatives) * self._size
-        partials = Partials(row, row.partials(sizes), sizes)
-        loop, bins = self._forward(), (self._g, self._seen, derivatives)
-
-        def add(which: slice, data: Spans | tuple[Floats, Floats], *units: Any) -> None:
-            loop(*data, *bins, partials.states[which], partials.sums[which], *units)
-
-        if self.plan.looks:
-            row.each_partials(partials.count, add)
-        else:
-            row.each_partial(partials.count, lambda i, *data: add(slice(i, i + 1), data), self._most)
-        sums, mass = partials.total()
+        size, derivatives = self._size, asked.derivatives
+        seen = self._seen, derivatives
+        sums, mass = sum_points(
+            row, (1 + derivatives) * size, self._forward(), self._g, seen, most=self._most
+        )
         density, widening = sums[:size][self._bins], sums[-size:][self._bins]
         error = ROUNDING * density + self.plan.beyond * mass
         return Forward(density, error, mass, widening if derivatives else None)
@@ -351,23 +342,10 @@ class WindowSums(Sums):
         self, row: RowData, forward: Forward, weights: Floats, share: float, out: dict[str, NDArray[Any]]
     ) -> tuple[float, float]:
         """Write the gradients by z and x; return the largest by z, and a bound on the error over w_i."""
-        loop, derived = self._adjoint(), "x" in out
         bin_weights = np.zeros(self._size)
         bin_weights[self._bins] = weights
         inverse_h = float(self.plan.family.parameters[0, INVERSE_BANDWIDTH])
-        bins = self._g, Taking(row.top, share, -1.0, inverse_h), self._seen, bin_weights
-        size = row.unit_size if self.plan.looks else min(row.block_size, self._most)
-        largest = np.zeros(-(-row.points // size))
-
-        def take(piece: slice, x: Floats, z: Floats, *units: Any) -> None:
-            by_z = Written(out.get("z"), piece)
-            by_x = Written(out.get("x"), piece if derived else slice(0, 0))
-            loop(x, z, size, *bins, by_z.array, by_x.array, largest[piece.start // size :], *units)
-            by_z.store()
-            by_x.store()
-
-        if self.plan.looks:
-            row.each_blocks(take, out.get("z"), *([out["x"]] if derived else []))
-        else:
-            row.each_block(lambda index, piece, x, z: take(piece, x, z), size)
-        return float(largest.max()), self.plan.beyond * float(weights.sum())
+        fixed = self._g, Taking(row.top, share, -1.0, inverse_h), (self._seen, bin_weights)
+        by = [out.get("z"), out["x"]] if "x" in out else [out.get("z")]
+        largest = give_points(row, by, self._adjoint(), *fixed, most=self._most)
+        return largest, self.plan.beyond * float(weights.sum())
