@@ -18,7 +18,7 @@ from ...numerics.matmul import multiply
 from ...runtime.jit import lazily, loop
 from ...runtime.signatures import FLAGS, INTS, READ, READ1, WRITE, WRITE1, WRITE3, record
 from ..tails.certificate import FLOOR, make_certify
-from .bin_sums import BINS, make_adjoint, make_forward
+from .bin_sums import BINS, make_over_bins
 from .levels import distribute, distribute_doubts, merge, see_grown
 
 
@@ -81,7 +81,7 @@ _weigh, _give, _certify = loop(_make_weigh()), loop(_make_give()), loop(make_cer
 
 
 def _make_middle(variant: Variant) -> Callable:
-    densities, values = loop(make_forward(variant)), loop(make_adjoint(variant))
+    densities, values = loop(make_over_bins(variant, False)), loop(make_over_bins(variant, True))
 
     def middle(narrow, tables, group, beyond, p, tolerance, shift, adjoint, density, error, certain, powers):
         """Moments (cells, P) to density and error (M,), what `certify` makes of them, powers as of `give`.
@@ -99,7 +99,7 @@ def _make_middle(variant: Variant) -> Callable:
         doubt = 0.0
         if adjoint:
             of_nodes, doubts = np.zeros((count, order)), np.zeros(count)
-            values(group, weights, of_nodes.reshape(-1), doubts)
+            values(group, of_nodes.reshape(-1), doubts, 0.0, weights, error)
             doubt = _give(of_nodes, doubts, group.spec, tables, powers)
         return loss, uncertain, count_weak, doubt
 
