@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 Floats, Ints = NDArray[np.float64], NDArray[np.int64]
+Gradients = dict[str, NDArray[Any]]  # those asked for: z, x (.., N) and bandwidth
 
 
 def is_contiguous(block: NDArray[Any], dtype: np.dtype = FLOAT64) -> bool:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from numpy.typing import NDArray
-
-from ..arguments.arrays import Floats
+from ..arguments.arrays import Floats, Gradients
 from ..arguments.problem import Problem, Request
 from ..runtime.undisturbed import load
 from .direct.all_pairs import evaluate_pairs, pair_densities, takes_all_pairs
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 def evaluate(
     problem: Problem,
     request: Request,
-    gradients: dict[str, NDArray[Any]] | None,
+    gradients: Gradients | None,
     n_threads: int,
     prepared: Prepared | None = None,
 ) -> Floats:

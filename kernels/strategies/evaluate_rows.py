@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arguments.arrays import Floats
+from ..arguments.arrays import Floats, Gradients
 from ..arguments.kept import Store
 from ..arguments.problem import Problem, Request
 from ..families import row_parameters
@@ -24,11 +24,7 @@ _UNSHARED = 2**12
 
 
 def evaluate_rows(
-    problem: Problem,
-    request: Request,
-    gradients: dict[str, NDArray[Any]] | None,
-    n_threads: int,
-    prepared: Prepared | None,
+    problem: Problem, request: Request, gradients: Gradients | None, n_threads: int, prepared: Prepared | None
 ) -> Floats:
     """Return the losses (R,), and write the gradients asked for: z, x (R, N) and bandwidth (R,)."""
     losses = np.empty(problem.rows)
@@ -78,7 +74,6 @@ def _row_data(problem: Problem, r: int, n_threads: int) -> RowData:
 class Row(NamedTuple):
     """What a row's sums are made of, beside its data."""
 
-    shape: RowShape
     request: Request
     problem: RowProblem
     sums: SumsFor | None  # None where all pairs are to be summed
@@ -117,14 +112,15 @@ def _make_row(
 ) -> Row:
     """Return what a row needs; with the data points x, which are sorted for many calls."""
     shape, centers = row_shape(problem, r, derivatives)
-    sums = sums_for(shape, request, centers, x, n_threads)
-    return Row(shape, request, _row_problem(problem, r, shape, centers), sums)
+    family = row_parameters(shape.kernel, np.array([shape.h]), shape.period)
+    row = RowProblem(shape, family, centers, problem.masses.block(r, r + 1)[0])
+    return Row(request, row, sums_for(shape, request, centers, x, n_threads))
 
 
 def _beside_jumps(found: Row, row: RowData, problem: Problem, r: int, derivatives: bool) -> Row:
     """Return a row with points in windows if some lie where the kernel, or a derivative asked for, jumps."""
     make = found.sums
-    if make is None or make.outright or JUMPS[found.shape.kernel] > int(derivatives):
+    if make is None or make.outright or JUMPS[found.problem.shape.kernel] > int(derivatives):
         return found
     if not make(found.request.rtol).touched(row):
         return found
@@ -141,12 +137,6 @@ def row_shape(problem: Problem, r: int, derivatives: bool) -> tuple[RowShape, Fl
     return RowShape(problem.kernel, h, problem.period, bins, problem.points, derivatives), centers
 
 
-def _row_problem(problem: Problem, r: int, shape: RowShape, centers: Floats) -> RowProblem:
-    family = row_parameters(shape.kernel, np.array([shape.h]), shape.period)
-    masses = problem.masses.block(r, r + 1)[0]
-    return RowProblem(shape.kernel, family, shape.h, shape.period, centers, masses, shape.bins.span)
-
-
 class Prepared:
     """What depends on the data points of a problem alone, kept for the calls of a plan."""
 
@@ -160,7 +150,7 @@ class Prepared:
             found = self.row(problem, r, request, False)
             if r == 0 and found.sums is not None:
                 sums = found.sums(request.rtol)
-                self.method, self.order = chosen(found.shape, found.request), sums.order
+                self.method, self.order = chosen(found.problem.shape, found.request), sums.order
                 self.workspace = sums.workspace(problem.points)
 
     @property

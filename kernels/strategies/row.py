@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arguments.arrays import Floats
+from ..arguments.arrays import Floats, Gradients
 from ..formula import RowParameters
 from .sums.blocks import RowData
+from .sums.reach import RowShape
 from .tails.certificate import FLOOR, Certain, certify, room_for
 from .tails.tail import Tail
 
@@ -74,7 +75,7 @@ class Sums(ABC):
 
     @abstractmethod
     def adjoint(
-        self, row: RowData, forward: Forward, weights: Floats, share: float, out: dict[str, NDArray[Any]]
+        self, row: RowData, forward: Forward, weights: Floats, share: float, out: Gradients
     ) -> tuple[float, float]:
         """Write the gradients by z, w_i (share - sum_m weights_m K/C), and x, w_i sum_m weights_m dK/dd / C.
 
@@ -108,18 +109,15 @@ class SumsFor:
 class RowProblem(NamedTuple):
     """What a row's loss depends on beside its data."""
 
-    kernel: str
+    shape: RowShape
     family: RowParameters  # of the kernel in its domain
-    h: float
-    period: float | None
     centers: Floats
     masses: Floats
-    span: float  # of the centers
 
     def tail(self, row: RowData, bins: NDArray[np.bool_], rtol: float) -> Tail:
         """Return some bins' sums over the points that matter to them."""
         middle = 0.5 * (float(self.centers.min()) + float(self.centers.max()))
-        return Tail(row, self.kernel, self.family, self.h, self.period, middle, self.centers[bins], rtol)
+        return Tail(row, self.shape, self.family, middle, self.centers[bins], rtol)
 
 
 def keeps(sums: Sums, rtol: float) -> bool:
@@ -148,11 +146,7 @@ def _tail_scale(problem: RowProblem, mass: float) -> float:
 
 
 def evaluate_row(
-    problem: RowProblem,
-    sums_for: SumsFor,
-    row: RowData,
-    rtol: float,
-    gradients: dict[str, NDArray[Any]] | None,
+    problem: RowProblem, sums_for: SumsFor, row: RowData, rtol: float, gradients: Gradients | None
 ) -> tuple[float, bool]:
     """Return the loss and whether rtol is kept; write the gradients: z, x (N,) and bandwidth (1,).
 
@@ -174,12 +168,12 @@ def evaluate_row(
             tolerance /= 100
 
 
-def _first(problem: RowProblem, rtol: float, gradients: dict[str, NDArray[Any]] | None) -> float:
+def _first(problem: RowProblem, rtol: float, gradients: Gradients | None) -> float:
     """Return the tolerance to try first, which for gradients is finer where the kernel is wide.
 
     What a point gives and takes then nearly cancels: to about the square of the interval over h.
     """
-    left = problem.span / problem.h
+    left = problem.shape.bins.span / problem.shape.h
     left *= left  # which may overflow, where a power would raise
     tolerance = rtol
     while gradients is not None and 0 < 10 * left * rtol < tolerance and tolerance > _LEAST:
@@ -188,16 +182,11 @@ def _first(problem: RowProblem, rtol: float, gradients: dict[str, NDArray[Any]] 
 
 
 def _attempt(
-    problem: RowProblem,
-    row: RowData,
-    sums: Sums,
-    tolerance: float,
-    rtol: float,
-    gradients: dict[str, NDArray[Any]] | None,
+    problem: RowProblem, row: RowData, sums: Sums, tolerance: float, rtol: float, gradients: Gradients | None
 ) -> tuple[float, float]:
     """Return the loss, and how many times its tolerance the gradients' error may be."""
     out = gradients or {}
-    p = problem.masses
+    p, h = problem.masses, problem.shape.h
     asked = Asked("z" in out or "x" in out, "bandwidth" in out)
     forward, certain = sums.certified(row, asked, p, _of_bins(tolerance))
     (log_q, weights, weak, loss, relative, weak_bins), mass = certain, forward.mass
@@ -220,7 +209,6 @@ def _attempt(
         by_h = tail.subtract(p[weak], out)
         if "bandwidth" in out:
             out["bandwidth"][...] += by_h
-    if tail is not None:
         of_tail = tolerance / 16
         relative = max(relative, of_tail)
         largest = largest_magnitude(out["z"]) if "z" in out else largest
@@ -229,13 +217,13 @@ def _attempt(
     if share > 0 and "z" in out:
         excess = bound / (rtol * largest + _EPS * share)
     if share > 0 and "x" in out:
-        excess = max(excess, bound / (rtol * problem.h * largest_magnitude(out["x"]) + _EPS * share))
+        excess = max(excess, bound / (rtol * h * largest_magnitude(out["x"]) + _EPS * share))
     if forward.widening is not None:
-        widening = np.abs(forward.widening[strong]) * problem.h + forward.density[strong]
+        widening = np.abs(forward.widening[strong]) * h + forward.density[strong]
         bound = float((weights[strong] * (forward.error[strong] + relative * widening)).sum())
         if tail is not None:
-            bound += of_tail * (float(p[weak].sum()) + problem.h * abs(by_h))
-        excess = max(excess, bound / (rtol * problem.h * abs(float(out["bandwidth"][0])) + _EPS))
+            bound += of_tail * (float(p[weak].sum()) + h * abs(by_h))
+        excess = max(excess, bound / (rtol * h * abs(float(out["bandwidth"][0])) + _EPS))
     return loss, excess
 
 

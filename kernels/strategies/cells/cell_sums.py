@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments.arrays import Floats, Ints
+from ...arguments.arrays import Floats, Gradients, Ints
 from ...numerics.chebyshev import chebyshev
 from ...simd.scatter import tables
 from ..row import Asked, Forward, Sums
 from ..sums.blocks import RowData, partial_count
 from ..sums.passes import Taking, give_points, sum_points
-from ..sums.places import GROWING, OUTSIDE, touching
+from ..sums.places import GROWING, touching
 from ..tails.certificate import Certain, room_for
 from .bin_sums import BinSums
 from .layout import PER_EPS, CellPlan
@@ -52,8 +52,7 @@ class CellSums(Sums):
 
     def workspace(self, row_points: int) -> int:
         """Return the bytes that a call takes beside its arguments and results."""
-        size = (self.plan.geometry.cells + OUTSIDE) * self.order
-        levels = self.plan.levels.cells * self.order
+        size, levels = self.plan.numbers, self.plan.levels.cells * self.order
         return 8 * (size * partial_count(row_points, size) + 8 * levels + 8 * len(self.centers))
 
     def touched(self, row: RowData) -> bool:
@@ -68,8 +67,7 @@ class CellSums(Sums):
 
     def moments(self, row: RowData, keep: bool) -> tuple[Floats, float, Any]:
         """Return the narrowest cells' moments (cells + OUTSIDE, P), sum_j w_j, and with `keep` weights."""
-        size = (self.plan.geometry.cells + OUTSIDE) * self.order
-        sums, mass = sum_points(row, size, self._passes.moments(), self._g, ())
+        sums, mass = sum_points(row, self.plan.numbers, self._passes.forward(), self._g, ())
         return sums.reshape(-1, self.order), mass, None
 
     def _begin(self, row: RowData, keep: bool) -> tuple[Floats, float, Kept]:
@@ -103,7 +101,7 @@ class CellSums(Sums):
         return Forward(density, error, mass, None, kept), Certain(*arrays, loss, relative, weak_bins)
 
     def _powers(self) -> Floats:
-        size = (self.plan.geometry.cells + OUTSIDE) * self.order
+        size = self.plan.numbers
         return tables(1, size)[0, :size].reshape(-1, self.order)
 
     def _polynomials(self, row: RowData, spec: Ints, weights: Floats, slopes: bool) -> tuple[Floats, float]:
@@ -113,7 +111,7 @@ class CellSums(Sums):
         return powers, give()(values.reshape(-1, self.order), doubts, spec, self._tables, powers)
 
     def adjoint(
-        self, row: RowData, forward: Forward, weights: Floats, share: float, out: dict[str, NDArray[Any]]
+        self, row: RowData, forward: Forward, weights: Floats, share: float, out: Gradients
     ) -> tuple[float, float]:
         """Write the gradients by z and x; return the largest by z, and a bound on the error over w_i."""
         kept: Kept = forward.kept
@@ -130,4 +128,4 @@ class CellSums(Sums):
         self, row: RowData, kept: Kept, powers: Floats, share: float, sign: float, out: NDArray[Any] | None
     ) -> float:
         polynomials = self._g, Taking(row.top, share, sign, 0.0), (powers.ravel(),)
-        return give_points(row, [out], self._passes.values(), *polynomials)
+        return give_points(row, [out], self._passes.adjoint(), *polynomials)

@@ -8,31 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
 
 from ...numerics.chunks import LANES
 from ...runtime.jit import helper
 from ...runtime.signatures import READ1
 from ...simd.ahead import to_read, to_write
 from ...simd.scatter import add_moments, add_polynomials
-from ..sums.loops import Compiled, compiled
+from ..sums.loops import Loops, compiled
 from ..sums.passes import adding, adjoint_signature, forward_signature, taking
 from ..sums.places import locator
 
 
-class Passes(NamedTuple):
-    """The compiled passes of one order: what points add to cells, and what they take."""
-
-    moments: Compiled
-    values: Compiled
-
-
 @cache
-def point_passes(order: int, kind: str, circle: bool) -> Passes:
+def point_passes(order: int, kind: str, circle: bool) -> Loops:
     """Return the passes of one kind of cells, each compiled when it is first asked for."""
     key = f"{order}.{kind}.{'circle' if circle else 'line'}"
     made = (_make_moments, forward_signature()), (_make_values, adjoint_signature(READ1))
-    return compiled(Passes, "cell_points", key, (order, kind, circle), *made)
+    return compiled(Loops, "cell_points", key, (order, kind, circle), *made)
 
 
 def _make_moments(order: int, kind: str, circle: bool) -> Callable:

@@ -21,9 +21,9 @@ from ...runtime.jit import helper, lazily, loop
 from ...runtime.signatures import COUNTER, INTS, PLACES, READ1, READ_INTS, RUNS, WRITE, WRITE1, record
 from ...runtime.units import each_unit
 from ...simd.runs import add_run, take_run, together
-from ..sums.partials import MASS, REFERENCE, look, rescale, start_partial
+from ..sums.loops import Loops
+from ..sums.partials import MASS, REFERENCE, look, reference_of, rescale, start_partial
 from ..sums.places import COPIES, PERIOD, TRASH, Geometry, locator
-from .moments import Passes
 
 _LEAST, _MOST = 2**12, 2**14  # points of a block, times copies: the caches' sizes
 _RUN = 64  # points that a run should have, where the caches leave room for them
@@ -118,15 +118,15 @@ def sorter(kind: str, circle: bool) -> Callable[[], Callable]:
 
 
 @cache
-def sorted_passes(order: int, copies: bool) -> Passes:
+def sorted_passes(order: int, copies: bool) -> Loops:
     """Return the passes for points that have copies or not, each compiled when it is first asked for."""
     units = COUNTER, types.int64
     moments = types.void(READ1, READ_INTS, _POINTS, WRITE, WRITE, WRITE1, WRITE1, *units)
     values = types.void(READ1, READ1, READ_INTS, types.float64, _POINTS, READ1, WRITE1, WRITE1, *units)
     key = f"{order}.copies" if copies else f"{order}"
-    return Passes(
-        lazily(lambda: _make_moments(order), moments, f"sorted_points.moments.{order}"),
-        lazily(lambda: _make_values(order, copies), values, f"sorted_points.values.{key}"),
+    return Loops(
+        lazily(lambda: _make_moments(order), moments, f"sorted_points.forward.{order}"),
+        lazily(lambda: _make_values(order, copies), values, f"sorted_points.adjoint.{key}"),
     )
 
 
@@ -147,7 +147,7 @@ def _make_moments(order: int) -> Callable:
     @helper
     def add_block(z, by_cell, first, last, after, state, wide, kept):
         rescale(wide, look(z, state))
-        reference = state[REFERENCE] if state[REFERENCE] > -np.inf else 0.0
+        reference = reference_of(state)
         points, v, cells, runs = by_cell.points, by_cell.v, by_cell.cells, by_cell.runs
         for run in range(first, last):
             at, begin, end = cells[run] * order, runs[run, 0], runs[run, 1]

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments.arrays import Floats
+from ...arguments.arrays import Floats, Gradients
 from ...arguments.problem import Problem, Request
 from ...names import AUTO
 from ...runtime.pool import run_blocks
-from ..sums.scan import BadData, scan
+from ..sums.scan import SCANS, BadData
 from ..tails.certificate import finish
 from .direct import direct
 from .pairs import all_pairs
@@ -34,9 +34,7 @@ def takes_all_pairs(problem: Problem, request: Request) -> bool:
 
 
 @contextmanager
-def gradients_of(
-    rows: NDArray[np.intp] | None, gradients: dict[str, NDArray[Any]] | None
-) -> Iterator[dict[str, NDArray[Any]] | None]:
+def gradients_of(rows: NDArray[np.intp] | None, gradients: Gradients | None) -> Iterator[Gradients | None]:
     """Give arrays for the gradients of some rows (None: all), and store afterwards what was written there."""
     if rows is None or gradients is None:
         yield gradients
@@ -49,7 +47,7 @@ def gradients_of(
         gradients[name][rows] = array
 
 
-def evaluate_pairs(problem: Problem, gradients: dict[str, NDArray[Any]] | None, n_threads: int) -> Floats:
+def evaluate_pairs(problem: Problem, gradients: Gradients | None, n_threads: int) -> Floats:
     """Return the losses (R,), and write the gradients asked for: z, x (R, N) and bandwidth (R,)."""
     sets = direct(problem)
     if len(sets) == 1:
@@ -62,7 +60,7 @@ def evaluate_pairs(problem: Problem, gradients: dict[str, NDArray[Any]] | None, 
 
 
 def _evaluate_set(
-    problem: Problem, strategy: Strategy, gradients: dict[str, NDArray[Any]] | None, n_threads: int
+    problem: Problem, strategy: Strategy, gradients: Gradients | None, n_threads: int
 ) -> Floats:
     losses = np.empty(problem.rows)
     if gradients is not None and gradients.keys() != {"z"}:
@@ -113,7 +111,7 @@ def _each_tile(problem: Problem, strategy: Strategy, work: Callable[[Tile], None
 
 
 def _find_top(tile: Tile) -> None:
-    look = scan(tile.dtype)
+    look = SCANS[tile.dtype]()
     if tile.blocks == 1:
         tile.top = np.empty(tile.rows)
         if look(*tile.whole(tile.dtype), tile.top, True):
@@ -131,7 +129,7 @@ def _find_top(tile: Tile) -> None:
         raise BadData
 
 
-def _evaluate_tile(tile: Tile, losses: Floats, gradients: dict[str, NDArray[Any]] | None) -> None:
+def _evaluate_tile(tile: Tile, losses: Floats, gradients: Gradients | None) -> None:
     density, mass = tile.densities()
     weights, weak, share = np.empty_like(density), None, 1 / mass
     if finish()(density, mass, tile.log_scale, tile.masses, tile.way.floor, weights, losses):

@@ -124,13 +124,6 @@ def shortcut_loops(variant: Variant, single: bool) -> Loops:
     return product_loops(variant.formula)
 
 
-def has_shortcut(variant: Variant) -> bool:
-    """Return whether any row of a variant has one."""
-    formula = FORMULAS[variant.formula]
-    somewhere = formula.runs or formula.of_half_sine is not None
-    return somewhere or (formula.of_exponentials is not None and not variant.images)
-
-
 def cost(shape: RowShape, rtol: float) -> float:
     """Return an estimate of the time of all pairs, in ns on one thread."""
     h = np.array([shape.h])
@@ -148,7 +141,9 @@ def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Calla
     for variant in variants(kernel, domain):
         loops = pair_loops(variant)
         needed += [loop for name, loop in loops._asdict().items() if not (only_z and name == "full_adjoint")]
-        if has_shortcut(variant):
+        formula = FORMULAS[variant.formula]
+        exponentials = formula.of_exponentials is not None and not variant.images
+        if formula.runs or formula.of_half_sine is not None or exponentials:
             for single in (False, True):
                 needed += shortcut_loops(variant, single)
     return needed

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments.arrays import FLOAT64, Floats, Ints, Written, contiguous
+from ...arguments.arrays import FLOAT64, Floats, Gradients, Ints, Written, contiguous
 from ...arguments.problem import Problem, Rows
 from ...formula import Variant
 from ...numerics.arithmetic import LARGEST
@@ -159,9 +159,7 @@ class Tile:
         log_q += (self.log_scale - np.log(mass))[row]
         return WeakBins(row, bins, row_start, *point, total, log_q)
 
-    def gradients(
-        self, weights: Floats, share: Floats, weak: WeakBins | None, out: dict[str, NDArray[Any]]
-    ) -> None:
+    def gradients(self, weights: Floats, share: Floats, weak: WeakBins | None, out: Gradients) -> None:
         """Write the tile's part of the gradients asked for: z, x (.., N) and bandwidth.
 
         Weights are (R, M), and `share` (R,) is (mass in reach) / sum_j w_j.

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.fft import irfft, rfft
 from numpy.typing import NDArray
 
-from ...arguments.arrays import Floats
+from ...arguments.arrays import Floats, Gradients
 from ...families import row_parameters
 from ...formula import RowParameters
 from ...names import COMPACT, FACTS, ORDERS
@@ -86,7 +86,7 @@ class GridPlan(NamedTuple):
 def sums(shape: RowShape, order: int | None, rtol: float, first_bin: float, centers: Floats, *_: Any) -> Sums:
     """Return the sums of a row, whose points need no preparation."""
     order = DEFAULT_ORDER if order is None else order
-    return GridSums(plan_grid(shape.kernel, shape.h, shape.period, shape.bins, order), first_bin, centers)
+    return GridSums(plan_grid(shape, order), first_bin, centers)
 
 
 def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Callable[[], Callable]]:
@@ -102,12 +102,13 @@ def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Calla
 
 
 @lru_cache(maxsize=128)
-def plan_grid(kernel: str, h: float, period: float | None, bins: Bins, order: int) -> GridPlan:
+def plan_grid(shape: RowShape, order: int) -> GridPlan:
     """Return the grid for bins and a bandwidth.
 
     Where 2^20 grid points with spacing h/16 do not cover the bins and the kernel's reach, the spacing
     is wider, and the errors, which go with d/h, are larger: at d > h they are as large as the sums.
     """
+    kernel, h, period, bins, _, _ = shape
     family = row_parameters(kernel, np.array([h]), period)
     reach, span = _reach(kernel, family, h, period), bins.span
     widest = h / POINTS_PER_BANDWIDTH
@@ -211,7 +212,7 @@ class GridSums(Sums):
         # Where each slot stands in the transform.
         self._ring = slots % plan.length if plan.whole else slots + plan.left
         circle = plan.period > 0
-        even = Geometry(EVEN, circle, plan.before, plan.spacing, plan.points, 1, (0.0,), plan.period, 1)
+        even = Geometry(EVEN, circle, plan.before, plan.spacing, plan.points, period=plan.period)
         self._g = even.array(first_bin)
         self._g[TRASH] = plan.slots
         self._passes = grid_passes(plan.order, circle, plan.whole)
@@ -286,7 +287,7 @@ class GridSums(Sums):
     def masses(self, row: RowData) -> tuple[Floats, float, float]:
         """Return the grid's masses in the transform's order, those off the grid, and sum_j w_j."""
         size = self.plan.slots + self.order
-        total, mass = sum_points(row, size, self._passes.masses(), self._g, ())
+        total, mass = sum_points(row, size, self._passes.forward(), self._g, ())
         on_grid = np.zeros(self.plan.length)
         on_grid += np.bincount(self._ring, total[: self.plan.slots], minlength=self.plan.length)
         return on_grid, float(total[self.plan.slots :].sum()), mass
@@ -323,7 +324,7 @@ class GridSums(Sums):
         return slots
 
     def adjoint(
-        self, row: RowData, forward: Forward, weights: Floats, share: float, out: dict[str, NDArray[Any]]
+        self, row: RowData, forward: Forward, weights: Floats, share: float, out: Gradients
     ) -> tuple[float, float]:
         """Write the gradients by z and x; return the largest by z, and 0 for a bound on its error."""
         values, by = self._taken(weights, _VALUE), [out.get("z")]
@@ -331,4 +332,4 @@ class GridSums(Sums):
         if "x" in out:
             slopes, by = self._taken(weights, _SLOPE), [*by, out["x"]]
         fixed = self._g, Taking(row.top, share, -1.0, 1.0), (values, slopes)
-        return give_points(row, by, self._passes.values(), *fixed), 0.0
+        return give_points(row, by, self._passes.adjoint(), *fixed), 0.0

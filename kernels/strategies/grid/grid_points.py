@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ...runtime.jit import helper
 from ...runtime.signatures import READ1
-from ..sums.loops import Compiled, compiled
+from ..sums.loops import Loops, compiled
 from ..sums.passes import adding, adjoint_signature, forward_signature, taking
 from ..sums.places import COLUMNS, EVEN, INVERSE_PITCH, LEAD, TRASH, locator
 
@@ -33,26 +33,17 @@ def shares(order: int, f: Any) -> tuple[Any, ...]:
     return (1.0 - f, f) if order == 2 else cubic(f)
 
 
-class GridPasses(NamedTuple):
-    """The compiled passes of one order.
-
-    Slots (n + 2 order,) are the grid with room for the points around its last one, and then for
-    points off the grid. A point's first slot is at or left of it by the same count for all.
-    """
-
-    masses: Compiled
-    values: Compiled
-
-
 @cache
-def grid_passes(order: int, circle: bool, whole: bool) -> GridPasses:
+def grid_passes(order: int, circle: bool, whole: bool) -> Loops:
     """Return the passes, each compiled when it is first asked for.
 
-    On a `circle` points are taken to one turn from the origin, and the grid may be the `whole` of it.
+    Slots (n + 2 order,) are the grid with room for the points around its last one, and then for points off
+    the grid. A point's first slot is at or left of it by the same count for all. On a `circle` points are
+    taken to one turn from the origin, and the grid may be the `whole` of it.
     """
     key = f"{order}.{'whole' if whole else 'circle' if circle else 'line'}"
     made = (_make_masses, forward_signature()), (_make_values, adjoint_signature(READ1, READ1))
-    return compiled(GridPasses, "grid_points", key, (order, circle, whole), *made)
+    return compiled(Loops, "grid_points", key, (order, circle, whole), *made)
 
 
 def _slot_locator(circle: bool, whole: bool, nearest: bool) -> tuple[Callable, Callable]:

@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments.arrays import Floats, Ints, contiguous, is_contiguous
+from ...arguments.arrays import Floats, Ints, contiguous
 from ...runtime.pool import run_blocks, run_units
-from ...runtime.units import Counter, new_counter
+from ...runtime.units import Counter
 from .scan import BadData
-
-Spans = tuple[Floats, Floats, Ints]  # x and z, and where each partial's begin and end
 
 POINTS_PER_BLOCK = 2**15
 _POINTS_PER_UNIT = 2**13
@@ -135,18 +133,6 @@ class RowData:
 
         self.each(partials, one)
 
-    def each_partials(self, partials: int, work: Callable[[slice, Spans, Counter, int], None]) -> None:
-        """Call work(partials, (x, z, ends), counter, most) for all, or for the blocks of each in order."""
-        if is_contiguous(self.x) and is_contiguous(self.z):
-            data = self.x, self.z, partial_ends(self.points, partials)
-            self.each_unit(partials, lambda *units: work(slice(0, partials), data, *units))
-        else:
-
-            def block(partial: int, x: Floats, z: Floats) -> None:
-                work(slice(partial, partial + 1), (x, z, np.array([0, len(x)])), new_counter(), 1)
-
-            self.each_partial(partials, block)
-
     @property
     def block_size(self) -> int:
         """The number of points of a block, but for the last."""
@@ -169,19 +155,3 @@ class RowData:
 
         self.each(len(pieces), one)
         return len(pieces)
-
-    def each_blocks(
-        self, work: Callable[[slice, Floats, Floats, Counter, int], None], *out: NDArray[Any] | None
-    ) -> None:
-        """Call work(points, x, z, counter, most) for the units of all blocks, or of one after another.
-
-        For one after another where any array of the data or of `out`, which it writes, is not contiguous,
-        or missing.
-        """
-        if all(array is not None and is_contiguous(array) for array in (self.x, self.z, *out)):
-            whole = slice(0, self.points)
-            count = -(-self.points // self.unit_size)
-            self.each_unit(count, lambda *units: work(whole, self.x, self.z, *units))
-        else:
-            all_units = self.block_size // self.unit_size
-            self.each_block(lambda index, piece, x, z: work(piece, x, z, new_counter(), all_units))

@@ -77,10 +77,9 @@ def rescale(sums, factor):
 
 
 @helper
-def weigh_seen(zs, state, w):
-    """Write exp(z_j - reference) for logits that were looked at, and add them to the mass."""
-    reference = state[REFERENCE] if state[REFERENCE] > -np.inf else 0.0
-    state[MASS] += weights_of(zs, zs.shape[0], reference, w)
+def reference_of(state):
+    """Return the logit that weights are relative to: any, while all points are masked."""
+    return state[REFERENCE] if state[REFERENCE] > -np.inf else 0.0
 
 
 def _make_total() -> Callable:

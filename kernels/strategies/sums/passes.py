@@ -12,13 +12,23 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from ...arguments.arrays import Floats, Written
+from ...arguments.arrays import Floats, Written, is_contiguous
 from ...numerics.chunks import CHUNK, LANES, room
 from ...runtime.jit import helper
 from ...runtime.signatures import COUNTER, READ1, READ_INTS, WRITE, WRITE1, record
-from ...runtime.units import each_unit
-from .blocks import RowData
-from .partials import Partials, finish, look, look_at_points, rescale, start_partial, weigh_seen, weights_of
+from ...runtime.units import each_unit, new_counter
+from .blocks import RowData, partial_ends
+from .partials import (
+    MASS,
+    Partials,
+    finish,
+    look,
+    look_at_points,
+    reference_of,
+    rescale,
+    start_partial,
+    weights_of,
+)
 from .places import COPIES, PERIOD
 
 
@@ -76,7 +86,7 @@ def adding(locate: tuple[Callable, Callable], order: int, add: Callable) -> Call
             points, logits = x[start : start + n], z[start : start + n]
             look_at_points(points, states[partial])
             rescale(sums[partial], look(logits, states[partial]))
-            weigh_seen(logits, states[partial], w)
+            states[partial, MASS] += weights_of(logits, n, reference_of(states[partial]), w)
             distances(points, n, g, d)
             padded = _pad(d, w, n)
             for copy in range(copies):
@@ -150,10 +160,18 @@ def sum_points(row: RowData, size: int, loop: Callable, *fixed: Any, most: int =
     def add(which: slice, data: Any, *units: Any) -> None:
         loop(*data, *fixed, partials.states[which], partials.sums[which], *units)
 
+    count = partials.count
     if most:
-        row.each_partial(partials.count, lambda i, *data: add(slice(i, i + 1), data), most)
+        row.each_partial(count, lambda i, *data: add(slice(i, i + 1), data), most)
+    elif is_contiguous(row.x) and is_contiguous(row.z):
+        data = row.x, row.z, partial_ends(row.points, count)
+        row.each_unit(count, lambda *units: add(slice(0, count), data, *units))
     else:
-        row.each_partials(partials.count, add)
+
+        def block(partial: int, x: Floats, z: Floats) -> None:
+            add(slice(partial, partial + 1), (x, z, np.array([0, len(x)])), new_counter(), 1)
+
+        row.each_partial(count, block)
     return partials.total()
 
 
@@ -176,6 +194,10 @@ def give_points(
 
     if most:
         row.each_block(lambda index, piece, x, z: give(piece, x, z), size)
+    elif all(array is not None and is_contiguous(array) for array in (row.x, row.z, *by)):
+        whole = slice(0, row.points)
+        row.each_unit(len(largest), lambda *units: give(whole, row.x, row.z, *units))
     else:
-        row.each_blocks(give, *by)
+        units = row.block_size // size
+        row.each_block(lambda index, piece, x, z: give(piece, x, z, new_counter(), units))
     return float(largest.max())

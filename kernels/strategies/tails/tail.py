@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments.arrays import Floats, Ints
+from ...arguments.arrays import Floats, Gradients, Ints
 from ...families import has_whole_slopes, summed_variants, variants
 from ...formula import IMAGES, INVERSE_BANDWIDTH, RowParameters
 from ...names import COMPACT, FACTS, KNOTS
@@ -22,7 +22,7 @@ from ...numerics.chebyshev import chebyshev
 from ...numerics.matmul import product, times
 from ..sums.blocks import RowData
 from ..sums.partials import total
-from ..sums.reach import sampler
+from ..sums.reach import RowShape, sampler
 from .certificate import certify
 from .intervals import Intervals, Limits, summary, tests
 from .tail_sums import ORDER, Nodes, NodesOf, WeakBins, gather, node_loops, spread
@@ -34,10 +34,9 @@ _FEW = 2 * ORDER  # points that need no interpolation
 _QUARTERS = 4
 
 
-def _limits(
-    kernel: str, family: RowParameters, h: float, period: float | None, points: int, rtol: float
-) -> Limits:
+def _limits(shape: RowShape, family: RowParameters, rtol: float) -> Limits:
     """Return within what order 12 keeps rtol / 4, from the kernels' Taylor or Bernstein bounds."""
+    kernel, h, period, _, points, _ = shape
     images = max(1.0, float(family.parameters[0, IMAGES]))
     # What is dropped may count for more in dK/dh: (d/h)^2 times, at most some 2 log(1/eps).
     margin = math.log2(16 * 64 * points * images / rtol)
@@ -59,17 +58,15 @@ class Tail:
     def __init__(
         self,
         row: RowData,
-        kernel: str,
+        shape: RowShape,
         family: RowParameters,
-        h: float,
-        period: float | None,
         middle: float,
         centers: Floats,
         rtol: float,
     ) -> None:
         self._row, self._family, self._centers = row, family, np.ascontiguousarray(centers)
-        self._where = (middle, 0.0 if period is None else period)
-        self._limits = _limits(kernel, family, h, period, row.points, max(rtol, 1e-15))
+        self._where = (middle, shape.period or 0.0)
+        self._limits = _limits(shape, family, max(rtol, 1e-15))
         self._x, self._z = row.x, row.z
         self._index: Ints | None = None  # of the points left in the row
         self._nearest, self._lowest = np.empty(len(centers)), np.empty(len(centers))
@@ -79,20 +76,17 @@ class Tail:
     def _data(self) -> RowData:
         return RowData(self._x, self._z, self._row.n_threads)
 
-    def _extent(self) -> tuple[float, float]:
-        if self._where[1]:
-            return self._where[0] - self._where[1], self._where[0] + self._where[1]
-        return self._row.extent
-
     def _narrow(self) -> None:
         """Find disjoint intervals that hold every point that matters."""
-        low, high = self._extent()
+        middle, period = self._where
+        low, high = (middle - period, middle + period) if period else self._row.extent
         intervals = Intervals(
             np.array([low]), np.array([high]), np.array([np.inf]), np.array([self._row.points])
         )
         need, split = np.array([-LARGEST]), np.array([True])  # masked points are below
         for _ in range(_ROUNDS):
-            intervals = self._summarise(intervals, need, self._splits(split))
+            pieces = min(_PIECES, max(8, 2 * _PIECES // max(1, int(split.sum()))))
+            intervals = self._summarise(intervals, need, np.where(split, pieces, 1))
             need, good, bins = self._test(intervals)
             kept = bins > 0
             intervals, need, bins = intervals.where(kept), need[kept], bins[kept]
@@ -104,11 +98,6 @@ class Tail:
             if 4 * intervals.number.sum() < self._data().points:
                 self._keep(intervals, need)
         self._intervals, self._need = intervals, need
-
-    @staticmethod
-    def _splits(split: NDArray[np.bool_]) -> Ints:
-        pieces = min(_PIECES, max(8, 2 * _PIECES // max(1, int(split.sum()))))
-        return np.where(split, pieces, 1)
 
     def _summarise(self, intervals: Intervals, need: Floats, splits: Ints) -> Intervals:
         starts = np.concatenate([[0], np.cumsum(splits)])
@@ -151,23 +140,19 @@ class Tail:
         """Add to the moments (cells * P,); return the index and the interval of the listed points."""
         data, size = self._data(), len(moments)
         finder = intervals.finder(*self._where)
-        listed: dict[int, tuple[Ints, Ints]] = {}
-        take = gather()
+        found: dict[int, tuple[Ints, Ints, Floats]] = {}
+        take, of_intervals = gather(), (self._row.top, finder, need, place, intervals.largest)
 
         def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
             points, owner = np.empty(len(x), np.int64), np.empty(len(x), np.int64)
             of_block = np.zeros(max(1, size))
-            of_intervals = self._row.top, finder, need, place, intervals.largest
             count = take(x, z, *of_intervals, of_block, points, owner)
-            listed[index] = points[:count] + piece.start, owner[:count].copy()
-            if size:
-                sums[index] = of_block
+            found[index] = points[:count] + piece.start, owner[:count].copy(), of_block
 
-        sums: dict[int, Floats] = {}
         blocks = data.each_block(block)
-        for index in range(blocks if size else 0):
-            moments += sums[index]
-        points, owners = zip(*(listed[index] for index in range(blocks)), strict=True)
+        points, owners, of_blocks = zip(*(found[index] for index in range(blocks)), strict=True)
+        for of_block in of_blocks:
+            moments += of_block[:size]
         return np.concatenate(points), np.concatenate(owners)
 
     def _keep(self, intervals: Intervals, need: Floats) -> None:
@@ -256,7 +241,7 @@ class Tail:
         """Which bins any point reaches, once their sums are known."""
         return self._total > 0
 
-    def subtract(self, masses: Floats, out: dict[str, NDArray[Any]]) -> float:
+    def subtract(self, masses: Floats, out: Gradients) -> float:
         """Subtract sum_m p_m r_im from the gradient by z, add to that by x; return the part of dL/dh."""
         share = np.divide(masses, self._total, out=np.zeros_like(masses), where=self._total > 0)
         loop, slices = node_loops(self._family.variant).adjoint(), self._bin_slices()

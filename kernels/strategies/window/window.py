@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
 
-from ...arguments.arrays import Floats, Ints
+from ...arguments.arrays import Floats, Gradients, Ints
 from ...families import FORMULAS, row_parameters, summed_variants
 from ...formula import INVERSE_BANDWIDTH, RowParameters, Variant
 from ...names import COMPACT, FACTS
@@ -28,9 +27,9 @@ from ..sums.images import distance_of, reader_of, shift_of
 from ..sums.loops import Loops, compiled
 from ..sums.partials import (
     MASS,
-    REFERENCE,
     look,
     look_at_points,
+    reference_of,
     rescale,
     start_partial,
     weights_of,
@@ -47,9 +46,9 @@ from ..sums.places import (
     ceiling,
     even,
     locator,
-    on_circle,
+    on_domain,
 )
-from ..sums.reach import ROUNDING, Bins, RowShape, reach_of, value_beyond
+from ..sums.reach import ROUNDING, RowShape, reach_of, value_beyond
 from .near import NearBins, near_loops
 
 _MOST_KEYS = 4096
@@ -68,12 +67,12 @@ def why_not(shape: RowShape) -> str | None:
 
 def cost(shape: RowShape, rtol: float) -> float:
     """Return the estimated time of a call in ns on one thread."""
-    return _plan_of(shape, rtol).cost(shape.points)
+    return plan_window(shape, rtol).cost(shape.points)
 
 
 def sums(shape: RowShape, order: int | None, rtol: float, first_bin: float, centers: Floats, *_: Any) -> Sums:
     """Return the sums of a row, whose points need no preparation."""
-    return WindowSums(_plan_of(shape, rtol), first_bin, centers)
+    return WindowSums(plan_window(shape, rtol), first_bin, centers)
 
 
 def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Callable[[], Callable]]:
@@ -109,34 +108,27 @@ class WindowPlan(NamedTuple):
         return points * (shape.copies * _POINT + _PAIR * self.pairs)
 
 
-def _plan_of(shape: RowShape, rtol: float) -> WindowPlan:
-    return plan_window(shape.kernel, shape.h, shape.period, shape.bins, rtol)
-
-
 @lru_cache(maxsize=128)
-def plan_window(kernel: str, h: float, period: float | None, bins: Bins, rtol: float) -> WindowPlan:
+def plan_window(shape: RowShape, rtol: float) -> WindowPlan:
     """Return keys for a tolerance."""
+    kernel, h, period, bins, _, _ = shape
     family = row_parameters(kernel, np.array([h]), None if kernel in COMPACT else period)
     # A wider reach costs little, and bins of few points pass with it.
     small = max(rtol / 640, 1e-15) * min(1.0, h / max(bins.span, h) / 8)
     reach = reach_of(kernel, family, h, period, small)
     if period is not None and kernel not in COMPACT and 1.5 * reach > period / 2:  # all around the circle
-        shape = around(bins.span, period, period, 1)
-        return WindowPlan(family, shape, period, 0.0, bins.number, 0)
+        return WindowPlan(family, around(bins.span, period, period, 1), period, 0.0, bins.number, 0)
     beyond = 0.0 if kernel in COMPACT else value_beyond(family, reach, h, True)
     # As many as fit into the reach, which ends short of the next by more than places round.
     looks = ceiling(2 * reach / bins.spacing * (1 + 1e-6)) if bins.spacing > 0 else 0
     if 0 < looks <= _MOST_LOOKS and (period is None or (looks + 1) * bins.spacing < period / 2):
         columns = bins.number + looks + 1
-        near = Geometry(EVEN, False, looks / 2 + 1, bins.spacing, columns, 1, (0.0,), 0.0, 1)
-        near = near if period is None else on_circle(near, period)
-        return WindowPlan(family, near, reach, beyond, bins.number, looks)
+        keys = Geometry(EVEN, False, looks / 2 + 1, bins.spacing, columns)
+        return WindowPlan(family, on_domain(keys, period), reach, beyond, bins.number, looks)
     margin = reach / 64  # for points at the very edge
     low, high = -reach - margin, bins.span + reach + margin
-    shape = even(low, high, max(reach / 4, (high - low) / _MOST_KEYS))
-    if period is not None:
-        shape = on_circle(shape, period)
-    return WindowPlan(family, shape, reach, beyond, bins.number, 0)
+    keys = even(low, high, max(reach / 4, (high - low) / _MOST_KEYS))
+    return WindowPlan(family, on_domain(keys, period), reach, beyond, bins.number, 0)
 
 
 class KeyedBins(NamedTuple):
@@ -221,8 +213,7 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
         factor = look(z, state)
         rescale(density, factor)
         rescale(widening, factor)
-        reference = state[REFERENCE] if state[REFERENCE] > -np.inf else 0.0
-        points, weights, _, starts, mass = sort(x, z, reference, g)
+        points, weights, _, starts, mass = sort(x, z, reference_of(state), g)
         state[MASS] += mass
         p, period, images = read(params, 0)
         for m in range(centers.shape[0]):
@@ -339,7 +330,7 @@ class WindowSums(Sums):
         return Forward(density, error, mass, widening if derivatives else None)
 
     def adjoint(
-        self, row: RowData, forward: Forward, weights: Floats, share: float, out: dict[str, NDArray[Any]]
+        self, row: RowData, forward: Forward, weights: Floats, share: float, out: Gradients
     ) -> tuple[float, float]:
         """Write the gradients by z and x; return the largest by z, and a bound on the error over w_i."""
         bin_weights = np.zeros(self._size)
