@@ -82,5 +82,5 @@ def _tail_cost(shape: RowShape, rtol: float) -> float:
     """
     family = row_parameters(shape.kernel, np.array([shape.h]), shape.period)
     span = max(shape.bins.span, shape.h)
-    near = shape.points * min(1.0, 2 * reach_of(shape.kernel, family, shape.h, shape.period, rtol) / span)
+    near = shape.points * min(1.0, 2 * reach_of(shape, family, rtol) / span)
     return math.exp(-near) * shape.bins.number * shape.points * _TAIL_PAIR

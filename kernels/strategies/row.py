@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arguments.arrays import Floats, Gradients
+from ..arguments.problem import Request
 from ..formula import RowParameters
 from .sums.blocks import RowData
 from .sums.reach import RowShape
@@ -113,11 +114,8 @@ class RowProblem(NamedTuple):
     family: RowParameters  # of the kernel in its domain
     centers: Floats
     masses: Floats
-
-    def tail(self, row: RowData, bins: NDArray[np.bool_], rtol: float) -> Tail:
-        """Return some bins' sums over the points that matter to them."""
-        middle = 0.5 * (float(self.centers.min()) + float(self.centers.max()))
-        return Tail(row, self.shape, self.family, middle, self.centers[bins], rtol)
+    request: Request
+    sums: SumsFor | None  # None where all pairs are to be summed
 
 
 def keeps(sums: Sums, rtol: float) -> bool:
@@ -125,14 +123,18 @@ def keeps(sums: Sums, rtol: float) -> bool:
     return sums.keeps <= rtol * (1 + 1e-9)
 
 
-def log_densities(problem: RowProblem, row: RowData, sums: Sums, rtol: float) -> Floats:
-    """Return log q at the centers."""
+def log_densities(problem: RowProblem, row: RowData) -> Floats | None:
+    """Return log q at the centers, or None where no sums keep the tolerance."""
+    make, rtol = problem.sums, problem.request.rtol
+    sums = None if make is None else make(rtol)
+    if make is None or sums is None or not (make.outright or keeps(sums, rtol)):
+        return None
     tolerance = max(rtol, sums.keeps)
     ones = np.ones(len(problem.centers))
     forward, certain = sums.certified(row, Asked(False, False), ones, _of_bins(tolerance))
     if certain.weak_bins:
-        tail = problem.tail(row, certain.weak, tolerance)
-        certain.log_q[certain.weak] = tail.log_sums() + _tail_scale(problem, forward.mass)
+        tail = Tail(row, problem.shape, problem.family, problem.centers, certain.weak, tolerance)
+        certain.log_q[certain.weak] = tail.log_densities(forward.mass)
     return certain.log_q
 
 
@@ -141,26 +143,23 @@ def _of_bins(tolerance: float) -> float:
     return max(_SHARE * tolerance, _LEAST)
 
 
-def _tail_scale(problem: RowProblem, mass: float) -> float:
-    return float(problem.family.log_scale[0]) - float(np.log(mass))
-
-
-def evaluate_row(
-    problem: RowProblem, sums_for: SumsFor, row: RowData, rtol: float, gradients: Gradients | None
-) -> tuple[float, bool]:
+def evaluate_row(problem: RowProblem, row: RowData, gradients: Gradients | None) -> tuple[float, bool]:
     """Return the loss and whether rtol is kept; write the gradients: z, x (N,) and bandwidth (1,).
 
-    `sums_for` returns the sums for a tolerance; where these cannot keep rtol nothing is computed. Tolerances
-    tried are rtol times powers of 1/100, and do not depend on calls before.
+    Where no sums can keep it nothing is computed. Tolerances tried are rtol times powers of 1/100, and do not
+    depend on calls before.
     """
-    if sums_for.outright:
-        sums = sums_for(rtol)
-        return _attempt(problem, row, sums, max(rtol, sums.keeps), rtol, gradients)[0], True
+    make, rtol = problem.sums, problem.request.rtol
+    if make is None:
+        return math.nan, False
+    if make.outright:
+        sums = make(rtol)
+        return _attempt(problem, row, sums, max(rtol, sums.keeps), gradients)[0], True
     tolerance = _first(problem, rtol, gradients)
-    if not keeps(sums_for(rtol), rtol):
+    if not keeps(make(rtol), rtol):
         return math.nan, False
     while True:
-        loss, excess = _attempt(problem, row, sums_for(tolerance), tolerance, rtol, gradients)
+        loss, excess = _attempt(problem, row, make(tolerance), tolerance, gradients)
         if excess <= 1 or tolerance <= _LEAST or not math.isfinite(excess):
             return loss, excess <= 1
         needed = tolerance / (2 * excess)
@@ -182,18 +181,18 @@ def _first(problem: RowProblem, rtol: float, gradients: Gradients | None) -> flo
 
 
 def _attempt(
-    problem: RowProblem, row: RowData, sums: Sums, tolerance: float, rtol: float, gradients: Gradients | None
+    problem: RowProblem, row: RowData, sums: Sums, tolerance: float, gradients: Gradients | None
 ) -> tuple[float, float]:
     """Return the loss, and how many times its tolerance the gradients' error may be."""
     out = gradients or {}
-    p, h = problem.masses, problem.shape.h
+    p, h, rtol = problem.masses, problem.shape.h, problem.request.rtol
     asked = Asked("z" in out or "x" in out, "bandwidth" in out)
     forward, certain = sums.certified(row, asked, p, _of_bins(tolerance))
     (log_q, weights, weak, loss, relative, weak_bins), mass = certain, forward.mass
     tail, in_reach = None, 1.0
     if weak_bins:
-        tail = problem.tail(row, weak, tolerance)
-        log_q[weak] = tail.log_sums() + _tail_scale(problem, mass)
+        tail = Tail(row, problem.shape, problem.family, problem.centers, weak, tolerance)
+        log_q[weak] = tail.log_densities(mass)
         in_reach = 1.0 - float(p[weak][~tail.reached].sum())
         loss = float(-(p[p > 0] * log_q[p > 0]).sum())
     if gradients is None:

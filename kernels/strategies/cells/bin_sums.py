@@ -103,7 +103,7 @@ def make_over_bins(variant: Variant, adjoint: bool, derived: bool = False) -> Ca
     fill = _table(variant, derived and not adjoint, derived and adjoint)
 
     def over_bins(group, nodes, cells, beyond, bins, error):
-        """bins (M,) = sum over nodes (nodes,) of weights times K or dK/dh, error (M,) = what it may be off by.
+        """bins (M,) = sum over nodes (nodes,) of weights times K or dK/dh, error (M,) = what it is off by.
 
         That is the sum over cells (cells,) of masses times accuracy, `relative` of the sum, and `beyond`. The
         adjoint: nodes += sum over bins of weights times K or dK/dd, cells += that of weights times accuracy.

@@ -86,7 +86,7 @@ def _smooth(row: RowShape, family: RowParameters, order: int, eps: float) -> Cel
     kernel, h, period, bins, _, derivatives = row
     heavy = FACTS[kernel].heavy
     small = eps * min(1.0, h / max(bins.span, h) / 8)
-    reach = reach_of(kernel, family, h, period, small)
+    reach = reach_of(row, family, small)
     known = _accuracy(row, family, order, eps, reach)
     if known is None:
         return None
@@ -177,7 +177,7 @@ def _knotted(row: RowShape, family: RowParameters, order: int, eps: float) -> Ce
         knots: tuple[float, ...] = tuple(knot * h for knot in KNOTS[kernel])
     else:
         small = eps * min(1.0, h / max(bins.span, h) / 8)
-        reach = reach_of(kernel, family, h, period, small)
+        reach = reach_of(row, family, small)
         known = _line_accuracy(kernel, order, eps, derivatives)
         if known is None:
             return None

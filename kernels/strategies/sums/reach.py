@@ -81,8 +81,9 @@ def value_beyond(family: RowParameters, reach: float, h: float, derivatives: boo
     return float(max(values[0], h * values[1:].max()) if derivatives else values[0])
 
 
-def reach_of(kernel: str, family: RowParameters, h: float, period: float | None, small: float) -> float:
+def reach_of(shape: RowShape, family: RowParameters, small: float) -> float:
     """Return the distance beyond which K is less than `small` of its peak; infinite on a circle's all."""
+    kernel, h, period, _, _, _ = shape
     if kernel in COMPACT:
         return h
     reach = FAMILIES[kernel].decay.reach(max(small, SMALLEST_NORMAL)) * h

@@ -53,23 +53,23 @@ def _limits(shape: RowShape, family: RowParameters, rtol: float) -> Limits:
 
 
 class Tail:
-    """The sums of some bins of a row over the points that matter to them."""
+    """The sums of some bins of a row, those that are weak, over the points that matter to them."""
 
     def __init__(
         self,
         row: RowData,
         shape: RowShape,
         family: RowParameters,
-        middle: float,
         centers: Floats,
+        weak: NDArray[np.bool_],
         rtol: float,
     ) -> None:
-        self._row, self._family, self._centers = row, family, np.ascontiguousarray(centers)
-        self._where = (middle, shape.period or 0.0)
+        self._row, self._family, self._centers = row, family, np.ascontiguousarray(centers[weak])
+        self._where = 0.5 * (float(centers.min()) + float(centers.max())), shape.period or 0.0
         self._limits = _limits(shape, family, max(rtol, 1e-15))
         self._x, self._z = row.x, row.z
         self._index: Ints | None = None  # of the points left in the row
-        self._nearest, self._lowest = np.empty(len(centers)), np.empty(len(centers))
+        self._nearest, self._lowest = np.empty((2, len(self._centers)))
         self._narrow()
         self._collect()
 
@@ -220,8 +220,8 @@ class Tail:
         bins = len(self._centers)
         return [slice(i * bins // _QUARTERS, (i + 1) * bins // _QUARTERS) for i in range(_QUARTERS)]
 
-    def log_sums(self) -> Floats:
-        """Return log(sum_j w_j K/C) for each bin, -inf where no point reaches it."""
+    def log_densities(self, mass: float) -> Floats:
+        """Return log q of each bin, -inf where no point reaches it, for sum_j w_j = mass."""
         bins = len(self._centers)
         self._at, self._high_logit, level, self._total = np.empty((4, bins))
         loop, slices = node_loops(self._family.variant).forward(), self._bin_slices()
@@ -234,7 +234,7 @@ class Tail:
         self._row.each(len(slices), add)
         # A total that interpolation made negative is none.
         np.maximum(self._total, 0, out=self._total)
-        return level + np.log(self._total)
+        return level + np.log(self._total) + (float(self._family.log_scale[0]) - float(np.log(mass)))
 
     @property
     def reached(self) -> NDArray[np.bool_]:

@@ -191,7 +191,7 @@ def _make_forward(variant: Variant) -> Callable:
         low, high, largest, starts = intervals
         anchor, offset, logit, weight = nodes
         p, period, images = read(params, 0)
-        terms = np.empty(_longest(starts))
+        terms = np.empty(anchor.shape[0])
         matters = np.empty(low.shape[0], np.bool_)
         for m in range(centers.shape[0]):
             c, closest = centers[m], nearest[m]
@@ -242,15 +242,6 @@ def _make_forward(variant: Variant) -> Callable:
     return forward
 
 
-@helper
-def _longest(starts):
-    """Return the number of nodes of the interval that has most."""
-    longest = 0
-    for i in range(starts.shape[0] - 1):
-        longest = max(longest, starts[i + 1] - starts[i])
-    return longest
-
-
 def _make_adjoint(variant: Variant) -> Callable:
     formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
     log2_ratio, distances = bound_helpers(variant)
@@ -265,7 +256,7 @@ def _make_adjoint(variant: Variant) -> Callable:
         low, high, largest, starts = intervals
         anchor, offset, logit, weight = nodes
         p, period, images = read(params, 0)
-        widening = np.empty(_longest(starts))
+        widening = np.empty(anchor.shape[0])
         for m in range(centers.shape[0]):
             c, near, reference = centers[m], at[m], high_logit[m]
             if share[m] == 0.0:

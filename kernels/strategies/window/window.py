@@ -115,7 +115,7 @@ def plan_window(shape: RowShape, rtol: float) -> WindowPlan:
     family = row_parameters(kernel, np.array([h]), None if kernel in COMPACT else period)
     # A wider reach costs little, and bins of few points pass with it.
     small = max(rtol / 640, 1e-15) * min(1.0, h / max(bins.span, h) / 8)
-    reach = reach_of(kernel, family, h, period, small)
+    reach = reach_of(shape, family, small)
     if period is not None and kernel not in COMPACT and 1.5 * reach > period / 2:  # all around the circle
         return WindowPlan(family, around(bins.span, period, period, 1), period, 0.0, bins.number, 0)
     beyond = 0.0 if kernel in COMPACT else value_beyond(family, reach, h, True)
