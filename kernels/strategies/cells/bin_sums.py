@@ -180,13 +180,7 @@ class BinSums:
         )
 
     def forward(
-        self,
-        row: RowData,
-        spec: Ints,
-        weights: Floats,
-        masses: Floats,
-        beyond: float,
-        derivatives: bool,
+        self, row: RowData, spec: Ints, weights: Floats, masses: Floats, beyond: float, derivatives: bool
     ) -> tuple[Floats, Floats, Floats | None]:
         """Return densities, bounds on their errors, and derivatives by h (M,).
 

@@ -18,13 +18,7 @@ from ..sums.scan import SCANS
 from ..tails.certificate import finish
 from . import gaussian_runs
 from .pairs import Way, all_pairs, pair_loops
-from .products import (
-    FLOOR_OF_EXPONENTIALS,
-    FLOOR_OF_SINES,
-    product_loops,
-    shares_exponentials,
-    shares_sines,
-)
+from .products import FLOOR_OF_EXPONENTIALS, FLOOR_OF_SINES, product_loops, shares_exponentials, shares_sines
 from .tiles import Strategy
 
 # ns a pair, with forward and adjoint, and a point beside its pairs; on one thread.

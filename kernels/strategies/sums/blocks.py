@@ -115,10 +115,7 @@ class RowData:
         run_units(count, lambda counter: work(counter, most), self.n_threads if self.points > _LIGHT else 1)
 
     def each_partial(
-        self,
-        partials: int,
-        work: Callable[[int, Floats, Floats], None],
-        most: int = POINTS_PER_BLOCK,
+        self, partials: int, work: Callable[[int, Floats, Floats], None], most: int = POINTS_PER_BLOCK
     ) -> None:
         """Call work(partial, x, z) for the blocks of points of every partial, those of one partial in order.
 

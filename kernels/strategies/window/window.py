@@ -25,15 +25,7 @@ from ..row import Asked, Forward, Sums
 from ..sums.blocks import POINTS_PER_BLOCK, RowData
 from ..sums.images import distance_of, reader_of, shift_of
 from ..sums.loops import Loops, compiled
-from ..sums.partials import (
-    MASS,
-    look,
-    look_at_points,
-    reference_of,
-    rescale,
-    start_partial,
-    weights_of,
-)
+from ..sums.partials import MASS, look, look_at_points, reference_of, rescale, start_partial, weights_of
 from ..sums.passes import DATA_OF_BLOCKS, Taking, give_points, sum_points
 from ..sums.places import (
     COPIES,
