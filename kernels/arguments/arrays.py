@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
-Floats, Ints = NDArray[np.float64], NDArray[np.int64]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Gradients = dict[str, NDArray[Any]]  # those asked for: z, x (.., N) and bandwidth
 
 
