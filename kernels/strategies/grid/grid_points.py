@@ -52,6 +52,7 @@ def _slot_locator(circle: bool, whole: bool, nearest: bool) -> tuple[Callable, C
 
     @helper
     def slots(d, n, shift, g, order, slot, u):
+        """slot_j = the first slot of what lies d_j from the first bin, u_j = its place from there."""
         lead, inverse_spacing, points, outside = g[LEAD], g[INVERSE_PITCH], g[COLUMNS], np.int64(g[TRASH])
         for j in range(n):
             # Rounding may leave the turn; a circle has no outside. A comparison with NaN is false.

@@ -47,12 +47,12 @@ DATA_OF_BLOCKS = READ1, READ1, types.int64, READ1, _TAKING  # x, z, size, g, tak
 
 
 def forward_signature(*fixed: Any) -> Any:
-    """Return the types of what `adding` makes, and what it adds takes of the given types."""
+    """Return the types of a pass that `adding` makes, with those of its `fixed`."""
     return types.void(READ1, READ1, READ_INTS, READ1, types.Tuple(fixed), WRITE, WRITE, *_UNITS)
 
 
 def adjoint_signature(*fixed: Any) -> Any:
-    """Return the types of what `taking` makes, and what it takes from of the given types."""
+    """Return the types of a pass that `taking` makes, with those of its `fixed`."""
     return types.void(*DATA_OF_BLOCKS, types.Tuple(fixed), WRITE1, WRITE1, WRITE1, *_UNITS)
 
 
@@ -96,7 +96,10 @@ def adding(locate: tuple[Callable, Callable], order: int, add: Callable) -> Call
     add_partials = each_unit(add_partial)
 
     def forward(x, z, ends, g, fixed, states, sums, counter, most):
-        """Add points ends[l] .. ends[l + 1] of x, z (n,) to sums[l], of up to `most` partials left."""
+        """Add points ends[l] .. ends[l + 1] of x, z (n,) to sums[l] of up to `most` partials that are left.
+
+        ends (partials + 1,), states (partials, ..), sums (partials, ..).
+        """
         add_partials(counter, most, states.shape[0], x, z, ends, g, states, sums, *fixed)
 
     return forward
