@@ -85,13 +85,9 @@ class RowData:
     def extent(self) -> tuple[float, float]:
         """The lowest and the highest point."""
         if self._extent is None:
-            ends: dict[int, tuple[float, float]] = {}
-
-            def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
-                ends[index] = float(x.min()), float(x.max())
-
-            self.each_block(block)
-            self._extent = min(low for low, _ in ends.values()), max(high for _, high in ends.values())
+            ends: list[tuple[float, float]] = []
+            self.each_block(lambda index, piece, x, z: ends.append((float(x.min()), float(x.max()))))
+            self._extent = min(low for low, _ in ends), max(high for _, high in ends)
         return self._extent
 
     def partials(self, room: int) -> int:
