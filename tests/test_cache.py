@@ -190,14 +190,14 @@ def test_cached_code_and_new_code_do_not_mix(tmp_path):
         for kind in "{kinds}".split():
             cells = even(0.0, 4.0, 1.0)
             if kind == "knots":
-                cells = cells._replace(kind="knots", parts=2, breaks=(0.0, 0.25))
+                cells = cells._replace(kind="knots", breaks=(0.0, 0.25))
             sums, states = np.zeros((1, (cells.cells + OUTSIDE) * 3)), np.zeros((1, 8))
             x, z, ends = np.array([0.1, 1.35, 12.6, 3.9]), np.zeros(4), np.array([0, 4])
             g = cells.array(0.0)
-            point_passes(3, kind, False).moments()(x, z, ends, g, states, sums, new_counter(), 1)
+            point_passes(3, kind, False).forward()(x, z, ends, g, (), states, sums, new_counter(), 1)
             by, powers = np.empty(4), np.arange(1.0, sums.size + 1)
-            fixed = g, Taking(0.0, 0.0, 1.0, 0.0), powers, by, np.empty(1), new_counter(), 1
-            point_passes(3, kind, False).values()(x, z, 4, *fixed)
+            fixed = g, Taking(0.0, 0.0, 1.0, 0.0), (powers,), by, by[:0], np.empty(1), new_counter(), 1
+            point_passes(3, kind, False).adjoint()(x, z, 4, *fixed)
             print(sums.tolist(), by.tolist())
     """
     apart = [run(code.format(kinds=kinds), NUMBA_CACHE_DIR=str(tmp_path)) for kinds in ("even", "knots")]

@@ -134,9 +134,9 @@ def test_products(monkeypatch, name, loop):
     assert not re.search(r"\b(call|jmp)\w*\s+\S*\b(exp2?|pow|sin|cos|log)\b", code)
 
 
-@thorough_but_for(name=["moments"])
+@thorough_but_for(name=["forward"])
 @x86_with_fma
-@pytest.mark.parametrize("name", ["moments", "values"])
+@pytest.mark.parametrize("name", ["forward", "adjoint"])
 @pytest.mark.parametrize("make", [moments.point_passes, sorted_points.sorted_passes])
 def test_passes_over_points(monkeypatch, make, name):
     about = (12, "even", False) if make is moments.point_passes else (12, False)

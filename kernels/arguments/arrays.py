@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Gradients = dict[str, NDArray[Any]]  # those asked for: z, x (.., N) and bandwidth
 
 
 def is_contiguous(block: NDArray[Any], dtype: np.dtype = FLOAT64) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments.arrays import Floats
 from ..arguments.checks import unavailable
 from ..arguments.problem import Request
 from ..families import row_parameters
@@ -21,8 +22,6 @@ from .cells.cells import LEAST_RTOL
 from .methods import METHODS
 from .row import SumsFor
 from .sums.reach import RowShape, reach_of
-
-Floats = NDArray[np.float64]
 
 # What a call costs beside its passes over points and pairs, ns.
 _OVERHEAD = 80_000.0
@@ -83,5 +82,5 @@ def _tail_cost(shape: RowShape, rtol: float) -> float:
     """
     family = row_parameters(shape.kernel, np.array([shape.h]), shape.period)
     span = max(shape.bins.span, shape.h)
-    near = shape.points * min(1.0, 2 * reach_of(shape.kernel, family, shape.h, shape.period, rtol) / span)
+    near = shape.points * min(1.0, 2 * reach_of(shape, family, rtol) / span)
     return math.exp(-near) * shape.bins.number * shape.points * _TAIL_PAIR

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
+from ..arguments.arrays import Floats, Gradients
 from ..arguments.problem import Problem, Request
 from ..runtime.undisturbed import load
 from .direct.all_pairs import evaluate_pairs, pair_densities, takes_all_pairs
@@ -15,21 +13,18 @@ from .direct.all_pairs import evaluate_pairs, pair_densities, takes_all_pairs
 if TYPE_CHECKING:
     from .evaluate_rows import Prepared
 
-Floats = NDArray[np.float64]
-
 
 def evaluate(
     problem: Problem,
     request: Request,
-    gradients: dict[str, NDArray[Any]] | None,
+    gradients: Gradients | None,
     n_threads: int,
     prepared: Prepared | None = None,
 ) -> Floats:
     """Return the losses (R,), and write the gradients asked for: z, x (R, N) and bandwidth (R,)."""
     if takes_all_pairs(problem, request):
         return evaluate_pairs(problem, gradients, n_threads)
-    losses: Floats = _of_rows().evaluate_rows(problem, request, gradients, n_threads, prepared)
-    return losses
+    return _of_rows().evaluate_rows(problem, request, gradients, n_threads, prepared)
 
 
 def evaluate_density(
@@ -38,8 +33,7 @@ def evaluate_density(
     """Return log q (R, M) at the problem's centers."""
     if takes_all_pairs(problem, request):
         return pair_densities(problem, n_threads)
-    log_q: Floats = _of_rows().row_densities(problem, request, n_threads, prepared)
-    return log_q
+    return _of_rows().row_densities(problem, request, n_threads, prepared)
 
 
 def _of_rows() -> ModuleType:

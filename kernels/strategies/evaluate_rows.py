@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments.arrays import Floats, Gradients
 from ..arguments.kept import Store
 from ..arguments.problem import Problem, Request
 from ..families import row_parameters
 from ..names import JUMPS
 from .auto import chosen, sums_for
 from .direct.all_pairs import evaluate_pairs, gradients_of, pair_densities, pairs_workspace, takes_all_pairs
-from .row import RowProblem, SumsFor, evaluate_row, keeps, log_densities
+from .row import RowProblem, evaluate_row, log_densities
 from .sums.blocks import RowData
 from .sums.reach import Bins, RowShape
-
-Floats = NDArray[np.float64]
 
 # Rows of one call's arguments, kept for the next call with these. Short rows have better use for memory.
 _shared = Store(32)
@@ -25,29 +25,20 @@ _UNSHARED = 2**12
 
 
 def evaluate_rows(
-    problem: Problem,
-    request: Request,
-    gradients: dict[str, NDArray[Any]] | None,
-    n_threads: int,
-    prepared: Prepared | None,
+    problem: Problem, request: Request, gradients: Gradients | None, n_threads: int, prepared: Prepared | None
 ) -> Floats:
     """Return the losses (R,), and write the gradients asked for: z, x (R, N) and bandwidth (R,)."""
     losses = np.empty(problem.rows)
     slowly = []
     derivatives = gradients is not None and set(gradients) != {"z"}
-    for r in range(problem.rows):
-        row = _row_data(problem, r, n_threads)
-        found = _found(problem, r, request, derivatives, row, prepared)
-        if found.sums is None:
-            slowly.append(r)
-            continue
+    for r, row, found in _each_row(problem, request, derivatives, n_threads, prepared):
         out = None
         if gradients is not None:
             out = {
                 name: array[r : r + 1] if name == "bandwidth" else array[r]
                 for name, array in gradients.items()
             }
-        losses[r], kept = evaluate_row(found.problem, found.sums, row, request.rtol, out)
+        losses[r], kept = evaluate_row(found, row, out)
         if not kept:
             slowly.append(r)
     if slowly:
@@ -60,46 +51,31 @@ def evaluate_rows(
 def row_densities(problem: Problem, request: Request, n_threads: int, prepared: Prepared | None) -> Floats:
     """Return log q (R, M) at the problem's centers."""
     log_q = np.empty((problem.rows, problem.bins))
-    for r in range(problem.rows):
-        row = _row_data(problem, r, n_threads)
-        found = _found(problem, r, request, False, row, prepared)
-        make = found.sums
-        sums = None if make is None else make(request.rtol)
-        if make is None or sums is None or not (make.outright or keeps(sums, request.rtol)):
-            log_q[r] = pair_densities(problem.take(np.array([r])), n_threads)[0]
-        else:
-            log_q[r] = log_densities(found.problem, row, sums, request.rtol)
+    for r, row, found in _each_row(problem, request, False, n_threads, prepared):
+        of_row = log_densities(found, row)
+        log_q[r] = pair_densities(problem.take(np.array([r])), n_threads)[0] if of_row is None else of_row
     return log_q
 
 
-def _row_data(problem: Problem, r: int, n_threads: int) -> RowData:
-    return RowData(problem.x.block(r, r + 1)[0], problem.z.block(r, r + 1)[0], n_threads)
+def _each_row(
+    problem: Problem, request: Request, derivatives: bool, n_threads: int, prepared: Prepared | None
+) -> Iterator[tuple[int, RowData, RowProblem]]:
+    """Give every row's data, and what a call needs for it: kept by a plan, or for its data."""
+    for r in range(problem.rows):
+        row = RowData(problem.x.block(r, r + 1)[0], problem.z.block(r, r + 1)[0], n_threads)
+        if prepared is not None:
+            yield r, row, prepared.row(problem, r, request, derivatives)
+        else:
+            found = _row(problem, r, request, derivatives)
+            yield r, row, _beside_jumps(found, row, problem, r, derivatives)
 
 
-class Row(NamedTuple):
-    """What a row's sums are made of, beside its data."""
-
-    shape: RowShape
-    request: Request
-    problem: RowProblem
-    sums: SumsFor | None  # None where all pairs are to be summed
-
-
-def _found(
-    problem: Problem, r: int, request: Request, derivatives: bool, row: RowData, prepared: Prepared | None
-) -> Row:
-    """Return what a call needs for a row: kept by a plan, or for its data."""
-    if prepared is not None:
-        return prepared.row(problem, r, request, derivatives)
-    return _beside_jumps(_row(problem, r, request, derivatives), row, problem, r, derivatives)
-
-
-def _row(problem: Problem, r: int, request: Request, derivatives: bool) -> Row:
+def _row(problem: Problem, r: int, request: Request, derivatives: bool) -> RowProblem:
     """Return what a row needs, some of which calls with the same arguments beside the data share."""
     if problem.frame is None or problem.points <= _UNSHARED:
         return _make_row(problem, r, request, derivatives)
     key = problem.frame, problem.points, request, derivatives
-    found: Row | None = _shared.get(key)
+    found: RowProblem | None = _shared.get(key)
     if found is None:
         found = _make_row(problem, r, request, derivatives)
         if found.sums is not None:
@@ -115,14 +91,15 @@ def _make_row(
     derivatives: bool,
     x: NDArray[Any] | None = None,
     n_threads: int = 1,
-) -> Row:
+) -> RowProblem:
     """Return what a row needs; with the data points x, which are sorted for many calls."""
     shape, centers = row_shape(problem, r, derivatives)
+    family = row_parameters(shape.kernel, np.array([shape.h]), shape.period)
     sums = sums_for(shape, request, centers, x, n_threads)
-    return Row(shape, request, _row_problem(problem, r, shape, centers), sums)
+    return RowProblem(shape, family, centers, problem.masses.block(r, r + 1)[0], request, sums)
 
 
-def _beside_jumps(found: Row, row: RowData, problem: Problem, r: int, derivatives: bool) -> Row:
+def _beside_jumps(found: RowProblem, row: RowData, problem: Problem, r: int, derivatives: bool) -> RowProblem:
     """Return a row with points in windows if some lie where the kernel, or a derivative asked for, jumps."""
     make = found.sums
     if make is None or make.outright or JUMPS[found.shape.kernel] > int(derivatives):
@@ -142,18 +119,12 @@ def row_shape(problem: Problem, r: int, derivatives: bool) -> tuple[RowShape, Fl
     return RowShape(problem.kernel, h, problem.period, bins, problem.points, derivatives), centers
 
 
-def _row_problem(problem: Problem, r: int, shape: RowShape, centers: Floats) -> RowProblem:
-    family = row_parameters(shape.kernel, np.array([shape.h]), shape.period)
-    masses = problem.masses.block(r, r + 1)[0]
-    return RowProblem(shape.kernel, family, shape.h, shape.period, centers, masses, shape.bins.span)
-
-
 class Prepared:
     """What depends on the data points of a problem alone, kept for the calls of a plan."""
 
     def __init__(self, problem: Problem, request: Request, n_threads: int) -> None:
         self._n_threads = n_threads
-        self._kept: dict[tuple[int, ...], Row] = {}
+        self._kept: dict[tuple[int, ...], RowProblem] = {}
         self.method, self.order, self.workspace = "direct", None, pairs_workspace(problem)
         if takes_all_pairs(problem, request):
             return
@@ -169,7 +140,7 @@ class Prepared:
         """Return the bytes kept."""
         return sum(found.sums.stored for found in self._kept.values() if found.sums is not None)
 
-    def row(self, problem: Problem, r: int, request: Request, derivatives: bool) -> Row:
+    def row(self, problem: Problem, r: int, request: Request, derivatives: bool) -> RowProblem:
         """Return what `_row` does, from what is kept."""
         used = (problem.x, problem.bandwidth, problem.centers, problem.masses)
         key = (*(rows.at(r) for rows in used), derivatives)

@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments.arrays import Floats, Gradients
+from ..arguments.problem import Request
 from ..formula import RowParameters
 from .sums.blocks import RowData
+from .sums.reach import RowShape
 from .tails.certificate import FLOOR, Certain, certify, room_for
 from .tails.tail import Tail
-
-Floats = NDArray[np.float64]
 
 # Relative errors of fast densities that no bin is sent to the slow way for.
 _LEAST = 2e-14
@@ -75,7 +76,7 @@ class Sums(ABC):
 
     @abstractmethod
     def adjoint(
-        self, row: RowData, forward: Forward, weights: Floats, share: float, out: dict[str, NDArray[Any]]
+        self, row: RowData, forward: Forward, weights: Floats, share: float, out: Gradients
     ) -> tuple[float, float]:
         """Write the gradients by z, w_i (share - sum_m weights_m K/C), and x, w_i sum_m weights_m dK/dd / C.
 
@@ -109,18 +110,12 @@ class SumsFor:
 class RowProblem(NamedTuple):
     """What a row's loss depends on beside its data."""
 
-    kernel: str
+    shape: RowShape
     family: RowParameters  # of the kernel in its domain
-    h: float
-    period: float | None
     centers: Floats
     masses: Floats
-    span: float  # of the centers
-
-    def tail(self, row: RowData, bins: NDArray[np.bool_], rtol: float) -> Tail:
-        """Return some bins' sums over the points that matter to them."""
-        middle = 0.5 * (float(self.centers.min()) + float(self.centers.max()))
-        return Tail(row, self.kernel, self.family, self.h, self.period, middle, self.centers[bins], rtol)
+    request: Request
+    sums: SumsFor | None  # None where all pairs are to be summed
 
 
 def keeps(sums: Sums, rtol: float) -> bool:
@@ -128,14 +123,18 @@ def keeps(sums: Sums, rtol: float) -> bool:
     return sums.keeps <= rtol * (1 + 1e-9)
 
 
-def log_densities(problem: RowProblem, row: RowData, sums: Sums, rtol: float) -> Floats:
-    """Return log q at the centers."""
+def log_densities(problem: RowProblem, row: RowData) -> Floats | None:
+    """Return log q at the centers, or None where no sums keep the tolerance."""
+    make, rtol = problem.sums, problem.request.rtol
+    sums = None if make is None else make(rtol)
+    if make is None or sums is None or not (make.outright or keeps(sums, rtol)):
+        return None
     tolerance = max(rtol, sums.keeps)
     ones = np.ones(len(problem.centers))
     forward, certain = sums.certified(row, Asked(False, False), ones, _of_bins(tolerance))
     if certain.weak_bins:
-        tail = problem.tail(row, certain.weak, tolerance)
-        certain.log_q[certain.weak] = tail.log_sums() + _tail_scale(problem, forward.mass)
+        tail = Tail(row, problem.shape, problem.family, problem.centers, certain.weak, tolerance)
+        certain.log_q[certain.weak] = tail.log_densities(forward.mass)
     return certain.log_q
 
 
@@ -144,30 +143,23 @@ def _of_bins(tolerance: float) -> float:
     return max(_SHARE * tolerance, _LEAST)
 
 
-def _tail_scale(problem: RowProblem, mass: float) -> float:
-    return float(problem.family.log_scale[0]) - float(np.log(mass))
-
-
-def evaluate_row(
-    problem: RowProblem,
-    sums_for: SumsFor,
-    row: RowData,
-    rtol: float,
-    gradients: dict[str, NDArray[Any]] | None,
-) -> tuple[float, bool]:
+def evaluate_row(problem: RowProblem, row: RowData, gradients: Gradients | None) -> tuple[float, bool]:
     """Return the loss and whether rtol is kept; write the gradients: z, x (N,) and bandwidth (1,).
 
-    `sums_for` returns the sums for a tolerance; where these cannot keep rtol nothing is computed. Tolerances
-    tried are rtol times powers of 1/100, and do not depend on calls before.
+    Where no sums can keep it nothing is computed. Tolerances tried are rtol times powers of 1/100, and do not
+    depend on calls before.
     """
-    if sums_for.outright:
-        sums = sums_for(rtol)
-        return _attempt(problem, row, sums, max(rtol, sums.keeps), rtol, gradients)[0], True
+    make, rtol = problem.sums, problem.request.rtol
+    if make is None:
+        return math.nan, False
+    if make.outright:
+        sums = make(rtol)
+        return _attempt(problem, row, sums, max(rtol, sums.keeps), gradients)[0], True
     tolerance = _first(problem, rtol, gradients)
-    if not keeps(sums_for(rtol), rtol):
+    if not keeps(make(rtol), rtol):
         return math.nan, False
     while True:
-        loss, excess = _attempt(problem, row, sums_for(tolerance), tolerance, rtol, gradients)
+        loss, excess = _attempt(problem, row, make(tolerance), tolerance, gradients)
         if excess <= 1 or tolerance <= _LEAST or not math.isfinite(excess):
             return loss, excess <= 1
         needed = tolerance / (2 * excess)
@@ -175,12 +167,12 @@ def evaluate_row(
             tolerance /= 100
 
 
-def _first(problem: RowProblem, rtol: float, gradients: dict[str, NDArray[Any]] | None) -> float:
+def _first(problem: RowProblem, rtol: float, gradients: Gradients | None) -> float:
     """Return the tolerance to try first, which for gradients is finer where the kernel is wide.
 
     What a point gives and takes then nearly cancels: to about the square of the interval over h.
     """
-    left = problem.span / problem.h
+    left = problem.shape.bins.span / problem.shape.h
     left *= left  # which may overflow, where a power would raise
     tolerance = rtol
     while gradients is not None and 0 < 10 * left * rtol < tolerance and tolerance > _LEAST:
@@ -189,23 +181,18 @@ def _first(problem: RowProblem, rtol: float, gradients: dict[str, NDArray[Any]] 
 
 
 def _attempt(
-    problem: RowProblem,
-    row: RowData,
-    sums: Sums,
-    tolerance: float,
-    rtol: float,
-    gradients: dict[str, NDArray[Any]] | None,
+    problem: RowProblem, row: RowData, sums: Sums, tolerance: float, gradients: Gradients | None
 ) -> tuple[float, float]:
     """Return the loss, and how many times its tolerance the gradients' error may be."""
     out = gradients or {}
-    p = problem.masses
+    p, h, rtol = problem.masses, problem.shape.h, problem.request.rtol
     asked = Asked("z" in out or "x" in out, "bandwidth" in out)
     forward, certain = sums.certified(row, asked, p, _of_bins(tolerance))
     (log_q, weights, weak, loss, relative, weak_bins), mass = certain, forward.mass
     tail, in_reach = None, 1.0
     if weak_bins:
-        tail = problem.tail(row, weak, tolerance)
-        log_q[weak] = tail.log_sums() + _tail_scale(problem, mass)
+        tail = Tail(row, problem.shape, problem.family, problem.centers, weak, tolerance)
+        log_q[weak] = tail.log_densities(mass)
         in_reach = 1.0 - float(p[weak][~tail.reached].sum())
         loss = float(-(p[p > 0] * log_q[p > 0]).sum())
     if gradients is None:
@@ -221,7 +208,6 @@ def _attempt(
         by_h = tail.subtract(p[weak], out)
         if "bandwidth" in out:
             out["bandwidth"][...] += by_h
-    if tail is not None:
         of_tail = tolerance / 16
         relative = max(relative, of_tail)
         largest = largest_magnitude(out["z"]) if "z" in out else largest
@@ -230,13 +216,13 @@ def _attempt(
     if share > 0 and "z" in out:
         excess = bound / (rtol * largest + _EPS * share)
     if share > 0 and "x" in out:
-        excess = max(excess, bound / (rtol * problem.h * largest_magnitude(out["x"]) + _EPS * share))
+        excess = max(excess, bound / (rtol * h * largest_magnitude(out["x"]) + _EPS * share))
     if forward.widening is not None:
-        widening = np.abs(forward.widening[strong]) * problem.h + forward.density[strong]
+        widening = np.abs(forward.widening[strong]) * h + forward.density[strong]
         bound = float((weights[strong] * (forward.error[strong] + relative * widening)).sum())
         if tail is not None:
-            bound += of_tail * (float(p[weak].sum()) + problem.h * abs(by_h))
-        excess = max(excess, bound / (rtol * problem.h * abs(float(out["bandwidth"][0])) + _EPS))
+            bound += of_tail * (float(p[weak].sum()) + h * abs(by_h))
+        excess = max(excess, bound / (rtol * h * abs(float(out["bandwidth"][0])) + _EPS))
     return loss, excess
 
 

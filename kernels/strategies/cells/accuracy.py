@@ -11,16 +11,14 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats
 from ...families import row_parameters
 from ...formula import RowParameters
 from ...names import FACTS, KNOTS
 from ...numerics.chebyshev import chebyshev
 from ..sums.reach import ROUNDING, kernel_values
 from .levels import MERGED
-
-Floats = NDArray[np.float64]
 
 # How far an error may reach beyond those sampled.
 _MARGIN = 1.2
@@ -74,6 +72,11 @@ def smooth_accuracy(
         absolute, ratio = interpolation_errors(family, order, width, centers, h, derivatives)
         return float(ratio.max()) if relative else float(absolute.max()) / peak
 
+    def largest_at(distance: float) -> float:
+        width = distance / (near / MERGED + 0.5)
+        _, ratio = interpolation_errors(family, order, width, np.array([distance]), h, derivatives)
+        return float(ratio[0])
+
     low, high = _NARROWEST * h, _WIDEST * h
     if math.isfinite(reach):
         high = min(high, 2 * reach)
@@ -83,7 +86,7 @@ def smooth_accuracy(
         near = 16
         far = [(near / MERGED + 0.5) * MERGED**level * h for level in (0, 1, 4)]
         far = [d for d in far if math.isinf(reach) or d < reach]
-        if far and max(_far_error(family, order, d, near, h, derivatives) for d in far) > eps:
+        if far and max(map(largest_at, far)) > eps:
             return None
     if largest(low) > eps:
         return None
@@ -94,12 +97,6 @@ def smooth_accuracy(
     else:
         low = high
     return Accuracy(low, relative, near)
-
-
-def _far_error(family: RowParameters, order: int, at: float, near: int, h: float, derivatives: bool) -> float:
-    width = at / (near / MERGED + 0.5)
-    _, ratio = interpolation_errors(family, order, width, np.array([at]), h, derivatives)
-    return float(ratio[0])
 
 
 def error_table(

@@ -9,21 +9,20 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats, Ints
 from ...families import FORMULAS
 from ...formula import INVERSE_BANDWIDTH, Variant
 from ...numerics.arithmetic import SMALLEST, exp2
 from ...runtime.jit import helper
-from ...runtime.signatures import INTS, READ1, WRITE, WRITE1, record
+from ...runtime.signatures import INTS, WRITE, WRITE1, record
 from ..sums.blocks import RowData
 from ..sums.images import distance_of, reader_of, shift_of
 from ..sums.loops import Compiled, compiled
 from .layout import PRODUCT, CellPlan
 from .levels import CIRCULAR, MOST_RUNS, ORDER, cell_steps, cells_seen, node_positions
 
-Floats = NDArray[np.float64]
-
+_NO_ERROR = np.empty(0)
 _WORTH_SHARING = 2**17  # values of K, worth a second thread
 
 
@@ -48,7 +47,7 @@ class BinGroup(NamedTuple):
     step: int
     centers: Floats  # (M,) from the first bin
     places: Floats  # (M,) in pitches from the origin
-    spec: NDArray[np.int64]  # what bins see
+    spec: Ints  # what bins see
     positions: Floats  # of the nodes (nodes,), from the first bin on the line
     params: Floats  # of the formula (1, PARAMETERS)
     accuracy: Floats  # error of K/C by a cell's place among those around a bin's own
@@ -61,10 +60,11 @@ BINS = record(BinGroup, *(types.int64,) * 4, WRITE1, WRITE1, INTS, WRITE1, WRITE
 @cache
 def bin_loops(variant: Variant) -> BinLoops:
     """Return the loops of a variant, each compiled when it is first asked for."""
-    forward = types.void(BINS, READ1, READ1, types.float64, WRITE1, WRITE1)
-    adjoint = types.void(BINS, READ1, WRITE1, WRITE1)
-    widen, slope = partial(make_forward, derived=True), partial(make_adjoint, derived=True)
-    made = (make_forward, forward), (widen, forward), (make_adjoint, adjoint), (slope, adjoint)
+    signature = types.void(BINS, WRITE1, WRITE1, types.float64, WRITE1, WRITE1)
+    ways = (False, False), (False, True), (True, False), (True, True)
+    made = (
+        (partial(make_over_bins, adjoint=adjoint, derived=derived), signature) for adjoint, derived in ways
+    )
     return compiled(BinLoops, "cell_bins", variant.key, (variant,), *made)
 
 
@@ -99,13 +99,14 @@ def _table(variant: Variant, by_h: bool, by_d: bool) -> Callable:
     return fill
 
 
-def make_forward(variant: Variant, derived: bool = False) -> Callable:
-    fill = _table(variant, derived, False)
+def make_over_bins(variant: Variant, adjoint: bool, derived: bool = False) -> Callable:
+    fill = _table(variant, derived and not adjoint, derived and adjoint)
 
-    def forward(group, weights, mass, beyond, density, error):
-        """density (M,) = sum over nodes of weights (nodes,) K or dK/dh, error (M,) = what it may be off by.
+    def over_bins(group, nodes, cells, beyond, bins, error):
+        """bins (M,) = sum over nodes (nodes,) of weights times K or dK/dh, error (M,) = what it is off by.
 
-        That is the sum over cells of mass (cells,) times accuracy, `relative` of the density, and `beyond`.
+        That is the sum over cells (cells,) of masses times accuracy, `relative` of the sum, and `beyond`. The
+        adjoint: nodes += sum over bins of weights times K or dK/dd, cells += that of weights times accuracy.
         """
         first, last, stride, step, centers, places, spec, positions, params, accuracy, relative = group
         order, farthest = spec[ORDER], accuracy.shape[0] // 2
@@ -116,55 +117,34 @@ def make_forward(variant: Variant, derived: bool = False) -> Callable:
             fill(centers[r], positions, order, runs, count, params, table)
             cell_steps(spec, step, runs, count, steps)
             for m in range(r, centers.shape[0], stride):
-                total, doubt, done, moved = 0.0, 0.0, np.uint64(0), m // stride
+                weight, total, doubt = bins[m] if adjoint else 0.0, 0.0, 0.0
+                done, moved = np.uint64(0), m // stride
                 for run in range(count):
-                    begin, cells = runs[run, 0] + moved * steps[run], np.uint64(runs[run, 1] - runs[run, 0])
+                    begin, seen = runs[run, 0] + moved * steps[run], np.uint64(runs[run, 1] - runs[run, 0])
                     node, cell = np.uint64(begin * order), np.uint64(begin)
-                    for i in range(cells * np.uint64(order)):
-                        total += table[done + i] * weights[node + i]
-                    done += cells * np.uint64(order)
+                    for i in range(seen * np.uint64(order)):
+                        if adjoint:
+                            nodes[node + i] += weight * table[done + i]
+                        else:
+                            total += table[done + i] * nodes[node + i]
+                    done += seen * np.uint64(order)
                     if farthest == 0:
-                        for i in range(cells):
-                            doubt += mass[cell + i] * accuracy[0]
+                        for i in range(seen):
+                            if adjoint:
+                                cells[cell + i] += weight * accuracy[0]
+                            else:
+                                doubt += cells[cell + i] * accuracy[0]
                     else:
                         offset = np.uint64(runs[run, 0] - column + farthest)
-                        for i in range(cells):
-                            doubt += mass[cell + i] * accuracy[offset + i]
-                density[m], error[m] = total, doubt + relative * abs(total) + beyond
+                        for i in range(seen):
+                            if adjoint:
+                                cells[cell + i] += weight * accuracy[offset + i]
+                            else:
+                                doubt += cells[cell + i] * accuracy[offset + i]
+                if not adjoint:
+                    bins[m], error[m] = total, doubt + relative * abs(total) + beyond
 
-    return forward
-
-
-def make_adjoint(variant: Variant, derived: bool = False) -> Callable:
-    fill = _table(variant, False, derived)
-
-    def adjoint(group, weights, values, doubts):
-        """values (nodes,) += sum over bins of weights (M,) K or dK/dd, doubts (cells,) of weight accuracy."""
-        first, last, stride, step, centers, places, spec, positions, params, accuracy, _ = group
-        order, farthest = spec[ORDER], accuracy.shape[0] // 2
-        runs, steps = np.empty((MOST_RUNS, 2), np.int64), np.empty(MOST_RUNS, np.int64)
-        table = np.empty(positions.shape[0])
-        for r in range(first, last):
-            column, count = np.int64(np.floor(places[r])), cells_seen(places[r], spec, runs)
-            fill(centers[r], positions, order, runs, count, params, table)
-            cell_steps(spec, step, runs, count, steps)
-            for m in range(r, centers.shape[0], stride):
-                weight, done, moved = weights[m], np.uint64(0), m // stride
-                for run in range(count):
-                    begin, cells = runs[run, 0] + moved * steps[run], np.uint64(runs[run, 1] - runs[run, 0])
-                    node, cell = np.uint64(begin * order), np.uint64(begin)
-                    for i in range(cells * np.uint64(order)):
-                        values[node + i] += weight * table[done + i]
-                    done += cells * np.uint64(order)
-                    if farthest == 0:
-                        for i in range(cells):
-                            doubts[cell + i] += weight * accuracy[0]
-                    else:
-                        offset = np.uint64(runs[run, 0] - column + farthest)
-                        for i in range(cells):
-                            doubts[cell + i] += weight * accuracy[offset + i]
-
-    return adjoint
+    return over_bins
 
 
 class BinSums:
@@ -191,7 +171,7 @@ class BinSums:
         """Whether bins are so many that threads share them."""
         return len(self._ends) > 1
 
-    def group(self, index: int, spec: NDArray[np.int64]) -> BinGroup:
+    def group(self, index: int, spec: Ints) -> BinGroup:
         """Return the bins that a thread does at a time, of which `spec` says what they see."""
         plan, places = self._plan, (self._centers, self._places)
         repeats = *self._ends[index], *self._repeats
@@ -200,13 +180,7 @@ class BinSums:
         )
 
     def forward(
-        self,
-        row: RowData,
-        spec: NDArray[np.int64],
-        weights: Floats,
-        masses: Floats,
-        beyond: float,
-        derivatives: bool,
+        self, row: RowData, spec: Ints, weights: Floats, masses: Floats, beyond: float, derivatives: bool
     ) -> tuple[Floats, Floats, Floats | None]:
         """Return densities, bounds on their errors, and derivatives by h (M,).
 
@@ -225,9 +199,7 @@ class BinSums:
         row.each(len(self._ends), add)
         return density, error, widening
 
-    def adjoint(
-        self, row: RowData, spec: NDArray[np.int64], weights: Floats, slopes: bool
-    ) -> tuple[Floats, Floats]:
+    def adjoint(self, row: RowData, spec: Ints, weights: Floats, slopes: bool) -> tuple[Floats, Floats]:
         """Return what bins' weights (M,) give each node, and a bound on its error in each cell."""
         loop = self._loops.slopes() if slopes else self._loops.values()
         cells = self._plan.levels.cells
@@ -235,7 +207,7 @@ class BinSums:
         doubts = np.zeros((len(self._ends), cells))
 
         def give(index: int) -> None:
-            loop(self.group(index, spec), weights, values[index], doubts[index])
+            loop(self.group(index, spec), values[index], doubts[index], 0.0, weights, _NO_ERROR)
 
         row.each(len(self._ends), give)
         if len(self._ends) == 1:

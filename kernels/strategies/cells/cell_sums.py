@@ -8,28 +8,25 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments.arrays import Written
+from ...arguments.arrays import Floats, Gradients, Ints
 from ...numerics.chebyshev import chebyshev
-from ...runtime.units import Counter
 from ...simd.scatter import tables
 from ..row import Asked, Forward, Sums
-from ..sums.blocks import RowData, Spans, partial_count
+from ..sums.blocks import RowData, partial_count
 from ..sums.partials import Partials
-from ..sums.passes import Taking
-from ..sums.places import GROWING, OUTSIDE, touching
+from ..sums.passes import Taking, give_points, sum_points
+from ..sums.places import GROWING, touching
 from ..tails.certificate import Certain, room_for
 from .bin_sums import BinSums
 from .layout import PER_EPS, CellPlan
 from .middle import CellTables, give, middle, weigh
 from .moments import point_passes
 
-Floats = NDArray[np.float64]
-
 
 class Kept(NamedTuple):
     """What a forward pass leaves to the adjoint one."""
 
-    spec: NDArray[np.int64]  # what bins see
+    spec: Ints  # what bins see
     entries: Any  # the weights of sorted points
     powers: Floats | None = None  # what `certified`'s weights give points (cells + OUTSIDE, P), where known
     doubt: float = 0.0  # a bound on its error
@@ -56,8 +53,7 @@ class CellSums(Sums):
 
     def workspace(self, row_points: int) -> int:
         """Return the bytes that a call takes beside its arguments and results."""
-        size = (self.plan.geometry.cells + OUTSIDE) * self.order
-        levels = self.plan.levels.cells * self.order
+        size, levels = self.plan.numbers, self.plan.levels.cells * self.order
         return 8 * (size * partial_count(row_points, size) + 8 * levels + 8 * len(self.centers))
 
     def touched(self, row: RowData) -> bool:
@@ -72,14 +68,7 @@ class CellSums(Sums):
 
     def moments(self, row: RowData, keep: bool) -> tuple[Partials, Any]:
         """Return partial sums of the narrowest cells' moments, with `keep` weights too."""
-        size = (self.plan.geometry.cells + OUTSIDE) * self.order
-        partials, add = Partials(row, row.partials(size), size), self._passes.moments()
-
-        def add_partials(which: slice, data: Spans, *units: Any) -> None:
-            add(*data, self._g, partials.states[which], partials.sums[which], *units)
-
-        row.each_partials(partials.count, add_partials)
-        return partials, None
+        return sum_points(row, self.plan.numbers, self._passes.forward(), self._g, ()), None
 
     def _begin(self, row: RowData, keep: bool) -> tuple[Floats, Floats, float, Kept]:
         """Return the nodes' weights (nodes,), the cells' masses (cells,), sum_j w_j, and what is kept."""
@@ -115,19 +104,17 @@ class CellSums(Sums):
         return Forward(density, error, mass, None, kept), Certain(*arrays, *results)
 
     def _powers(self) -> Floats:
-        size = (self.plan.geometry.cells + OUTSIDE) * self.order
+        size = self.plan.numbers
         return tables(1, size)[0, :size].reshape(-1, self.order)
 
-    def _polynomials(
-        self, row: RowData, spec: NDArray[np.int64], weights: Floats, slopes: bool
-    ) -> tuple[Floats, float]:
+    def _polynomials(self, row: RowData, spec: Ints, weights: Floats, slopes: bool) -> tuple[Floats, float]:
         """Return what points take from cells, as powers (cells + OUTSIDE, P), and a bound on its error."""
         values, doubts = self._bins.adjoint(row, spec, weights, slopes)
         powers = self._powers()
         return powers, give()(values.reshape(-1, self.order), doubts, spec, self._tables, powers)
 
     def adjoint(
-        self, row: RowData, forward: Forward, weights: Floats, share: float, out: dict[str, NDArray[Any]]
+        self, row: RowData, forward: Forward, weights: Floats, share: float, out: Gradients
     ) -> tuple[float, float]:
         """Write the gradients by z and x; return the largest by z, and a bound on the error over w_i."""
         kept: Kept = forward.kept
@@ -143,14 +130,5 @@ class CellSums(Sums):
     def _take(
         self, row: RowData, kept: Kept, powers: Floats, share: float, sign: float, out: NDArray[Any] | None
     ) -> float:
-        values, size = self._passes.values(), row.unit_size
-        polynomials = self._g, Taking(row.top, share, sign, 0.0), powers.ravel()
-        largest = np.zeros(-(-row.points // size))
-
-        def take(piece: slice, x: Floats, z: Floats, counter: Counter, most: int) -> None:
-            by = Written(out, piece)
-            values(x, z, size, *polynomials, by.array, largest[piece.start // size :], counter, most)
-            by.store()
-
-        row.each_blocks(take, out)
-        return float(np.maximum.reduce(largest))
+        polynomials = self._g, Taking(row.top, share, sign, 0.0), (powers.ravel(),)
+        return give_points(row, [out], self._passes.adjoint(), *polynomials)

@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats
 from ...arguments.checks import unavailable
 from ...families import summed_variants
 from ...names import AUTO, FACTS, JUMPS, KNOTS, ORDERS
@@ -23,8 +23,6 @@ from .middle import give, middle, weigh
 from .moments import point_passes
 from .sorted_points import sorted_passes, sorter, sorts
 from .sorted_sums import SortedSums
-
-Floats = NDArray[np.float64]
 
 _LEAST = 5e-15  # interpolation errors that rounding allows
 LEAST_RTOL = PER_EPS * _LEAST

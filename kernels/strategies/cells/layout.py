@@ -11,21 +11,19 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats, Ints
 from ...arguments.kept import kept
 from ...families import row_parameters
 from ...formula import RowParameters
 from ...names import CIRCLE_ONLY, COMPACT, FACTS, KNOTS, ORDERS
 from ...numerics.arithmetic import LARGEST
 from ..sums import places as geometry
-from ..sums.places import Geometry, ceiling
+from ..sums.places import OUTSIDE, Geometry, ceiling
 from ..sums.reach import ROUNDING, RowShape, kernel_values, reach_of, value_beyond
 from .accuracy import Accuracy, error_table, knotted_error, smooth_accuracy
 from .levels import MERGED, Levels, make_levels, see_between_knots, specification
 from .sorted_points import block_points, sorts
-
-Floats = NDArray[np.float64]
 
 MOST_CELLS = 2**17
 # Numbers in all cells where the order is given: they stay in the caches, and the error is what it is.
@@ -47,7 +45,7 @@ class CellPlan(NamedTuple):
     family: RowParameters
     geometry: Geometry
     levels: Levels
-    spec: NDArray[np.int64]
+    spec: Ints
     accuracy: Floats  # error of K/C for cells around a bin's own, or one number for all
     beyond: float  # K/C of the points that a bin does not see is at most this
     relative: float  # error of K/C relative to it, where it is bounded so
@@ -55,18 +53,13 @@ class CellPlan(NamedTuple):
     # Every `stride` equal bins see the same nodes `step` pitches further; 0 where they do not.
     stride: int
     step: int
-    cost: float  # estimated, ns on one thread
     eps: float  # largest error of K/C, relative to its peak
+    cost: float = 0.0  # estimated, ns on one thread
 
-
-class Wanted(NamedTuple):
-    """What cells are to do, for kernels between knots and smooth ones alike."""
-
-    row: RowShape  # derivatives of the kernel, where there are any, count like itself
-    family: RowParameters
-    order: int
-    eps: float
-    keep: bool  # points are sorted, for many calls
+    @property
+    def numbers(self) -> int:
+        """Return how many moments the narrowest cells have, and those for points outside."""
+        return (self.geometry.cells + OUTSIDE) * self.order
 
 
 @kept(128)
@@ -80,21 +73,21 @@ def plan_cells(row: RowShape, order: int | None, eps: float, keep: bool) -> Cell
     build = _knotted if KNOTS[kernel] else _smooth
     plans = []
     for candidate in ORDERS["cells"] if order is None else (order,):
-        plan = build(Wanted(row, family, candidate, eps, keep))
+        plan = build(row, family, candidate, eps)
         fits = (
             order is None or KNOTS[kernel] or plan is None or plan.geometry.cells * candidate <= _MOST_NUMBERS
         )
         if plan is not None and fits:
-            plans.append(plan)
+            plans.append(plan._replace(cost=_cost(plan, row, keep)))
     return min(plans, key=lambda plan: plan.cost, default=None)
 
 
-def _smooth(wanted: Wanted) -> CellPlan | None:
-    (kernel, h, period, bins, _, derivatives), family, order, eps, _ = wanted
+def _smooth(row: RowShape, family: RowParameters, order: int, eps: float) -> CellPlan | None:
+    kernel, h, period, bins, _, derivatives = row
     heavy = FACTS[kernel].heavy
     small = eps * min(1.0, h / max(bins.span, h) / 8)
-    reach = reach_of(kernel, family, h, period, small)
-    known = _accuracy(wanted, reach)
+    reach = reach_of(row, family, small)
+    known = _accuracy(row, family, order, eps, reach)
     if known is None:
         return None
     width, low, high = known.width, -reach, bins.span + reach
@@ -122,8 +115,7 @@ def _smooth(wanted: Wanted) -> CellPlan | None:
         else:
             shape = geometry.even(low, high, width)
             columns_near = ceiling(reach / shape.pitch)
-        if period is not None:
-            shape = geometry.on_circle(shape, period)
+        shape = geometry.on_domain(shape, period)
     if shape.cells > MOST_CELLS:
         return None
     merged = make_levels(shape, order, levels)
@@ -141,19 +133,16 @@ def _smooth(wanted: Wanted) -> CellPlan | None:
     beyond = value_beyond(family, reach, h, derivatives)
     seen = min(shape.cells, (2 * columns_near + 1) + 3 * (columns_near + MERGED) * (len(merged.sizes) - 1))
     relative = eps if known.relative else 0.0
-    cost = _cost(wanted, shape, seen, stride)
-    return CellPlan(
-        order, family, shape, merged, spec, accuracy, beyond, relative, seen, stride, 1, cost, eps
-    )
+    return CellPlan(order, family, shape, merged, spec, accuracy, beyond, relative, seen, stride, 1, eps)
 
 
-def _cost(wanted: Wanted, shape: Geometry, seen: float, stride: int) -> float:
+def _cost(plan: CellPlan, row: RowShape, keep: bool) -> float:
     """Return an estimate of the time of forward and adjoint in ns on one thread, from measured rates."""
-    order, points, bins = wanted.order, wanted.row.points, wanted.row.bins.number
+    order, shape, points, bins = plan.order, plan.geometry, row.points, row.bins.number
     # Values of K that are computed, and products with them in their time.
-    pairs = seen * order * (min(stride or bins, bins) + PRODUCT * bins)
+    pairs = plan.seen * order * (min(plan.stride or bins, bins) + PRODUCT * bins)
     around = pairs + 20.0 * shape.cells * order
-    if wanted.keep and sorts(shape):
+    if keep and sorts(shape):
         block = block_points(shape)
         # The larger a block, the less of it stays in the first cache.
         each = 0.95 + 0.03 * order + 0.25 * math.log2(block * shape.copies / 2**12)
@@ -169,8 +158,8 @@ def _line_accuracy(kernel: str, order: int, eps: float, derivatives: bool) -> Ac
     return smooth_accuracy(kernel, family, 1.0, math.inf, order, eps, derivatives)
 
 
-def _accuracy(wanted: Wanted, reach: float) -> Accuracy | None:
-    (kernel, h, period, _, _, derivatives), family, order, eps, _ = wanted
+def _accuracy(row: RowShape, family: RowParameters, order: int, eps: float, reach: float) -> Accuracy | None:
+    kernel, h, period, _, _, derivatives = row
     if kernel not in CIRCLE_ONLY and (family.variant.images or not family.variant.circle):
         known = _line_accuracy(kernel, order, eps, derivatives)
         return None if known is None else known._replace(width=known.width * h)
@@ -178,8 +167,8 @@ def _accuracy(wanted: Wanted, reach: float) -> Accuracy | None:
     return smooth_accuracy(kernel, family, h, min(reach, period / 2), order, eps, derivatives)
 
 
-def _knotted(wanted: Wanted) -> CellPlan | None:
-    (kernel, h, period, bins, _, derivatives), family, order, eps, _ = wanted
+def _knotted(row: RowShape, family: RowParameters, order: int, eps: float) -> CellPlan | None:
+    kernel, h, period, bins, _, derivatives = row
     pitch = bins.spacing if bins.spacing > 0 else h
     whole = False
     if kernel in COMPACT:
@@ -188,7 +177,7 @@ def _knotted(wanted: Wanted) -> CellPlan | None:
         knots: tuple[float, ...] = tuple(knot * h for knot in KNOTS[kernel])
     else:
         small = eps * min(1.0, h / max(bins.span, h) / 8)
-        reach = reach_of(kernel, family, h, period, small)
+        reach = reach_of(row, family, small)
         known = _line_accuracy(kernel, order, eps, derivatives)
         if known is None:
             return None
@@ -210,8 +199,7 @@ def _knotted(wanted: Wanted) -> CellPlan | None:
         shape = shape._replace(circle=True, period=period)
     else:
         shape = geometry.on_knots(-reach, bins.span + reach, pitch, knots)
-        if period is not None:
-            shape = geometry.on_circle(shape, period)
+        shape = geometry.on_domain(shape, period)
     if shape.cells > MOST_CELLS:
         return None
     wider = _MANY_LEVELS
@@ -238,10 +226,7 @@ def _knotted(wanted: Wanted) -> CellPlan | None:
     # Wider cells hold another part of those that a bin sees until it has moved by a whole one of them.
     stride = 0 if whole else MERGED ** (len(merged.sizes) - 1)
     step = stride * max(1, round(bins.spacing / pitch))
-    cost = _cost(wanted, shape, seen, stride)
-    return CellPlan(
-        order, family, shape, merged, spec, accuracy, beyond, relative, seen, stride, step, cost, eps
-    )
+    return CellPlan(order, family, shape, merged, spec, accuracy, beyond, relative, seen, stride, step, eps)
 
 
 @lru_cache(maxsize=256)

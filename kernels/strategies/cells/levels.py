@@ -11,16 +11,13 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats, Ints
 from ...arguments.kept import kept
 from ...numerics.chebyshev import chebyshev
 from ...numerics.matmul import add_multiple
 from ...runtime.jit import helper
 from ..sums.places import GROWN, Geometry
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 MERGED = 4
 _MOST = 14  # levels

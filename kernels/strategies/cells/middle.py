@@ -12,18 +12,16 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats
 from ...formula import Variant
 from ...numerics.matmul import multiply
 from ...runtime.jit import lazily, loop
 from ...runtime.signatures import FLAGS, INTS, READ, READ1, WRITE, WRITE1, WRITE3, record
 from ..sums.partials import TOTALS, add_up
 from ..tails.certificate import FLOOR, make_certify
-from .bin_sums import BINS, make_adjoint, make_forward
+from .bin_sums import BINS, make_over_bins
 from .levels import distribute, distribute_doubts, merge, see_grown
-
-Floats = NDArray[np.float64]
 
 
 class CellTables(NamedTuple):
@@ -88,7 +86,7 @@ _certify = loop(make_certify())
 
 
 def _make_middle(variant: Variant) -> Callable:
-    densities, values = loop(make_forward(variant)), loop(make_adjoint(variant))
+    densities, values = loop(make_over_bins(variant, False)), loop(make_over_bins(variant, True))
 
     def middle(group, weights, masses, beyond, p, tolerance, shift, density, error, certain, given, doubts):
         """Weights (nodes,) and masses (cells,) to density and error (M,), and what `certify` makes of them.
@@ -100,7 +98,7 @@ def _make_middle(variant: Variant) -> Callable:
         log_q, weights_of_bins, weak = certain
         results = _certify(density, error, p, tolerance, FLOOR, shift, log_q, weights_of_bins, weak)
         if given.shape[0] > 0:
-            values(group, weights_of_bins, given, doubts)
+            values(group, given, doubts, 0.0, weights_of_bins, error)
         return results
 
     return middle

@@ -14,15 +14,16 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats, Ints
 from ...numerics.arithmetic import LOG2_E, exp2
 from ...numerics.chunks import CHUNK, LANES, room
 from ...runtime.jit import helper, lazily, loop
 from ...runtime.signatures import COUNTER, INTS, PLACES, READ1, READ_INTS, RUNS, WRITE, WRITE1, record
 from ...runtime.units import each_unit
 from ...simd.runs import add_run, take_run, together
-from ..sums.partials import MASS, REFERENCE, look, rescale, start_partial
+from ..sums.loops import Loops
+from ..sums.partials import MASS, REFERENCE, look, reference_of, rescale, start_partial
 from ..sums.places import COPIES, PERIOD, TRASH, Geometry, locator
-from .moments import Passes
 
 _LEAST, _MOST = 2**12, 2**14  # points of a block, times copies: the caches' sizes
 _RUN = 64  # points that a run should have, where the caches leave room for them
@@ -52,10 +53,10 @@ class SortedPoints(NamedTuple):
     copies: int
     inside: int  # cells; what is outside them all has numbers from here on
     points: NDArray[np.uint16]  # of every entry, in its block (entries,)
-    v: NDArray[np.float64]  # of every entry
-    cells: NDArray[np.int64]  # of every run
-    runs: NDArray[np.int64]  # every run's first entry, and the end of those that fill nothing up (runs, 2)
-    firsts: NDArray[np.int64]  # each block's first run, and the end (blocks + 1,)
+    v: Floats  # of every entry
+    cells: Ints  # of every run
+    runs: Ints  # every run's first entry, and the end of those that fill nothing up (runs, 2)
+    firsts: Ints  # each block's first run, and the end (blocks + 1,)
 
 
 _POINTS = record(SortedPoints, *(types.int64,) * 3, PLACES, WRITE1, INTS, RUNS, INTS)
@@ -117,15 +118,15 @@ def sorter(kind: str, circle: bool) -> Callable[[], Callable]:
 
 
 @cache
-def sorted_passes(order: int, copies: bool) -> Passes:
+def sorted_passes(order: int, copies: bool) -> Loops:
     """Return the passes for points that have copies or not, each compiled when it is first asked for."""
     units = COUNTER, types.int64
     moments = types.void(READ1, READ_INTS, _POINTS, WRITE, WRITE, WRITE1, WRITE1, *units)
     values = types.void(READ1, READ1, READ_INTS, types.float64, _POINTS, READ1, WRITE1, WRITE1, *units)
     key = f"{order}.copies" if copies else f"{order}"
-    return Passes(
-        lazily(lambda: _make_moments(order), moments, f"sorted_points.moments.{order}"),
-        lazily(lambda: _make_values(order, copies), values, f"sorted_points.values.{key}"),
+    return Loops(
+        lazily(lambda: _make_moments(order), moments, f"sorted_points.forward.{order}"),
+        lazily(lambda: _make_values(order, copies), values, f"sorted_points.adjoint.{key}"),
     )
 
 
@@ -146,7 +147,7 @@ def _make_moments(order: int) -> Callable:
     @helper
     def add_block(z, by_cell, first, last, after, state, wide, kept):
         rescale(wide, look(z, state))
-        reference = state[REFERENCE] if state[REFERENCE] > -np.inf else 0.0
+        reference = reference_of(state)
         points, v, cells, runs = by_cell.points, by_cell.v, by_cell.cells, by_cell.runs
         for run in range(first, last):
             at, begin, end = cells[run] * order, runs[run, 0], runs[run, 1]

@@ -9,19 +9,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments.arrays import Written, contiguous, is_contiguous
+from ...arguments.arrays import Floats, Gradients, Ints, Written, contiguous, is_contiguous
 from ...numerics.chunks import LANES
 from ...runtime.units import new_counter
 from ..row import Forward
 from ..sums.blocks import RowData, partial_count, partial_ends
 from ..sums.partials import Partials
-from ..sums.places import OUTSIDE, Geometry
+from ..sums.places import Geometry
 from .cell_sums import CellSums, Kept
 from .layout import CellPlan
 from .sorted_points import SortedPoints, block_points, sorted_passes, sorter
-
-Floats = NDArray[np.float64]
-
 
 _MOST_ROOMS = 4
 
@@ -44,9 +41,8 @@ class SortedSums(CellSums):
         self._points = _sort(plan.geometry, self._g, RowData(x, x, n_threads))
         self._rooms: list[Entries] = []
         # Where partials begin and end among the blocks: neighbours, for what one will need next is asked for.
-        size = (plan.geometry.cells + OUTSIDE) * plan.order
         blocks = len(self._points.firsts) - 1
-        partials = min(partial_count(len(x), size), blocks)
+        partials = min(partial_count(len(x), plan.numbers), blocks)
         self._cuts = partial_ends(blocks, partials, 1)
 
     @property
@@ -81,10 +77,10 @@ class SortedSums(CellSums):
         return Entries(np.empty(len(self._points.v) if keep else 0), np.empty(len(self._points.firsts) - 1))
 
     def moments(self, row: RowData, keep: bool) -> tuple[Partials, Entries]:
-        partials = Partials(row, len(self._cuts) - 1, (self.plan.geometry.cells + OUTSIDE) * self.order)
-        add, kept = self._passes_by_cell.moments(), self._room(keep)
+        partials = Partials(row, len(self._cuts) - 1, self.plan.numbers)
+        add, kept = self._passes_by_cell.forward(), self._room(keep)
 
-        def add_partials(which: slice, span: slice, ends: NDArray[np.int64], *units: Any) -> None:
+        def add_partials(which: slice, span: slice, ends: Ints, *units: Any) -> None:
             sums = partials.states[which], partials.sums[which]
             add(contiguous(row.z[span]), ends, self._points, *sums, *kept, *units)
 
@@ -92,7 +88,7 @@ class SortedSums(CellSums):
         return partials, kept
 
     def adjoint(
-        self, row: RowData, forward: Forward, weights: Floats, share: float, out: dict[str, NDArray[Any]]
+        self, row: RowData, forward: Forward, weights: Floats, share: float, out: Gradients
     ) -> tuple[float, float]:
         result = super().adjoint(row, forward, weights, share, out)
         self._rooms.append(forward.kept.entries)
@@ -102,12 +98,12 @@ class SortedSums(CellSums):
     def _take(
         self, row: RowData, kept: Kept, powers: Floats, share: float, sign: float, out: NDArray[Any] | None
     ) -> float:
-        give, largest = self._passes_by_cell.values(), np.zeros(len(self._cuts) - 1)
+        give, largest = self._passes_by_cell.adjoint(), np.zeros(len(self._cuts) - 1)
         coefficients = sign * powers
         coefficients[:, 0] += share / self._points.copies
         polynomials = row.top, self._points, coefficients.ravel()
 
-        def take(which: slice, span: slice, ends: NDArray[np.int64], *units: Any) -> None:
+        def take(which: slice, span: slice, ends: Ints, *units: Any) -> None:
             by = Written(out, span)
             give(*kept.entries, ends, *polynomials, by.array, largest[which], *units)
             by.store()

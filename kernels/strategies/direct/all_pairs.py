@@ -9,16 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats, Gradients
 from ...arguments.problem import Problem, Request
 from ...names import AUTO
 from ...runtime.pool import run_blocks
-from ..sums.scan import BadData, scan
+from ..sums.scan import SCANS, BadData
 from ..tails.certificate import finish
 from .direct import direct
-from .halves import Strategy, log_density_of
-from .tiles import Gradients, Tile, cut
-
-Floats = NDArray[np.float64]
+from .pairs import all_pairs
+from .tiles import Strategy, Tile, cut
 
 # log q is evaluated for so many points of a row at a time, which bounds the partial sums.
 _POINTS_AT_A_TIME = 2**16
@@ -35,9 +34,7 @@ def takes_all_pairs(problem: Problem, request: Request) -> bool:
 
 
 @contextmanager
-def gradients_of(
-    rows: NDArray[np.intp] | None, gradients: dict[str, NDArray[Any]] | None
-) -> Iterator[dict[str, NDArray[Any]] | None]:
+def gradients_of(rows: NDArray[np.intp] | None, gradients: Gradients | None) -> Iterator[Gradients | None]:
     """Give arrays for the gradients of some rows (None: all), and store afterwards what was written there."""
     if rows is None or gradients is None:
         yield gradients
@@ -50,7 +47,7 @@ def gradients_of(
         gradients[name][rows] = array
 
 
-def evaluate_pairs(problem: Problem, gradients: dict[str, NDArray[Any]] | None, n_threads: int) -> Floats:
+def evaluate_pairs(problem: Problem, gradients: Gradients | None, n_threads: int) -> Floats:
     """Return the losses (R,), and write the gradients asked for: z, x (R, N) and bandwidth (R,)."""
     sets = direct(problem)
     if len(sets) == 1:
@@ -63,15 +60,16 @@ def evaluate_pairs(problem: Problem, gradients: dict[str, NDArray[Any]] | None, 
 
 
 def _evaluate_set(
-    problem: Problem, strategy: Strategy, gradients: dict[str, NDArray[Any]] | None, n_threads: int
+    problem: Problem, strategy: Strategy, gradients: Gradients | None, n_threads: int
 ) -> Floats:
     losses = np.empty(problem.rows)
-    out = None if gradients is None else Gradients(gradients)
-    if out is not None and not out.only_z:
-        strategy = strategy.over_all_pairs()
+    if gradients is not None and gradients.keys() != {"z"}:
+        # All pairs alone have gradients by x and bandwidth. Their forward goes with their adjoint: two ways
+        # round differently, and responsibilities would not add up to 1 as closely as they do.
+        strategy = strategy._replace(way=all_pairs(strategy.variant))
 
     def work(tile: Tile) -> None:
-        _evaluate_tile(tile, problem, strategy, losses[tile.start : tile.stop], out)
+        _evaluate_tile(tile, losses[tile.start : tile.stop], gradients)
 
     _each_tile(problem, strategy, work, n_threads)
     return losses
@@ -84,17 +82,15 @@ def pair_densities(problem: Problem, n_threads: int) -> Floats:
         columns = slice(first, first + _POINTS_AT_A_TIME)
         for rows, of_set, strategy in direct(problem.at_centers(columns)):
 
-            def work(tile: Tile, strategy=strategy, rows=rows, columns=columns) -> None:
-                density, mass = strategy.densities(tile)
-                log_density = np.log(density, out=np.zeros_like(density), where=density >= strategy.way.floor)
-                log_scale = strategy.log_scale_of(tile, mass)
-                log_density += log_scale[:, np.newaxis]
-                if density.min() < strategy.way.floor:
-                    weak = strategy.weak_bins(tile, density)
-                    log_density[weak.row, weak.bins] = log_density_of(weak, log_scale)
-                log_q[
-                    slice(tile.start, tile.stop) if rows is None else rows[tile.start : tile.stop], columns
-                ] = log_density
+            def work(tile: Tile, rows=rows, columns=columns) -> None:
+                (density, mass), floor = tile.densities(), tile.way.floor
+                log_density = np.log(density, out=np.zeros_like(density), where=density >= floor)
+                log_density += (tile.log_scale - np.log(mass))[:, np.newaxis]
+                if density.min() < floor:
+                    weak = tile.weak_bins(density, mass)
+                    log_density[weak.row, weak.bins] = weak.log_q
+                of_tile = slice(tile.start, tile.stop)
+                log_q[of_tile if rows is None else rows[of_tile], columns] = log_density
 
             _each_tile(of_set, strategy, work, n_threads)
     return log_q
@@ -107,7 +103,7 @@ def _each_tile(problem: Problem, strategy: Strategy, work: Callable[[Tile], None
     inside = n_threads if shape.blocks > 1 else 1
 
     def one(index: int) -> None:
-        tile = Tile(problem, shape, index * step, min((index + 1) * step, problem.rows), inside)
+        tile = Tile(problem, strategy, shape, index * step, min((index + 1) * step, problem.rows), inside)
         _find_top(tile)
         work(tile)
 
@@ -115,42 +111,35 @@ def _each_tile(problem: Problem, strategy: Strategy, work: Callable[[Tile], None
 
 
 def _find_top(tile: Tile) -> None:
+    look = SCANS[tile.dtype]()
     if tile.blocks == 1:
         tile.top = np.empty(tile.rows)
-        if scan(tile.dtype)(*tile.whole(tile.dtype), tile.top, True):
+        if look(*tile.whole(tile.dtype), tile.top, True):
             raise BadData
         return
     spans = -(-tile.points // _POINTS_TO_SCAN)
     tops, bad = np.empty((spans, tile.rows)), np.zeros(spans, bool)
 
-    def look(index: int, x: NDArray[Any], z: NDArray[Any]) -> None:
-        bad[index] = scan(tile.dtype)(x, z, tops[index], False)
+    def span(index: int, points: slice, x: NDArray[Any], z: NDArray[Any]) -> None:
+        bad[index] = look(x, z, tops[index], False)
 
-    tile.each_span(_POINTS_TO_SCAN, look, tile.dtype)
+    tile.each_span(_POINTS_TO_SCAN, span, tile.dtype)
     tile.top = tops.max(axis=0)
     if bad.any() or tile.top.min() == -np.inf:
         raise BadData
 
 
-def _evaluate_tile(
-    tile: Tile, problem: Problem, strategy: Strategy, losses: Floats, out: Gradients | None
-) -> None:
-    density, mass = strategy.densities(tile)
-    masses = problem.masses.block(tile.start, tile.stop)
-    log_scale = strategy.log_scale.block(tile.start, tile.stop)
+def _evaluate_tile(tile: Tile, losses: Floats, gradients: Gradients | None) -> None:
+    density, mass = tile.densities()
     weights, weak, share = np.empty_like(density), None, 1 / mass
-    if finish()(density, mass, log_scale, masses, strategy.way.floor, weights, losses):
-        weak = strategy.weak_bins(tile, density)
-        p = np.broadcast_to(masses, density.shape)[weak.row, weak.bins]
-        weak_log_q = log_density_of(weak, strategy.log_scale_of(tile, mass))
-        terms = np.where(p > 0, -p * weak_log_q, 0)
-        losses += np.bincount(weak.row, terms, minlength=tile.rows)
+    if finish()(density, mass, tile.log_scale, tile.masses, tile.way.floor, weights, losses):
+        weak = tile.weak_bins(density, mass)
+        p = np.broadcast_to(tile.masses, density.shape)[weak.row, weak.bins]
+        losses += np.bincount(weak.row, np.where(p > 0, -p * weak.log_q, 0), minlength=tile.rows)
         out_of_reach = np.bincount(weak.row, p * (weak.total == 0), minlength=tile.rows)
         share *= np.maximum(1 - out_of_reach, 0)
-    if out is not None:
-        out = out.for_tile(tile)
-        strategy.gradients(tile, weights, share, weak, masses, out)
-        out.finish(tile)
+    if gradients is not None:
+        tile.gradients(weights, share, weak, gradients)
 
 
 def pairs_workspace(problem: Problem) -> int:

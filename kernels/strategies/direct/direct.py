@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments.arrays import FLOAT32, FLOAT64
+from ...arguments.arrays import FLOAT32, FLOAT64, Floats
 from ...arguments.problem import Problem, Rows
 from ...families import FAMILIES, FORMULAS, row_parameters, takes_series, variants
 from ...formula import IMAGES, Variant
@@ -17,17 +17,9 @@ from ..sums.reach import RowShape
 from ..sums.scan import SCANS
 from ..tails.certificate import finish
 from . import gaussian_runs
-from .halves import Strategy
 from .pairs import Way, all_pairs, pair_loops
-from .products import (
-    FLOOR_OF_EXPONENTIALS,
-    FLOOR_OF_SINES,
-    product_loops,
-    shares_exponentials,
-    shares_sines,
-)
-
-Floats = NDArray[np.float64]
+from .products import FLOOR_OF_EXPONENTIALS, FLOOR_OF_SINES, product_loops, shares_exponentials, shares_sines
+from .tiles import Strategy
 
 # ns a pair, with forward and adjoint, and a point beside its pairs; on one thread.
 _PAIR, _PAIR_IN_RUNS, _POINT_IN_RUNS = 1.0, 0.22, 4.0
@@ -126,13 +118,6 @@ def shortcut_loops(variant: Variant, single: bool) -> Loops:
     return product_loops(variant.formula)
 
 
-def has_shortcut(variant: Variant) -> bool:
-    """Return whether any row of a variant has one."""
-    formula = FORMULAS[variant.formula]
-    somewhere = formula.runs or formula.of_half_sine is not None
-    return somewhere or (formula.of_exponentials is not None and not variant.images)
-
-
 def cost(shape: RowShape, rtol: float) -> float:
     """Return an estimate of the time of all pairs, in ns on one thread."""
     h = np.array([shape.h])
@@ -150,7 +135,9 @@ def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Calla
     for variant in variants(kernel, domain):
         loops = pair_loops(variant)
         needed += [loop for name, loop in loops._asdict().items() if not (only_z and name == "full_adjoint")]
-        if has_shortcut(variant):
+        formula = FORMULAS[variant.formula]
+        exponentials = formula.of_exponentials is not None and not variant.images
+        if formula.runs or formula.of_half_sine is not None or exponentials:
             for single in (False, True):
                 needed += shortcut_loops(variant, single)
     return needed

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments.arrays import FLOAT32, FLOAT64
+from ...arguments.arrays import FLOAT32, FLOAT64, Floats
 from ...formula import INVERSE_BANDWIDTH, PERIOD
 from ...numerics.arithmetic import LOG2_E, exp2, exp2_single
 from ...numerics.chunks import (
@@ -38,8 +38,6 @@ from ...numerics.chunks import (
 from ...runtime.jit import helper, loop
 from ..sums.loops import Loops, compiled
 from .pairs import adjoint_signature, forward_signature
-
-Floats = NDArray[np.float64]
 
 _STEP = 8  # bins a pass over a chunk
 _HALF = 16  # bins on each side of the middle of a run, at most

@@ -16,15 +16,14 @@ import numpy as np
 from numba import types
 
 from ...arguments.arrays import FLOAT64
-from ...families import FORMULAS
+from ...families import FORMULAS, exponent_of, has_whole_slopes, log_formula_of
 from ...formula import INVERSE_BANDWIDTH, Variant
-from ...numerics.arithmetic import SMALLEST, exp2
-from ...numerics.chunks import CHUNK, load_chunk, room, row_and_middle, times_last, weigh
+from ...numerics.arithmetic import LN_2, LOG2_E, SMALLEST, exp2, from_order_key, order_key
+from ...numerics.chunks import CHUNK, load_chunk, load_points, room, row_and_middle, times_last, weigh
 from ...runtime.jit import loop
 from ...runtime.signatures import READ, READ1, READ_INTS, WRITE, WRITE1, read, written
-from ..sums.images import distance_of, reader_of, shift_of
+from ..sums.images import distance_between, distance_of, reader_of, shift_of
 from ..sums.loops import Compiled, Loops, compiled
-from .log_pairs import make_highest, make_level, make_log_adjoint, make_log_forward, make_nearest
 
 LINEAR_FLOOR = 1e-200
 PAIRS_PER_BLOCK = 2**18
@@ -38,7 +37,6 @@ class PairLoops(NamedTuple):
     full_adjoint: Compiled
     nearest: Compiled
     highest: Compiled
-    level: Compiled
     log_forward: Compiled
     log_adjoint: Compiled
 
@@ -79,11 +77,10 @@ def pair_loops(variant: Variant) -> PairLoops:
         (_make_forward, forward_signature()),
         (_make_adjoint, adjoint_signature()),
         (_make_full_adjoint, types.void(*_block(), READ, READ1, WRITE, WRITE, WRITE1)),
-        (make_nearest, types.void(READ, READ, *bins, WRITE1)),
-        (make_highest, types.void(READ, READ, READ1, *bins, READ1, WRITE1, WRITE1, WRITE1)),
-        (make_level, types.void(READ1, READ, READ_INTS, WRITE1)),
-        (make_log_forward, types.void(READ, READ, *bins, READ1, READ1, WRITE1)),
-        (make_log_adjoint, types.void(READ, READ, *bins, READ1, READ1, READ1, WRITE, WRITE, WRITE1)),
+        (_make_nearest, types.void(READ, READ, *bins, WRITE1)),
+        (_make_highest, types.void(READ, READ, READ1, *bins, READ1, WRITE1, WRITE1, WRITE1)),
+        (_make_log_forward, types.void(READ, READ, *bins, READ1, READ1, WRITE1, WRITE1)),
+        (_make_log_adjoint, types.void(READ, READ, *bins, READ1, READ1, READ1, WRITE, WRITE, WRITE1)),
     )
     return compiled(PairLoops, "pair_loops", variant.key, (variant,), *made)
 
@@ -166,3 +163,153 @@ def _make_full_adjoint(variant: Variant, full: bool = True) -> Callable:
                         by_x[r, start + j] = times_last(wb[j] * slopes[j], p[INVERSE_BANDWIDTH])
 
     return full_adjoint
+
+
+# In the logarithmic domain, for the bins of row r, bins[row_start[r]:row_start[r + 1]].
+
+
+def _make_nearest(variant: Variant) -> Callable:
+    distance, read = distance_of(variant), reader_of(variant)
+
+    def nearest(x, z, centers, params, row_start, bins, near):
+        """near (bins,) = the smallest distance of a point that is not masked, or itself if less."""
+        xb, zb = room(np.float64), room(np.float64)
+        for r in range(row_start.shape[0] - 1):
+            if row_start[r] == row_start[r + 1]:
+                continue
+            _, period, _ = read(params, r)
+            row, middle = row_and_middle(centers, r)
+            for start in range(0, x.shape[1], CHUNK):
+                n = load_points(x, z, r, start, 0.0, middle, period, xb, zb)
+                for b in range(row_start[r], row_start[r + 1]):
+                    c = row[bins[b]]
+                    key = order_key(near[b])
+                    for j in range(n):
+                        d = distance_between(distance(c, xb[j], period, 0.0))
+                        key = min(key, order_key(d if zb[j] > -np.inf else np.inf))
+                    near[b] = from_order_key(key)
+
+    return nearest
+
+
+def _make_highest(variant: Variant) -> Callable:
+    formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
+    distance, read = distance_of(variant), reader_of(variant)
+
+    def highest(x, z, top, centers, params, row_start, bins, near, peak, at, logit):
+        """Write the distance `at` and `logit` of the point that adds most to a bin, if more than exp(peak).
+
+        peak (bins,) is relative to a point of the largest logit, top (R,), at the distance `near` (bins,).
+        """
+        xb, zb, exponents = room(np.float64), room(np.float64), room(np.float64)
+        for r in range(top.shape[0]):
+            if row_start[r] == row_start[r + 1]:
+                continue
+            p, period, images = read(params, r)
+            row, middle = row_and_middle(centers, r)
+            for start in range(0, x.shape[1], CHUNK):
+                n = load_points(x, z, r, start, 0.0, middle, period, xb, zb)
+                for b in range(row_start[r], row_start[r + 1]):
+                    c, closest = row[bins[b]], near[b]
+                    for image in range(images):
+                        shift = shift_of(image, period)
+                        for j in range(n):
+                            d = distance(c, xb[j], period, shift)
+                            far = distance_between(d)
+                            _, f, _, _ = formula(d, p)
+                            e = exponent(zb[j], top[r], closest, far, far - closest, p)
+                            exponents[j] = e if f > 0.0 else -np.inf
+                        key = order_key(peak[b])
+                        for j in range(n):
+                            key = max(key, order_key(exponents[j]))
+                        largest = from_order_key(key)
+                        if not largest > peak[b]:
+                            continue
+                        for j in range(n):
+                            if exponents[j] == largest:
+                                at[b] = distance_between(distance(c, xb[j], period, shift))
+                                logit[b] = zb[j]
+                                break
+                        peak[b] = largest
+
+    return highest
+
+
+def _make_log_forward(variant: Variant) -> Callable:
+    formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
+    distance, read = distance_of(variant), reader_of(variant)
+
+    def log_forward(x, z, centers, params, row_start, bins, at, logit, level, total):
+        """level (bins,) = log 2^e, total (bins,) += sum_j exp(z_j - logit) f_j 2^(e_j - e), e of `at`.
+
+        `at` and `logit` (bins,) are those of the point that adds most.
+        """
+        xb, zb = room(np.float64), room(np.float64)
+        for r in range(row_start.shape[0] - 1):
+            if row_start[r] == row_start[r + 1]:
+                continue
+            p, period, images = read(params, r)
+            row, middle = row_and_middle(centers, r)
+            for b in range(row_start[r], row_start[r + 1]):
+                e, _, _, _ = formula(at[b], p)
+                level[b] = e * LN_2
+            for start in range(0, x.shape[1], CHUNK):
+                n = load_points(x, z, r, start, 0.0, middle, period, xb, zb)
+                for b in range(row_start[r], row_start[r + 1]):
+                    c, near, high = row[bins[b]], at[b], logit[b]
+                    if high == -np.inf:
+                        continue
+                    added = 0.0
+                    for image in range(images):
+                        shift = shift_of(image, period)
+                        for j in range(n):
+                            d = distance(c, xb[j], period, shift)
+                            far = distance_between(d)
+                            _, f, _, _ = formula(d, p)
+                            t = exponent(zb[j], high, near, far, far - near, p) * LOG2_E
+                            added += exp2(min(t, 1000.0)) * f
+                    total[b] += added
+
+    return log_forward
+
+
+def _make_log_adjoint(variant: Variant) -> Callable:
+    formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
+    distance, read, whole = distance_of(variant), reader_of(variant), has_whole_slopes(variant.formula)
+
+    def log_adjoint(x, z, centers, params, row_start, bins, at, logit, weights, by_z, by_x, by_h):
+        """Add what the bins of `log_forward` contribute to all gradients, weights p/total."""
+        xb, zb = room(np.float64), room(np.float64)
+        sums, slopes = room(np.float64), room(np.float64)
+        for r in range(row_start.shape[0] - 1):
+            if row_start[r] == row_start[r + 1]:
+                continue
+            p, period, images = read(params, r)
+            row, middle = row_and_middle(centers, r)
+            for start in range(0, x.shape[1], CHUNK):
+                n = load_points(x, z, r, start, 0.0, middle, period, xb, zb)
+                for j in range(n):
+                    sums[j], slopes[j] = 0.0, 0.0
+                for b in range(row_start[r], row_start[r + 1]):
+                    c, near, high, weight = row[bins[b]], at[b], logit[b], weights[b]
+                    if weight == 0.0:
+                        continue
+                    for image in range(images):
+                        shift = shift_of(image, period)
+                        widening = 0.0
+                        for j in range(n):
+                            d = distance(c, xb[j], period, shift)
+                            far = distance_between(d)
+                            _, f, f_d, f_h = formula(d, p)
+                            t = exponent(zb[j], high, near, far, far - near, p) * LOG2_E
+                            reached = (t > SMALLEST) & (f > 0.0)
+                            k = weight * exp2(t)
+                            sums[j] += k * f if reached else 0.0
+                            slopes[j] += k * f_d if reached else 0.0
+                            widening += k * f_h if reached else 0.0
+                        by_h[r] -= widening * p[INVERSE_BANDWIDTH]
+                for j in range(min(CHUNK, x.shape[1] - start)):
+                    by_z[r, start + j] -= sums[j]
+                    by_x[r, start + j] += slopes[j] * (1.0 if whole else p[INVERSE_BANDWIDTH])
+
+    return log_adjoint

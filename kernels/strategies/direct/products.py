@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats
 from ...families import FORMULAS
 from ...formula import INVERSE_BANDWIDTH, INVERSE_PERIOD, PERIOD, parameters_of
 from ...numerics.arithmetic import LOG2_E, exp2, sin_half_pi
@@ -27,8 +28,6 @@ from ...numerics.chunks import CHUNK, load_chunk, own_row, room, row_and_middle,
 from ...runtime.jit import helper, loop, plain
 from ..sums.loops import Loops, compiled
 from .pairs import adjoint_signature, forward_signature
-
-Floats = NDArray[np.float64]
 
 _SPAN = 32.0
 # Average bins that must share a c0 for what it costs a point to be worth it.

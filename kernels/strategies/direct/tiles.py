@@ -1,8 +1,11 @@
-"""How a call is cut: tiles of rows, blocks of points, and partial sums.
+"""How a call is cut, and summed: tiles of rows, blocks of points, and partial sums.
 
 A tile is a set of rows whose pairs are few enough for one block, or one row of many blocks of
 points. Forward sums go to a fixed number of partials, each the sum over its own blocks in order, and
 partials are added in order: the cut depends on the problem alone, so results do not depend on threads.
+
+Sums are taken in the linear domain, by a way that says from which density on it is right. Bins below that
+floor go to the logarithmic loops over all pairs, whatever the way.
 """
 
 from __future__ import annotations
@@ -13,15 +16,36 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments.arrays import FLOAT64, Written, contiguous
-from ...arguments.problem import Problem
+from ...arguments.arrays import FLOAT64, Floats, Gradients, Ints, Written, contiguous
+from ...arguments.problem import Problem, Rows
+from ...formula import Variant
+from ...numerics.arithmetic import LARGEST
 from ...runtime.pool import run_blocks
-
-Floats = NDArray[np.float64]
-Block = Callable[[int, NDArray[Any], NDArray[Any]], None]
+from .pairs import Way, pair_loops
 
 _PARTIALS = 64
 _SUMS_PER_TILE = 2**21  # partial sums in all, 16 MB
+
+
+class Strategy(NamedTuple):
+    """A way through the sums, for rows that share a formula."""
+
+    parameters: Rows  # of the formula, (S, PARAMETERS)
+    log_scale: Rows  # log C, (S,)
+    way: Way
+    variant: Variant
+
+
+class WeakBins(NamedTuple):
+    """Bins below the floor, row by row: bins[row_start[r]:row_start[r + 1]] are row r's."""
+
+    row: Ints
+    bins: Ints
+    row_start: Ints
+    at: Floats  # the distance and the logit of the point that adds most, -inf where none is in reach
+    logit: Floats
+    total: Floats  # sum_j w_j K/C, relative to that point's; 0 where no point is in reach
+    log_q: Floats
 
 
 class Cut(NamedTuple):
@@ -45,15 +69,21 @@ def cut(problem: Problem, pairs_per_block: int) -> Cut:
 
 
 class Tile:
-    """Some rows of a problem, with their data in blocks of points."""
+    """Some rows of a problem that share a strategy, with their data in blocks of points."""
 
-    def __init__(self, problem: Problem, shape: Cut, start: int, stop: int, n_threads: int) -> None:
+    def __init__(
+        self, problem: Problem, strategy: Strategy, shape: Cut, start: int, stop: int, n_threads: int
+    ) -> None:
         self.start, self.stop, self.rows = start, stop, stop - start
         self.points, self.bins, self.dtype = problem.points, problem.bins, problem.dtype
-        self.blocks, self.partials = shape.blocks, shape.partials
         self.centers = contiguous(problem.centers.block(start, stop))
+        self.masses = problem.masses.block(start, stop)
+        self.way, self.variant = strategy.way, strategy.variant
+        self.log_scale = strategy.log_scale.block(start, stop)
         self.top: Floats
-        self._size, self._n_threads = shape.points_per_block, n_threads
+        self._parameters = strategy.parameters.block(start, stop)
+        _, self._size, self.blocks, self._partials = shape
+        self._n_threads = n_threads
         self._x, self._z = problem.x.block(start, stop), problem.z.block(start, stop)
         self._whole: tuple[NDArray[Any], NDArray[Any]] | None = None
 
@@ -63,61 +93,106 @@ class Tile:
             self._whole = contiguous(self._x, dtype), contiguous(self._z, dtype)
         return self._whole
 
-    def span(self, index: int) -> slice:
-        """Return the points of a block."""
-        return slice(index * self._size, min((index + 1) * self._size, self.points))
-
     def _data(self, span: slice, dtype: np.dtype) -> tuple[NDArray[Any], NDArray[Any]]:
         return contiguous(self._x[:, span], dtype), contiguous(self._z[:, span], dtype)
 
-    def each_span(self, points: int, work: Block, dtype: np.dtype) -> None:
-        """Call work(index, x, z) for every so many points."""
+    def each_span(
+        self, size: int, work: Callable[[int, slice, NDArray[Any], NDArray[Any]], None], dtype: np.dtype
+    ) -> None:
+        """Call work(index, points, x, z) for every `size` points, in any order."""
+        if size >= self.points:
+            work(0, slice(0, self.points), *self.whole(dtype))
+            return
 
         def one(index: int) -> None:
-            work(index, *self._data(slice(index * points, (index + 1) * points), dtype))
+            span = slice(index * size, min((index + 1) * size, self.points))
+            work(index, span, *self._data(span, dtype))
 
-        run_blocks(-(-self.points // points), one, self._n_threads)
+        run_blocks(-(-self.points // size), one, self._n_threads)
 
-    def each_block(self, work: Block, dtype: np.dtype = FLOAT64) -> None:
-        """Call work(index, x, z) for every block of points, in any order."""
-        if self.blocks == 1:
-            work(0, *self.whole(dtype))
-        else:
-            self.each_span(self._size, work, dtype)
-
-    def each_partial(self, work: Block, dtype: np.dtype = FLOAT64) -> None:
+    def _each_partial(
+        self, work: Callable[[int, NDArray[Any], NDArray[Any]], None], dtype: np.dtype = FLOAT64
+    ) -> None:
         """Call work(partial, x, z) for every block of points, those of one partial in order."""
-        for first in range(0, self.blocks, self.partials):
-            count = min(self.partials, self.blocks - first)
+        for first in range(0, self.blocks, self._partials):
+            count = min(self._partials, self.blocks - first)
 
             def one(partial: int, first: int = first) -> None:
-                work(partial, *self._data(self.span(first + partial), dtype))
+                block = first + partial
+                work(partial, *self._data(slice(block * self._size, (block + 1) * self._size), dtype))
 
             run_blocks(count, one, self._n_threads)
 
+    def densities(self) -> tuple[Floats, Floats]:
+        """Return sum_j w_j K/C (R, M) and sum_j w_j (R,), w_j = exp(z_j - top)."""
+        loop, fixed = self.way.loops.forward(), (self.top, self.centers, self._parameters)
+        if self.blocks == 1:
+            sums = np.zeros((self.rows, self.bins)), np.zeros(self.rows)
+            loop(*self.whole(self.way.dtype), *fixed, *sums)
+            return sums
+        density = np.zeros((self._partials, self.rows, self.bins))
+        mass = np.zeros((self._partials, self.rows))
+        self._each_partial(
+            lambda partial, x, z: loop(x, z, *fixed, density[partial], mass[partial]), self.way.dtype
+        )
+        return density.sum(axis=0), mass.sum(axis=0)
 
-class Gradients:
-    """The gradients that a call asks for, filled block by block."""
+    def weak_bins(self, density: Floats, mass: Floats) -> WeakBins:
+        """Evaluate the bins whose density is below the floor in the logarithmic domain."""
+        row, bins = map(np.ascontiguousarray, np.nonzero(~(density >= self.way.floor)))
+        row_start = np.searchsorted(row, np.arange(self.rows + 1))
+        where = self.centers, self._parameters, row_start, bins
+        loops, shape = pair_loops(self.variant), (self._partials, len(bins))
+        nearest, highest, log_forward = loops.nearest(), loops.highest(), loops.log_forward()
 
-    def __init__(self, arrays: dict[str, NDArray[Any]]) -> None:
-        self._arrays = arrays  # z, x (R, N), bandwidth (R,), those asked for
-        self.only_z = len(arrays) == 1 and "z" in arrays
-        self.by_h = np.zeros((0, 0))  # of the bandwidth's, (blocks, rows) of a tile
+        nearest_of = np.full(shape, np.inf)
+        self._each_partial(lambda i, x, z: nearest(x, z, *where, nearest_of[i]))
+        near = np.minimum(nearest_of.min(axis=0), LARGEST)
+        peak, at, logit = np.full(shape, -np.inf), np.zeros(shape), np.full(shape, -np.inf)
+        self._each_partial(lambda i, x, z: highest(x, z, self.top, *where, near, peak[i], at[i], logit[i]))
+        best = peak.argmax(axis=0), np.arange(len(bins))
+        point, level, totals = (at[best], logit[best]), np.zeros(shape), np.zeros(shape)
+        self._each_partial(lambda i, x, z: log_forward(x, z, *where, *point, level[i], totals[i]))
+        total = totals.sum(axis=0)
+        log_q = level[0] + (point[1] - self.top[row])
+        log_q += np.log(total, out=np.full_like(total, -np.inf), where=total > 0)
+        log_q += (self.log_scale - np.log(mass))[row]
+        return WeakBins(row, bins, row_start, *point, total, log_q)
 
-    def for_tile(self, tile: Tile) -> Gradients:
-        """Return the same gradients with room for what the tile's blocks add to the bandwidth's."""
-        if self.only_z:
-            return self
-        of_tile = Gradients(self._arrays)
-        of_tile.by_h = np.zeros((tile.blocks, tile.rows))
-        return of_tile
+    def gradients(self, weights: Floats, share: Floats, weak: WeakBins | None, out: Gradients) -> None:
+        """Write the tile's part of the gradients asked for: z, x (.., N) and bandwidth.
 
-    def blocks(self, tile: Tile, index: int, dtype: np.dtype = FLOAT64) -> list[Written]:
-        """Return where to write by_z (R, n) of a block, and if not `only_z` by_x."""
-        names, where = ("z",) if self.only_z else ("z", "x"), (slice(tile.start, tile.stop), tile.span(index))
-        return [Written(self._arrays.get(name), where, dtype) for name in names]
+        Weights are (R, M), and `share` (R,) is (mass in reach) / sum_j w_j.
+        """
+        only_z = out.keys() == {"z"}
+        # The loops over all pairs read and write float64.
+        dtype = self.way.dtype if only_z and weak is None else FLOAT64
+        pairs = pair_loops(self.variant)
+        if only_z:
+            adjoint = (self.way.loops if dtype == self.way.dtype else pairs).adjoint()
+        else:
+            adjoint = pairs.full_adjoint()
+        if weak is not None:
+            # The total stays apart from the level, whose rounding would be common to all responsibilities.
+            p = np.broadcast_to(self.masses, weights.shape)[weak.row, weak.bins]
+            weak_weights = np.divide(p, weak.total, out=np.zeros_like(p), where=weak.total > 0)
+            bins = weak.row_start, weak.bins, weak.at, weak.logit, weak_weights
+        by_h = np.zeros((0 if only_z else self.blocks, self.rows))
 
-    def finish(self, tile: Tile) -> None:
-        """Store the sums over blocks."""
-        if "bandwidth" in self._arrays:
-            self._arrays["bandwidth"][tile.start : tile.stop] = self.by_h.sum(axis=0)
+        def block(index: int, points: slice, x: Floats, z: Floats) -> None:
+            where = slice(self.start, self.stop), points
+            written = [Written(out.get(name), where, dtype) for name in (("z",) if only_z else ("z", "x"))]
+            by = [each.array for each in written]
+            if not only_z:
+                by.append(by_h[index])
+            adjoint(x, z, self.top, self.centers, self._parameters, weights, share, *by)
+            if weak is not None:
+                if only_z:
+                    by += [np.empty_like(by[0]), share.copy()]
+                pairs.log_adjoint()(x, z, self.centers, self._parameters, *bins, *by)
+            for each in written:
+                each.store()
+
+        self.each_span(self._size, block, dtype)
+        if "bandwidth" in out:
+            out["bandwidth"][self.start : self.stop] = by_h.sum(axis=0)

@@ -30,18 +30,16 @@ import numpy as np
 from numpy.fft import irfft, rfft
 from numpy.typing import NDArray
 
-from ...arguments.arrays import Written
+from ...arguments.arrays import Floats, Gradients
 from ...families import row_parameters
 from ...formula import RowParameters
 from ...names import COMPACT, FACTS, ORDERS
 from ..row import Asked, Forward, Sums
 from ..sums.blocks import RowData, partial_count
-from ..sums.partials import Partials
-from ..sums.places import ceiling
+from ..sums.passes import Taking, give_points, sum_points
+from ..sums.places import EVEN, TRASH, Geometry, ceiling
 from ..sums.reach import Bins, RowShape, kernel_values
-from .grid_points import grid_passes, placing, shares
-
-Floats = NDArray[np.float64]
+from .grid_points import grid_passes, shares
 
 DEFAULT_ORDER = 2
 POINTS_PER_BANDWIDTH = 16
@@ -88,7 +86,7 @@ class GridPlan(NamedTuple):
 def sums(shape: RowShape, order: int | None, rtol: float, first_bin: float, centers: Floats, *_: Any) -> Sums:
     """Return the sums of a row, whose points need no preparation."""
     order = DEFAULT_ORDER if order is None else order
-    return GridSums(plan_grid(shape.kernel, shape.h, shape.period, shape.bins, order), first_bin, centers)
+    return GridSums(plan_grid(shape, order), first_bin, centers)
 
 
 def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Callable[[], Callable]]:
@@ -104,12 +102,13 @@ def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Calla
 
 
 @lru_cache(maxsize=128)
-def plan_grid(kernel: str, h: float, period: float | None, bins: Bins, order: int) -> GridPlan:
+def plan_grid(shape: RowShape, order: int) -> GridPlan:
     """Return the grid for bins and a bandwidth.
 
     Where 2^20 grid points with spacing h/16 do not cover the bins and the kernel's reach, the spacing
     is wider, and the errors, which go with d/h, are larger: at d > h they are as large as the sums.
     """
+    kernel, h, period, bins, _, _ = shape
     family = row_parameters(kernel, np.array([h]), period)
     reach, span = _reach(kernel, family, h, period), bins.span
     widest = h / POINTS_PER_BANDWIDTH
@@ -212,8 +211,11 @@ class GridSums(Sums):
         slots = np.arange(plan.slots) - plan.left
         # Where each slot stands in the transform.
         self._ring = slots % plan.length if plan.whole else slots + plan.left
-        self._g = placing(first_bin, plan.before, plan.spacing, plan.points, plan.period, plan.slots)
-        self._passes = grid_passes(plan.order, plan.period > 0, plan.whole)
+        circle = plan.period > 0
+        even = Geometry(EVEN, circle, plan.before, plan.spacing, plan.points, period=plan.period)
+        self._g = even.array(first_bin)
+        self._g[TRASH] = plan.slots
+        self._passes = grid_passes(plan.order, circle, plan.whole)
         self._read_from, self._read_shares = self._readings(centers)
         ends = -plan.before * plan.spacing, (plan.points - plan.before) * plan.spacing
         self._to_outside = np.maximum(np.minimum(centers - ends[0], ends[1] - centers), 0)
@@ -285,13 +287,7 @@ class GridSums(Sums):
     def masses(self, row: RowData) -> tuple[Floats, float, float]:
         """Return the grid's masses in the transform's order, those off the grid, and sum_j w_j."""
         size = self.plan.slots + self.order
-        partials, add = Partials(row, row.partials(size), size), self._passes.masses()
-
-        def block(partial: int, x: Floats, z: Floats) -> None:
-            add(x, z, self._g, partials.states[partial], partials.sums[partial])
-
-        row.each_partial(partials.count, block)
-        total, mass = partials.total()
+        total, mass = sum_points(row, size, self._passes.forward(), self._g, ()).total()
         on_grid = np.zeros(self.plan.length)
         on_grid += np.bincount(self._ring, total[: self.plan.slots], minlength=self.plan.length)
         return on_grid, float(total[self.plan.slots :].sum()), mass
@@ -328,23 +324,12 @@ class GridSums(Sums):
         return slots
 
     def adjoint(
-        self, row: RowData, forward: Forward, weights: Floats, share: float, out: dict[str, NDArray[Any]]
+        self, row: RowData, forward: Forward, weights: Floats, share: float, out: Gradients
     ) -> tuple[float, float]:
         """Write the gradients by z and x; return the largest by z, and 0 for a bound on its error."""
-        take, values = self._passes.values(), self._taken(weights, _VALUE)
-        derived = "x" in out
-        slopes = self._taken(weights, _SLOPE) if derived else np.empty(0)
-        taken = row.top, self._g, values, slopes, share
-        largest: dict[int, float] = {}
-
-        def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
-            by_z, by_x = (
-                Written(out.get("z"), piece),
-                Written(out.get("x"), piece if derived else slice(0, 0)),
-            )
-            largest[index] = take(x, z, *taken, by_z.array, by_x.array)
-            by_z.store()
-            by_x.store()
-
-        row.each_block(block)
-        return max(largest.values()), 0.0
+        values, by = self._taken(weights, _VALUE), [out.get("z")]
+        slopes = np.empty(0)
+        if "x" in out:
+            slopes, by = self._taken(weights, _SLOPE), [*by, out["x"]]
+        fixed = self._g, Taking(row.top, share, -1.0, 1.0), (values, slopes)
+        return give_points(row, by, self._passes.adjoint(), *fixed), 0.0

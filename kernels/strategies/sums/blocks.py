@@ -9,13 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments.arrays import contiguous, is_contiguous
+from ...arguments.arrays import Floats, Ints, contiguous
 from ...runtime.pool import run_blocks, run_units
-from ...runtime.units import Counter, new_counter
+from ...runtime.units import Counter
 from .scan import BadData
-
-Floats = NDArray[np.float64]
-Spans = tuple[Floats, Floats, NDArray[np.int64]]  # x and z, and where each partial's begin and end
 
 POINTS_PER_BLOCK = 2**15
 _POINTS_PER_UNIT = 2**13
@@ -33,7 +30,7 @@ def partial_count(points: int, room: int) -> int:
 
 
 @lru_cache(maxsize=256)
-def partial_ends(count: int, partials: int, step: int = 8) -> NDArray[np.int64]:
+def partial_ends(count: int, partials: int, step: int = 8) -> Ints:
     """Return where partial sums of `count` points or blocks begin and end (partials + 1,), in whole steps.
 
     The last partials are shorter, so that threads end together.
@@ -88,13 +85,9 @@ class RowData:
     def extent(self) -> tuple[float, float]:
         """The lowest and the highest point."""
         if self._extent is None:
-            ends: dict[int, tuple[float, float]] = {}
-
-            def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
-                ends[index] = float(x.min()), float(x.max())
-
-            self.each_block(block)
-            self._extent = min(low for low, _ in ends.values()), max(high for _, high in ends.values())
+            ends: list[tuple[float, float]] = []
+            self.each_block(lambda index, piece, x, z: ends.append((float(x.min()), float(x.max()))))
+            self._extent = min(low for low, _ in ends), max(high for _, high in ends)
         return self._extent
 
     def partials(self, room: int) -> int:
@@ -118,10 +111,7 @@ class RowData:
         run_units(count, lambda counter: work(counter, most), self.n_threads if self.points > _LIGHT else 1)
 
     def each_partial(
-        self,
-        partials: int,
-        work: Callable[[int, Floats, Floats], None],
-        most: int = POINTS_PER_BLOCK,
+        self, partials: int, work: Callable[[int, Floats, Floats], None], most: int = POINTS_PER_BLOCK
     ) -> None:
         """Call work(partial, x, z) for the blocks of points of every partial, those of one partial in order.
 
@@ -135,18 +125,6 @@ class RowData:
                 yield
 
         self.each(partials, one)
-
-    def each_partials(self, partials: int, work: Callable[[slice, Spans, Counter, int], None]) -> None:
-        """Call work(partials, (x, z, ends), counter, most) for all, or for the blocks of each in order."""
-        if is_contiguous(self.x) and is_contiguous(self.z):
-            data = self.x, self.z, partial_ends(self.points, partials)
-            self.each_unit(partials, lambda *units: work(slice(0, partials), data, *units))
-        else:
-
-            def block(partial: int, x: Floats, z: Floats) -> None:
-                work(slice(partial, partial + 1), (x, z, np.array([0, len(x)])), new_counter(), 1)
-
-            self.each_partial(partials, block)
 
     @property
     def block_size(self) -> int:
@@ -170,19 +148,3 @@ class RowData:
 
         self.each(len(pieces), one)
         return len(pieces)
-
-    def each_blocks(
-        self, work: Callable[[slice, Floats, Floats, Counter, int], None], *out: NDArray[Any] | None
-    ) -> None:
-        """Call work(points, x, z, counter, most) for the units of all blocks, or of one after another.
-
-        For one after another where any array of the data or of `out`, which it writes, is not contiguous,
-        or missing.
-        """
-        if all(array is not None and is_contiguous(array) for array in (self.x, self.z, *out)):
-            whole = slice(0, self.points)
-            count = -(-self.points // self.unit_size)
-            self.each_unit(count, lambda *units: work(whole, self.x, self.z, *units))
-        else:
-            all_units = self.block_size // self.unit_size
-            self.each_block(lambda index, piece, x, z: work(piece, x, z, new_counter(), all_units))

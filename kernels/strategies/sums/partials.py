@@ -10,16 +10,14 @@ from collections.abc import Callable
 
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats
 from ...numerics.arithmetic import LOG2_E, exp2
 from ...runtime.jit import helper, lazily, loop
 from ...runtime.signatures import READ, WRITE1
 from ...simd.scatter import tables
 from .blocks import RowData
 from .scan import ends_of, look_at_logits
-
-Floats = NDArray[np.float64]
 
 # What a pass knows of its partial: the logit that weights are relative to, the largest one, sum_j w_j, and
 # how many entries are bad; where points lie, if it sees them; whether its sums were set to 0.
@@ -79,10 +77,9 @@ def rescale(sums, factor):
 
 
 @helper
-def weigh_seen(zs, state, w):
-    """Write exp(z_j - reference) for logits that were looked at, and add them to the mass."""
-    reference = state[REFERENCE] if state[REFERENCE] > -np.inf else 0.0
-    state[MASS] += weights_of(zs, zs.shape[0], reference, w)
+def reference_of(state):
+    """Return the logit that weights are relative to: any, while all points are masked."""
+    return state[REFERENCE] if state[REFERENCE] > -np.inf else 0.0
 
 
 def _make_total() -> Callable:

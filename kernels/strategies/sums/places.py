@@ -21,13 +21,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats
 from ...numerics.chunks import CHUNK, room
 from ...runtime.jit import helper, lazily
 from ...runtime.signatures import READ1
-
-Floats = NDArray[np.float64]
 
 # How cells may lie.
 EVEN, KNOTS, GROWING = "even", "knots", "growing"
@@ -60,10 +58,14 @@ class Geometry(NamedTuple):
     lead: float  # pitches from the origin to the first bin
     pitch: float
     columns: int  # pitches
-    parts: int  # cells to a pitch
-    breaks: tuple[float, ...]  # where parts begin, 0 first, in pitches
-    period: float
-    copies: int  # of each point
+    breaks: tuple[float, ...] = (0.0,)  # where the parts of a pitch begin, 0 first, in pitches
+    period: float = 0.0
+    copies: int = 1  # of each point
+
+    @property
+    def parts(self) -> int:
+        """Return the number of cells to a pitch."""
+        return len(self.breaks)
 
     @property
     def cells(self) -> int:
@@ -125,13 +127,13 @@ def even(low: float, high: float, width: float) -> Geometry:
     """Return cells at most `width` wide that cover [low, high]."""
     columns = _count((high - low) / width)
     pitch = (high - low) / columns
-    return Geometry(EVEN, False, -low / pitch, pitch, columns, 1, (0.0,), 0.0, 1)
+    return Geometry(EVEN, False, -low / pitch, pitch, columns)
 
 
 def on_bins(spacing: float, bins: int, stride: int, near: int) -> Geometry:
     """Return cells of `stride` equal bins each that cover `near` cells on each side of every bin's own."""
     columns = -(-bins // stride) + 2 * near
-    return Geometry(EVEN, False, near + 0.5 / stride, stride * spacing, columns, 1, (0.0,), 0.0, 1)
+    return Geometry(EVEN, False, near + 0.5 / stride, stride * spacing, columns)
 
 
 def growing(span: float, width: float) -> Geometry:
@@ -143,11 +145,13 @@ def around(span: float, period: float, width: float, multiple: int) -> Geometry:
     """Return cells at most `width` wide once around the circle, from opposite the middle of the bins."""
     columns = _count(period / width, multiple)
     pitch = period / columns
-    return Geometry(EVEN, True, (period - span) / 2 / pitch, pitch, columns, 1, (0.0,), period, 1)
+    return Geometry(EVEN, True, (period - span) / 2 / pitch, pitch, columns, period=period)
 
 
-def on_circle(cells: Geometry, period: float) -> Geometry:
-    """Return the same cells for points on a circle, of which they cover a part, or more than all."""
+def on_domain(cells: Geometry, period: float | None) -> Geometry:
+    """Return the same cells for points on a circle, if any, of which they cover a part, or more than all."""
+    if period is None:
+        return cells
     length = cells.columns * cells.pitch
     return cells._replace(circle=True, period=period, copies=max(1, ceiling(length / period)))
 
@@ -158,7 +162,7 @@ def on_knots(low: float, high: float, pitch: float, knots: tuple[float, ...]) ->
     before = ceiling(-low / pitch)
     columns = before + ceiling(high / pitch)
     kind = KNOTS if len(places) > 1 else EVEN
-    return Geometry(kind, False, float(before), pitch, columns, len(places), tuple(places), 0.0, 1)
+    return Geometry(kind, False, float(before), pitch, columns, tuple(places))
 
 
 def _fraction(value: float) -> float:

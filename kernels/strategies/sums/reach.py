@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats
 from ...families import FAMILIES, FORMULAS
 from ...formula import INVERSE_BANDWIDTH, RowParameters, Variant
 from ...names import CIRCLE_ONLY, COMPACT
@@ -18,8 +18,6 @@ from ...numerics.arithmetic import SMALLEST_NORMAL, exp2
 from ...runtime.jit import lazily
 from ...runtime.signatures import READ, READ1, WRITE
 from .images import distance_of, reader_of, shift_of
-
-Floats = NDArray[np.float64]
 
 # Errors of sums, relative to a cell's mass times the kernel near its edge.
 ROUNDING = 2e-15
@@ -83,8 +81,9 @@ def value_beyond(family: RowParameters, reach: float, h: float, derivatives: boo
     return float(max(values[0], h * values[1:].max()) if derivatives else values[0])
 
 
-def reach_of(kernel: str, family: RowParameters, h: float, period: float | None, small: float) -> float:
+def reach_of(shape: RowShape, family: RowParameters, small: float) -> float:
     """Return the distance beyond which K is less than `small` of its peak; infinite on a circle's all."""
+    kernel, h, period, _, _, _ = shape
     if kernel in COMPACT:
         return h
     reach = FAMILIES[kernel].decay.reach(max(small, SMALLEST_NORMAL)) * h

@@ -68,14 +68,10 @@ def _make_scan() -> Callable:
     return scan
 
 
-def _compiled(dtype: np.dtype) -> Callable[[], Callable]:
-    data = read(dtype)
-    return lazily(_make_scan, types.int64(data, data, WRITE1, types.boolean), f"scan.{dtype.name}")
-
-
-SCANS = {dtype: _compiled(dtype) for dtype in (FLOAT64, FLOAT32)}
-
-
-def scan(dtype: np.dtype) -> Callable:
-    """Return the compiled pass over data of a dtype, float32 or float64."""
-    return SCANS[dtype]()
+# The compiled pass over data of each dtype.
+SCANS = {
+    dtype: lazily(
+        _make_scan, types.int64(read(dtype), read(dtype), WRITE1, types.boolean), f"scan.{dtype.name}"
+    )
+    for dtype in (FLOAT64, FLOAT32)
+}

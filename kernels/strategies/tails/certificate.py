@@ -10,14 +10,13 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats
 from ...numerics.chunks import own_row
 from ...runtime.jit import lazily, loop
 from ...runtime.signatures import FLAGS, READ, READ1, WRITE, WRITE1
 
 # Densities below this may have lost something to underflow.
 FLOOR = 1e-200
-
-Floats = NDArray[np.float64]
 
 
 class Certain(NamedTuple):

@@ -16,6 +16,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats, Ints
 from ...families import has_whole_slopes, log_formula_of, rise_of
 from ...formula import INVERSE_BANDWIDTH, PERIOD, Variant, parameters_of
 from ...numerics.arithmetic import LARGEST, LOG2_E
@@ -26,9 +27,6 @@ from ...simd.ahead import to_read
 from ...simd.scatter import note_extremes
 from ..sums.images import distance_between
 from ..sums.loops import Compiled, compiled
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 _BUCKETS = 1024
 

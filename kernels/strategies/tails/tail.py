@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats, Gradients, Ints
 from ...families import has_whole_slopes, summed_variants, variants
 from ...formula import IMAGES, INVERSE_BANDWIDTH, RowParameters
 from ...names import COMPACT, FACTS, KNOTS
@@ -21,12 +22,10 @@ from ...numerics.chebyshev import chebyshev
 from ...numerics.matmul import product, times
 from ..sums.blocks import RowData
 from ..sums.partials import total
-from ..sums.reach import sampler
+from ..sums.reach import RowShape, sampler
 from .certificate import certify
 from .intervals import Intervals, Limits, summary, tests
 from .tail_sums import ORDER, Nodes, NodesOf, WeakBins, gather, node_loops, spread
-
-Floats = NDArray[np.float64]
 
 _PIECES = 256  # new intervals in a round
 _PAIRS = 2**21  # of bins and points that are summed one by one
@@ -35,10 +34,9 @@ _FEW = 2 * ORDER  # points that need no interpolation
 _QUARTERS = 4
 
 
-def _limits(
-    kernel: str, family: RowParameters, h: float, period: float | None, points: int, rtol: float
-) -> Limits:
+def _limits(shape: RowShape, family: RowParameters, rtol: float) -> Limits:
     """Return within what order 12 keeps rtol / 4, from the kernels' Taylor or Bernstein bounds."""
+    kernel, h, period, _, points, _ = shape
     images = max(1.0, float(family.parameters[0, IMAGES]))
     # What is dropped may count for more in dK/dh: (d/h)^2 times, at most some 2 log(1/eps).
     margin = math.log2(16 * 64 * points * images / rtol)
@@ -55,45 +53,40 @@ def _limits(
 
 
 class Tail:
-    """The sums of some bins of a row over the points that matter to them."""
+    """The sums of some bins of a row, those that are weak, over the points that matter to them."""
 
     def __init__(
         self,
         row: RowData,
-        kernel: str,
+        shape: RowShape,
         family: RowParameters,
-        h: float,
-        period: float | None,
-        middle: float,
         centers: Floats,
+        weak: NDArray[np.bool_],
         rtol: float,
     ) -> None:
-        self._row, self._family, self._centers = row, family, np.ascontiguousarray(centers)
-        self._where = (middle, 0.0 if period is None else period)
-        self._limits = _limits(kernel, family, h, period, row.points, max(rtol, 1e-15))
+        self._row, self._family, self._centers = row, family, np.ascontiguousarray(centers[weak])
+        self._where = 0.5 * (float(centers.min()) + float(centers.max())), shape.period or 0.0
+        self._limits = _limits(shape, family, max(rtol, 1e-15))
         self._x, self._z = row.x, row.z
-        self._index: NDArray[np.int64] | None = None  # of the points left in the row
-        self._nearest, self._lowest = np.empty(len(centers)), np.empty(len(centers))
+        self._index: Ints | None = None  # of the points left in the row
+        self._nearest, self._lowest = np.empty((2, len(self._centers)))
         self._narrow()
         self._collect()
 
     def _data(self) -> RowData:
         return RowData(self._x, self._z, self._row.n_threads)
 
-    def _extent(self) -> tuple[float, float]:
-        if self._where[1]:
-            return self._where[0] - self._where[1], self._where[0] + self._where[1]
-        return self._row.extent
-
     def _narrow(self) -> None:
         """Find disjoint intervals that hold every point that matters."""
-        low, high = self._extent()
+        middle, period = self._where
+        low, high = (middle - period, middle + period) if period else self._row.extent
         intervals = Intervals(
             np.array([low]), np.array([high]), np.array([np.inf]), np.array([self._row.points])
         )
         need, split = np.array([-LARGEST]), np.array([True])  # masked points are below
         for _ in range(_ROUNDS):
-            intervals = self._summarise(intervals, need, self._splits(split))
+            pieces = min(_PIECES, max(8, 2 * _PIECES // max(1, int(split.sum()))))
+            intervals = self._summarise(intervals, need, np.where(split, pieces, 1))
             need, good, bins = self._test(intervals)
             kept = bins > 0
             intervals, need, bins = intervals.where(kept), need[kept], bins[kept]
@@ -106,12 +99,7 @@ class Tail:
                 self._keep(intervals, need)
         self._intervals, self._need = intervals, need
 
-    @staticmethod
-    def _splits(split: NDArray[np.bool_]) -> NDArray[np.int64]:
-        pieces = min(_PIECES, max(8, 2 * _PIECES // max(1, int(split.sum()))))
-        return np.where(split, pieces, 1)
-
-    def _summarise(self, intervals: Intervals, need: Floats, splits: NDArray[np.int64]) -> Intervals:
+    def _summarise(self, intervals: Intervals, need: Floats, splits: Ints) -> Intervals:
         starts = np.concatenate([[0], np.cumsum(splits)])
         size, data = int(starts[-1]), self._data()
         partials = data.partials(4 * size)
@@ -127,7 +115,7 @@ class Tail:
         whole = Intervals(*map(np.ascontiguousarray, (-below, high, largest, number)))
         return whole.where((whole.number > 0) & (whole.largest > -np.inf))
 
-    def _test(self, intervals: Intervals) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
+    def _test(self, intervals: Intervals) -> tuple[Floats, Ints, Ints]:
         compiled, data = tests(self._family.variant), self._data()
         size, bins = len(intervals.low), len(self._centers)
         need, resolved, counts = np.empty(size), np.empty(size, np.int64), np.empty(size, np.int64)
@@ -148,29 +136,23 @@ class Tail:
         data.each(8, test)
         return need, resolved, counts
 
-    def _gather(
-        self, intervals: Intervals, need: Floats, place: NDArray[np.int64], moments: Floats
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _gather(self, intervals: Intervals, need: Floats, place: Ints, moments: Floats) -> tuple[Ints, Ints]:
         """Add to the moments (cells * P,); return the index and the interval of the listed points."""
         data, size = self._data(), len(moments)
         finder = intervals.finder(*self._where)
-        listed: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
-        take = gather()
+        found: dict[int, tuple[Ints, Ints, Floats]] = {}
+        take, of_intervals = gather(), (self._row.top, finder, need, place, intervals.largest)
 
         def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
             points, owner = np.empty(len(x), np.int64), np.empty(len(x), np.int64)
             of_block = np.zeros(max(1, size))
-            of_intervals = self._row.top, finder, need, place, intervals.largest
             count = take(x, z, *of_intervals, of_block, points, owner)
-            listed[index] = points[:count] + piece.start, owner[:count].copy()
-            if size:
-                sums[index] = of_block
+            found[index] = points[:count] + piece.start, owner[:count].copy(), of_block
 
-        sums: dict[int, Floats] = {}
         blocks = data.each_block(block)
-        for index in range(blocks if size else 0):
-            moments += sums[index]
-        points, owners = zip(*(listed[index] for index in range(blocks)), strict=True)
+        points, owners, of_blocks = zip(*(found[index] for index in range(blocks)), strict=True)
+        for of_block in of_blocks:
+            moments += of_block[:size]
         return np.concatenate(points), np.concatenate(owners)
 
     def _keep(self, intervals: Intervals, need: Floats) -> None:
@@ -238,8 +220,8 @@ class Tail:
         bins = len(self._centers)
         return [slice(i * bins // _QUARTERS, (i + 1) * bins // _QUARTERS) for i in range(_QUARTERS)]
 
-    def log_sums(self) -> Floats:
-        """Return log(sum_j w_j K/C) for each bin, -inf where no point reaches it."""
+    def log_densities(self, mass: float) -> Floats:
+        """Return log q of each bin, -inf where no point reaches it, for sum_j w_j = mass."""
         bins = len(self._centers)
         self._at, self._high_logit, level, self._total = np.empty((4, bins))
         loop, slices = node_loops(self._family.variant).forward(), self._bin_slices()
@@ -252,14 +234,14 @@ class Tail:
         self._row.each(len(slices), add)
         # A total that interpolation made negative is none.
         np.maximum(self._total, 0, out=self._total)
-        return level + np.log(self._total)
+        return level + np.log(self._total) + (float(self._family.log_scale[0]) - float(np.log(mass)))
 
     @property
     def reached(self) -> NDArray[np.bool_]:
         """Which bins any point reaches, once their sums are known."""
         return self._total > 0
 
-    def subtract(self, masses: Floats, out: dict[str, NDArray[Any]]) -> float:
+    def subtract(self, masses: Floats, out: Gradients) -> float:
         """Subtract sum_m p_m r_im from the gradient by z, add to that by x; return the part of dL/dh."""
         share = np.divide(masses, self._total, out=np.zeros_like(masses), where=self._total > 0)
         loop, slices = node_loops(self._family.variant).adjoint(), self._bin_slices()

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats, Ints
 from ...families import exponent_of, log_formula_of
 from ...formula import Variant
 from ...numerics.arithmetic import LN_2, LOG2_E, SMALLEST, exp2, from_order_key, order_key
@@ -24,8 +24,6 @@ from ...runtime.signatures import INTS, READ1, READ_INTS, WRITE, WRITE1, record
 from ..sums.images import distance_between, distance_of, reader_of, shift_of
 from ..sums.loops import Loops, compiled
 from .intervals import DATA, bound_helpers, find
-
-Floats = NDArray[np.float64]
 
 ORDER = 12
 
@@ -133,7 +131,7 @@ class NodesOf(NamedTuple):
     low: Floats
     high: Floats
     largest: Floats  # logit, less the top
-    starts: NDArray[np.int64]  # (intervals + 1,)
+    starts: Ints  # (intervals + 1,)
 
 
 class Nodes(NamedTuple):
@@ -193,7 +191,7 @@ def _make_forward(variant: Variant) -> Callable:
         low, high, largest, starts = intervals
         anchor, offset, logit, weight = nodes
         p, period, images = read(params, 0)
-        terms = np.empty(_longest(starts))
+        terms = np.empty(anchor.shape[0])
         matters = np.empty(low.shape[0], np.bool_)
         for m in range(centers.shape[0]):
             c, closest = centers[m], nearest[m]
@@ -244,15 +242,6 @@ def _make_forward(variant: Variant) -> Callable:
     return forward
 
 
-@helper
-def _longest(starts):
-    """Return the number of nodes of the interval that has most."""
-    longest = 0
-    for i in range(starts.shape[0] - 1):
-        longest = max(longest, starts[i + 1] - starts[i])
-    return longest
-
-
 def _make_adjoint(variant: Variant) -> Callable:
     formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
     log2_ratio, distances = bound_helpers(variant)
@@ -267,7 +256,7 @@ def _make_adjoint(variant: Variant) -> Callable:
         low, high, largest, starts = intervals
         anchor, offset, logit, weight = nodes
         p, period, images = read(params, 0)
-        widening = np.empty(_longest(starts))
+        widening = np.empty(anchor.shape[0])
         for m in range(centers.shape[0]):
             c, near, reference = centers[m], at[m], high_logit[m]
             if share[m] == 0.0:

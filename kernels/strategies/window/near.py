@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
 
+from ...arguments.arrays import Floats
 from ...families import FORMULAS
 from ...formula import INVERSE_BANDWIDTH, Variant
 from ...numerics.arithmetic import SMALLEST, exp2
@@ -23,10 +23,8 @@ from ...runtime.signatures import READ1, WRITE, WRITE1, record
 from ...simd.ahead import to_read
 from ..sums.images import distance_of, reader_of, shift_of
 from ..sums.loops import Loops, compiled
-from ..sums.passes import DATA_OF_BLOCKS, DATA_OF_PARTIALS, SUMS_OF_BLOCKS, SUMS_OF_PARTIALS, adding, taking
-from ..sums.places import EVEN
-
-Floats = NDArray[np.float64]
+from ..sums.passes import adding, adjoint_signature, forward_signature, taking
+from ..sums.places import EVEN, locator
 
 
 class NearBins(NamedTuple):
@@ -43,10 +41,11 @@ _BINS = record(NearBins, WRITE1, types.int64, WRITE)
 @cache
 def near_loops(variant: Variant, circle: bool) -> Loops:
     """Return the passes over a row, each compiled when it is first asked for."""
-    forward = types.void(*DATA_OF_PARTIALS, _BINS, types.boolean, *SUMS_OF_PARTIALS)
-    adjoint = types.void(*DATA_OF_BLOCKS, _BINS, READ1, WRITE1, WRITE1, *SUMS_OF_BLOCKS)
     key = f"{variant.key}.{'circle' if circle else 'line'}"
-    made = (_make_forward, forward), (_make_adjoint, adjoint)
+    made = (
+        (_make_forward, forward_signature(_BINS, types.boolean)),
+        (_make_adjoint, adjoint_signature(_BINS, READ1)),
+    )
     return compiled(Loops, "window_near", key, (variant, circle), *made)
 
 
@@ -66,6 +65,7 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
 
     @helper
     def add(w, places, shift_of_copy, rooms, n, data, after, sums, bins, derived):
+        """sums (2 bins,) += densities and, if `derived`, widenings of the points that look there."""
         (d, cell, _), (at, terms, place), (x, z) = places, rooms, data
         size = bins.centers.shape[0]
         p, period, images = read(bins.params, 0)
@@ -96,13 +96,7 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
             for j in range(n):
                 sums[np.uint64(size + cell[j] + number)] += terms[j] * p[INVERSE_BANDWIDTH]
 
-    add_partials = adding(EVEN, circle, 1, add)
-
-    def forward(x, z, ends, g, bins, derived, states, sums, counter, most):
-        """sums (partials, 2 bins) += densities and, if `derived`, widenings of the points that look there."""
-        add_partials(counter, most, states.shape[0], x, z, ends, g, states, sums, bins, derived)
-
-    return forward
+    return adding(locator(EVEN, circle), 1, add)
 
 
 def _make_adjoint(variant: Variant, circle: bool) -> Callable:
@@ -110,6 +104,7 @@ def _make_adjoint(variant: Variant, circle: bool) -> Callable:
 
     @helper
     def take(sums, slopes, sloping, places, shift_of_copy, rooms, n, data, after, bins, weights):
+        """Over the bins that a point looks at, of weights (bins,): sums of K, slopes of h dK/dd."""
         (d, cell, _), (at, place, weight), (x, z, _) = places, rooms, data
         p, period, images = read(bins.params, 0)
         for j in range(n):
@@ -130,14 +125,4 @@ def _make_adjoint(variant: Variant, circle: bool) -> Callable:
                     reached = (e > SMALLEST) & (f > 0.0)
                     slopes[j] += weight[j] * exp2(e) * f_d if reached else 0.0
 
-    take_blocks = taking(EVEN, circle, 1, take)
-
-    def adjoint(x, z, size, g, taking, bins, weights, by_z, by_x, largest, counter, most):
-        """by_z, by_x (n,) of sums_i = sum_m weights_m K, slopes_i = sum_m weights_m h dK/dd, as of `taking`.
-
-        Over the bins (bins,) that a point looks at, of which weights are those.
-        """
-        blocks = -(-x.shape[0] // size)
-        take_blocks(counter, most, blocks, x, z, size, g, taking, by_z, by_x, largest, bins, weights)
-
-    return adjoint
+    return taking(locator(EVEN, circle), 1, take)

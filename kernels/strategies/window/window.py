@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
 
-from ...arguments.arrays import Written
+from ...arguments.arrays import Floats, Gradients, Ints
 from ...families import FORMULAS, row_parameters, summed_variants
 from ...formula import INVERSE_BANDWIDTH, RowParameters, Variant
 from ...names import COMPACT, FACTS
@@ -23,20 +22,11 @@ from ...numerics.chunks import CHUNK, room, times_last
 from ...runtime.jit import helper
 from ...runtime.signatures import INTS, READ1, WRITE, WRITE1, record
 from ..row import Asked, Forward, Sums
-from ..sums.blocks import POINTS_PER_BLOCK, RowData, Spans
+from ..sums.blocks import POINTS_PER_BLOCK, RowData
 from ..sums.images import distance_of, reader_of, shift_of
 from ..sums.loops import Loops, compiled
-from ..sums.partials import (
-    MASS,
-    REFERENCE,
-    Partials,
-    look,
-    look_at_points,
-    rescale,
-    start_partial,
-    weights_of,
-)
-from ..sums.passes import DATA_OF_BLOCKS, Taking
+from ..sums.partials import MASS, look, look_at_points, reference_of, rescale, start_partial, weights_of
+from ..sums.passes import DATA_OF_BLOCKS, Taking, give_points, sum_points
 from ..sums.places import (
     COPIES,
     EVEN,
@@ -48,12 +38,10 @@ from ..sums.places import (
     ceiling,
     even,
     locator,
-    on_circle,
+    on_domain,
 )
-from ..sums.reach import ROUNDING, Bins, RowShape, reach_of, value_beyond
+from ..sums.reach import ROUNDING, RowShape, reach_of, value_beyond
 from .near import NearBins, near_loops
-
-Floats = NDArray[np.float64]
 
 _MOST_KEYS = 4096
 _MOST_LOOKS = 5
@@ -71,12 +59,12 @@ def why_not(shape: RowShape) -> str | None:
 
 def cost(shape: RowShape, rtol: float) -> float:
     """Return the estimated time of a call in ns on one thread."""
-    return _plan_of(shape, rtol).cost(shape.points)
+    return plan_window(shape, rtol).cost(shape.points)
 
 
 def sums(shape: RowShape, order: int | None, rtol: float, first_bin: float, centers: Floats, *_: Any) -> Sums:
     """Return the sums of a row, whose points need no preparation."""
-    return WindowSums(_plan_of(shape, rtol), first_bin, centers)
+    return WindowSums(plan_window(shape, rtol), first_bin, centers)
 
 
 def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Callable[[], Callable]]:
@@ -112,42 +100,35 @@ class WindowPlan(NamedTuple):
         return points * (shape.copies * _POINT + _PAIR * self.pairs)
 
 
-def _plan_of(shape: RowShape, rtol: float) -> WindowPlan:
-    return plan_window(shape.kernel, shape.h, shape.period, shape.bins, rtol)
-
-
 @lru_cache(maxsize=128)
-def plan_window(kernel: str, h: float, period: float | None, bins: Bins, rtol: float) -> WindowPlan:
+def plan_window(shape: RowShape, rtol: float) -> WindowPlan:
     """Return keys for a tolerance."""
+    kernel, h, period, bins, _, _ = shape
     family = row_parameters(kernel, np.array([h]), None if kernel in COMPACT else period)
     # A wider reach costs little, and bins of few points pass with it.
     small = max(rtol / 640, 1e-15) * min(1.0, h / max(bins.span, h) / 8)
-    reach = reach_of(kernel, family, h, period, small)
+    reach = reach_of(shape, family, small)
     if period is not None and kernel not in COMPACT and 1.5 * reach > period / 2:  # all around the circle
-        shape = around(bins.span, period, period, 1)
-        return WindowPlan(family, shape, period, 0.0, bins.number, 0)
+        return WindowPlan(family, around(bins.span, period, period, 1), period, 0.0, bins.number, 0)
     beyond = 0.0 if kernel in COMPACT else value_beyond(family, reach, h, True)
     # As many as fit into the reach, which ends short of the next by more than places round.
     looks = ceiling(2 * reach / bins.spacing * (1 + 1e-6)) if bins.spacing > 0 else 0
     if 0 < looks <= _MOST_LOOKS and (period is None or (looks + 1) * bins.spacing < period / 2):
         columns = bins.number + looks + 1
-        near = Geometry(EVEN, False, looks / 2 + 1, bins.spacing, columns, 1, (0.0,), 0.0, 1)
-        near = near if period is None else on_circle(near, period)
-        return WindowPlan(family, near, reach, beyond, bins.number, looks)
+        keys = Geometry(EVEN, False, looks / 2 + 1, bins.spacing, columns)
+        return WindowPlan(family, on_domain(keys, period), reach, beyond, bins.number, looks)
     margin = reach / 64  # for points at the very edge
     low, high = -reach - margin, bins.span + reach + margin
-    shape = even(low, high, max(reach / 4, (high - low) / _MOST_KEYS))
-    if period is not None:
-        shape = on_circle(shape, period)
-    return WindowPlan(family, shape, reach, beyond, bins.number, 0)
+    keys = even(low, high, max(reach / 4, (high - low) / _MOST_KEYS))
+    return WindowPlan(family, on_domain(keys, period), reach, beyond, bins.number, 0)
 
 
 class KeyedBins(NamedTuple):
     """Bins, and the keys of the points that they see."""
 
     centers: Floats  # (M,)
-    first: NDArray[np.int64]  # keys (M,)
-    last: NDArray[np.int64]
+    first: Ints  # keys (M,)
+    last: Ints
     params: Floats  # of the formula (1, PARAMETERS)
 
 
@@ -157,8 +138,8 @@ _BINS = record(KeyedBins, WRITE1, INTS, INTS, WRITE)
 @cache
 def window_loops(variant: Variant, circle: bool) -> Loops:
     """Return the passes over a block of points, each compiled when it is first asked for."""
-    forward = types.void(READ1, READ1, READ1, _BINS, types.boolean, WRITE, WRITE)
-    adjoint = types.void(*DATA_OF_BLOCKS, _BINS, READ1, WRITE1, WRITE1, WRITE1)
+    forward = types.void(READ1, READ1, READ1, types.Tuple((_BINS, types.boolean)), WRITE, WRITE)
+    adjoint = types.void(*DATA_OF_BLOCKS, types.Tuple((_BINS, READ1)), WRITE1, WRITE1, WRITE1)
     key = f"{variant.key}.{'circle' if circle else 'line'}"
     made = (_make_forward, forward), (_make_adjoint, adjoint)
     return compiled(Loops, "window", key, (variant, circle), *made)
@@ -214,9 +195,9 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
     formula, distance, read = FORMULAS[variant.formula].value, distance_of(variant), reader_of(variant)
     sort = _sorter(circle)
 
-    def forward(x, z, g, bins, derived, states, sums):
-        """sums (1, 2 M) += densities and widenings from points x, z (n,) with keys first .. last."""
-        centers, first, last, params = bins
+    def forward(x, z, g, fixed, states, sums):
+        """sums (1, 2 M) += densities and, if `derived`, widenings of points (n,) with keys first .. last."""
+        (centers, first, last, params), derived = fixed
         size, state = centers.shape[0], states[0]
         density, widening = sums[0, :size], sums[0, size : 2 * size]
         start_partial(sums[0], state)
@@ -224,8 +205,7 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
         factor = look(z, state)
         rescale(density, factor)
         rescale(widening, factor)
-        reference = state[REFERENCE] if state[REFERENCE] > -np.inf else 0.0
-        points, weights, _, starts, mass = sort(x, z, reference, g)
+        points, weights, _, starts, mass = sort(x, z, reference_of(state), g)
         state[MASS] += mass
         p, period, images = read(params, 0)
         for m in range(centers.shape[0]):
@@ -255,12 +235,12 @@ def _make_adjoint(variant: Variant, circle: bool) -> Callable:
     formula, distance, read = FORMULAS[variant.formula].value, distance_of(variant), reader_of(variant)
     sort = _sorter(circle)
 
-    def adjoint(x, z, size, g, taking, bins, bin_weights, by_z, by_x, largest):
+    def adjoint(x, z, size, g, taking, fixed, by_z, by_x, largest):
         """by_z (n,) = w_i (share - sum_m weights_m K), by_x (n,) or empty = w_i sum_m weights_m dK/dd.
 
-        Over the bins (M,) in reach; largest (1,) = the largest |by_z|.
+        Over the bins in reach, of weights (M,); largest (1,) = the largest |by_z|.
         """
-        centers, first, last, params = bins
+        (centers, first, last, params), bin_weights = fixed
         derived = by_x.shape[0] > 0
         points, weights, index, starts, _ = sort(x, z, taking.top, g)
         p, period, images = read(params, 0)
@@ -306,8 +286,7 @@ class WindowSums(Sums):
         self.plan, self.centers = plan, centers
         self.log_scale = float(plan.family.log_scale[0])
         shape = plan.geometry
-        self._most = int(max(_LEAST_POINTS, min(POINTS_PER_BLOCK, _PAIRS_PER_BLOCK / max(1.0, plan.pairs))))
-        self._g = shape.array(first_bin)
+        self._g, self._most = shape.array(first_bin), 0
         if plan.looks:
             self._forward, self._adjoint = near_loops(plan.family.variant, shape.circle)
             self._bins = slice(plan.looks, plan.looks + plan.bins)
@@ -317,6 +296,7 @@ class WindowSums(Sums):
             beside[self._bins] = self.centers
             self._seen: NearBins | KeyedBins = NearBins(beside, plan.looks, plan.family.parameters)
             return
+        self._most = int(max(_LEAST_POINTS, min(POINTS_PER_BLOCK, _PAIRS_PER_BLOCK / max(1.0, plan.pairs))))
         self._forward, self._adjoint = window_loops(plan.family.variant, shape.circle)
         self._bins, self._size = slice(0, plan.bins), plan.bins
         below = np.floor(shape.places(self.centers - plan.reach))
@@ -332,44 +312,22 @@ class WindowSums(Sums):
 
     def forward(self, row: RowData, asked: Asked) -> Forward:
         """Return the sums over all points."""
-        derivatives = asked.derivatives
-        size, sizes = self._size, (1 + derivatives) * self._size
-        partials = Partials(row, row.partials(sizes), sizes)
-        loop, bins = self._forward(), (self._g, self._seen, derivatives)
-
-        def add(which: slice, data: Spans | tuple[Floats, Floats], *units: Any) -> None:
-            loop(*data, *bins, partials.states[which], partials.sums[which], *units)
-
-        if self.plan.looks:
-            row.each_partials(partials.count, add)
-        else:
-            row.each_partial(partials.count, lambda i, *data: add(slice(i, i + 1), data), self._most)
-        sums, mass = partials.total()
+        size, derivatives = self._size, asked.derivatives
+        seen = self._seen, derivatives
+        width, loop = (1 + derivatives) * size, self._forward()
+        sums, mass = sum_points(row, width, loop, self._g, seen, most=self._most).total()
         density, widening = sums[:size][self._bins], sums[-size:][self._bins]
         error = ROUNDING * density + self.plan.beyond * mass
         return Forward(density, error, mass, widening if derivatives else None)
 
     def adjoint(
-        self, row: RowData, forward: Forward, weights: Floats, share: float, out: dict[str, NDArray[Any]]
+        self, row: RowData, forward: Forward, weights: Floats, share: float, out: Gradients
     ) -> tuple[float, float]:
         """Write the gradients by z and x; return the largest by z, and a bound on the error over w_i."""
-        loop, derived = self._adjoint(), "x" in out
         bin_weights = np.zeros(self._size)
         bin_weights[self._bins] = weights
         inverse_h = float(self.plan.family.parameters[0, INVERSE_BANDWIDTH])
-        bins = self._g, Taking(row.top, share, -1.0, inverse_h), self._seen, bin_weights
-        size = row.unit_size if self.plan.looks else min(row.block_size, self._most)
-        largest = np.zeros(-(-row.points // size))
-
-        def take(piece: slice, x: Floats, z: Floats, *units: Any) -> None:
-            by_z = Written(out.get("z"), piece)
-            by_x = Written(out.get("x"), piece if derived else slice(0, 0))
-            loop(x, z, size, *bins, by_z.array, by_x.array, largest[piece.start // size :], *units)
-            by_z.store()
-            by_x.store()
-
-        if self.plan.looks:
-            row.each_blocks(take, out.get("z"), *([out["x"]] if derived else []))
-        else:
-            row.each_block(lambda index, piece, x, z: take(piece, x, z), size)
-        return float(largest.max()), self.plan.beyond * float(weights.sum())
+        fixed = self._g, Taking(row.top, share, -1.0, inverse_h), (self._seen, bin_weights)
+        by = [out.get("z"), out["x"]] if "x" in out else [out.get("z")]
+        largest = give_points(row, by, self._adjoint(), *fixed, most=self._most)
+        return largest, self.plan.beyond * float(weights.sum())
