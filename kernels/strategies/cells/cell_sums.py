@@ -82,8 +82,8 @@ class CellSums(Sums):
 
     def forward(self, row: RowData, asked: Asked) -> Forward:
         """Return the sums over all points."""
-        *of_cells, mass, kept = self._begin(row, asked.adjoint)
-        seen = kept.spec, *of_cells, self.plan.beyond * mass
+        weights, masses, mass, kept = self._begin(row, asked.adjoint)
+        seen = kept.spec, weights, masses, self.plan.beyond * mass
         density, error, widening = self._bins.forward(row, *seen, asked.derivatives)
         return Forward(density, error, mass, widening, kept)
 
