@@ -14,6 +14,7 @@ from problems import KERNELS_AND_DOMAINS, random_problem
 from tiers import DOMAINS_OF_FEW
 
 import kdexent
+from kdexent.names import CIRCLE_ONLY
 
 CLASSIFIERS = "classifiers"
 
@@ -21,9 +22,14 @@ CLASSIFIERS = "classifiers"
 def warm(thorough, kernel):
     """Compile for a kernel, or what has none."""
     if kernel == CLASSIFIERS:
-        for name in public_calls.CALLS:
+        for name, (_, given) in public_calls.CALLS.items():
             if name != "choose":  # which measures for seconds
                 public_calls.call(name)
+            if "x" not in given:
+                public_calls.call(name, **single(given))
+        for logits in (np.zeros((3, 4)), np.zeros((3, 4), np.float32)):
+            kdexent.softmax_cross_entropy(logits, kdexent.softmax(logits))
+            kdexent.softmax_cross_entropy_and_grad(logits, kdexent.softmax(logits))
     elif thorough:
         kdexent.warmup(kernel, plans=True)
     else:
@@ -32,6 +38,18 @@ def warm(thorough, kernel):
             for dtype in (np.float64, np.float32) if few else (np.float64,):
                 for method in kdexent.METHODS if few else ("direct",):
                     warm_by(method, kernel, period, dtype)
+            if few:
+                x, z = random_problem(0, 60_000)
+                plan = kdexent.Plan(x, 1.0, 5.0, bandwidth=0.1, kernel=kernel, period=period, method="cells")
+                plan.loss_and_grad(z)
+        if kernel in DOMAINS_OF_FEW and kernel not in CIRCLE_ONLY:
+            kdexent.warmup(kernel, domain="line")  # with cells of every order
+
+
+def single(given):
+    """Return those of a call's arrays that are not whole numbers, in single precision."""
+    arrays = {name: value for name, value in given.items() if getattr(value, "dtype", None) == np.float64}
+    return {name: array.astype(np.float32) for name, array in arrays.items()}
 
 
 def warm_by(method, kernel, period, dtype):

@@ -72,7 +72,8 @@ def no_collector():
     gc.enable()
 
 
-@thorough_but_for(helpers=["helpers"])
+@thorough_but_for(helpers=["helpers"], bad=[False])
+@thorough_but_for(helpers=["helpers"], name=["auto", "rows", "classes"])
 @pytest.mark.parametrize("bad", [False, True], ids=["good", "bad"])
 @pytest.mark.parametrize("helpers", HELPERS)
 @pytest.mark.parametrize("name", CALLS)
