@@ -13,6 +13,8 @@ SCRIPTS := bin
 LAUNCH := --launch-method forkserver
 endif
 BIN := $(VENV)/$(SCRIPTS)
+# Some hundred processes start in a run of the tests: none should compile again what another has imported.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: bench test test-all bits loops campaign lowest check asv-quick clean
 
@@ -67,8 +69,9 @@ asv-quick: $(VENV)/dev.done
 	$(BIN)/asv check --environment existing
 	$(BIN)/asv run $(LAUNCH) --quick --show-stderr "HEAD^!"
 
+# Compiling all that is installed would take as long as unpacking it; imports compile, and keep, what they need.
 $(VENV)/%.done: pyproject.toml | $(VENV)/created.done
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable ".[$*]"
 	@echo > $@
 
 $(VENV)/created.done:
