@@ -64,7 +64,7 @@ def warm_by(method, kernel, period, dtype):
 def main(thorough):
     # First those that take longest.
     kernels = sorted(kdexent.KERNELS, key=lambda kernel: kernel not in DOMAINS_OF_FEW)
-    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
+    with multiprocessing.get_context("spawn").Pool(os.cpu_count(), maxtasksperchild=4) as pool:
         pool.map(partial(warm, thorough), [CLASSIFIERS, *kernels], chunksize=1)
 
 

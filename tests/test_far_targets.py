@@ -8,7 +8,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 from problems import IDS, KERNELS_AND_DOMAINS, SMOOTH, softmax
-from tiers import FEW, thorough_but_for, thorough_but_for_few
+from tiers import FEW, thorough, thorough_but_for, thorough_but_for_few
 from ways import EPS, WAYS, assert_all_agree, exactly, solve, solve_or_skip
 
 import kdexent
@@ -85,6 +85,7 @@ def test_logits_that_balance_the_kernel(kernel, away, way):
     np.testing.assert_allclose(gradients[0], softmax(z) - 1 / 24, rtol=0, atol=1e-14)
 
 
+@thorough
 @pytest.mark.parametrize("away", [2.0**20, 2.0**40])
 @pytest.mark.parametrize("kernel", ["laplace", "logistic"])
 def test_logits_that_balance_a_point_far_away_and_one_at_the_bin(kernel, away):
