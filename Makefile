@@ -24,11 +24,11 @@ bench: $(VENV)/bench.done
 # Some of the tests of every promise, within minutes; tests/README.md says which.
 test: $(VENV)/test.done
 	$(BIN)/python tests/compile_ahead.py
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 test-all: $(VENV)/test.done
 	$(BIN)/python tests/compile_ahead.py --thorough
-	$(BIN)/python -m pytest -n auto --thorough $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal --thorough $(ARGS)
 
 # The compiled loops as plain Python, with the lines that tests reach, and with every index checked.
 loops: $(VENV)/test.done

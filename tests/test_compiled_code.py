@@ -145,7 +145,7 @@ def test_passes_over_points(monkeypatch, make, name):
     assert not re.search(r"\b(call|jmp)\w*\s+\S*\b(exp2?|pow|floor)\b", code)
 
 
-@thorough_but_for(about=[(FLOAT64, "classes", True)])
+@thorough_but_for(make=[multilabel.sigmoid_rows])
 @x86_with_fma
 @pytest.mark.parametrize(
     ("make", "about"),

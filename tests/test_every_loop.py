@@ -129,8 +129,16 @@ def test_tails(kernel, method):
     order = 12 if method == "cells" else None
     check(x, z, FAR[kernel], FAR[kernel] + 2.0, method, order, options)
     check(x, z, 2.0, FAR[kernel] + 2.0, method, order, options)
-    if kernel in ("gaussian", "logistic"):
-        check(x, z, 3.1, 5.1, method, order, {**options, "bandwidth": 0.05, "period": 7.0})
+
+
+@thorough
+@pytest.mark.parametrize("method", ["direct", "cells", "window"])
+@pytest.mark.parametrize("kernel", ["gaussian", "logistic"])
+def test_tails_on_a_circle(kernel, method):
+    x, z = data(3, 40)
+    z[7] = 800.0
+    options = {"bandwidth": 0.05, "kernel": kernel, "bins": 4, "period": 7.0}
+    check(x, z, 3.1, 5.1, method, 12 if method == "cells" else None, options)
 
 
 @thorough_but_for(kernel=["gaussian"])
