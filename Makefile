@@ -13,6 +13,8 @@ SCRIPTS := bin
 LAUNCH := --launch-method forkserver
 endif
 BIN := $(VENV)/$(SCRIPTS)
+# Some hundred processes start in a run of the tests: none should compile again what another has imported.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: bench test test-all bits loops campaign lowest check asv-quick clean
 
@@ -22,11 +24,11 @@ bench: $(VENV)/bench.done
 # Some of the tests of every promise, within minutes; tests/README.md says which.
 test: $(VENV)/test.done
 	$(BIN)/python tests/compile_ahead.py
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 test-all: $(VENV)/test.done
 	$(BIN)/python tests/compile_ahead.py --thorough
-	$(BIN)/python -m pytest -n auto --thorough $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal --thorough $(ARGS)
 
 # The compiled loops as plain Python, with the lines that tests reach, and with every index checked.
 loops: $(VENV)/test.done
@@ -67,8 +69,9 @@ asv-quick: $(VENV)/dev.done
 	$(BIN)/asv check --environment existing
 	$(BIN)/asv run $(LAUNCH) --quick --show-stderr "HEAD^!"
 
+# Compiling all that is installed would take as long as unpacking it; imports compile, and keep, what they need.
 $(VENV)/%.done: pyproject.toml | $(VENV)/created.done
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable ".[$*]"
 	@echo > $@
 
 $(VENV)/created.done:

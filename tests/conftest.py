@@ -38,11 +38,11 @@ def pytest_collection_modifyitems(config, items):
 
 
 @pytest.fixture(autouse=True, scope="module")
-def no_compiled_gradients_are_left(request):
-    """Give back what JAX's compiled functions took, some ten megabytes each: no other module calls them."""
+def memory_is_given_back(request):
+    """Give back what a module's tests took: JAX's compiled functions, ten megabytes each, and free memory."""
     yield
     if "jax" in vars(request.module):
         request.module.jax.clear_caches()
-        gc.collect()
-        if sys.platform == "linux":  # what other threads freed is kept otherwise
-            getattr(ctypes.CDLL(None), "malloc_trim", bool)(0)
+    gc.collect()
+    if sys.platform == "linux":  # what other threads freed is kept otherwise
+        getattr(ctypes.CDLL(None), "malloc_trim", bool)(0)

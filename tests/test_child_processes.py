@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 from processes import run
-from tiers import thorough
+from tiers import thorough, thorough_but_for
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform has no fork")
 
@@ -55,6 +55,7 @@ def test_os_fork(layer):
     assert out == "0 True"
 
 
+@thorough_but_for(method=["fork", "spawn"])
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
 def test_multiprocessing(method, tmp_path):
     # spawn and forkserver import the program again, so it is a file.

@@ -1,6 +1,7 @@
 """`kdexent.choose` measures what it says, and recommends what follows; `kdexent choose` reads any file."""
 
 import re
+from functools import partial
 from math import inf, isfinite, isnan, nan
 
 import numpy as np
@@ -14,6 +15,7 @@ import kdexent
 from kdexent.choosing import candidates, recommend, trials
 from kdexent.choosing.choice import Asked, Choice, Measured
 from kdexent.choosing.quadrature import converged_loss
+from kdexent.cli import choosing
 from kdexent.cli.app import app
 from kdexent.cli.choosing import silverman
 from kdexent.measure import timing
@@ -99,15 +101,15 @@ def test_quadrature_errors_are_those_against_the_integral(name):
 @thorough_but_for(kernel=["laplace"])
 @pytest.mark.parametrize("kernel", ["laplace", "boxcar", "epanechnikov"])
 def test_integral_over_kinks_and_jumps(kernel):
-    choice = choose(kernel=kernel, bandwidth=0.5, bin_counts=[])
-    fine = kdexent.loss(X, Z, 1.0, 4.0, bandwidth=0.5, kernel=kernel, bins=200_000)
+    choice = choose(kernel=kernel, bandwidth=0.5, bin_counts=[], methods="direct")
+    fine = kdexent.loss(X, Z, 1.0, 4.0, bandwidth=0.5, kernel=kernel, bins=200_000, method="direct")
     assert abs(choice.converged - fine) < 1e-5
     assert choice.uncertainty < 1e-9
 
 
 def test_integral_known_roughly(monkeypatch):
     monkeypatch.setattr(candidates, "_SECONDS", 0.0)
-    choice = choose(kernel="laplace", bandwidth=0.1)
+    choice = choose(kernel="laplace", bandwidth=0.1, methods="direct")
     assert choice.uncertainty > 1e-9
     assert any("is known to" in note and "kinks" in note for note in choice.notes)
 
@@ -126,7 +128,7 @@ def test_converged_loss_of_many_rows():
     [
         ({"target": np.arange(1.0, 17.0)}, "uniform target"),
         ({"bins": np.linspace(1, 4, 17) ** 1.0}, "uniform target"),
-        ({"kernel": "boxcar", "bandwidth": 1e-3, "a": 100.0, "b": 101.0}, "infinite"),
+        ({"kernel": "boxcar", "bandwidth": 1e-3, "a": 100.0, "b": 101.0, "methods": "direct"}, "infinite"),
     ],
 )
 def test_no_quadrature_errors(options, words):
@@ -389,7 +391,9 @@ def test_command_fills_in_what_is_missing(tmp_path):
     assert "logits all 0" in said
 
 
-def test_command_on_a_circle(tmp_path):
+def test_command_on_a_circle(tmp_path, monkeypatch):
+    # Other methods take long to compile.
+    monkeypatch.setattr(choosing, "choose", partial(choosing.choose, methods=["direct"]))
     path, picture = tmp_path / "data.csv", tmp_path / "new" / "found.png"
     path.write_text("x\n" + "\n".join(map(repr, X.tolist())))
     options = ["--kernel", "von_mises", "--period", 6, "--rule", "gauss", "--bins", 8, "--rtol", 1e-6]

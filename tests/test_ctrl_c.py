@@ -8,6 +8,7 @@ import time
 import pytest
 from moments import Moments
 from processes import run
+from tiers import thorough_but_for
 
 from kdexent.runtime import pool, units
 
@@ -30,6 +31,7 @@ INTERRUPTED = {
 }
 
 
+@thorough_but_for(work=["direct", "cells", "batch"])
 @pytest.mark.parametrize("work", INTERRUPTED)
 def test_ctrl_c_between_blocks(work):
     call, *change = INTERRUPTED[work]

@@ -94,6 +94,8 @@ def test_batches_and_single_precision(kernel, period):
         check(x[0], z, np.array([1.0, 1.1, 1.2]), 2.5, "direct", None, {**options, **GAUSS})
 
 
+@thorough_but_for(period=[None])
+@thorough_but_for(dtype=[np.float64])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("period", [None, 2 * np.pi])
 def test_runs_of_equal_bins(period, dtype):
@@ -116,7 +118,7 @@ FAR = {
 }
 
 
-@thorough_but_for(kernel=["gaussian"])
+@thorough_but_for(kernel=["gaussian"], method=["direct", "cells"])
 @pytest.mark.parametrize("method", ["direct", "cells", "window"])
 @pytest.mark.parametrize("kernel", FAR)
 def test_tails(kernel, method):
@@ -127,8 +129,16 @@ def test_tails(kernel, method):
     order = 12 if method == "cells" else None
     check(x, z, FAR[kernel], FAR[kernel] + 2.0, method, order, options)
     check(x, z, 2.0, FAR[kernel] + 2.0, method, order, options)
-    if kernel in ("gaussian", "logistic"):
-        check(x, z, 3.1, 5.1, method, order, {**options, "bandwidth": 0.05, "period": 7.0})
+
+
+@thorough
+@pytest.mark.parametrize("method", ["direct", "cells", "window"])
+@pytest.mark.parametrize("kernel", ["gaussian", "logistic"])
+def test_tails_on_a_circle(kernel, method):
+    x, z = data(3, 40)
+    z[7] = 800.0
+    options = {"bandwidth": 0.05, "kernel": kernel, "bins": 4, "period": 7.0}
+    check(x, z, 3.1, 5.1, method, 12 if method == "cells" else None, options)
 
 
 @thorough_but_for(kernel=["gaussian"])
@@ -149,14 +159,14 @@ def test_many_points_to_a_tail(monkeypatch, kernel):
     )
 
 
-@thorough_but_for(kernel=["gaussian"])
+@thorough_but_for(kernel=["gaussian"], period=[None])
+@pytest.mark.parametrize(("period", "bandwidth"), [(None, 0.5), (2.7, 1.6)])
 @pytest.mark.parametrize("kernel", ["gaussian", "cauchy", "epanechnikov"])
-def test_sorted_and_tied_points(kernel):
+def test_sorted_and_tied_points(kernel, period, bandwidth):
     x, z = np.repeat(np.linspace(0.0, 3.0, 6), 8), data(6, 48)[1]
-    options = {"bandwidth": 0.5, "kernel": kernel, "bins": 6}
+    options = {"bandwidth": bandwidth, "kernel": kernel, "bins": 6, "period": period}
     check(x, z, 1.0, 2.5, "cells", 8, options)
     check(x, z, 1.0, 2.5, "cells", 8, options, plan=True)
-    check(x, z, 1.0, 2.5, "cells", 8, {**options, "period": 2.7} | ({"bandwidth": 1.6}), plan=True)
 
 
 @thorough

@@ -102,7 +102,7 @@ def test_density_of_kernels_that_are_wide_or_narrow_on_their_circle(kernel, peri
             assert log_q[0] == pytest.approx(LOG_K0[kernel] - np.log(bandwidth), rel=1e-14, abs=1e-14)
 
 
-@thorough_but_for(kernel=FEW)
+@thorough_but_for(kernel=["epanechnikov", "von_mises"])
 @pytest.mark.parametrize("period", LENGTHS)
 @pytest.mark.parametrize("kernel", kdexent.KERNELS)
 def test_circles_of_any_size(kernel, period):
@@ -187,6 +187,7 @@ def test_longer_lengths_are_refused(name, value, way):
         WAYS[way]([0.0, 1.0], [0.0, 0.0], **options)
 
 
+@thorough_but_for(way=["reference", "direct"])
 @EACH
 @pytest.mark.parametrize(
     ("x", "options", "expected", "gradient"),
@@ -205,6 +206,7 @@ def test_values_at_hand(x, options, expected, gradient, way):
         np.testing.assert_allclose(gradients[0], gradient, rtol=0, atol=1e-15)
 
 
+@thorough_but_for(way=["reference", "direct"])
 @EACH
 def test_two_points_beyond_the_square_root_of_floats(way):
     z, options = np.zeros(2), {"bandwidth": 1.0, "bins": 4}

@@ -53,6 +53,7 @@ def test_a_full_or_closed_standard_output(tmp_path, arguments, redirection):
     assert not unwritten(tmp_path, arguments, redirection)
 
 
+@thorough_but_for(arguments=[["--help"], ["bench", "--list"]])
 @pytest.mark.parametrize("arguments", SHORT, ids=" ".join)
 def test_a_standard_output_that_nobody_reads(tmp_path, arguments):
     reads, writes = os.pipe()
@@ -64,6 +65,7 @@ def test_a_standard_output_that_nobody_reads(tmp_path, arguments):
     assert result.stderr == "kdexent: cannot write to the standard output: Broken pipe\n"
 
 
+@thorough_but_for(redirection=["2> /dev/full"])
 @pytest.mark.parametrize("redirection", ["2> /dev/full", "2>&-"])
 @pytest.mark.parametrize(("arguments", "status"), [(["--version"], 0), (["choose", "none.csv"], 2)])
 def test_complaints_that_cannot_be_written_change_nothing(tmp_path, arguments, status, redirection):

@@ -8,6 +8,7 @@ import weakref
 
 import numpy as np
 import pytest
+from allocations import traced
 from processes import run
 from tiers import thorough, thorough_but_for
 
@@ -72,7 +73,8 @@ def no_collector():
     gc.enable()
 
 
-@thorough_but_for(helpers=["helpers"])
+@thorough_but_for(helpers=["helpers"], bad=[False])
+@thorough_but_for(helpers=["helpers"], name=["auto", "rows", "classes"])
 @pytest.mark.parametrize("bad", [False, True], ids=["good", "bad"])
 @pytest.mark.parametrize("helpers", HELPERS)
 @pytest.mark.parametrize("name", CALLS)
@@ -193,23 +195,17 @@ TABLES = {
 }
 
 
-@pytest.fixture
-def traced():
+@thorough
+def test_tables_have_a_largest_size():
     for call in TABLES.values():
         call(-1)  # compiled code and modules are no tables
     gc.collect()
-    tracemalloc.start()
-    yield
-    tracemalloc.stop()
-
-
-@thorough
-def test_tables_have_a_largest_size(traced):
-    for step in range(5):
-        for call in TABLES.values():
-            call(step)
-        gc.collect()
-        assert tracemalloc.get_traced_memory()[0] < 64 * 2**20
+    with traced():
+        for step in range(5):
+            for call in TABLES.values():
+                call(step)
+            gc.collect()
+            assert tracemalloc.get_traced_memory()[0] < 64 * 2**20
     assert sum(store.bytes for store in kept._stores) <= kept.MOST_BYTES
     for store in kept._stores:
         counted = store.bytes

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.sparse
+from allocations import traced
 from hypothesis import given
 from hypothesis import strategies as st
 from problems import differences, layouts
@@ -243,12 +244,9 @@ def test_memory(kind, function, tmp_path):
         X[np.random.default_rng(0).random(X.shape) < 0.5] = 0
         X = scipy.sparse.csr_array(X)
     function(W, X[:10], labels[:10])
-    tracemalloc.start()
-    try:
+    with traced():
         function(W, X, labels, l2=0.1)
         _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
     assert peak < 20e6
 
 

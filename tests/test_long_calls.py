@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from allocations import traced
 from problems import random_problem
 from processes import run
 from tiers import thorough, thorough_but_for
@@ -22,10 +23,9 @@ def test_workspace_does_not_grow_with_the_points(points, bins, method, kernel):
     out = np.empty(points)
     options = {"bandwidth": 0.1, "bins": bins, "method": method, "kernel": kernel}
     kdexent.loss_and_grad(x, z, 1.0, 5.0, out=out, **options)
-    tracemalloc.start()
-    kdexent.loss_and_grad(x, z, 1.0, 5.0, out=out, **options)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    with traced():
+        kdexent.loss_and_grad(x, z, 1.0, 5.0, out=out, **options)
+        _, peak = tracemalloc.get_traced_memory()
     # 64 lanes of sums over bins, or some of sums over cells, and nothing of the size of x.
     assert peak < (64 * bins * 8 + 400_000 if method == "direct" else 8_000_000)
 

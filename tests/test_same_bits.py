@@ -103,6 +103,7 @@ def test_sums_do_not_depend_on_where_arrays_lie(kernel, period):
     assert len(found) == 1
 
 
+@thorough_but_for(method=["auto"])
 @pytest.mark.parametrize("method", kdexent.METHODS)
 def test_same_bits_of_a_long_row(method):
     x, z = random_problem(1, 300_000)

@@ -1,5 +1,7 @@
 """Vector code does what the plain loops beside it do, for every order."""
 
+from functools import cache
+
 import llvmlite.binding
 import mpmath
 import numba
@@ -56,15 +58,8 @@ def test_points_with_rows_of_their_own(order):
     np.testing.assert_allclose(table, expected, rtol=1e-13, atol=1e-13)
 
 
-@thorough_but_for(order=[12], begin=[8])
-@orders
-@pytest.mark.parametrize(("begin", "end"), [(0, 64), (8, 48), (16, 24), (8, 8), (8, 45), (16, 17)])
-@pytest.mark.parametrize("copies", [False, True])
-def test_points_that_share_a_row(order, begin, end, copies):
-    v, z, _, table = points(order)
-    places = np.random.default_rng(order).permutation(64).astype(np.uint16)
-    filled_up = -(-end // 8) * 8
-    v[end:filled_up], places[end:filled_up] = v[begin], places[begin]
+@cache
+def both_passes(order, copies):
     add, bring = runs.add_run(order), runs.together(order)
     take = runs.take_run(order, copies)
 
@@ -75,6 +70,19 @@ def test_points_that_share_a_row(order, begin, end, copies):
         bring(wide, moments, order)
         return take(kept, places, v, begin, end, 3.0, table, order, by, 64)
 
+    return all_of_them
+
+
+@thorough_but_for(order=[12], begin=[8])
+@orders
+@pytest.mark.parametrize(("begin", "end"), [(0, 64), (8, 48), (16, 24), (8, 8), (8, 45), (16, 17)])
+@pytest.mark.parametrize("copies", [False, True])
+def test_points_that_share_a_row(order, begin, end, copies):
+    all_of_them = both_passes(order, copies)
+    v, z, _, table = points(order)
+    places = np.random.default_rng(order).permutation(64).astype(np.uint16)
+    filled_up = -(-end // 8) * 8
+    v[end:filled_up], places[end:filled_up] = v[begin], places[begin]
     w = np.exp(z[places[begin:end]] - 0.5)
     polynomial = np.polynomial.chebyshev.Chebyshev
     terms = np.array([polynomial.basis(k)(v[begin:end]) for k in range(order)])
@@ -99,6 +107,18 @@ def test_tables_start_rows_at_cache_lines(count):
     assert all(row.ctypes.data % 64 == 0 for row in array)
 
 
+@cache
+def there_and_back(labelled):
+    columns, write = transpose.passes(labelled)
+
+    @numba.njit
+    def both(zs, rows, classes, stride, w, tops, labels, own, factors, less, slopes, out):
+        columns(zs.reshape(zs.size), rows, classes, w, stride, tops, labels, own)
+        write(w, rows, classes, stride, factors, less, out.reshape(out.size), labels, slopes)
+
+    return both
+
+
 @thorough_but_for(classes=[3, 10], rows=[30])
 @pytest.mark.parametrize("classes", [1, 2, 3, 5, 8, 10, 13, 47])
 @pytest.mark.parametrize("rows", [1, 7, 8, 30])
@@ -108,13 +128,7 @@ def test_short_rows_become_columns_and_rows_again(rows, classes, labelled, dtype
     rng, stride = np.random.default_rng(classes), -(-rows // 8) * 8
     zs, labels = rng.normal(size=(rows, classes)).astype(dtype), rng.integers(-1, classes, rows)
     factors, less, slopes = rng.normal(size=(3, stride))
-    columns, write = transpose.passes(labelled)
-
-    @numba.njit
-    def both(zs, rows, classes, stride, w, tops, labels, own, factors, less, slopes, out):
-        columns(zs.reshape(zs.size), rows, classes, w, stride, tops, labels, own)
-        write(w, rows, classes, stride, factors, less, out.reshape(out.size), labels, slopes)
-
+    both = there_and_back(labelled)
     w, tops, own, out = np.zeros((classes, stride)), np.empty(stride), np.empty(stride), np.empty_like(zs)
     about = labels if labelled else labels[:0], own, factors, less, slopes.copy(), out
     both(zs, rows, classes, stride, w.ravel(), tops, *about)
@@ -137,18 +151,24 @@ def test_short_rows_become_columns_and_rows_again(rows, classes, labelled, dtype
     )
 
 
-@thorough_but_for(count=[61])
-@pytest.mark.parametrize("labelled", [False, True])
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("count", [8, 9, 15, 16, 61])
-def test_exponentials_of_a_row(count, dtype, labelled):
-    zs = (np.random.default_rng(0).normal(size=count) * 50).astype(dtype)
+@cache
+def top_and_powers(labelled):
     top_of, powers_of = exponentials.of_rows(labelled)
 
     @numba.njit
     def both(zs, top, w, but, out):
         return top_of(zs, but), powers_of(zs, top, w, but, out)
 
+    return both
+
+
+@thorough_but_for(count=[61])
+@pytest.mark.parametrize("labelled", [False, True])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("count", [8, 9, 15, 16, 61])
+def test_exponentials_of_a_row(count, dtype, labelled):
+    zs = (np.random.default_rng(0).normal(size=count) * 50).astype(dtype)
+    both = top_and_powers(labelled)
     for but in (-1, 0, count // 2, count - 1):
         counts = (np.arange(count) != but) | (not labelled)
         w = np.empty(count)
@@ -220,13 +240,13 @@ MACHINES = {
 
 @thorough_but_for(machine=["this"])
 @pytest.mark.parametrize("machine", MACHINES)
-def test_exponentials_are_good_to_the_last_bits(machine, tmp_path):
+def test_exponentials_are_good_to_the_last_bits(machine):
     settings, needed = MACHINES[machine]
     if not all(FEATURES.get(feature) for feature in needed):
         pytest.skip(f"code for {machine} does not run on this machine")
     fuses = machine == "avx2" or (machine == "this" and FEATURES.get("fma", False))
     code = POWERS.format(part=1.5e-17 if fuses else 1.26e-16)
-    assert int(run(code, NUMBA_CACHE_DIR=str(tmp_path), **settings)) > 3_000
+    assert int(run(code, **settings)) > 3_000
 
 
 CERTAIN = """
@@ -254,17 +274,32 @@ CERTAIN = """
 
 @thorough_but_for(machine=["this"])
 @pytest.mark.parametrize("machine", MACHINES)
-def test_certain_rows_keep_their_digits_on_any_machine(machine, tmp_path):
+def test_certain_rows_keep_their_digits_on_any_machine(machine):
     settings, needed = MACHINES[machine]
     if not all(FEATURES.get(feature) for feature in needed):
         pytest.skip(f"code for {machine} does not run on this machine")
-    assert run(CERTAIN, NUMBA_CACHE_DIR=str(tmp_path), **settings).strip() == "right"
+    assert run(CERTAIN, **settings).strip() == "right"
+
+
+CLASSES, SCALE = 6, 0.125
+
+
+@numba.njit
+def each_loss(labels, totals, tops, logits, means, smoothing, weights, factors, offsets):
+    rows = row_losses.Rows(totals, tops, logits, means, weights, factors, offsets)
+    return row_losses.class_losses(labels, -1, CLASSES, smoothing, SCALE, rows)
+
+
+@numba.njit
+def all_alike(labels, totals, tops, logits, means, weights, factors, offsets):
+    rows = row_losses.Rows(totals, tops, logits, means, weights, factors, offsets)
+    return row_losses.sum_of_class_losses(labels, -1, CLASSES, SCALE, rows)
 
 
 @pytest.mark.parametrize("rows", [5, 8, 40, 43])
 @pytest.mark.parametrize("smoothing", [0.0, 0.25, 1.0])
 def test_losses_of_rows(rows, smoothing):
-    rng, classes, scale = np.random.default_rng(rows), 6, 0.125
+    rng, classes, scale = np.random.default_rng(rows), CLASSES, SCALE
     z, labels = rng.normal(size=(rows, classes)), rng.integers(-1, classes, rows)
     weights = rng.uniform(0, 2, rows) * (rng.random(rows) < 0.8)
     z[:, 0] += rng.choice([0, 50, 600], rows)
@@ -279,16 +314,6 @@ def test_losses_of_rows(rows, smoothing):
     losses = (1 - smoothing) * logs + smoothing * (logs - behind - means)
     p = np.exp(z - own[:, np.newaxis] - logs[:, np.newaxis])
     beside = np.where(np.arange(classes) == mine[:, np.newaxis], 0, p).sum(axis=1)
-
-    @numba.njit
-    def each_loss(labels, totals, tops, logits, means, smoothing, weights, factors, offsets):
-        rows = row_losses.Rows(totals, tops, logits, means, weights, factors, offsets)
-        return row_losses.class_losses(labels, -1, classes, smoothing, scale, rows)
-
-    @numba.njit
-    def all_alike(labels, totals, tops, logits, means, weights, factors, offsets):
-        rows = row_losses.Rows(totals, tops, logits, means, weights, factors, offsets)
-        return row_losses.sum_of_class_losses(labels, -1, classes, scale, rows)
 
     def assert_written(factors, less, shares, weights, smoothing):
         share = scale * np.where(counts, weights, 0)
