@@ -271,7 +271,7 @@ def loss_and_grad_of(
     rows = {name: _rows_of(array, problem, out is None) for name, array in gradients.items()}
     losses = _look_at_data(problem, lambda: evaluate(problem, request, rows, threads, prepared))
     for name, array in gradients.items():
-        if not np.may_share_memory(array, rows[name]):
+        if out is not None and not np.may_share_memory(array, rows[name]):
             array[...] = rows[name].reshape(array.shape)
     results = tuple(array if array.ndim else array[()] for array in gradients.values())
     return _shaped(losses, problem), results[0] if isinstance(wrt, str) else results

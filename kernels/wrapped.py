@@ -9,20 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .formula import (
-    FACTOR,
-    FIRST,
-    POWER,
-    RATE,
-    RATE_OF_SINE,
-    SECOND,
-    SERIES,
-    TERMS,
-    THIRD,
-    Formula,
-)
+from .formula import FACTOR, FIRST, POWER, RATE, RATE_OF_SINE, SECOND, SERIES, TERMS, THIRD, Formula
 from .numerics.arithmetic import LARGEST, LOG2_E, SMALLEST_NORMAL, chord, exp2, one_minus, parts, sin_half_pi
 from .numerics.bessel import scaled_bessel
+from .numerics.chebyshev import chebyshev
 from .runtime.jit import helper, plain
 
 Floats = NDArray[np.float64]
@@ -233,10 +223,7 @@ def fourier_parameters(transform: Transform, p: Floats, h: Floats, period: float
     omega = 2 * math.pi / period * np.arange(1, TERMS + 1)
     at = np.minimum(omega * h[:, np.newaxis], _NOTHING_LEFT)
     value, slope = np.where(at < _NOTHING_LEFT, transform(at), 0.0)
-    by_h = slope * at
-    powers = np.zeros((TERMS + 1, TERMS + 1))
-    for n in range(TERMS + 1):
-        powers[n, : n + 1] = np.polynomial.chebyshev.cheb2poly([0] * n + [1])
-    size = TERMS + 1
+    by_h, size = slope * at, TERMS + 1
+    _, _, powers = chebyshev(size)
     p[:, SERIES : SERIES + size] = powers[0] + 2 * value @ powers[1:]
     p[:, SERIES + size : SERIES + 2 * size] = 2 * by_h @ powers[1:]
