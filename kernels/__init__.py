@@ -21,27 +21,18 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "KERNELS": ".names",
-    "METHODS": ".names",
-    "Plan": ".plan",
-    "choose": ".choosing.recommend",
-    "cross_entropy": ".information",
-    "entropy": ".information",
-    "kl_divergence": ".information",
-    "linear_softmax_loss": ".linear",
-    "linear_softmax_loss_and_grad": ".linear",
-    "log_density": ".kde",
-    "log_softmax": ".softmax_loss",
-    "loss": ".kde",
-    "loss_and_grad": ".kde",
-    "sigmoid_cross_entropy": ".sigmoid",
-    "sigmoid_cross_entropy_and_grad": ".sigmoid",
-    "softmax": ".softmax_loss",
-    "softmax_cross_entropy": ".softmax_loss",
-    "softmax_cross_entropy_and_grad": ".softmax_loss",
-    "warmup": ".warming",
+_NAMES = {
+    ".choosing.recommend": ("choose",),
+    ".information": ("cross_entropy", "entropy", "kl_divergence"),
+    ".kde": ("log_density", "loss", "loss_and_grad"),
+    ".linear": ("linear_softmax_loss", "linear_softmax_loss_and_grad"),
+    ".names": ("KERNELS", "METHODS"),
+    ".plan": ("Plan",),
+    ".sigmoid": ("sigmoid_cross_entropy", "sigmoid_cross_entropy_and_grad"),
+    ".softmax_loss": ("log_softmax", "softmax", "softmax_cross_entropy", "softmax_cross_entropy_and_grad"),
+    ".warming": ("warmup",),
 }
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "KERNELS",

@@ -42,30 +42,9 @@ assert PARAMETERS == 22  # `parameters_of` writes them out
 @helper
 def parameters_of(p, r):
     """Return row r of the parameters as a tuple, which the compiler keeps in registers."""
-    return (
-        p[r, 0],
-        p[r, 1],
-        p[r, 2],
-        p[r, 3],
-        p[r, 4],
-        p[r, 5],
-        p[r, 6],
-        p[r, 7],
-        p[r, 8],
-        p[r, 9],
-        p[r, 10],
-        p[r, 11],
-        p[r, 12],
-        p[r, 13],
-        p[r, 14],
-        p[r, 15],
-        p[r, 16],
-        p[r, 17],
-        p[r, 18],
-        p[r, 19],
-        p[r, 20],
-        p[r, 21],
-    )
+    first = p[r, 0], p[r, 1], p[r, 2], p[r, 3], p[r, 4], p[r, 5], p[r, 6], p[r, 7]
+    second = p[r, 8], p[r, 9], p[r, 10], p[r, 11], p[r, 12], p[r, 13], p[r, 14], p[r, 15]
+    return first + second + (p[r, 16], p[r, 17], p[r, 18], p[r, 19], p[r, 20], p[r, 21])
 
 
 class Formula(NamedTuple):

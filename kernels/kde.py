@@ -261,26 +261,20 @@ def loss_and_grad_of(
         by_z = _new((problem.rows, problem.points), problem.dtype)
         losses = _look_at_data(problem, lambda: evaluate(problem, request, {"z": by_z}, threads, prepared))
         return _shaped(losses, problem), by_z.reshape((*problem.shape, problem.points))
-    names = check_wrt(wrt)
+    shapes = {
+        name: problem.shape + (() if name == "bandwidth" else (problem.points,)) for name in check_wrt(wrt)
+    }
     if out is None:
-        given: dict[str, NDArray[Any]] = {}
-        arrays = {name: _new(_rows_of(name, problem), problem.dtype) for name in names}
+        gradients = {name: _new(shape, problem.dtype) for name, shape in shapes.items()}
     else:
-        given = _outputs(out, names, isinstance(wrt, str), problem)
-        arrays = {name: _flat_output(array, problem) for name, array in given.items()}
-    losses = _look_at_data(problem, lambda: evaluate(problem, request, arrays, threads, prepared))
-    for name, array in given.items():
-        if not np.may_share_memory(array, arrays[name]):
-            array[...] = arrays[name].reshape(array.shape)
-    shape = problem.shape
-    results = tuple(given.get(name, array.reshape(shape + array.shape[1:])) for name, array in arrays.items())
-    results = tuple(array if array.ndim else array[()] for array in results)
+        gradients = _outputs(out, shapes, isinstance(wrt, str), problem.dtype)
+    rows = {name: _rows_of(array, problem, out is None) for name, array in gradients.items()}
+    losses = _look_at_data(problem, lambda: evaluate(problem, request, rows, threads, prepared))
+    for name, array in gradients.items():
+        if out is not None and not np.may_share_memory(array, rows[name]):
+            array[...] = rows[name].reshape(array.shape)
+    results = tuple(array if array.ndim else array[()] for array in gradients.values())
     return _shaped(losses, problem), results[0] if isinstance(wrt, str) else results
-
-
-def _rows_of(name: str, problem: Problem) -> tuple[int, ...]:
-    """Return the shape of a gradient with a dimension for all rows."""
-    return (problem.rows,) if name == "bandwidth" else (problem.rows, problem.points)
 
 
 def density_of(problem: Problem, request: Request, threads: int, prepared: Prepared | None = None) -> Any:
@@ -301,19 +295,19 @@ def _look_at_data(problem: Problem, work: Callable[[], NDArray[np.float64]]) -> 
     raise RuntimeError("x or z changed during the call")
 
 
-def _outputs(out: Any, names: tuple[str, ...], alone: bool, problem: Problem) -> dict[str, NDArray[Any]]:
-    """Return the caller's arrays by name."""
-    shapes = {name: problem.shape + _rows_of(name, problem)[1:] for name in names}
-    if alone:
-        return {names[0]: checks.output("out", out, shapes[names[0]], problem.dtype)}
-    if not isinstance(out, tuple) or len(out) != len(names):
-        raise TypeError(f"out must be a tuple of {len(names)} arrays for wrt={names!r}")
-    given = {
-        name: checks.output(f"out[{i}]", array, shapes[name], problem.dtype)
-        for i, (name, array) in enumerate(zip(names, out, strict=True))
-    }
-    checks.apart({f"out[{i}]": array for i, array in enumerate(given.values())})
-    return given
+def _outputs(
+    out: Any, shapes: dict[str, tuple[int, ...]], alone: bool, dtype: np.dtype[Any]
+) -> dict[str, NDArray[Any]]:
+    """Return the caller's arrays by what they are the gradients by."""
+    given = {"out": out}
+    if not alone:
+        if not isinstance(out, tuple) or len(out) != len(shapes):
+            raise TypeError(f"out must be a tuple of {len(shapes)} arrays for wrt={tuple(shapes)!r}")
+        given = {f"out[{i}]": array for i, array in enumerate(out)}
+    for (name, array), shape in zip(given.items(), shapes.values(), strict=True):
+        checks.output(name, array, shape, dtype)
+    checks.apart(given)
+    return dict(zip(shapes, given.values(), strict=True))
 
 
 def _new(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -323,11 +317,11 @@ def _new(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         raise ValueError(f"x and z make a gradient of shape {shape}, for which there is no memory") from None
 
 
-def _flat_output(array: NDArray[Any], problem: Problem) -> NDArray[Any]:
+def _rows_of(array: NDArray[Any], problem: Problem, new: bool) -> NDArray[Any]:
     """Return the rows (R, N) or (R,) of an output: a view, or a new array where a view would not do."""
     shape = (problem.rows, *array.shape[len(problem.shape) :])
     # What the arguments became, not what they were: a tensor's array is a view of its memory.
-    overlaps = any(np.may_share_memory(array, read.values) for read in problem.read)
+    overlaps = not new and any(np.may_share_memory(array, read.values) for read in problem.read)
     if overlaps or not (array.flags.c_contiguous or len(problem.shape) <= 1):
         return np.empty(shape, array.dtype)
     array = np.asarray(array)  # a matrix has no rows of one dimension

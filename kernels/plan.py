@@ -114,7 +114,7 @@ class Plan:
         self._asked_threads, self._threads = n_threads, thread_count(n_threads)
         self._frame = make_frame(*about)
         problem = in_frame(x, np.zeros(x.shape[-1:], x.dtype), self._frame)
-        checks.require("x", x, np.isfinite(x), "must be finite")
+        checks.require_finite("x", x)
         self._shape, self._points, self._dtype = problem.shape, problem.points, problem.dtype
         self._bins, self._kernel = problem.bins, problem.kernel
         centers = problem.centers.block(0, problem.rows)

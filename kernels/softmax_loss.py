@@ -10,13 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from .arguments import checks
 from .arguments.arrays import contiguous
 from .arguments.float_errors import no_float_errors
-from .arguments.labels import (
-    Samples,
-    require_classes,
-    require_logits,
-    require_probabilities,
-    softmax_samples,
-)
+from .arguments.labels import Samples, require_classes, require_logits, require_probabilities, softmax_samples
 from .logits.classes import CLASSES, PROBABILITIES, cross_entropy_rows, softmax_rows
 from .logits.losses import loss_of
 from .logits.shares import each_block, rows_of_a_unit

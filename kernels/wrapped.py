@@ -9,20 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .formula import (
-    FACTOR,
-    FIRST,
-    POWER,
-    RATE,
-    RATE_OF_SINE,
-    SECOND,
-    SERIES,
-    TERMS,
-    THIRD,
-    Formula,
-)
+from .formula import FACTOR, FIRST, POWER, RATE, RATE_OF_SINE, SECOND, SERIES, TERMS, THIRD, Formula
 from .numerics.arithmetic import LARGEST, LOG2_E, SMALLEST_NORMAL, chord, exp2, one_minus, parts, sin_half_pi
 from .numerics.bessel import scaled_bessel
+from .numerics.chebyshev import chebyshev
 from .runtime.jit import helper, plain
 
 Floats = NDArray[np.float64]
@@ -79,36 +69,28 @@ def von_mises(d, p):
 
 
 @helper
+def _polynomial(c, a):
+    """Return sum_k a_k c^k of nine coefficients, and its derivative."""
+    f, slope = a[8], 0.0
+    slope, f = slope * c + f, f * c + a[7]
+    slope, f = slope * c + f, f * c + a[6]
+    slope, f = slope * c + f, f * c + a[5]
+    slope, f = slope * c + f, f * c + a[4]
+    slope, f = slope * c + f, f * c + a[3]
+    slope, f = slope * c + f, f * c + a[2]
+    slope, f = slope * c + f, f * c + a[1]
+    slope, f = slope * c + f, f * c + a[0]
+    return f, slope
+
+
+@helper
 def fourier(d, p):
     # p: 1/h, 1/P, then K and h dK/dh as polynomials in cos(2 pi d/P), lowest power first
     sin = sin_half_pi(2.0 * d * p[1])
     cos = _cosine_of_half(d, p)
     c = 1.0 - 2.0 * sin * sin
-    f, slope, f_h = p[10], 0.0, p[19]
-    slope = slope * c + f
-    f = f * c + p[9]
-    f_h = f_h * c + p[18]
-    slope = slope * c + f
-    f = f * c + p[8]
-    f_h = f_h * c + p[17]
-    slope = slope * c + f
-    f = f * c + p[7]
-    f_h = f_h * c + p[16]
-    slope = slope * c + f
-    f = f * c + p[6]
-    f_h = f_h * c + p[15]
-    slope = slope * c + f
-    f = f * c + p[5]
-    f_h = f_h * c + p[14]
-    slope = slope * c + f
-    f = f * c + p[4]
-    f_h = f_h * c + p[13]
-    slope = slope * c + f
-    f = f * c + p[3]
-    f_h = f_h * c + p[12]
-    slope = slope * c + f
-    f = f * c + p[2]
-    f_h = f_h * c + p[11]
+    f, slope = _polynomial(c, p[2:11])
+    f_h, _ = _polynomial(c, p[11:20])
     return 0.0, f, -4.0 * math.pi * min(p[1] / p[0], _WIDEST) * sin * cos * slope, f_h
 
 
@@ -159,16 +141,8 @@ def _cauchy_of_sine(s, p):
 
 @helper
 def _fourier_of_sine(s, p):
-    c = 1.0 - 2.0 * s * s
-    f = p[10]
-    f = f * c + p[9]
-    f = f * c + p[8]
-    f = f * c + p[7]
-    f = f * c + p[6]
-    f = f * c + p[5]
-    f = f * c + p[4]
-    f = f * c + p[3]
-    return f * c + p[2]
+    f, _ = _polynomial(1.0 - 2.0 * s * s, p[2:11])
+    return f
 
 
 @helper
@@ -249,10 +223,7 @@ def fourier_parameters(transform: Transform, p: Floats, h: Floats, period: float
     omega = 2 * math.pi / period * np.arange(1, TERMS + 1)
     at = np.minimum(omega * h[:, np.newaxis], _NOTHING_LEFT)
     value, slope = np.where(at < _NOTHING_LEFT, transform(at), 0.0)
-    by_h = slope * at
-    powers = np.zeros((TERMS + 1, TERMS + 1))
-    for n in range(TERMS + 1):
-        powers[n, : n + 1] = np.polynomial.chebyshev.cheb2poly([0] * n + [1])
-    size = TERMS + 1
+    by_h, size = slope * at, TERMS + 1
+    _, _, powers = chebyshev(size)
     p[:, SERIES : SERIES + size] = powers[0] + 2 * value @ powers[1:]
     p[:, SERIES + size : SERIES + 2 * size] = 2 * by_h @ powers[1:]

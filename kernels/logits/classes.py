@@ -59,41 +59,24 @@ def _make_room(classes):
     return _Room(np.empty(room_for(classes)), rows, np.empty(0, np.int64))
 
 
-@helper
-def _labels_of_group(labels, unlabelled, first, n):
-    return labels[first : first + n]
-
-
-@helper
-def _no_labels(labels, unlabelled, first, n):
-    return unlabelled
-
-
 def _over_groups(labelled: bool, finish: Callable) -> Callable:
     """Return what weighs a unit's groups of rows, and sums what finish(call, room, first, n, labels) returns.
 
     That are the loss, and whether something is bad, of n rows from the first on, with classes `labels` (n,).
     """
-    weigh, labels_of = weighing(labelled)[0], _labels_of_group if labelled else _no_labels
+    weigh = weighing(labelled)[0]
 
     @loop
     def unit_of(unit, call, room):
-        flat, classes, labels, size, sums, out = (
-            call.logits,
-            call.classes,
-            call.labels,
-            call.size,
-            call.sums,
-            call.out,
-        )
+        flat, classes, size, sums, out = call.logits, call.classes, call.size, call.sums, call.out
         w, tops, totals, label_logits = room.w, room.rows.tops, room.rows.totals, room.rows.label_logits
-        unlabelled, group, added = room.unlabelled, tops.shape[0], 0.0
+        group, added = tops.shape[0], 0.0
         end = min((unit + 1) * size, flat.shape[0] // classes)
         for first in range(unit * size, end, group):
             n = min(group, end - first)
-            chosen = labels_of(labels, unlabelled, first, n)
-            weigh(flat, classes, first, n, end, w, tops, totals, out, chosen, label_logits)
-            loss, bad = finish(call, room, first, n, chosen)
+            labels = call.labels[first : first + n] if labelled else room.unlabelled
+            weigh(flat, classes, first, n, end, w, tops, totals, out, labels, label_logits)
+            loss, bad = finish(call, room, first, n, labels)
             added, sums[unit, 1] = added + loss, sums[unit, 1] + bad
         sums[unit, 0] = added
 
@@ -277,15 +260,9 @@ def _finish_probabilities(gradient: bool, write: Callable) -> Callable:
     @helper
     def finish(call, room, first, n, labels):
         flat, classes, masses, weights, _, smoothing, scale, _, _, losses, out = call
-        rows, w = room.rows, room.w
-        totals, tops, wholes, factors, offsets = (
-            rows.totals,
-            rows.tops,
-            rows.means,
-            rows.factors,
-            rows.offsets,
-        )
-        logs, inverses = rows.label_logits, factors  # which are not needed before
+        w, rows = room.w, room.rows
+        totals, tops, logs, wholes, _, factors, offsets = rows
+        inverses = factors  # which are not needed before
         together = tops.shape[0]
         logs_of(n, totals, logs, inverses)
         added, bad, even = 0.0, bad_totals(n, totals), smoothing / classes

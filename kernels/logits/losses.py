@@ -48,8 +48,7 @@ def loss_of(
 
     def block(rows: NDArray[Any], which: slice, units: slice, *counter: Any) -> None:
         of_rows = weights if len(weights) == 1 else weights[which]
-        by = out if written is None else out[which]
-        run(rows, labels[which], of_rows, *numbers, sums[units], losses[which], by, *counter)
+        run(rows, labels[which], of_rows, *numbers, sums[units], losses[which], out[which], *counter)
 
     each_block(z, size, block)
     sums_and_bad = sums.ravel().tolist()

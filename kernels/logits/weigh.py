@@ -40,7 +40,6 @@ def rows_together(classes):
 # What has a sign is no index of a vector register's load: hence slices of arrays.
 
 
-# One order of summing: code from the disk may call another copy of a function than code compiled here.
 @helper
 def beside_the_largest(w, r, classes, together):
     """Return the class of row r whose exponential is 1, the only one, and what the others come to.

@@ -21,8 +21,6 @@ import numba
 import numpy as np
 from numba.core.serialize import dumps
 
-__all__ = ["Entries"]
-
 # A link could make a file of this user's out of what another one wrote, and a pipe would be waited for.
 _OPEN = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
 _VERSIONS = sys.implementation.cache_tag, numba.__version__, llvmlite.__version__, np.__version__

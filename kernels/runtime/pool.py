@@ -71,7 +71,7 @@ def run_blocks(count: int, block: Callable[[int], Iterable[None] | None], n_thre
         for _ in block(0) or ():
             pass
         return
-    _share(_Blocks(count, block), n_threads - 1, n_threads, ring)
+    _share(_Blocks(count, block), n_threads, ring)
 
 
 def run_units(count: int, work: Callable[[Counter], None], n_threads: int, more_soon: bool = True) -> None:
@@ -81,7 +81,7 @@ def run_units(count: int, work: Callable[[Counter], None], n_threads: int, more_
     are wanted for other things before more units come.
     """
     n_threads = n_threads if NATIVE else 1
-    _share(_Units(count, work, new_counter(n_threads > 1), more_soon), n_threads - 1, n_threads)
+    _share(_Units(count, work, new_counter(n_threads > 1), more_soon), n_threads)
 
 
 class _Job:
@@ -185,11 +185,11 @@ class _Place:
         return len(_at_work) <= self._n_threads and self.job.caller not in _forking
 
 
-def _share(job: _Job, helpers: int, n_threads: int, call: Callable[[], None] = lambda: None) -> None:
-    """Do a job, with up to so many helpers, whom `call` calls where the job itself does not."""
+def _share(job: _Job, n_threads: int, call: Callable[[], None] = lambda: None) -> None:
+    """Do a job on up to so many threads; `call` calls helpers where the job itself does not."""
     pressed: BaseException | None = None
     try:
-        if _enter(job, helpers, n_threads):
+        if _enter(job, n_threads):
             _offer(job)
             call()
         job.do()
@@ -214,12 +214,12 @@ def _share(job: _Job, helpers: int, n_threads: int, call: Callable[[], None] = l
             job.error = None  # which knows the job
 
 
-def _enter(job: _Job, helpers: int, n_threads: int) -> bool:
-    """Count a caller among those at work, and up to so many helpers; return whether there are any."""
+def _enter(job: _Job, n_threads: int) -> bool:
+    """Count a caller among those at work, and helpers up to so many threads; return whether there are any."""
     _at_work.add(job)
     # A helper would wait for a compilation that this thread is in the middle of.
-    if helpers > 0 and not global_compiler_lock.is_locked():
-        room = min(helpers, n_threads - len(_at_work), _most_helpers())
+    if n_threads > 1 and not global_compiler_lock.is_locked():
+        room = min(n_threads - len(_at_work), _most_helpers())
         job.places = [_Place(job, n_threads) for _ in range(room)]
         _at_work.update(job.places)
     return bool(job.places)

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from types import FrameType, ModuleType
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from .bare_threads import start
 
@@ -29,44 +29,35 @@ _LOOK = 0.1  # s, after which a forked child sees that it is one
 # What this package and the compiler may import.
 _PACKAGES = sys.stdlib_module_names | {"kdexent", "llvmlite", "numba", "numpy", "scipy"}
 _importing = threading.RLock()  # held by all threads that import but the main one, and by forks
-_under_way: set[_Attempt] = set()
+_under_way: set[object] = set()  # attempts in other threads
 _held: list[Any] = []  # by forks
-
-
-class _Attempt(Generic[Result]):
-    """Work done in another thread."""
-
-    def __init__(self, work: Callable[[], Result]) -> None:
-        self._work = work
-        self.results: list[Result] = []
-        self.errors: list[BaseException] = []
-        self.ended = threading.Lock()
-        self.ended.acquire()
-
-    def run(self) -> None:
-        """Do the work."""
-        _under_way.add(self)
-        try:
-            self.results.append(self._work())
-        except BaseException as error:  # who waits raises it
-            self.errors.append(error)
-        finally:
-            _under_way.discard(self)
-            self.ended.release()
 
 
 def undisturbed(work: Callable[[], Result]) -> Result:
     """Return work(), which goes on in another thread when a signal interrupts waiting for it here."""
-    process = os.getpid()
-    attempt = _Attempt(work)
-    if not _may_wait() or not start(attempt.run):
+    process, ended = os.getpid(), threading.Lock()
+    results: list[Result] = []
+    errors: list[BaseException] = []
+    ended.acquire()
+
+    def attempt() -> None:
+        _under_way.add(ended)
+        try:
+            results.append(work())
+        except BaseException as error:  # who waits raises it
+            errors.append(error)
+        finally:
+            _under_way.discard(ended)
+            ended.release()
+
+    if not _may_wait() or not start(attempt):
         return work()
-    while not attempt.ended.acquire(timeout=_LOOK):
+    while not ended.acquire(timeout=_LOOK):
         if os.getpid() != process:  # a handler forked, and the thread is the parent's
             return undisturbed(work)
-    if attempt.errors:
-        raise attempt.errors.pop()
-    return attempt.results[0]
+    if errors:
+        raise errors.pop()
+    return results[0]
 
 
 def _may_wait() -> bool:

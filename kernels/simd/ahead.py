@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..runtime.jit import GENERATES, helper
+from ..runtime.jit import helper
 from .vector_math import generated
 
 
 def _ahead(write: bool) -> Callable:
-    if not GENERATES:
-        return helper(lambda array, index: None)
-
-    @generated()
+    @generated(instead=helper(lambda array, index: None))
     def fetch(code, array, index):
         code.fetch(array, index, write)
 

@@ -15,7 +15,7 @@ from numba import types
 
 from ..numerics.arithmetic import LOG2_E, exp2, from_order_key, order_key
 from ..numerics.chunks import LANES
-from ..runtime.jit import GENERATES, helper, loop
+from ..runtime.jit import helper, loop
 from .code import Array
 from .vector_math import VectorMath, generated
 
@@ -29,35 +29,6 @@ def _power_of_e(z, top):
     if np.isnan(z) or not top < np.inf:
         return np.nan
     return exp2((z - top) * LOG2_E) if z <= top else 0.0  # nobody reads rows where it is not
-
-
-def _plain_row(labelled: bool) -> Callable:
-    @loop
-    def powers(zs, top, w, label, out):
-        total = 0.0
-        for i in range(zs.shape[0]):
-            w[i] = _power_of_e(np.float64(zs[i]), top) if not labelled or i != label else 0.0
-            total += w[i]
-        return total
-
-    return powers
-
-
-def _plain_columns() -> Callable:
-    @loop
-    def column_of(w, tops, totals):
-        for i in range(w.shape[0]):
-            w[i] = _power_of_e(w[i], tops[i])
-            totals[i] += w[i]
-
-    @helper
-    def powers(w, stride, classes, tops, totals, end, zs, out, at, last):
-        for i in range(end):
-            totals[i] = 0.0
-        for c in range(classes):
-            column_of(w[c * stride : c * stride + end], tops, totals)
-
-    return powers
 
 
 def _ask_for(code: VectorMath, read: Array, at: Any, written: Array, to: Any, registers: int = 1) -> None:
@@ -95,71 +66,24 @@ def _each_register(
         register(last, lambda x: code.either(new, x, code.all_lanes(0.0)))
 
 
-def _vector_row(labelled: bool) -> Callable:
-    @generated(types.float64)
-    def powers(code, zs, top, w, label, out):
-        total, top = code.variable(0.0), code.all_lanes(top)
+@cache
+def of_rows(labelled: bool) -> tuple[Callable, Callable]:
+    """Return two functions for compiled code, for rows of a register at least, with a label or not.
 
-        def use(i, z, once):
-            _ask_for(code, zs, code.sum(i, _READ_AHEAD), out, code.sum(i, _WRITE_AHEAD))
-            power = code.power_of_e(code.minus(z, top), keep_nan=True)
-            code.put(power, w, i)
-            total.value = code.plus(total.value, once(power))
+    f(zs, label): the largest z_i that is not NaN, but that of the label; zs (C,), label < 0 if there is none.
+    f(zs, top, w, label, out): w_i = exp(z_i - top), 0 for the label, and returns their sum; w and out (C,),
+    what follows zs is read next, and `out` is written.
+    """
 
-        _each_register(code, zs, label if labelled else None, use)
-        return code.sum_of_lanes(total.value)
-
-    return powers
-
-
-def _vector_columns() -> Callable:
-    @generated()
-    def powers(code, w, stride, classes, tops, totals, end, zs, out, at, last):
-        with code.indices(0, end, LANES) as i:
-            code.put(code.all_lanes(0.0), totals, i)
-
-        def columns(size, c):
-            ahead = code.sum(at, code.product(c, end))
-
-            def block(registers, first):
-                rows = [code.entry(first, k) for k in range(registers)]
-                soon = code.lesser(
-                    code.sum(ahead, code.product(rows[0], size)),
-                    code.sum(last, LANES - size * registers * LANES),
-                )
-                _ask_for(code, zs, soon, out, soon, size * registers)
-                places = [
-                    code.sum(code.product(code.sum(c, k), stride), i) for i in rows for k in range(size)
-                ]
-                above = [code.numbers(tops, i) for i in rows for _ in range(size)]
-                numbers = [code.minus(code.numbers(w, i), top) for i, top in zip(places, above, strict=True)]
-                powers = code.powers_of_e(numbers, keep_nan=True)
-                for place, power in zip(places, powers, strict=True):
-                    code.put(power, w, place)
-                for k, i in enumerate(rows):
-                    code.add_to(code.element(totals, i), code.total(powers[k * size : (k + 1) * size]))
-
-            code.blocks(code.registers(end), max(1, _TOGETHER // size), block)
-
-        code.blocks(classes, _COLUMNS, columns)
-
-    return powers
-
-
-def _plain_top(labelled: bool) -> Callable:
     @loop
-    def top_of(zs, label):
+    def plain_top(zs, label):
         key = order_key(-np.inf)
         for i in range(zs.shape[0]):
             z = np.float64(zs[i]) if not labelled or i != label else -np.inf
             key = max(key, key if np.isnan(z) else order_key(z))
         return from_order_key(key)
 
-    return top_of
-
-
-def _vector_top(labelled: bool) -> Callable:
-    @generated(types.float64)
+    @generated(types.float64, instead=plain_top)
     def top_of(code, zs, label):
         top = code.variable(-np.inf)
 
@@ -169,24 +93,75 @@ def _vector_top(labelled: bool) -> Callable:
         _each_register(code, zs, label if labelled else None, use)
         return code.highest(top.value)
 
-    return top_of
+    @loop
+    def plain_powers(zs, top, w, label, out):
+        total = 0.0
+        for i in range(zs.shape[0]):
+            w[i] = _power_of_e(np.float64(zs[i]), top) if not labelled or i != label else 0.0
+            total += w[i]
+        return total
+
+    @generated(types.float64, instead=plain_powers)
+    def powers(code, zs, top, w, label, out):
+        total, top = code.variable(0.0), code.all_lanes(top)
+
+        def use(i, z, once):
+            _ask_for(code, zs, code.sum(i, _READ_AHEAD), out, code.sum(i, _WRITE_AHEAD))
+            power = code.powers_of_e([code.minus(z, top)], keep_nan=True)[0]
+            code.put(power, w, i)
+            total.value = code.plus(total.value, once(power))
+
+        _each_register(code, zs, label if labelled else None, use)
+        return code.sum_of_lanes(total.value)
+
+    return top_of, powers
 
 
-@cache
-def of_rows(labelled: bool) -> tuple[Callable, Callable]:
-    """Return two functions for compiled code, for rows of a register at least, with a label or not.
+@loop
+def _plain_column(w, tops, totals):
+    for i in range(w.shape[0]):
+        w[i] = _power_of_e(w[i], tops[i])
+        totals[i] += w[i]
 
-    f(zs, label): the largest z_i that is not NaN, but that of the label; zs (C,), label < 0 if there is none.
-    f(zs, top, w, label, out): w_i = exp(z_i - top), 0 for the label, and returns their sum; w and out (C,),
-    what follows zs is read next, and `out` is written.
+
+@helper
+def _plain_columns(w, stride, classes, tops, totals, end, zs, out, at, last):
+    for i in range(end):
+        totals[i] = 0.0
+    for c in range(classes):
+        _plain_column(w[c * stride : c * stride + end], tops, totals)
+
+
+@generated(instead=_plain_columns)
+def powers_of_columns(code, w, stride, classes, tops, totals, end, zs, out, at, last):
+    """Write w = exp(w - tops_i) for rows i < end in whole registers, and their sums, totals_i.
+
+    Of row i class c is at w[c stride + i]; w is (C stride,), tops and totals (stride,). zs from `at` to
+    `last` is read next, and `out`, unless it is empty, is written. What another thread writes must not be
+    asked for. Exponentials of NaN are NaN, in rows also.
     """
-    if GENERATES:
-        return _vector_top(labelled), _vector_row(labelled)
-    return _plain_top(labelled), _plain_row(labelled)
+    with code.indices(0, end, LANES) as i:
+        code.put(code.all_lanes(0.0), totals, i)
 
+    def columns(size, c):
+        ahead = code.sum(at, code.product(c, end))
 
-# For compiled code. f(w, stride, classes, tops, totals, end, zs, out, at, last): for rows i < end in whole
-# registers, of which class c is at w[c stride + i], w = exp(w - tops_i), and totals_i their sum. w is
-# (C stride,), tops and totals (stride,). zs from `at` to `last` is read next, and `out`, unless it is empty,
-# is written. What another thread writes must not be asked for. Exponentials of NaN are NaN, in rows also.
-powers_of_columns = _vector_columns() if GENERATES else _plain_columns()
+        def block(registers, first):
+            rows = [code.entry(first, k) for k in range(registers)]
+            soon = code.lesser(
+                code.sum(ahead, code.product(rows[0], size)),
+                code.sum(last, LANES - size * registers * LANES),
+            )
+            _ask_for(code, zs, soon, out, soon, size * registers)
+            places = [code.sum(code.product(code.sum(c, k), stride), i) for i in rows for k in range(size)]
+            above = [code.numbers(tops, i) for i in rows for _ in range(size)]
+            numbers = [code.minus(code.numbers(w, i), top) for i, top in zip(places, above, strict=True)]
+            powers = code.powers_of_e(numbers, keep_nan=True)
+            for place, power in zip(places, powers, strict=True):
+                code.put(power, w, place)
+            for k, i in enumerate(rows):
+                code.add_to(code.element(totals, i), code.total(powers[k * size : (k + 1) * size]))
+
+        code.blocks(code.registers(end), max(1, _TOGETHER // size), block)
+
+    code.blocks(classes, _COLUMNS, columns)

@@ -199,7 +199,7 @@ def _beside_in_registers(
     given = [[code.numbers(array, r) for array in arrays] for r in firsts]
     above = [code.minus(top, logit) for _, top, logit in given]
     nearer = [code.times(halves, code.negative(code.magnitude(d))) for d in above]
-    powers = code.exact_powers_of_e(nearer)
+    powers = code.powers_of_e(nearer, exact=True)
     registers = []
     for r, (others, top, logit), d, half in zip(firsts, given, above, powers, strict=True):
         behind, back = code.above(d, nothing), code.minus(d, top)

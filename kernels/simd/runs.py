@@ -16,7 +16,7 @@ from numba import types
 
 from ..numerics.arithmetic import LOG2_E, exp2
 from ..numerics.chunks import LANES
-from ..runtime.jit import GENERATES, helper
+from ..runtime.jit import helper
 from .code import FACTOR, Array, powers_of_two
 from .vector_math import VectorMath, generated
 
@@ -31,32 +31,9 @@ def add_run(order: int) -> Callable:
     begin <= i < end, w_i = exp(z[points_i] - top), in numbers that `together` understands: LANES for each.
     kept_i = w_i, unless it has no entries; z from `after` + i on is what the caller reads next.
     """
-    return _vector_sums(order) if GENERATES else _plain_sums(order)
 
-
-@cache
-def together(order: int) -> Callable:
-    """Return a function for compiled code that brings the numbers of `add_run` into one row.
-
-    f(wide, table, at): table[at + k] += the moments k < order of all that was added to wide at `at`.
-    """
-    return _vector_together(order) if GENERATES else _plain_together(order)
-
-
-@cache
-def take_run(order: int, copies: bool) -> Callable:
-    """Return a function for compiled code that writes what a run's points take from its row.
-
-    f(kept, points, v, begin, end, scale, table, at, by, after):
-    by[points_i] = scale kept_i sum_k table[at + k] v_i^k, k < order, begin <= i < end, or += where points
-    have copies; `by` from `after` + i on is what the caller writes next. Returns the largest magnitude.
-    """
-    return _vector_values(order, copies) if GENERATES else _plain_values(order, copies)
-
-
-def _plain_sums(order: int) -> Callable:
     @helper
-    def add(z, points, v, begin, end, top, wide, at, kept, after):
+    def plain(z, points, v, begin, end, top, wide, at, kept, after):
         for i in range(begin, end):
             term = exp2((z[points[i]] - top) * LOG2_E)
             if kept.shape[0] > 0:
@@ -66,36 +43,7 @@ def _plain_sums(order: int) -> Callable:
                 wide[(at + k) * LANES] += term
                 before, term = term, 2.0 * v[i] * term - before
 
-    return add
-
-
-def _plain_together(order: int) -> Callable:
-    @helper
-    def bring(wide, table, at):
-        for k in range(order):
-            table[at + k] += wide[(at + k) * LANES]
-
-    return bring
-
-
-def _plain_values(order: int, copies: bool) -> Callable:
-    @helper
-    def take(kept, points, v, begin, end, scale, table, at, by, after):
-        largest = 0.0
-        for i in range(begin, end):
-            total = 0.0
-            for k in range(order - 1, -1, -1):
-                total = total * v[i] + table[at + k]
-            total *= scale * kept[i]
-            largest = max(largest, abs(total))
-            by[points[i]] = by[points[i]] + total if copies else total
-        return largest
-
-    return take
-
-
-def _vector_sums(order: int) -> Callable:
-    @generated()
+    @generated(instead=plain)
     def add(code, z, points, v, begin, end, top, wide, at, kept, after):
         totals = [code.variable(0.0) for _ in range(order)]
         keeps = code.has_any(kept)
@@ -103,7 +51,7 @@ def _vector_sums(order: int) -> Callable:
             _ask_for_more(code, i, points, v)
             code.fetch(z, code.sum(i, after))
             logits = code.collected(z, code.entries(points, i))
-            each = code.power_of_e(code.minus(logits, code.all_lanes(top)))
+            each = code.powers_of_e([code.minus(logits, code.all_lanes(top))])[0]
             with code.builder.if_then(keeps, likely=True):
                 code.put(each, kept, i)
             w = code.before_end(each, i, end)
@@ -118,8 +66,19 @@ def _vector_sums(order: int) -> Callable:
     return add
 
 
-def _vector_together(order: int) -> Callable:
-    @generated()
+@cache
+def together(order: int) -> Callable:
+    """Return a function for compiled code that brings the numbers of `add_run` into one row.
+
+    f(wide, table, at): table[at + k] += the moments k < order of all that was added to wide at `at`.
+    """
+
+    @helper
+    def plain(wide, table, at):
+        for k in range(order):
+            table[at + k] += wide[(at + k) * LANES]
+
+    @generated(instead=plain)
     def bring(code, wide, table, at):
         source, target = code.element(wide, code.product(at, LANES)), code.element(table, at)
         sums = code.chebyshev_sums([code.load(code.past(source, LANES * k), LANES) for k in range(order)])
@@ -129,8 +88,28 @@ def _vector_together(order: int) -> Callable:
     return bring
 
 
-def _vector_values(order: int, copies: bool) -> Callable:
-    @generated(types.float64)
+@cache
+def take_run(order: int, copies: bool) -> Callable:
+    """Return a function for compiled code that writes what a run's points take from its row.
+
+    f(kept, points, v, begin, end, scale, table, at, by, after):
+    by[points_i] = scale kept_i sum_k table[at + k] v_i^k, k < order, begin <= i < end, or += where points
+    have copies; `by` from `after` + i on is what the caller writes next. Returns the largest magnitude.
+    """
+
+    @helper
+    def plain(kept, points, v, begin, end, scale, table, at, by, after):
+        largest = 0.0
+        for i in range(begin, end):
+            total = 0.0
+            for k in range(order - 1, -1, -1):
+                total = total * v[i] + table[at + k]
+            total *= scale * kept[i]
+            largest = max(largest, abs(total))
+            by[points[i]] = by[points[i]] + total if copies else total
+        return largest
+
+    @generated(types.float64, instead=plain)
     def take(code, kept, points, v, begin, end, scale, table, at, by, after):
         row, largest = code.element(table, at), code.variable(0.0)
         coefficients = [code.all_lanes(code.load(code.past(row, k), 1)) for k in range(order)]

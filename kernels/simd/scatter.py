@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..numerics.chunks import LANES
-from ..runtime.jit import GENERATES, helper
+from ..runtime.jit import helper
 from .code import powers_of_two
 from .vector_math import generated
 
@@ -37,66 +37,16 @@ def add_moments(order: int) -> Callable:
     f(w, v, at, first, table): for the points i from `first` on,
     table[at_i + k] += w_i T_k(v_i), k < order, T_k the Chebyshev polynomials.
     """
-    return _vector_moments(order) if GENERATES else _plain_moments(order)
 
-
-@cache
-def add_polynomials(order: int) -> Callable:
-    """Return a function for compiled code that evaluates eight points' polynomials.
-
-    f(table, at, v, first, sums): for the points i from `first` on,
-    sums_i += sum_k table[at_i + k] v_i^k, k < order.
-    """
-    return _vector_polynomials(order) if GENERATES else _plain_polynomials(order)
-
-
-@cache
-def note_extremes() -> Callable:
-    """Return a function for compiled code that summarises eight points in rows of four numbers.
-
-    f(v, z, at, first, table): for the points i from `first` on, the row at_i holds the largest of -v_i, of
-    v_i and of z_i, and how many there were.
-    """
-    return _vector_extremes() if GENERATES else _plain_extremes()
-
-
-def _plain_moments(order: int) -> Callable:
     @helper
-    def add(w, v, at, first, table):
+    def plain(w, v, at, first, table):
         for i in range(first, first + LANES):
             before, term = w[i] * v[i], w[i]
             for k in range(order):
                 table[at[i] + k] += term
                 before, term = term, 2.0 * v[i] * term - before
 
-    return add
-
-
-def _plain_polynomials(order: int) -> Callable:
-    @helper
-    def add(table, at, v, first, sums):
-        for i in range(first, first + LANES):
-            total = 0.0
-            for k in range(order - 1, -1, -1):
-                total = total * v[i] + table[at[i] + k]
-            sums[i] += total
-
-    return add
-
-
-def _plain_extremes() -> Callable:
-    @helper
-    def note(v, z, at, first, table):
-        for i in range(first, first + LANES):
-            for k, value in enumerate((-v[i], v[i], z[i])):
-                table[at[i] + k] = max(table[at[i] + k], value)
-            table[at[i] + 3] += 1.0
-
-    return note
-
-
-def _vector_moments(order: int) -> Callable:
-    @generated()
+    @generated(instead=plain)
     def add(code, w, v, at, first, table):
         terms = code.chebyshev(code.numbers(w, first), code.numbers(v, first), order)
         groups = [(k, code.transposed(terms[k : k + size])) for k, size in powers_of_two(order)]
@@ -114,8 +64,23 @@ def _vector_moments(order: int) -> Callable:
     return add
 
 
-def _vector_polynomials(order: int) -> Callable:
-    @generated()
+@cache
+def add_polynomials(order: int) -> Callable:
+    """Return a function for compiled code that evaluates eight points' polynomials.
+
+    f(table, at, v, first, sums): for the points i from `first` on,
+    sums_i += sum_k table[at_i + k] v_i^k, k < order.
+    """
+
+    @helper
+    def plain(table, at, v, first, sums):
+        for i in range(first, first + LANES):
+            total = 0.0
+            for k in range(order - 1, -1, -1):
+                total = total * v[i] + table[at[i] + k]
+            sums[i] += total
+
+    @generated(instead=plain)
     def add(code, table, at, v, first, sums):
         places, rows, coefficients = code.numbers(v, first), code.rows(at, first, table), []
         for k, size in powers_of_two(order):
@@ -126,8 +91,22 @@ def _vector_polynomials(order: int) -> Callable:
     return add
 
 
-def _vector_extremes() -> Callable:
-    @generated()
+@cache
+def note_extremes() -> Callable:
+    """Return a function for compiled code that summarises eight points in rows of four numbers.
+
+    f(v, z, at, first, table): for the points i from `first` on, the row at_i holds the largest of -v_i, of
+    v_i and of z_i, and how many there were.
+    """
+
+    @helper
+    def plain(v, z, at, first, table):
+        for i in range(first, first + LANES):
+            for k, value in enumerate((-v[i], v[i], z[i])):
+                table[at[i] + k] = max(table[at[i] + k], value)
+            table[at[i] + 3] += 1.0
+
+    @generated(instead=plain)
     def note(code, v, z, at, first, table):
         places, logits = code.numbers(v, first), code.numbers(z, first)
         columns = [code.negative(places), places, logits, code.all_lanes(1.0)]

@@ -46,7 +46,27 @@ def _give_column(w, c, classes, first, factors, offsets, out, labels, label_slop
         out[np.uint64(r) * step + at] = value
 
 
-def _take(labelled: bool) -> Callable:
+def _here(code: VectorMath, label: Any, c: Any, size: int) -> list[Any]:
+    """Return where classes from c on change places: where one is the label, and everywhere for class 0."""
+    after = code.integers_from(c, label)
+    here = [code.equal(after, k) for k in range(size)]
+    return [code.or_all(here[0], code.same(c, 0)), *here[1:]]
+
+
+@cache
+def passes(labelled: bool) -> tuple[Callable, Callable]:
+    """Return two functions for compiled code, for n rows of C classes of which each has a label or not.
+
+    columns(zs, n, classes, w, stride, tops, labels, label_logits): w[c stride + r] = zs[r C + c], and tops_r
+    the largest that is not NaN. label_logits_r is the row's label's, whose place class 0 takes, and class 0's
+    own place is not used; it is class 0's where the label is no class.
+    rows(w, n, classes, stride, factors, offsets, out, labels, label_slopes): out[r C + c] = w[c stride + r]
+    factors_r - offsets_r, and label_slopes_r for the row's label, in whose place class 0 is. What
+    `label_slopes` holds then is undefined.
+    zs and out (n C,), w (C stride,), labels (n,), all others (stride,). Without labels, `labels` is empty and
+    what there is of labels is not used.
+    """
+
     @generated()
     def take(code, zs, n, classes, w, stride, tops, labels, label_logits):
         """Do for n rows, a multiple of eight, what `columns` does."""
@@ -73,10 +93,6 @@ def _take(labelled: bool) -> Callable:
             if labelled:
                 code.put(kept.value, label_logits, r)
 
-    return take
-
-
-def _give(labelled: bool) -> Callable:
     @generated()
     def give(code, w, n, classes, stride, factors, offsets, out, labels, label_slopes):
         """Do for n rows, a multiple of eight, what `rows` does."""
@@ -100,31 +116,6 @@ def _give(labelled: bool) -> Callable:
                     code.put(row, out, code.sum(code.sum(first, code.product(lane, classes)), c))
 
             code.blocks(classes, _SIZE, block, backwards=True)
-
-    return give
-
-
-def _here(code: VectorMath, label: Any, c: Any, size: int) -> list[Any]:
-    """Return where classes from c on change places: where one is the label, and everywhere for class 0."""
-    after = code.integers_from(c, label)
-    here = [code.equal(after, k) for k in range(size)]
-    return [code.or_all(here[0], code.same(c, 0)), *here[1:]]
-
-
-@cache
-def passes(labelled: bool) -> tuple[Callable, Callable]:
-    """Return two functions for compiled code, for n rows of C classes of which each has a label or not.
-
-    columns(zs, n, classes, w, stride, tops, labels, label_logits): w[c stride + r] = zs[r C + c], and tops_r
-    the largest that is not NaN. label_logits_r is the row's label's, whose place class 0 takes, and class 0's
-    own place is not used; it is class 0's where the label is no class.
-    rows(w, n, classes, stride, factors, offsets, out, labels, label_slopes): out[r C + c] = w[c stride + r]
-    factors_r - offsets_r, and label_slopes_r for the row's label, in whose place class 0 is. What
-    `label_slopes` holds then is undefined.
-    zs and out (n C,), w (C stride,), labels (n,), all others (stride,). Without labels, `labels` is empty and
-    what there is of labels is not used.
-    """
-    take, give = _take(labelled), _give(labelled)
 
     @helper
     def columns(zs, n, classes, w, stride, tops, labels, label_logits):

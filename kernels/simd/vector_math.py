@@ -25,25 +25,18 @@ from ..numerics.arithmetic import (
     SHIFT_BITS,
     SMALLEST,
 )
+from ..runtime.jit import GENERATES
 from .code import LONGS, Array, VectorCode
 
 
 class VectorMath(VectorCode):
     """Vector code with elementary functions."""
 
-    def powers_of_e(self, numbers: list[Any], keep_nan: bool = False) -> list[Any]:
-        """Return e^x of vectors, side by side; 0 where that would be subnormal, and for NaN unless kept."""
-        return self._powers_of(numbers, False, keep_nan)
+    def powers_of_e(self, numbers: list[Any], exact: bool = False, keep_nan: bool = False) -> list[Any]:
+        """Return e^x of vectors, side by side; 0 where that would be subnormal, and for NaN unless kept.
 
-    def power_of_e(self, x: Any, keep_nan: bool = False) -> Any:
-        """Return e^x."""
-        return self.powers_of_e([x], keep_nan)[0]
-
-    def exact_powers_of_e(self, numbers: list[Any]) -> list[Any]:
-        """Return e^x to the last bits, however far x lies below 0, where log2 e x would have to round."""
-        return self._powers_of(numbers, True, False)
-
-    def _powers_of(self, numbers: list[Any], exact: bool, keep_nan: bool) -> list[Any]:
+        With `exact`, to the last bits however far x lies below 0, where log2 e x would have to round.
+        """
         powers = (self._by_table if self._looks_up else self._by_polynomials)(numbers, exact)
         least, nothing = self.all_lanes(SMALLEST / LOG2_E), self.all_lanes(0.0)
         above = self.above_or_nan if keep_nan else self.above
@@ -146,14 +139,18 @@ class VectorMath(VectorCode):
         return "+avx512f" in self._context.codegen().magic_tuple()[2].split(",")
 
 
-def generated(result: Any = types.void) -> Callable[[Callable], Any]:
+def generated(result: Any = types.void, instead: Callable | None = None) -> Callable[[Callable], Any]:
     """Return a decorator that makes f(code, *arguments) an intrinsic f(*arguments) for compiled code.
 
     What writes its instructions gets numbers as the builder knows them, arrays as `Array`, and a NamedTuple
-    as one of these; it returns the builder's result, if there is one.
+    as one of these; it returns the builder's result, if there is one. Where no vector code is generated the
+    function is what is given `instead`, if that is.
     """
 
     def decorate(write: Callable) -> Any:
+        if instead is not None and not GENERATES:
+            return instead
+
         def typed(typing: Any, *kinds: Any) -> tuple[Any, Callable]:
             def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
                 given = [_known(builder, *each) for each in zip(signature.args, arguments, strict=True)]
