@@ -89,30 +89,3 @@ def add_polynomials(order: int) -> Callable:
         code.put(code.plus(code.numbers(sums, first), value), sums, first)
 
     return add
-
-
-@cache
-def note_extremes() -> Callable:
-    """Return a function for compiled code that summarises eight points in rows of four numbers.
-
-    f(v, z, at, first, table): for the points i from `first` on, the row at_i holds the largest of -v_i, of
-    v_i and of z_i, and how many there were.
-    """
-
-    @helper
-    def plain(v, z, at, first, table):
-        for i in range(first, first + LANES):
-            for k, value in enumerate((-v[i], v[i], z[i])):
-                table[at[i] + k] = max(table[at[i] + k], value)
-            table[at[i] + 3] += 1.0
-
-    @generated(instead=plain)
-    def note(code, v, z, at, first, table):
-        places, logits = code.numbers(v, first), code.numbers(z, first)
-        columns = [code.negative(places), places, logits, code.all_lanes(1.0)]
-        for row, values in zip(code.rows(at, first, table), code.transposed(columns), strict=True):
-            before = code.load(row, 4)
-            after = code.chosen(code.larger(before, values), code.plus(before, values), [0, 1, 2, 7])
-            code.store(after, row)
-
-    return note

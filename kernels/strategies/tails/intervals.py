@@ -24,7 +24,6 @@ from ...numerics.chunks import CHUNK, LANES, room
 from ...runtime.jit import helper, lazily
 from ...runtime.signatures import INTS, READ, READ1, READ_INTS, WRITE1, record
 from ...simd.ahead import to_read
-from ...simd.scatter import note_extremes
 from ..sums.images import distance_between
 from ..sums.loops import Compiled, compiled
 
@@ -135,15 +134,13 @@ def _number_pieces(zs, top, v, owner, low, scale, splits, starts, need, trash, r
 
 
 def _make_summary() -> Callable:
-    note = note_extremes()
-
     def summary(x, z, top, finder, splits, starts, need, table):
         """Summarise the points x, z (n,) of intervals, each cut in splits[i] pieces, numbered from starts[i].
 
-        Rows of the table (4 pieces + 4,) are those of `note_extremes` for each piece, and one more for points
-        elsewhere or with logits more than -need[i] below the top.
+        Rows of the table (4 pieces + 4,) hold the largest of -x, x and z of each piece, and how many points
+        there were, and one more row for points elsewhere or with logits more than -need[i] below the top.
         """
-        v, logit, owner, row = room(np.float64), room(np.float64), room(np.int64), room(np.int64)
+        v, owner, row = room(np.float64), room(np.int64), room(np.int64)
         trash = starts[starts.shape[0] - 1]
         scale = splits / np.maximum(finder.high - finder.low, 1e-300)
         for start in range(0, x.shape[0], CHUNK):
@@ -151,15 +148,15 @@ def _make_summary() -> Callable:
             zs = z[start : start + n]
             find(x[start : start + n], finder, v, owner)
             _number_pieces(zs, top, v, owner, finder.low, scale, splits, starts, need, trash, row)
-            for j in range(n):
-                logit[j] = zs[j]
-            padded = (n + LANES - 1) // LANES * LANES
-            for j in range(n, padded):
-                v[j], logit[j], row[j] = 0.0, 0.0, 4 * trash
-            for j in range(0, padded, LANES):
+            for j in range(0, n, LANES):
                 to_read(x, start + CHUNK + j)
                 to_read(z, start + CHUNK + j)
-                note(v, logit, row, j, table)
+            for j in range(n):
+                at = row[j]
+                table[at] = max(table[at], -v[j])
+                table[at + 1] = max(table[at + 1], v[j])
+                table[at + 2] = max(table[at + 2], zs[j])
+                table[at + 3] += 1.0
 
     return summary
 
