@@ -7,8 +7,6 @@ On a circle a formula is either that of the wrapped kernel itself, as `wrapped` 
 summed over the images near enough to matter.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import cache

@@ -10,8 +10,6 @@ of densities and sums of logarithms: 2^e may underflow, e does not, and f stays 
 edge of a compact kernel.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

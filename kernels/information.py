@@ -1,7 +1,5 @@
 """Entropy, cross-entropy and relative entropy of discrete distributions, in nats."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The linear softmax classifier: its loss and gradient, a block of samples at a time."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterator
 from typing import Any

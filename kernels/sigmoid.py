@@ -1,7 +1,5 @@
 """The cross-entropy of labels that exclude nothing, each with a logit of its own."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Softmax and its cross-entropy with classes or probabilities, with the gradient."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

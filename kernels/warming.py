@@ -1,7 +1,5 @@
 """Compiling ahead of the first call."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import product
 from typing import Any

@@ -1,7 +1,5 @@
 """Kernels on a circle of period P, wrapped: closed forms, the Fourier series, and how many images matter."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import NamedTuple

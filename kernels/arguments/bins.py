@@ -1,7 +1,5 @@
 """Where the bins are and what they weigh: equal bins, edges, Gauss-Legendre nodes, target masses."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

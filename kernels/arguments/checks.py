@@ -1,7 +1,5 @@
 """The bad-input rules: what each argument may be, and the exception that names it when it is not."""
 
-from __future__ import annotations
-
 import math
 import operator
 from collections.abc import Iterable

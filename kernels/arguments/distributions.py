@@ -1,7 +1,5 @@
 """What the arguments of entropy, cross_entropy and kl_divergence may be."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -4,8 +4,6 @@ Exponentials underflow and logarithms of 0 are taken on purpose; what a result c
 signalled.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar

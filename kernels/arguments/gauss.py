@@ -11,8 +11,6 @@ so that the k-th node from the end is at s(t_k) = j_k, the k-th zero of J_0, and
 2 sin(t_k) / (s'(t_k) j_k J_1(j_k)^2). Both take O(n) time.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.polynomial.legendre import leggauss
 from numpy.typing import NDArray

@@ -1,7 +1,5 @@
 """What the arguments of the softmax and sigmoid losses may be, as reference and fast code both take them."""
 
-from __future__ import annotations
-
 import math
 from typing import Any, NamedTuple
 

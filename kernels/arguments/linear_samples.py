@@ -1,7 +1,5 @@
 """What the arguments of the linear softmax classifier may be, as reference and fast code both take them."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np

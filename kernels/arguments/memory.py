@@ -1,7 +1,5 @@
 """How much memory there is, so that what cannot fit is refused by name before the machine runs out of it."""
 
-from __future__ import annotations
-
 import os
 import sys
 from contextlib import suppress

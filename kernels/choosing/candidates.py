@@ -1,7 +1,5 @@
 """What is measured: every strategy and order that applies, then both rules and several numbers of bins."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any

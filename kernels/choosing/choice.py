@@ -1,7 +1,5 @@
 """What `kdexent.choose` found out: the measured rows, and which of them to take."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """A choice as a picture: time against gradient error."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Sequence

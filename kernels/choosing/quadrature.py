@@ -1,7 +1,5 @@
 """The loss of infinitely many bins: -1/(b - a) times the integral of log q over [a, b]."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import partial

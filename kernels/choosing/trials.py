@@ -1,7 +1,5 @@
 """One problem, ready to be called by any strategy and at any bins, and its exact values."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial

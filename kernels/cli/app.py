@@ -1,7 +1,5 @@
 """What can be typed on the command line."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path

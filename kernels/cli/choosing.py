@@ -1,7 +1,5 @@
 """`kdexent choose` from the file to the line of Python."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Data points and logits out of a file, and the line of Python that reads them."""
 
-from __future__ import annotations
-
 import csv
 import json
 import warnings

@@ -1,7 +1,5 @@
 """Standard streams and files that may be full, or that nobody reads any more."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator

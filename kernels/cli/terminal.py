@@ -1,7 +1,5 @@
 """Where a command prints its results and its progress, and how."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

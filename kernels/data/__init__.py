@@ -1,7 +1,5 @@
 """Two real data sets of angles: every flight out of New York in 2013, and the wind at its airports."""
 
-from __future__ import annotations
-
 from importlib.resources import files
 from typing import NamedTuple
 

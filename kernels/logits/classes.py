@@ -1,7 +1,5 @@
 """Rows of logits: their softmax, its cross-entropy and gradient, in one pass that reads each row once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """A loss over samples by a compiled pass over rows of logits and labels, and its gradient."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

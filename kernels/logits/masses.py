@@ -1,7 +1,5 @@
 """Sums of p log p, p log q and p log(p / q) over rows of masses, a chunk of a row at a time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 

@@ -1,7 +1,5 @@
 """Rows of labels that exclude nothing: their cross-entropy with the sigmoid of logits, and its gradient."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 

@@ -1,7 +1,5 @@
 """Rows of numbers shared out to threads: how many make a unit, and the units of one compiled pass."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

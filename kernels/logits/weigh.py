@@ -7,8 +7,6 @@ Short rows are computed side by side, so that vector registers hold one class of
 one after another, while memory is asked for what the next ones need.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 

@@ -3,8 +3,6 @@
 As `cases`, they need nothing but NumPy and public names of kdexent, asked for when a case is called.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import partial

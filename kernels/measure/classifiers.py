@@ -1,7 +1,5 @@
 """How a case of classifiers and distributions is measured: beside the reference and its peers."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field

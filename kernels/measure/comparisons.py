@@ -1,7 +1,5 @@
 """How a case of densities is measured: all its ways in turns, and their errors beside the times."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """What results are measured against, what each way comes down to, and how far off it may be."""
 
-from __future__ import annotations
-
 from functools import cached_property
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """What all pictures share: colours, and how lines and axes are labelled."""
 
-from __future__ import annotations
-
 import io
 import os
 from pathlib import Path

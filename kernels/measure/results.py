@@ -1,7 +1,5 @@
 """What is measured of a case, and when that is a failure."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

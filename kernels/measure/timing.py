@@ -1,7 +1,5 @@
 """The only timer: the time of a call, and those of several calls taken in turns."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable, Mapping

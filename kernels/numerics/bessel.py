@@ -1,7 +1,5 @@
 """Modified Bessel functions of the first kind, as the von Mises distribution needs them."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Interpolation at Chebyshev nodes of [-1, 1]."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import numpy as np

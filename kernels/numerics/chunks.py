@@ -4,8 +4,6 @@ Chunks are padded with points of weight zero to whole vector registers, so that 
 every loop over points.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Products with small matrices, without a library that would wake threads of its own."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

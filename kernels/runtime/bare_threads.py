@@ -5,8 +5,6 @@ come while one of these is held, and what it starts would then wait for ever. Th
 none of them.
 """
 
-from __future__ import annotations
-
 import sys
 import threading
 from _thread import start_new_thread

@@ -5,8 +5,6 @@ turns on one core, although what runs on another one may only be waiting for wor
 for milliseconds after their work is done.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 from collections.abc import Callable

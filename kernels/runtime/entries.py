@@ -4,8 +4,6 @@ A file is unpickled, and what it holds is run. It counts only if this user or ro
 and if it is to the last bit what these versions wrote for this key. Any other is as if it were not there.
 """
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 import os

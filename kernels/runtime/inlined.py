@@ -4,8 +4,6 @@ Numba would optimise a helper to the end and make machine code of it that nothin
 for each of its callers, and theirs: a quarter of the time that compiling takes.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from numba.core.codegen import JITCodeLibrary

@@ -5,8 +5,6 @@ argument types when it is first needed, and keeps it on disk. None lets NaN or i
 away.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable
 from contextlib import suppress

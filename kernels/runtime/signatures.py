@@ -1,7 +1,5 @@
 """The types of the arguments of compiled functions: C-contiguous arrays, which are read or written."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

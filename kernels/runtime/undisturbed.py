@@ -5,8 +5,6 @@ elsewhere it may leave the compiler with half of a function; and a handler that 
 half of a module. So another thread does these things, while the main thread waits, and hears signals.
 """
 
-from __future__ import annotations
-
 import atexit
 import gc
 import logging  # noqa: F401  # registers what forks do with its lock, which must come after what they do here

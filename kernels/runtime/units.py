@@ -9,8 +9,6 @@ the next units come soon, mostly, and waking a thread takes as long as a good pa
 for its next job when the first unit of that is taken, which is when its caller has given the lock away.
 """
 
-from __future__ import annotations
-
 import ctypes
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Memory that a pass needs soon: asked for while it computes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from ..runtime.jit import helper

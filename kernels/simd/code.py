@@ -1,7 +1,5 @@
 """Vector instructions on arrays of compiled code, and transposition in registers."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple

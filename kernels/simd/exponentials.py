@@ -4,8 +4,6 @@ A compiler chooses narrower registers for loops that it turns into vector code i
 code is generated plain loops do the same.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 from typing import Any

@@ -1,7 +1,5 @@
 """Indices of arrays in code that is generated, and loops over them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any

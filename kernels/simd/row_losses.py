@@ -5,8 +5,6 @@ vector code, because some might overlap. Where none is generated, and for what i
 the same.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -6,8 +6,6 @@ neither for a row's sums nor for its coefficients. Runs are filled up to whole v
 repetitions of their first point. Where no vector code is generated plain loops do the same.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 from typing import Any

@@ -5,8 +5,6 @@ of eight points are computed side by side and then transposed in registers, so t
 and written as a whole. Where no vector code is generated plain loops do the same.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 

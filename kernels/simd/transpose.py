@@ -4,8 +4,6 @@ A compiler would read and write the numbers of a column one by one, because rows
 vector code is generated, and for what is left over, plain loops do the same.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 from typing import Any

@@ -1,7 +1,5 @@
 """Exponentials and logarithms of vector registers, as `arithmetic` computes those of numbers."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from typing import Any

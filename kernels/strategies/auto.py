@@ -4,8 +4,6 @@ The estimates are rates measured on two machines and kept as constants: choices 
 within a factor of two only, and the same call must give the same bits in every process.
 """
 
-from __future__ import annotations
-
 import math
 from functools import lru_cache
 from typing import Any

@@ -1,7 +1,5 @@
 """The strategies: why one does not apply, what it costs, its sums, and what it compiles."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

@@ -6,8 +6,6 @@ bounded too; it may be too large where the gradient nearly vanishes, and then al
 a smaller one.
 """
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable

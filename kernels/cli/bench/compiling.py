@@ -3,8 +3,6 @@
 The process that measures loads it from the disk cache then: one that compiles keeps what the compiler took.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """The figures as a picture."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from textwrap import wrap

@@ -1,7 +1,5 @@
 """The figures as JSON."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Sequence

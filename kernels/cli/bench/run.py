@@ -1,7 +1,5 @@
 """`kdexent bench` from the first case to the verdict."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

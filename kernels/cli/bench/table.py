@@ -1,7 +1,5 @@
 """The figures as tables on the terminal."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from itertools import groupby

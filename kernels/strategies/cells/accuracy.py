@@ -4,8 +4,6 @@ The error of the interpolant at Chebyshev nodes is sampled for cells at every di
 places in the cell between the nodes, where it is largest.
 """
 
-from __future__ import annotations
-
 import math
 from functools import lru_cache
 from typing import NamedTuple

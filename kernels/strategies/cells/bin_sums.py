@@ -1,7 +1,5 @@
 """Bins and the nodes of cells: what a bin sees of the cells' weights, and what nodes get of bins'."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache, partial
 from itertools import pairwise

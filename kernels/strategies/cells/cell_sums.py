@@ -1,7 +1,5 @@
 """Forward and adjoint of one row through its cells."""
 
-from __future__ import annotations
-
 import math
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """The strategy `cells` as others see it."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any

@@ -4,8 +4,6 @@ After Fong and Darve, "The black-box fast multipole method" (2009), on one dimen
 boundaries on the knots of those kernels that have any, between which they are polynomials.
 """
 
-from __future__ import annotations
-
 import math
 from functools import lru_cache
 from typing import NamedTuple

@@ -5,8 +5,6 @@ A smooth kernel is seen through cells about as wide as they are far away. A kern
 through the widest cells that fit between two knots.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ Many small arrays go from step to step here, and to call more of them from Pytho
 The first and the last know no kernel, and are compiled once for all.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple

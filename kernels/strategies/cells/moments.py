@@ -4,8 +4,6 @@ A cell of order P holds the moments sum_j w_j T_k(v_j), k < P, of its points, T_
 polynomials, which do not amplify rounding errors; and what points take back is a polynomial in v.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 

@@ -4,8 +4,6 @@ A block's logits and gradient fit the L2 cache, so that reading and writing them
 is cheap, and 16 bits say which point an entry is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple

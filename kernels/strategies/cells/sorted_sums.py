@@ -1,7 +1,5 @@
 """Forward and adjoint of one row through cells into which its points have been sorted once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """The method `direct`: losses, gradients and densities of any rows from all their pairs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any

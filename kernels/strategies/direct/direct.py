@@ -1,7 +1,5 @@
 """The strategy `direct`: every pair of bin and point, exact."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import lru_cache
 

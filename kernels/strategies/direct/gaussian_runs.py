@@ -12,8 +12,6 @@ point which underflows at the middle of a run is negligible at its ends.
 On a circle every image of a point that reaches the interval is a point of its own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple

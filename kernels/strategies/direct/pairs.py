@@ -6,8 +6,6 @@ the largest weight. Bins below it take the logarithmic way, relative to the poin
 its exponent is far from all others' zero, and only what theirs are above or below it decides.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple

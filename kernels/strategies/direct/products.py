@@ -10,8 +10,6 @@ Bins share a c0, from which distances are counted, while they are within _SPAN b
 round like what they replace.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import cache

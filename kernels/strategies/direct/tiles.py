@@ -8,8 +8,6 @@ Sums are taken in the linear domain, by a way that says from which density on it
 floor go to the logarithmic loops over all pairs, whatever the way.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

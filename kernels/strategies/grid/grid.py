@@ -18,8 +18,6 @@ A point within d of a kink is off by up to 0.5 d/h, at order 4 by 0.2 d/h, and o
 points that lie anywhere are then off by about (d/h)^2. On a circle an h beyond P/2π counts as that.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from fractions import Fraction

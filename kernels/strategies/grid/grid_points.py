@@ -1,7 +1,5 @@
 """What each point adds to the grid points around it and takes from them: compiled passes for one order."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import cache

@@ -1,7 +1,5 @@
 """One row's data, handed out in blocks whose number depends on the row alone."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any

@@ -1,7 +1,5 @@
 """How far a bin is from a point, and from the point's images on a circle."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Compiled functions that belong together, each compiled when it is first asked for."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple

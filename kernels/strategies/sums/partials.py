@@ -3,8 +3,6 @@
 Data are read once, where finding the largest logit beforehand would read them twice.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

@@ -3,8 +3,6 @@
 What a point adds to the partial sums around its cell, and takes from there, is for a strategy to say.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

@@ -12,8 +12,6 @@ lies so many pitches before it, their `lead`. On a circle, points are taken to o
 where cells cover more than a turn, every copy of a point is a point of its own.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import cache

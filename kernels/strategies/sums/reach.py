@@ -1,7 +1,5 @@
 """What a row's bins are, and how far a kernel reaches: what cells, windows and grids are laid out by."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import cache

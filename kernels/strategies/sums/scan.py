@@ -1,7 +1,5 @@
 """One pass over a block's data: the largest logit of each row, and whether every entry is good."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

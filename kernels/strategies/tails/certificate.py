@@ -1,7 +1,5 @@
 """Which bins' densities are certain enough, and what these give: log q, weights of the adjoint, the loss."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import NamedTuple

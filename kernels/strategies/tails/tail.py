@@ -4,8 +4,6 @@ Rounds of ever narrower intervals drop what no such bin can notice, until the re
 to interpolate over, relative to the density itself, or hold few points.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any

@@ -4,8 +4,6 @@ Intervals narrow enough for the bins that they matter to stand for their points 
 with weights of either sign; in the others every point is a node.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import cache

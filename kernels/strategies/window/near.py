@@ -4,8 +4,6 @@ Bins are numbered with some more on each side, whose sums are dropped, so that a
 alone says which bins it looks at.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple

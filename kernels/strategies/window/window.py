@@ -4,8 +4,6 @@ Points of a block are brought into the order of the bins by counting, so that ev
 are neighbours; what lies beyond the reach is never looked at.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
