@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arguments import checks
+from .arguments.arrays import Floats
 from .formula import (
     BANDWIDTH,
     FACTOR,
@@ -45,8 +46,6 @@ from .wrapped import (
     fourier_parameters,
     rise_of_distance,
 )
-
-Floats = NDArray[np.float64]
 
 _NEGLIGIBLE = 39.0  # exp(-39) is below the rounding of 1
 _MOST_IMAGES = 2.0**21

@@ -13,12 +13,8 @@ edge of a compact kernel.
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
+from .arguments.arrays import Floats
 from .runtime.jit import helper
-
-Floats = NDArray[np.float64]
 
 # Where each row parameter stands.
 INVERSE_BANDWIDTH = 0

@@ -5,15 +5,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .arguments.arrays import Floats
 from .formula import FACTOR, FIRST, POWER, RATE, RATE_OF_SINE, SECOND, SERIES, TERMS, THIRD, Formula
 from .numerics.arithmetic import LARGEST, LOG2_E, SMALLEST_NORMAL, chord, exp2, one_minus, parts, sin_half_pi
 from .numerics.bessel import scaled_bessel
 from .numerics.chebyshev import chebyshev
 from .runtime.jit import helper, plain
 
-Floats = NDArray[np.float64]
 # A Fourier transform at w = 2 pi n h/P, with its derivative.
 Transform = Callable[[Floats], tuple[Floats, Floats]]
 

@@ -7,11 +7,10 @@ from numpy.typing import NDArray
 
 from ..names import RULES
 from . import checks
+from .arrays import Floats
 from .gauss import gauss_legendre
 from .kept import kept
 from .memory import memory_bytes
-
-Floats = NDArray[np.float64]
 
 _BYTES_PER_BIN = 40  # at least: its centre and mass, as given and for this call, and its density
 _SURELY_FIT = 2**20

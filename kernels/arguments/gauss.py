@@ -13,9 +13,8 @@ so that the k-th node from the end is at s(t_k) = j_k, the k-th zero of J_0, and
 
 import numpy as np
 from numpy.polynomial.legendre import leggauss
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from .arrays import Floats
 
 _MOST_DENSE = 1024
 _AT_A_TIME = 2**16

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import checks
-
-Floats = NDArray[np.float64]
+from .arrays import Floats
 
 REDUCTIONS = ("mean", "sum", "none")
 _ALL_ALIKE = np.ones(1)

@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 
 from ..names import CIRCLE_ONLY, KERNELS, METHODS, ORDERS, WRT
 from . import checks
-from .arrays import FLOAT32, FLOAT64
+from .arrays import FLOAT32, FLOAT64, Floats
 from .bins import make_bins, require_room, target_masses
 from .kept import kept
 from .memory import memory_bytes
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(slots=True)

@@ -6,11 +6,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arguments.arrays import Floats
 from ..measure.timing import time_of
-
-Floats = NDArray[np.float64]
 
 _NODES = 10  # of Gauss-Legendre, in each panel
 _MOST_PANELS = 4096  # to begin with

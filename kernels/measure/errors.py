@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from ..arguments.arrays import Floats
 
 _VALUES_AT_A_TIME = 2**22
 # Some tens of eps of what the gradient is a difference of, and a loss's own rounding.

@@ -3,9 +3,8 @@
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from ..arguments.arrays import Floats
 
 
 def scaled_bessel(kappa: Floats) -> tuple[Floats, Floats]:

@@ -4,9 +4,8 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.polynomial.chebyshev import cheb2poly
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from ..arguments.arrays import Floats
 
 
 @lru_cache(maxsize=64)

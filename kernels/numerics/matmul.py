@@ -4,12 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
 
+from ..arguments.arrays import Floats
 from ..runtime.jit import helper, lazily
 from ..runtime.signatures import READ, WRITE
-
-Floats = NDArray[np.float64]
 
 
 @helper
