@@ -38,7 +38,8 @@ def _call_once(number: int, quick: bool, n_threads: int) -> str:
             arguments = entry.case.make()
             for way in entry.ways:
                 way.computation(arguments, n_threads)()
-            DIRECT.computation(small(entry.case).make(), n_threads)()
+            if entry.exact == "direct":
+                DIRECT.computation(small(entry.case).make(), n_threads)()
         else:
             entry.fast(entry.make())()
     return entry.title
