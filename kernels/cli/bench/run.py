@@ -1,6 +1,7 @@
 """`kdexent bench` from the first case to the verdict."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from rich.text import Text
@@ -38,21 +39,24 @@ def list_cases(quick: bool, filter: str) -> int:
     return 0
 
 
+def _write_json(outcome: Outcome, path: Path) -> None:
+    path.write_text(as_json(outcome) + "\n", encoding="utf-8")
+
+
 def bench(
     quick: bool, filter: str, json: Path, plot: Path | None, threads: int | None, repeat: int | None
 ) -> int:
     """Measure, print, and write what was asked for; return the exit status."""
     selected = _selected(quick, filter)
     cases = [*selected.values()]
-    outcome: Outcome  # which there is when files are written
-    files: dict[Path, Callable[[Path], object]] = {}
+    files: dict[Path, Callable[[Outcome, Path], object]] = {}
     if json != _STDOUT:
-        files[json] = lambda path: path.write_text(as_json(outcome) + "\n", encoding="utf-8")
+        files[json] = _write_json
     # The figures are of densities.
     if plot is not None and any(isinstance(case, Comparison) for case in cases):
         from .plot import draw  # noqa: PLC0415  # matplotlib is slow to import
 
-        files[plot] = lambda path: draw(outcome, path)
+        files[plot] = draw
     make_folders(files)
     screen = console(stderr=json == _STDOUT)
     effort = QUICK if quick else FULL
@@ -77,7 +81,7 @@ def bench(
     suite_name = "quick" if quick else "full"
     outcome = Outcome(suite_name, filter, threads, effort, machine, limits, rows, classifiers)
     # Files first: a standard output that is full must not lose them, nor they the table.
-    failure = write_files(files.items())
+    failure = write_files((path, partial(write, outcome)) for path, write in files.items())
     show(outcome, screen)
     if json == _STDOUT:
         print(as_json(outcome))
