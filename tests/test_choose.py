@@ -391,9 +391,10 @@ def test_command_fills_in_what_is_missing(tmp_path):
     assert "logits all 0" in said
 
 
-def test_command_on_a_circle(tmp_path, monkeypatch):
-    # Other methods take long to compile.
-    monkeypatch.setattr(choosing, "choose", partial(choosing.choose, methods=["direct"]))
+@thorough_but_for(methods=[["direct"]])  # all of them take long to compile
+@pytest.mark.parametrize("methods", [["direct"], None])
+def test_command_on_a_circle(tmp_path, monkeypatch, methods):
+    monkeypatch.setattr(choosing, "choose", partial(choosing.choose, methods=methods))
     path, picture = tmp_path / "data.csv", tmp_path / "new" / "found.png"
     path.write_text("x\n" + "\n".join(map(repr, X.tolist())))
     options = ["--kernel", "von_mises", "--period", 6, "--rule", "gauss", "--bins", 8, "--rtol", 1e-6]
