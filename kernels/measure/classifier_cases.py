@@ -132,7 +132,7 @@ def _sklearn(n_threads: int, z: NDArray[Any], y: NDArray[Any]) -> Prepared:
 
 def _linear_model(n_threads: int, W: NDArray[Any], X: NDArray[Any], y: NDArray[Any]) -> Prepared:
     from sklearn._loss import HalfMultinomialLoss  # noqa: PLC0415  # need not be installed
-    from sklearn.linear_model._linear_loss import LinearModelLoss  # noqa: PLC0415  # likewise
+    from sklearn.linear_model._linear_loss import LinearModelLoss  # noqa: PLC0415  # need not be installed
 
     loss = LinearModelLoss(HalfMultinomialLoss(n_classes=len(W)), fit_intercept=False)
     coef, labels = np.asfortranarray(W), y.astype(X.dtype)
@@ -144,7 +144,7 @@ def _scipy(function: Callable[..., Any]) -> Peer:
 
     def prepare(n_threads: int, *arguments: NDArray[Any]) -> Prepared:
         import scipy.special  # noqa: PLC0415  # need not be installed
-        import scipy.stats  # noqa: PLC0415  # likewise
+        import scipy.stats  # noqa: PLC0415  # need not be installed
 
         return Prepared(partial(function, scipy, *arguments))
 

@@ -9,8 +9,8 @@ from typing import Any
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 
-# Helpers within helpers down to which each is optimised before its callers are. Loops are the better for
-# passing through the compiler twice (twice as fast, some of them); no loop was for more than that.
+# Helpers that have so many levels of helpers in them are optimised before their callers are, as some loops
+# become twice as fast by that. Optimising those of more levels made none faster.
 _OPTIMISED = 2
 
 
