@@ -4,9 +4,12 @@ The process that measures loads it from the disk cache then: one that compiles k
 """
 
 import os
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from functools import partial
+from itertools import cycle, islice
 from multiprocessing import get_context
 
 from ...measure import cases, classifier_cases
@@ -23,12 +26,23 @@ def suite(quick: bool) -> list[Entry]:
 
 def compile_ahead(numbers: list[int], quick: bool, n_threads: int) -> Iterator[str]:
     """Call once what some cases of ``suite(quick)`` call; give the title of each that is done."""
+    left = deque(numbers)
     # Neighbours need the same functions, and two processes would both compile them: from both ends, then.
-    ends = [number for pair in zip(numbers, reversed(numbers), strict=True) for number in pair]
+    ends = cycle((left.popleft, left.pop))
     count = min(os.cpu_count() or 1, _MOST_PROCESSES, len(numbers))
-    with get_context("spawn").Pool(count) as pool:
-        work = partial(_call_once, quick=quick, n_threads=n_threads)
-        yield from pool.imap_unordered(work, ends[: len(numbers)])
+    # A process that is killed ends this: what is left compiles where it is measured.
+    with ProcessPoolExecutor(count, get_context("spawn")) as pool, suppress(BrokenProcessPool):
+
+        def start(take: Callable[[], int]) -> Future[str]:
+            return pool.submit(_call_once, take(), quick, n_threads)
+
+        running = {start(take): take for take in islice(ends, count)}
+        while running:
+            done = wait(running, return_when=FIRST_COMPLETED).done.pop()
+            take = running.pop(done)
+            if left:
+                running[start(take)] = take
+            yield done.result()
 
 
 def _call_once(number: int, quick: bool, n_threads: int) -> str:
