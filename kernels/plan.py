@@ -15,8 +15,6 @@ from .kde import density_of, loss_and_grad_of, loss_of
 from .runtime.pool import thread_count
 from .strategies.evaluate_rows import Prepared
 
-__all__ = ["Plan"]
-
 
 class Plan:
     """Loss, gradient and density for data points that stay and logits that change.
