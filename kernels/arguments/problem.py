@@ -177,21 +177,9 @@ def check_wrt(wrt: Any) -> tuple[str, ...]:
     return names
 
 
-def loss_problem(
-    x: Any,
-    z: Any,
-    a: Any,
-    b: Any,
-    bandwidth: Any,
-    kernel: Any,
-    bins: Any,
-    rule: Any,
-    target: Any,
-    period: Any,
-) -> Problem:
-    """Check and broadcast the arguments of `loss` and `loss_and_grad`."""
-    x, z = _data(x, z)
-    return in_frame(x, z, make_frame(a, b, bandwidth, kernel, bins, rule, target, period))
+def loss_problem(x: Any, z: Any, *beside: Any) -> Problem:
+    """Check and broadcast what `loss` and `loss_and_grad` take: the data, and what `make_frame` takes."""
+    return in_frame(*_data(x, z), make_frame(*beside))
 
 
 def in_frame(x: NDArray[Any], z: NDArray[Any], frame: Frame, given_x: NDArray[Any] | None = None) -> Problem:
