@@ -2,21 +2,6 @@
 
 from typing import NamedTuple
 
-__all__ = [
-    "AUTO",
-    "CIRCLE_ONLY",
-    "COMPACT",
-    "FACTS",
-    "JUMPS",
-    "KERNELS",
-    "KNOTS",
-    "METHODS",
-    "ORDERS",
-    "RULES",
-    "WRT",
-    "KernelFacts",
-]
-
 
 class KernelFacts(NamedTuple):
     """What is true of a kernel K(u), whatever its bandwidth."""

@@ -15,8 +15,6 @@ from .kde import density_of, loss_and_grad_of, loss_of
 from .runtime.pool import thread_count
 from .strategies.evaluate_rows import Prepared
 
-__all__ = ["Plan"]
-
 
 class Plan:
     """Loss, gradient and density for data points that stay and logits that change.
@@ -44,10 +42,6 @@ class Plan:
         Its order, for methods that have one.
     bin_centers : ndarray, shape (..., M)
         Where the density is compared with the target, in the unit of x.
-    workspace_bytes : int
-        Memory that a call takes beside its arguments, its results and what the plan keeps.
-    stored_bytes : int
-        Memory that the plan keeps: its copy of x, and the points sorted by cell.
 
     Raises
     ------

@@ -85,5 +85,5 @@ def _reduced(samples: Samples, losses: NDArray[Any], weights: NDArray[Any]) -> A
     """Return the losses (N, C) weighted and reduced, in the dtype of the logits."""
     weighted = np.multiply(losses, weights, out=np.zeros(losses.shape), where=weights > 0)
     if samples.reduction == "none":
-        return weighted.reshape((*samples.shape, samples.classes)).astype(samples.dtype)
+        return shaped(samples, weighted)
     return samples.dtype.type(weighted.sum() * share_of_a_sample(samples, weights))

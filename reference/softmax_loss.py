@@ -146,9 +146,9 @@ def slopes(log_p: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
     return np.where(largest, others + whole * np.expm1(log_p), np.exp(log_p) * whole - targets)
 
 
-def shaped(samples: Samples, gradient: NDArray[Any]) -> NDArray[Any]:
-    """Return a gradient (N, C) in the shape and dtype of the logits."""
-    return gradient.reshape((*samples.shape, samples.classes)).astype(samples.dtype)
+def shaped(samples: Samples, rows: NDArray[Any]) -> NDArray[Any]:
+    """Return rows (N, C) in the shape and dtype of the logits."""
+    return samples.in_shape(rows).astype(samples.dtype)
 
 
 def products(p: NDArray[Any], logs: NDArray[Any]) -> NDArray[Any]:

@@ -13,6 +13,9 @@ sys.path.insert(0, os.path.dirname(__file__))
 
 from tiers import is_thorough
 
+import kdexent
+from kdexent import reference
+
 settings.register_profile(
     "kdexent",
     deadline=None,  # the first example of a kernel compiles it
@@ -46,3 +49,9 @@ def memory_is_given_back(request):
     gc.collect()
     if sys.platform == "linux":  # what other threads freed is kept otherwise
         getattr(ctypes.CDLL(None), "malloc_trim", bool)(0)
+
+
+@pytest.fixture(params=["fast", "reference"])
+def implementation(request):
+    """The fast functions, and then those they mirror."""
+    return {"fast": kdexent, "reference": reference}[request.param]

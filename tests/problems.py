@@ -122,3 +122,15 @@ def layouts(array):
         "big-endian": array.astype(array.dtype.newbyteorder(">")),
         "list": array.tolist(),
     }
+
+
+def outs(shape, dtype):
+    """Return arrays of other layouts to write to."""
+    wide = np.full((*shape[:-1], 2 * shape[-1]), 7.0, dtype)
+    return {
+        "contiguous": np.full(shape, 7.0, dtype),
+        "strided": wide[..., ::2],
+        "backwards": np.full(shape, 7.0, dtype)[..., ::-1],
+        "fortran": np.full(shape, 7.0, dtype, order="F"),
+        "part": wide[..., : shape[-1]],
+    }

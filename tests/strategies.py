@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 import kdexent
 from kdexent.arguments.problem import Request, loss_problem
 from kdexent.names import ORDERS
@@ -28,9 +26,3 @@ def make_sums(x, z, a, b, method, order=None, rtol=1e-9, derivatives=True, **opt
         assert str(error).startswith((f"method {method!r} needs", f"order {order}"))
         return None
     return sums, RowData(problem.x.values[0], problem.z.values[0], 1), centers
-
-
-def relative_error(value, exact):
-    """Return the largest error relative to the largest magnitude."""
-    value, exact = np.asarray(value, float), np.asarray(exact, float)
-    return np.max(np.abs(value - exact)) / max(np.max(np.abs(exact)), 1e-300)

@@ -112,7 +112,7 @@ class Together:
 
 @pytest.fixture
 def four_helpers(monkeypatch):
-    monkeypatch.setattr(pool, "_most_helpers", lambda: 4)
+    monkeypatch.setattr(pool, "_MOST_HELPERS", 4)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_inside_a_compilation(tmp_path):
         from numba.extending import overload
 
         pool.available = lambda: 2
-        pool._most_helpers = lambda: 1
+        pool._MOST_HELPERS = 1
         x, z = np.random.default_rng(0).normal(size=(2, 100_000))
 
         def of_one_point():

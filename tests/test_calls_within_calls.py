@@ -64,7 +64,7 @@ def bits(results):
 @pytest.fixture
 def two_threads(monkeypatch):
     monkeypatch.setattr(pool, "available", lambda: 2)
-    monkeypatch.setattr(pool, "_most_helpers", lambda: 1)
+    monkeypatch.setattr(pool, "_MOST_HELPERS", 1)
 
 
 @thorough_but_for(name=["direct", "cells", "plan", "classes"])
@@ -250,7 +250,7 @@ from kdexent.runtime import pool
 from moments import Moments
 
 warnings.simplefilter("ignore")
-pool._most_helpers = lambda: 1
+pool._MOST_HELPERS = 1
 x, z = np.random.default_rng(0).normal(size=(2, 250_000))
 CALLS = {
     "units": lambda: kdexent.loss_and_grad(x, z, -1, 1, bandwidth=0.1, bins=64, n_threads=2),

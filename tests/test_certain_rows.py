@@ -13,11 +13,6 @@ CLASSES = [1, 2, 3, 4, 5, 7, 8, 9, 10, 17, 47, 48, 49, 50, 56, 100, 1_000, 1_500
 ALLOWED = {np.dtype(np.float64): 12, np.dtype(np.float32): 1}
 
 
-@pytest.fixture(params=["fast", "reference"])
-def implementation(request):
-    return {"fast": kdexent, "reference": reference}[request.param]
-
-
 def rows_up_to(far, count, classes, dtype, seed=0):
     """Return logits, of which the label's lies up to `far` above the others, and labels."""
     rng = np.random.default_rng([seed, classes, count])

@@ -76,7 +76,7 @@ def test_a_helper_lingers_only_on_a_core_of_its_own_and_for_more_work(monkeypatc
         both.wait()
         counter[:] = 2  # all units taken and done
 
-    monkeypatch.setattr(pool, "_most_helpers", lambda: 1)
+    monkeypatch.setattr(pool, "_MOST_HELPERS", 1)
     pool.run_units(2, work, 2, more_soon)
     callers = lengths.pop(threading.current_thread().name)
     assert [length > callers for length in lengths.values()] == [apart and more_soon]

@@ -123,7 +123,7 @@ class Work:
 
 @pytest.fixture
 def one_helper(monkeypatch):
-    monkeypatch.setattr(pool, "_most_helpers", lambda: 1)
+    monkeypatch.setattr(pool, "_MOST_HELPERS", 1)
     pool.run_blocks(4, Work(4).block, 2)
 
 

@@ -23,7 +23,7 @@ WAYS = [
     ("grid", 2),
     ("grid", 4),
 ]
-EQUAL, GAUSS, ONE = {"bins": 6}, {"bins": 5, "rule": "gauss"}, {"bins": 1}
+EQUAL, GAUSS = {"bins": 6}, {"bins": 5, "rule": "gauss"}
 
 
 def data(seed, points, rows=(), period=None, dtype=float):

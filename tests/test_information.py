@@ -21,11 +21,6 @@ OF_TWO = pytest.mark.parametrize("name", ["cross_entropy", "kl_divergence"])
 INF, NAN = np.inf, np.nan
 
 
-@pytest.fixture(params=["fast", "reference"])
-def implementation(request):
-    return {"fast": kdexent, "reference": reference}[request.param]
-
-
 def distributions(seed, lead, width, dtype=np.float64):
     """Return P and Q along the last axis, with some zeros in P."""
     rng = np.random.default_rng(seed)

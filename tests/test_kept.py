@@ -59,9 +59,9 @@ def nowhere(*_):
 
 
 HELPERS = {
-    "helpers": {"available": lambda: 2, "_most_helpers": lambda: 1},
-    "a limit of threads": {"available": lambda: 2, "_most_helpers": lambda: 4, "start": nowhere},
-    "one core": {"available": lambda: 2, "_most_helpers": lambda: 0},
+    "helpers": {"available": lambda: 2, "_MOST_HELPERS": 1},
+    "a limit of threads": {"available": lambda: 2, "_MOST_HELPERS": 4, "start": nowhere},
+    "one core": {"available": lambda: 2, "_MOST_HELPERS": 0},
 }
 
 
@@ -111,7 +111,7 @@ def test_threads_that_cannot_be_started():
         from kdexent.runtime import pool
 
         pool.available = lambda: 2
-        pool._most_helpers = lambda: 1
+        pool._MOST_HELPERS = 1
         x, z = np.random.default_rng(0).normal(size=(2, 250_000))
         out = np.empty(250_000)
 
@@ -132,7 +132,7 @@ def test_threads_that_cannot_be_started():
 
 def test_helpers_that_die_are_replaced(monkeypatch):
     monkeypatch.setattr(pool, "_helpers", set())
-    monkeypatch.setattr(pool, "_most_helpers", lambda: 1)
+    monkeypatch.setattr(pool, "_MOST_HELPERS", 1)
     monkeypatch.setattr("sys.unraisablehook", lambda _: None)
     take, names = pool._Place.take, set()
 

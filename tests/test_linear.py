@@ -25,11 +25,6 @@ REDUCTIONS = pytest.mark.parametrize("reduction", ["mean", "sum"])
 INF, NAN = np.inf, np.nan
 
 
-@pytest.fixture(params=["fast", "reference"])
-def implementation(request):
-    return {"fast": kdexent, "reference": reference}[request.param]
-
-
 def problem(seed, count, features, classes, dtype=np.float64):
     """Return W, X and labels, with scores of spread 1 or so."""
     rng = np.random.default_rng(seed)

@@ -25,7 +25,7 @@ def several_threads(monkeypatch):
     """Let short rows use threads too, and more of them than the machine may have."""
     monkeypatch.setattr(blocks, "_LIGHT", 0)
     monkeypatch.setattr(pool, "available", lambda: 3)
-    monkeypatch.setattr(pool, "_most_helpers", lambda: 2)
+    monkeypatch.setattr(pool, "_MOST_HELPERS", 2)
 
 
 def skip_unless_it_applies(method, x, z, options):

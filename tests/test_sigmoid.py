@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from problems import differences, layouts
+from problems import differences, layouts, outs
 from scipy.special import expit, log_expit
 from sklearn._loss import HalfBinomialLoss
 
@@ -21,11 +21,6 @@ BOTH = pytest.mark.parametrize("module", [kdexent, reference], ids=["fast", "ref
 DTYPES = pytest.mark.parametrize("dtype", [np.float64, np.float32])
 REDUCTIONS = ("mean", "sum", "none")
 INF, NAN = np.inf, np.nan
-
-
-@pytest.fixture(params=["fast", "reference"])
-def implementation(request):
-    return {"fast": kdexent, "reference": reference}[request.param]
 
 
 def problem(seed, lead, classes, dtype=np.float64):
@@ -321,18 +316,6 @@ def test_other_real_dtypes_compute_in_float64(implementation, dtype):
     actual = implementation.sigmoid_cross_entropy_and_grad(logits, labels)
     expected = implementation.sigmoid_cross_entropy_and_grad(logits.astype(float), labels.astype(float))
     assert_close(actual, expected, np.float64)
-
-
-def outs(shape, dtype):
-    """Return arrays of other layouts to write to."""
-    wide = np.full((*shape[:-1], 2 * shape[-1]), 7.0, dtype)
-    return {
-        "contiguous": np.full(shape, 7.0, dtype),
-        "strided": wide[..., ::2],
-        "backwards": np.full(shape, 7.0, dtype)[..., ::-1],
-        "fortran": np.full(shape, 7.0, dtype, order="F"),
-        "part": wide[..., : shape[-1]],
-    }
 
 
 @DTYPES

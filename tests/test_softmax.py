@@ -9,7 +9,7 @@ import scipy.special
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from problems import differences, layouts
+from problems import differences, layouts, outs
 from sklearn._loss import HalfMultinomialLoss
 
 import kdexent
@@ -21,11 +21,6 @@ BOTH = pytest.mark.parametrize("module", [kdexent, reference], ids=["fast", "ref
 DTYPES = pytest.mark.parametrize("dtype", [np.float64, np.float32])
 REDUCTIONS = ("mean", "sum", "none")
 INF, NAN = np.inf, np.nan
-
-
-@pytest.fixture(params=["fast", "reference"])
-def implementation(request):
-    return {"fast": kdexent, "reference": reference}[request.param]
 
 
 def problem(seed, lead, classes, dtype=np.float64):
@@ -444,18 +439,6 @@ def test_the_dtype_is_that_of_the_logits(implementation, of_logits, of_labels):
     assert actual[0].dtype == actual[1].dtype == np.dtype(of_logits)
     for part, exact in zip(actual, expected, strict=True):
         np.testing.assert_allclose(part, exact, rtol=1e-6, atol=1e-7 if of_logits == "f4" else 1e-15)
-
-
-def outs(shape, dtype):
-    """Return arrays of other layouts to write to."""
-    wide = np.full((*shape[:-1], 2 * shape[-1]), 7.0, dtype)
-    return {
-        "contiguous": np.full(shape, 7.0, dtype),
-        "strided": wide[..., ::2],
-        "backwards": np.full(shape, 7.0, dtype)[..., ::-1],
-        "fortran": np.full(shape, 7.0, dtype, order="F"),
-        "part": wide[..., : shape[-1]],
-    }
 
 
 @DTYPES

@@ -1,6 +1,5 @@
 """Arrays as compiled code takes them."""
 
-from types import EllipsisType
 from typing import Any
 
 import numpy as np
@@ -32,23 +31,20 @@ class Written:
     def __init__(
         self,
         array: NDArray[Any] | None,
-        piece: slice | tuple[slice, ...] | EllipsisType,
+        piece: slice | tuple[slice, ...],
         dtype: np.dtype = FLOAT64,
         in_place: bool = True,
     ) -> None:
         self._target = None if array is None else array[piece]
-        if self._target is not None:
-            shape = self._target.shape
-        else:
-            assert not isinstance(piece, EllipsisType)
+        if self._target is None:
             slices = (piece,) if isinstance(piece, slice) else piece
-            shape = tuple(part.stop - part.start for part in slices)
-        self._is_view = in_place and self._target is not None and is_contiguous(self._target, dtype)
-        array = self._target if self._is_view else np.empty(shape, dtype)
-        assert array is not None
-        self.array: NDArray[Any] = array
+            self.array = np.empty([part.stop - part.start for part in slices], dtype)
+        elif in_place and is_contiguous(self._target, dtype):
+            self.array = self._target
+        else:
+            self.array = np.empty(self._target.shape, dtype)
 
     def store(self) -> None:
         """Store a copy where a view was not possible."""
-        if not self._is_view and self._target is not None:
+        if self._target is not None and self._target is not self.array:
             self._target[...] = self.array

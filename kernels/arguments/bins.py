@@ -17,38 +17,28 @@ _SURELY_FIT = 2**20
 
 
 class Bins(NamedTuple):
-    """Bins of [0, 1] (`nodes`) or of the line itself (`centers`), and their uniform-target masses."""
+    """Bins of the intervals [a, b] and their uniform-target masses."""
 
     masses: Floats  # (M,), sum 1
-    nodes: Floats | None  # (M,) positions of the centres in [0, 1], for an integer number of bins
-    centers: Floats | None  # (M,) for edges
+    centers: Floats  # (..., M), or (M,) for edges
     equal: bool  # centres equally spaced
-
-    def centers_in(self, a: float | Floats, b: float | Floats) -> Floats:
-        """Return the bin centres (..., M) of the intervals [a, b]."""
-        if self.nodes is None:
-            assert self.centers is not None
-            return self.centers
-        centers = np.multiply(np.asarray(b - a)[..., np.newaxis], self.nodes)
-        centers += np.asarray(a)[..., np.newaxis]
-        return centers
 
 
 @kept(64)
-def _unit_bins(count: int, rule: str) -> Bins:
+def _unit_bins(count: int, rule: str) -> tuple[Floats, Floats]:
+    """Return the masses and centres (M,) of bins of [0, 1]."""
     if rule == "gauss":
-        nodes, masses = gauss_legendre(count)
+        centers, masses = gauss_legendre(count)
     else:
-        nodes, masses = (np.arange(count) + 0.5) / count, np.full(count, 1 / count)
-    for array in (nodes, masses):
+        centers, masses = (np.arange(count) + 0.5) / count, np.full(count, 1 / count)
+    for array in (centers, masses):
         array.flags.writeable = False
-    return Bins(masses, nodes, None, equal=rule == "midpoint")
+    return masses, centers
 
 
 def make_bins(bins: Any, rule: Any, a: float | Floats, b: float | Floats) -> Bins:
     """Return the bins that the arguments `bins` and `rule` describe on [a, b]."""
-    if not isinstance(rule, str) or rule not in RULES:
-        checks.one_of("rule", rule, RULES)
+    checks.one_of("rule", rule, RULES)
     if type(bins) is not int:
         given = checks.rectangular("bins", bins)
         if given.ndim > 0:
@@ -59,9 +49,12 @@ def make_bins(bins: Any, rule: Any, a: float | Floats, b: float | Floats) -> Bin
     if count > _SURELY_FIT or not (isinstance(a, float) and isinstance(b, float)):
         require_room("bins", count, np.broadcast(a, b).size)
     try:
-        return _unit_bins(count, rule)
+        masses, units = _unit_bins(count, rule)
     except MemoryError:  # of which this process may have less than the machine has
         raise ValueError(f"bins must be fewer than {count}, for which there is no memory") from None
+    centers = np.multiply(np.asarray(b - a)[..., np.newaxis], units)
+    centers += np.asarray(a)[..., np.newaxis]
+    return Bins(masses, centers, equal=rule == "midpoint")
 
 
 def require_room(name: str, count: int, rows: int = 1) -> None:
@@ -97,7 +90,7 @@ def _edge_bins(bins: NDArray[Any], rule: str, a: float | Floats, b: float | Floa
     for name, end, edge in (("a", a, edges[0]), ("b", b, edges[-1])):
         ends = np.asarray(end)
         checks.require(name, ends, np.abs(ends - edge) <= slack, f"must be the matching end of bins, {edge}")
-    return Bins(widths / widths.sum(), None, edges[:-1] + widths / 2, equal=False)
+    return Bins(widths / widths.sum(), edges[:-1] + widths / 2, equal=False)
 
 
 def target_masses(target: Any, count: int) -> Floats:

@@ -156,9 +156,8 @@ def lengths(name: str, array: Any) -> None:
     require(name, numbers, np.abs(numbers) <= LONGEST, f"must be at most {LONGEST:.6g} in size")
 
 
-def one_of(name: str, value: Any, known: Iterable[str]) -> str:
+def one_of(name: str, value: Any, known: tuple[str, ...]) -> str:
     """Return `value` if it is one of the known names."""
-    known = tuple(known)
     if isinstance(value, str) and value in known:
         return value
     kind = ValueError if isinstance(value, str) else TypeError
@@ -272,18 +271,13 @@ def _overlaps_itself(array: NDArray[Any]) -> bool:
 
 
 def apart(outputs: dict[str, NDArray[Any]]) -> None:
-    """Raise if two outputs share memory."""
+    """Raise if two outputs share memory, or that is hard to say."""
     for (first, one), (second, other) in combinations(outputs.items(), 2):
-        if share_memory(one, other):
+        shared = True
+        with suppress(np.exceptions.TooHardError):
+            shared = np.shares_memory(one, other, max_work=_MOST_WORK)
+        if shared:
             raise ValueError(f"{second} must not share memory with {first}")
-
-
-def share_memory(one: NDArray[Any], other: NDArray[Any]) -> bool:
-    """Return whether two arrays share memory, or that is hard to say."""
-    try:
-        return np.shares_memory(one, other, max_work=_MOST_WORK)
-    except np.exceptions.TooHardError:
-        return True
 
 
 def axis_of(name: str, array: NDArray[Any], axis: Any) -> int:

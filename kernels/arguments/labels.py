@@ -106,13 +106,6 @@ def require_logits(samples: Samples, per_row: bool) -> None:
         checks.require("logits", logits[..., 0], possible, "must have one above -inf in every row")
 
 
-def overwritten() -> ValueError:
-    """Return the error for bad logits that a gradient was written over: which ones they were is lost."""
-    return ValueError(
-        "logits must be finite or -inf, and not all -inf in a row; out took the place of some that are not"
-    )
-
-
 def _logits(logits: Any) -> tuple[NDArray[Any], tuple[int, ...]]:
     z = checks.logits_array("logits", logits)
     if z.ndim == 0 or z.shape[-1] == 0:
@@ -173,10 +166,7 @@ def moderate(weights: Floats) -> Floats:
     if largest == 0 or _LEAST_POWER <= power <= _MOST_POWER:
         return weights
     if power < _LEAST_POWER:
-        shift = _LEAST_POWER - power
-        first = min(shift, 1000)  # 2^shift itself may be no float
-        scaled = weights * 2.0**first
-        return scaled if first == shift else scaled * 2.0 ** (shift - first)
+        return np.ldexp(weights, _LEAST_POWER - power)
     scaled = weights * 2.0 ** (_MOST_POWER - power)
     return np.where(weights > 0, np.maximum(scaled, np.nextafter(0.0, 1.0)), 0.0)
 

@@ -120,8 +120,7 @@ def _data(x: Any, z: Any) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _kernel(kernel: Any, period: float | None) -> str:
-    if not isinstance(kernel, str) or kernel not in KERNELS:
-        checks.one_of("kernel", kernel, KERNELS)
+    checks.one_of("kernel", kernel, KERNELS)
     if period is None and kernel in CIRCLE_ONLY:
         line = [name for name in KERNELS if name not in CIRCLE_ONLY]
         checks.unavailable("kernel", kernel, "needs a period", line)
@@ -177,21 +176,9 @@ def check_wrt(wrt: Any) -> tuple[str, ...]:
     return names
 
 
-def loss_problem(
-    x: Any,
-    z: Any,
-    a: Any,
-    b: Any,
-    bandwidth: Any,
-    kernel: Any,
-    bins: Any,
-    rule: Any,
-    target: Any,
-    period: Any,
-) -> Problem:
-    """Check and broadcast the arguments of `loss` and `loss_and_grad`."""
-    x, z = _data(x, z)
-    return in_frame(x, z, make_frame(a, b, bandwidth, kernel, bins, rule, target, period))
+def loss_problem(x: Any, z: Any, *beside: Any) -> Problem:
+    """Check and broadcast what `loss` and `loss_and_grad` take: the data, and what `make_frame` takes."""
+    return in_frame(*_data(x, z), make_frame(*beside))
 
 
 def in_frame(x: NDArray[Any], z: NDArray[Any], frame: Frame, given_x: NDArray[Any] | None = None) -> Problem:
@@ -261,16 +248,14 @@ def _new_frame(
     shapes = {"a": np.shape(a), "b": np.shape(b), "bandwidth": np.shape(h)}
     checks.broadcast_rows({"a": shapes["a"], "b": shapes["b"]})
     checks.interval(a, b, period)
-    described = make_bins(bins, rule, a, b)
-    masses = described.masses
+    masses, centers, equal = make_bins(bins, rule, a, b)
     if target is not None:
         masses = target_masses(target, masses.shape[0])
         shapes["target"] = masses.shape[:-1]
-    centers = described.centers_in(a, b)
     if not any(shapes.values()):
         one = (_spread(np.asarray(h), (), 0), _spread(centers, (), 1), _spread(masses, (), 1))
-        return Frame(kernel, period, *one, described.equal, {})
-    return Frame(kernel, period, np.asarray(h), centers, masses, described.equal, shapes)
+        return Frame(kernel, period, *one, equal, {})
+    return Frame(kernel, period, np.asarray(h), centers, masses, equal, shapes)
 
 
 def _bytes_of(frame: Frame) -> int:

@@ -6,8 +6,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Angles", "departures", "wind"]
-
 
 class Angles(NamedTuple):
     """Angles x (N,) on a circle of the given period, with a natural logit z (N,) for each."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arguments.arrays import Written, is_contiguous
-from ..arguments.labels import Samples, overwritten, weights_and_share
+from ..arguments.labels import Samples, weights_and_share
 from .shares import each_block, rows_of_a_unit
 
 
@@ -38,7 +38,7 @@ def loss_of(
         target, in_place = np.asarray(gradient), new
         if not new:
             in_place, overwrites = _in_place(target, z, labels, samples.given, weights)
-        written = Written(target, ..., dtype, in_place)
+        written = Written(target, slice(None), dtype, in_place)
         out = written.array.reshape(z.shape)
     losses = np.empty((len(z) if samples.reduction == "none" else 0, *shape))
     sums, run = np.zeros((-(-len(z) // size), 2)), compiled()
@@ -52,8 +52,11 @@ def loss_of(
     sums_and_bad = sums.ravel().tolist()
     if any(sums_and_bad[1::2]):
         require(samples, not overwrites)
-        if overwrites:
-            raise overwritten()
+        if overwrites:  # which ones they were is lost
+            raise ValueError(
+                "logits must be finite or -inf, and not all -inf in a row; "
+                "out took the place of some that are not"
+            )
     if written is not None:
         written.store()
     if samples.reduction == "none":

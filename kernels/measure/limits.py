@@ -1,7 +1,5 @@
 """How fast this machine can possibly go: multiply-adds and memory copies per second."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -26,10 +24,6 @@ class Limits(NamedTuple):
     multiply_adds_per_s: float  # fused, float64
     multiply_adds_per_s_one_thread: float
     copy_bytes_per_s: float  # read and written
-
-    def or_better(self, other: Limits) -> Limits:
-        """Return the better rates of two measurements."""
-        return Limits(*map(max, self, other))
 
 
 def _make_multiply_add() -> Callable:

@@ -50,11 +50,6 @@ def error(value: float) -> str:
     return "0" if value == 0 else "-" if math.isnan(value) else f"{value:.1e}"
 
 
-def count(value: int) -> str:
-    """Return a whole number with its thousands apart."""
-    return f"{value:,}"
-
-
 def size(count: int | None) -> str:
     """Return a number of bytes with its unit: 123 B, 12.3 kB or 4.56 MB."""
     if count is None:

@@ -56,10 +56,6 @@ class Entries:
             _write(self._index, self._origin, numbers)
         _write(self._entry(numbers[repr(key)]), self._origin + repr(key), value)
 
-    def flush(self) -> None:
-        """Forget all entries."""
-        _write(self._index, self._origin, {})
-
     @property
     def _index(self) -> str:
         return f"{self._path}.nbi"

@@ -21,7 +21,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from functools import lru_cache
 from queue import SimpleQueue
 from typing import Any
 
@@ -38,6 +37,7 @@ from .units import Counter, all_done, all_taken, as_helper, new_counter, ring, s
 
 # How often a caller looks whether helpers have ended, giving way each time, before it naps.
 _POLLS, _NAP = 2000, 1e-4  # s
+_MOST_HELPERS = (os.cpu_count() or 2) - 1
 _at_work: set[_Job | _Place] = set()  # callers' jobs, and the places at these that helpers have or may take
 _helpers: set[object] = set()  # threads that take places
 _offered: deque[_Place] = deque()
@@ -219,7 +219,7 @@ def _enter(job: _Job, n_threads: int) -> bool:
     _at_work.add(job)
     # A helper would wait for a compilation that this thread is in the middle of.
     if n_threads > 1 and not global_compiler_lock.is_locked():
-        room = min(n_threads - len(_at_work), _most_helpers())
+        room = min(n_threads - len(_at_work), _MOST_HELPERS)
         job.places = [_Place(job, n_threads) for _ in range(room)]
         _at_work.update(job.places)
     return bool(job.places)
@@ -234,11 +234,6 @@ def _leave(job: _Job) -> None:
     job.places = []  # which know the job: together they would wait for the collector, with all arrays
     _at_work.discard(job)
     job.left = True
-
-
-@lru_cache(maxsize=1)
-def _most_helpers() -> int:
-    return (os.cpu_count() or 2) - 1
 
 
 def _offer(job: _Job) -> None:

@@ -10,7 +10,7 @@ from ...measure import numbers
 from ...measure.cases import Comparison
 from ...measure.classifiers import ClassifierResult, measure_classifier
 from ...measure.comparisons import DensityResult, measure
-from ...measure.limits import measure_limits
+from ...measure.limits import Limits, measure_limits
 from ...measure.machine import describe
 from ...measure.results import Entry
 from ...measure.timing import FULL, QUICK
@@ -76,8 +76,8 @@ def bench(
                 rows += measure(case, threads, effort)
             else:
                 classifiers.append(measure_classifier(case, threads, effort))
-    # Once more at the end, since other work may have come or gone in between.
-    limits = limits.or_better(measure_limits(threads))
+    # The better of two, since other work may have come or gone in between.
+    limits = Limits(*map(max, limits, measure_limits(threads)))
     suite_name = "quick" if quick else "full"
     outcome = Outcome(suite_name, filter, threads, effort, machine, limits, rows, classifiers)
     # Files first: a standard output that is full must not lose them, nor they the table.
