@@ -49,9 +49,9 @@ class CellSums(Sums):
         self._bins = BinSums(plan, first_bin, centers)
         self._passes = point_passes(plan.order, shape.kind, shape.circle)
 
-    def workspace(self, row_points: int) -> int:
+    def workspace(self, points: int) -> int:
         size, levels = self.plan.numbers, self.plan.levels.cells * self.order
-        return 8 * (size * partial_count(row_points, size) + 8 * levels + 8 * len(self.centers))
+        return 8 * (size * partial_count(points, size) + 8 * levels + 8 * len(self.centers))
 
     def touched(self, row: RowData) -> bool:
         """Return whether a point lies on a boundary of cells, where it counts as on one side of it."""
