@@ -16,14 +16,14 @@ LANES = 8
 # Length of a chunk's arrays. A power of two would put the same entry of two arrays at addresses
 # 4096 bytes apart, where a store delays the loads that follow it.
 ROOM = CHUNK + 72
-_LINE = 64  # bytes of a cache line
+LINE = 64  # bytes of a cache line
 
 
 @helper
 def room(dtype):
     """Return an uninitialised array for a chunk which starts at a cache line."""
-    array = np.empty(ROOM + _LINE, dtype)
-    skip = (_LINE - array.ctypes.data % _LINE) % _LINE // array.itemsize
+    array = np.empty(ROOM + LINE, dtype)
+    skip = (LINE - array.ctypes.data % LINE) % LINE // array.itemsize
     return array[skip : skip + ROOM]
 
 

@@ -33,9 +33,8 @@ multiply = helper(_make_product())
 product = lazily(_make_product, types.void(READ, READ, WRITE), "products.product")
 
 
-def times(rows: Floats, matrix: Floats, result: Floats | None = None) -> Floats:
-    """Return rows (n, K) times a small matrix (K, L), in `result` where that is given."""
-    if result is None:
-        result = np.empty((rows.shape[0], matrix.shape[1]))
+def times(rows: Floats, matrix: Floats) -> Floats:
+    """Return rows (n, K) times a small matrix (K, L)."""
+    result = np.empty((rows.shape[0], matrix.shape[1]))
     product()(np.ascontiguousarray(rows), np.ascontiguousarray(matrix), result)
     return result

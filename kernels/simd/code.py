@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from llvmlite import ir
 from numba.core import cgutils
 
-from ..numerics.chunks import LANES
+from ..numerics.chunks import LANES, LINE
 from ..runtime.jit import EXACT
 from .indices import LONG, Indices
 
@@ -16,7 +16,7 @@ _FLAGS = tuple(sorted(EXACT))
 _DOUBLE, _INT = ir.DoubleType(), ir.IntType(32)
 LONGS = ir.VectorType(LONG, LANES)
 _LANE_NUMBERS = ir.Constant(LONGS, list(range(LANES)))
-_DOUBLE_BYTES, _LINE_BYTES = 8, 64
+_DOUBLE_BYTES = 8
 
 
 def powers_of_two(count: int) -> list[tuple[int, int]]:
@@ -143,7 +143,7 @@ class VectorCode(Indices):
 
     def numbers_of_a_line(self, array: Array) -> int:
         """Return how many numbers of an array a cache line holds."""
-        return _LINE_BYTES // array.itemsize
+        return LINE // array.itemsize
 
     def fetch(self, array: Array, index: Any, write: bool = False) -> None:
         """Ask for the cache line of an array's element, which may lie past the array's end."""

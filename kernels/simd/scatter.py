@@ -11,20 +11,18 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ..numerics.chunks import LANES
+from ..numerics.chunks import LANES, LINE
 from ..runtime.jit import helper
 from .code import powers_of_two
 from .vector_math import generated
 
-_LINE = 64  # bytes of a cache line
-
 
 def tables(count: int, size: int, make: Callable = np.zeros) -> NDArray[np.float64]:
     """Return an array (count, at least size) that `make` makes, each row of which starts at a cache line."""
-    numbers = _LINE // 8
+    numbers = LINE // 8
     width = -(-size // numbers) * numbers
     array = make(count * width + numbers)
-    skip = -array.ctypes.data % _LINE // 8
+    skip = -array.ctypes.data % LINE // 8
     return array[skip : skip + count * width].reshape(count, width)
 
 

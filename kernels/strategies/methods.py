@@ -1,7 +1,8 @@
 """The strategies: why one does not apply, what it costs, its sums, and what it compiles."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import NamedTuple
 
 from .. import names
 from ..runtime.undisturbed import load
@@ -22,19 +23,14 @@ class Method(NamedTuple):
     why_not: Callable[[RowShape], str | None] = lambda shape: None
 
 
-def _of_grid(name: str) -> Callable[..., Any]:
-    """Return a function of the grid, the only user of FFTs, which is imported when it is called."""
-
-    def function(*arguments: Any) -> Any:
-        return getattr(load(".strategies.grid.grid"), name)(*arguments)
-
-    return function
+def _grid() -> ModuleType:
+    return load(".strategies.grid.grid")  # the only user of FFTs, imported when it is called
 
 
 METHODS = {
     "direct": Method(direct.functions, None, direct.cost),
     "window": Method(window.functions, window.sums, window.cost, window.why_not),
-    "grid": Method(_of_grid("functions"), _of_grid("sums")),
+    "grid": Method(lambda *given: _grid().functions(*given), lambda *given: _grid().sums(*given)),
     "cells": Method(cells.functions, cells.sums, cells.cost, cells.why_not),
 }
 assert (names.AUTO, *METHODS) == names.METHODS

@@ -50,7 +50,6 @@ class Accuracy(NamedTuple):
     """Cells of an order that keep a tolerance."""
 
     width: float  # at most
-    relative: bool  # K's error is relative to K: nothing else to certify
     near: int  # cells on each side of a bin that are not merged
 
 
@@ -75,10 +74,8 @@ def smooth_accuracy(
         _, ratio = interpolation_errors(family, order, width, np.array([distance]), h, derivatives)
         return float(ratio[0])
 
-    low, high = _NARROWEST * h, _WIDEST * h
-    if math.isfinite(reach):
-        high = min(high, 2 * reach)
-        low = min(low, high / 64)
+    high = min(_WIDEST * h, 2 * reach)
+    low = min(_NARROWEST * h, high / 64)
     near = 0
     if FACTS[kernel].heavy:
         near = 16
@@ -88,13 +85,12 @@ def smooth_accuracy(
             return None
     if largest(low) > eps:
         return None
-    if largest(high) > eps:
-        for _ in range(14):
-            middle = math.sqrt(low) * math.sqrt(high)
-            low, high = (middle, high) if largest(middle) <= eps else (low, middle)
-    else:
-        low = high
-    return Accuracy(low, relative, near)
+    if largest(high) <= eps:
+        return Accuracy(high, near)
+    for _ in range(14):
+        middle = math.sqrt(low) * math.sqrt(high)
+        low, high = (middle, high) if largest(middle) <= eps else (low, middle)
+    return Accuracy(low, near)
 
 
 def error_table(

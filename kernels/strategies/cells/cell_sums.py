@@ -49,10 +49,9 @@ class CellSums(Sums):
         self._bins = BinSums(plan, first_bin, centers)
         self._passes = point_passes(plan.order, shape.kind, shape.circle)
 
-    def workspace(self, row_points: int) -> int:
-        """Return the bytes that a call takes beside its arguments and results."""
+    def workspace(self, points: int) -> int:
         size, levels = self.plan.numbers, self.plan.levels.cells * self.order
-        return 8 * (size * partial_count(row_points, size) + 8 * levels + 8 * len(self.centers))
+        return 8 * (size * partial_count(points, size) + 8 * levels + 8 * len(self.centers))
 
     def touched(self, row: RowData) -> bool:
         """Return whether a point lies on a boundary of cells, where it counts as on one side of it."""
@@ -79,14 +78,12 @@ class CellSums(Sums):
         return weights.ravel(), masses, partials.note(*totals), Kept(spec, entries)
 
     def forward(self, row: RowData, asked: Asked) -> Forward:
-        """Return the sums over all points."""
         weights, masses, mass, kept = self._begin(row, asked.adjoint)
         seen = kept.spec, weights, masses, self.plan.beyond * mass
         density, error, widening = self._bins.forward(row, *seen, asked.derivatives)
         return Forward(density, error, mass, widening, kept)
 
     def certified(self, row: RowData, asked: Asked, p: Floats, tolerance: float) -> tuple[Forward, Certain]:
-        """Return the sums, and which bins of masses p (M,) they are good enough for."""
         if asked.derivatives or self._bins.shared:
             return super().certified(row, asked, p, tolerance)
         weights, masses, mass, kept = self._begin(row, asked.adjoint)
@@ -114,7 +111,6 @@ class CellSums(Sums):
     def adjoint(
         self, row: RowData, forward: Forward, weights: Floats, share: float, out: Gradients
     ) -> tuple[float, float]:
-        """Write the gradients by z and x; return the largest by z, and a bound on the error over w_i."""
         kept: Kept = forward.kept
         powers, doubt = kept.powers, kept.doubt
         if powers is None:

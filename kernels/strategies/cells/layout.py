@@ -69,14 +69,12 @@ def plan_cells(row: RowShape, order: int | None, eps: float, keep: bool) -> Cell
     kernel = row.kernel
     family = row_parameters(kernel, np.array([row.h]), None if kernel in COMPACT else row.period)
     build = _knotted if KNOTS[kernel] else _smooth
-    plans = []
+    limited, plans = order is not None and not KNOTS[kernel], []
     for candidate in ORDERS["cells"] if order is None else (order,):
         plan = build(row, family, candidate, eps)
-        fits = (
-            order is None or KNOTS[kernel] or plan is None or plan.geometry.cells * candidate <= _MOST_NUMBERS
-        )
-        if plan is not None and fits:
-            plans.append(plan._replace(cost=_cost(plan, row, keep)))
+        if plan is None or (limited and plan.geometry.cells * candidate > _MOST_NUMBERS):
+            continue
+        plans.append(plan._replace(cost=_cost(plan, row, keep)))
     return min(plans, key=lambda plan: plan.cost, default=None)
 
 
@@ -130,7 +128,7 @@ def _smooth(row: RowShape, family: RowParameters, order: int, eps: float) -> Cel
         accuracy = np.concatenate([table[:0:-1], table])
     beyond = value_beyond(family, reach, h, derivatives)
     seen = min(shape.cells, (2 * columns_near + 1) + 3 * (columns_near + MERGED) * (len(merged.sizes) - 1))
-    relative = eps if known.relative else 0.0
+    relative = eps if FACTS[kernel].steady else 0.0
     return CellPlan(order, family, shape, merged, spec, accuracy, beyond, relative, seen, stride, 1, eps)
 
 
@@ -168,7 +166,6 @@ def _accuracy(row: RowShape, family: RowParameters, order: int, eps: float, reac
 def _knotted(row: RowShape, family: RowParameters, order: int, eps: float) -> CellPlan | None:
     kernel, h, period, bins, _, derivatives = row
     pitch = bins.spacing if bins.spacing > 0 else h
-    whole = False
     if kernel in COMPACT:
         reach = h
         widest = _widest_between_knots(kernel, order, eps, derivatives) * h
@@ -184,12 +181,12 @@ def _knotted(row: RowShape, family: RowParameters, order: int, eps: float) -> Ce
             widest = min(widest, period / 4)
             if reach + 2 * widest > period / 2:
                 reach = math.inf
-        whole = math.isinf(reach)
         if period is not None and reach + _FAR_IMAGES * h < period / 2:
             family = row_parameters(kernel, np.array([h]), None)
     if widest == 0:
         return None
     pitch /= max(1, ceiling(pitch / widest * (1 - 1e-12)))
+    whole = math.isinf(reach)
     if whole:
         assert period is not None
         middle = 0.5 * bins.span
@@ -200,16 +197,16 @@ def _knotted(row: RowShape, family: RowParameters, order: int, eps: float) -> Ce
         shape = geometry.on_domain(shape, period)
     if shape.cells > MOST_CELLS:
         return None
-    wider = _MANY_LEVELS
+    levels = _MANY_LEVELS
     if math.isfinite(widest):
-        wider = 1 + math.floor(math.log(min(max(1.0, widest / pitch), LARGEST), MERGED) + 1e-9)
-    merged = make_levels(shape, order, wider)
+        levels = 1 + math.floor(math.log(min(max(1.0, widest / pitch), LARGEST), MERGED) + 1e-9)
+    merged = make_levels(shape, order, levels)
     spec = specification(shape, merged, order, 0, False)
+    wider = len(merged.sizes) - 1
+    columns_of_widest = MERGED**wider
     if kernel in COMPACT:
         low, high = _boundary(shape, -h / pitch), _boundary(shape, h / pitch)
-        error = knotted_error(
-            kernel, order, min(2.0, pitch * MERGED ** (len(merged.sizes) - 1) / h), derivatives
-        )
+        error = knotted_error(kernel, order, min(2.0, pitch * columns_of_widest / h), derivatives)
         peak = float(kernel_values(family, np.zeros(1))[0, 0])
         accuracy, beyond, relative = np.full(1, error * peak), 0.0, 0.0
     else:
@@ -219,10 +216,10 @@ def _knotted(row: RowShape, family: RowParameters, order: int, eps: float) -> Ce
         beyond = value_beyond(family, reach, h, derivatives)
     see_between_knots(spec, low, high, 0 in KNOTS[kernel])
     across = (high[0] - low[0]) * shape.parts
-    top = across / (shape.parts * MERGED ** (len(merged.sizes) - 1)) if len(merged.sizes) > 1 else across
-    seen = min(across, 4 * (MERGED - 1) * (shape.parts + len(merged.sizes) - 1) + top)
+    top = across / (shape.parts * columns_of_widest) if wider else across
+    seen = min(across, 4 * (MERGED - 1) * (shape.parts + wider) + top)
     # Wider cells hold another part of those that a bin sees until it has moved by a whole one of them.
-    stride = 0 if whole else MERGED ** (len(merged.sizes) - 1)
+    stride = 0 if whole else columns_of_widest
     step = stride * max(1, round(bins.spacing / pitch))
     return CellPlan(order, family, shape, merged, spec, accuracy, beyond, relative, seen, stride, step, eps)
 
@@ -237,9 +234,8 @@ def _widest_between_knots(kernel: str, order: int, eps: float, derivatives: bool
         return 0.0
     for _ in range(14):
         middle = math.sqrt(low * high)
-        low, high = (
-            (middle, high) if knotted_error(kernel, order, middle, derivatives) <= eps else (low, middle)
-        )
+        keeps = knotted_error(kernel, order, middle, derivatives) <= eps
+        low, high = (middle, high) if keeps else (low, middle)
     return low
 
 

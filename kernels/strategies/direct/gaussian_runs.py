@@ -6,7 +6,7 @@ Around the middle c of a run of bins at distance k delta from it, with v = (x - 
 
 so a run costs each point two exponentials and then one multiplication a bin: the forward sums are
 power sums in t, and the adjoint is a polynomial in t (Horner). Powers run from the middle outwards,
-in t to the right and in 1/t to the left, and a run spans at most 2 * _SPAN bandwidths, so that a
+in t to the right and in 1/t to the left, and a run spans at most 2 * span bandwidths, so that a
 point which underflows at the middle of a run is negligible at its ends.
 
 On a circle every image of a point that reaches the interval is a point of its own.
@@ -38,27 +38,29 @@ from ..sums.loops import Loops, compiled
 from .pairs import adjoint_signature, forward_signature
 
 _STEP = 8  # bins a pass over a chunk
-_HALF = 16  # bins on each side of the middle of a run, at most
-_HALF_SINGLE = 24
-_SPAN = 5.6  # bandwidths on each side, at most
-_SPAN_SINGLE = 4.0
 _REACH = 39.0  # bandwidths beyond which nothing is left in the linear domain
 _IMAGES = 7  # of a point that can matter while h < P/4
-
-# A point counts at the middle of a run while log2 of its density there exceeds these, which is while
-# its powers do not become subnormal: |v| below 31.1 and 14. At the ends of the run what is left out
-# is below 1e-141 and 2e-22. Densities are lifted by 2^100 in float32 to make room for that.
-_SMALLEST = -698.0
-_SMALLEST_SINGLE = -142.0
-_LIFT_SINGLE = 100.0
-# Beyond these v the point itself has underflowed; its powers must still be finite.
-_CLAMP = 40.0
-_CLAMP_SINGLE = 14.5
-# Powers t are moved along from run to run up to so many bandwidths away; s is at most span / _STEP.
-_ANCHORED = 900.0
-_ANCHORED_SINGLE = 70.0
 _FAR = 1e6  # bandwidths that stand for any larger distance, in float32
 
+
+class _Precision(NamedTuple):
+    """What runs are in float64 or float32."""
+
+    real: type
+    power: Callable  # 2^x
+    longest: int  # bins on each side of the middle, at most
+    span: float  # bandwidths on each side, at most
+    # A point counts at the middle of a run while log2 of its density there exceeds this, which is while
+    # its powers do not become subnormal: |v| below 31.1 and 14. At the ends of the run what is left out
+    # is below 1e-141 and 2e-22. Densities are lifted by a power of two in float32 to make room for that.
+    smallest: float
+    lift: float
+    clamp: float  # beyond this v the point itself has underflowed; its powers must still be finite
+    anchored: float  # bandwidths that powers t are moved along from run to run; s is at most span / _STEP
+
+
+_DOUBLE = _Precision(np.float64, exp2, 16, 5.6, -698.0, 0.0, 40.0, 900.0)
+_SINGLE = _Precision(np.float32, exp2_single, 24, 4.0, -142.0, 100.0, 14.5, 70.0)
 
 # Density below which a bin is not trusted to runs; in float32, for each point of the row.
 FLOOR = 1e-120
@@ -68,8 +70,8 @@ FLOOR_PER_POINT_SINGLE = 2e-15
 def applies(spacing: Floats, bandwidth: Floats, bins: int, single: bool) -> NDArray[np.bool_]:
     """Return for which rows bins are close enough together for a run to be worth its exponentials."""
     if single:  # against float64's runs, longer ones pay
-        return (bins >= 2 * _STEP) & (2 * _STEP * spacing <= _SPAN_SINGLE * bandwidth)
-    return (bins >= _STEP) & (_STEP * spacing <= _SPAN * bandwidth)
+        return (bins >= 2 * _STEP) & (2 * _STEP * spacing <= _SINGLE.span * bandwidth)
+    return (bins >= _STEP) & (_STEP * spacing <= _DOUBLE.span * bandwidth)
 
 
 @helper
@@ -108,24 +110,9 @@ def _load_images(x, z, r, start, top, ends, h, period, xb, wb, owner):
     return padded, i
 
 
-class _Arithmetic(NamedTuple):
-    """What forward and adjoint share in one precision."""
-
-    real: type
-    power: Callable  # 2^x
-    clamp: float
-    span: float  # of a run, on each side, in bandwidths
-    longest: int  # in bins
-    anchored: float
-    powers: Callable
-    offsets: Callable
-    load: Callable
-
-
-def _arithmetic(circle: bool, single: bool) -> _Arithmetic:
-    real, power = (np.float32, exp2_single) if single else (np.float64, exp2)
-    clamp, anchored = (_CLAMP_SINGLE, _ANCHORED_SINGLE) if single else (_CLAMP, _ANCHORED)
-    limit = clamp + anchored
+def _passes(circle: bool, precision: _Precision) -> tuple[Callable, Callable, Callable]:
+    """Return what forward and adjoint share: powers of points, their offsets, and what loads a chunk."""
+    power, limit = precision.power, precision.clamp + precision.anchored
 
     @loop
     def powers(xb, anchor, inverse_h, s, up, down, n):
@@ -145,8 +132,6 @@ def _arithmetic(circle: bool, single: bool) -> _Arithmetic:
             high[j] = v
             low[j] = v - np.float64(np.float32(v))
 
-    span, longest = (_SPAN_SINGLE, _HALF_SINGLE) if single else (_SPAN, _HALF)
-
     @loop
     def load(x, z, r, start, top, bins, inverse_h, period, xb, wb, owner):
         """Fill a chunk from the point `start` on; return its length and the next point."""
@@ -155,12 +140,13 @@ def _arithmetic(circle: bool, single: bool) -> _Arithmetic:
             return _load_images(x, z, r, start, top, ends, 1.0 / inverse_h, period, xb, wb, owner)
         return load_chunk(x, z, r, start, top, 0.0, 0.0, xb, wb), min(start + CHUNK, x.shape[1])
 
-    return _Arithmetic(real, power, clamp, span, longest, anchored, powers, offsets, load)
+    return powers, offsets, load
 
 
 def _make_forward(circle: bool, single: bool) -> Callable:
-    real, power, clamp, span, longest, anchored, powers, offsets, load = _arithmetic(circle, single)
-    smallest, lift = (_SMALLEST_SINGLE, _LIFT_SINGLE) if single else (_SMALLEST, 0.0)
+    precision = _SINGLE if single else _DOUBLE
+    real, power, longest, span, smallest, lift, clamp, anchored = precision
+    powers, offsets, load = _passes(circle, precision)
     smallest, lift, zero, one = real(smallest), real(lift), real(0), real(1)
     half_log2_e = real(-0.5 * LOG2_E)
 
@@ -271,7 +257,9 @@ def _make_forward(circle: bool, single: bool) -> Callable:
 
 
 def _make_adjoint(circle: bool, single: bool) -> Callable:
-    real, power, clamp, span, longest, anchored, powers, offsets, load = _arithmetic(circle, single)
+    precision = _SINGLE if single else _DOUBLE
+    real, power, longest, span, _, _, clamp, anchored = precision
+    powers, offsets, load = _passes(circle, precision)
     half_log2_e, zero = real(-0.5 * LOG2_E), real(0)
 
     @loop

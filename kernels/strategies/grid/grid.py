@@ -234,7 +234,6 @@ class GridSums(Sums):
         return self._ring[slots], weights
 
     def workspace(self, points: int) -> int:
-        """Return the bytes that a call takes beside its arguments and results."""
         slots = self.plan.slots + self.order
         numbers = slots * (partial_count(points, slots) + 3)
         return 8 * (numbers + 8 * self.plan.length + 8 * len(self._read_from))
@@ -252,9 +251,7 @@ class GridSums(Sums):
         if which not in self._transforms:
             length = self.plan.length
             half = self._on_grid(which)
-            ring = np.empty(length)
-            ring[: len(half)] = half
-            ring[len(half) :] = half[(length - 1) // 2 : 0 : -1]
+            ring = np.concatenate([half, half[(length - 1) // 2 : 0 : -1]])
             if which == _SLOPE:
                 ring[len(half) :] *= -1
                 ring[0] = 0
@@ -291,7 +288,6 @@ class GridSums(Sums):
         return on_grid, float(total[self.plan.slots :].sum()), mass
 
     def forward(self, row: RowData, asked: Asked) -> Forward:
-        """Return the sums over all points."""
         on_grid, outside, mass = self.masses(row)
         spectrum = rfft(on_grid)
         density = self._read(spectrum * self._transform(_VALUE))
@@ -324,7 +320,6 @@ class GridSums(Sums):
     def adjoint(
         self, row: RowData, forward: Forward, weights: Floats, share: float, out: Gradients
     ) -> tuple[float, float]:
-        """Write the gradients by z and x; return the largest by z, and 0 for a bound on its error."""
         values, by = self._taken(weights, _VALUE), [out.get("z")]
         slopes = np.empty(0)
         if "x" in out:

@@ -57,25 +57,22 @@ class RowData:
     def __init__(self, x: NDArray[Any], z: NDArray[Any], n_threads: int) -> None:
         self.x, self.z, self.n_threads = x, z, n_threads
         self.points = x.shape[0]
-        self._top: float | None = None
+        # Points of a block, but for the last, and of a unit of compiled work, of which blocks are made.
+        self.block_size, self.unit_size = block_and_unit(self.points)
+        self.top_if_known: float | None = None
         self._extent: tuple[float, float] | None = None
 
     @property
     def top(self) -> float:
         """The largest logit, once a pass over all data has found it."""
-        assert self._top is not None
-        return self._top
-
-    @property
-    def top_if_known(self) -> float | None:
-        """The largest logit, or None before the first pass."""
-        return self._top
+        assert self.top_if_known is not None
+        return self.top_if_known
 
     def note(self, top: float, bad: float, extent: tuple[float, float]) -> None:
         """State the largest logit, the number of bad entries, and where points lie; or raise BadData."""
         if bad > 0 or not top > -np.inf:
             raise BadData
-        self._top = top
+        self.top_if_known = top
         if self._extent is None and extent[0] <= extent[1]:
             self._extent = extent
 
@@ -87,10 +84,6 @@ class RowData:
             self.each_block(lambda index, piece, x, z: ends.append((float(x.min()), float(x.max()))))
             self._extent = min(low for low, _ in ends), max(high for _, high in ends)
         return self._extent
-
-    def partials(self, room: int) -> int:
-        """Return in how many parts to sum arrays of `room` numbers each."""
-        return partial_count(self.points, room)
 
     def _pieces(self, start: int, stop: int, size: int) -> Iterator[slice]:
         for first in range(int(start), int(stop), size):
@@ -123,16 +116,6 @@ class RowData:
                 yield
 
         self.each(partials, one)
-
-    @property
-    def block_size(self) -> int:
-        """The number of points of a block, but for the last."""
-        return block_and_unit(self.points)[0]
-
-    @property
-    def unit_size(self) -> int:
-        """The number of points of a unit of compiled work, of which blocks are made."""
-        return block_and_unit(self.points)[1]
 
     def each_block(
         self, work: Callable[[int, slice, Floats, Floats], None], most: int = POINTS_PER_BLOCK

@@ -15,7 +15,7 @@ from ...numerics.chunks import CHUNK, LANES, room
 from ...runtime.jit import helper
 from ...runtime.signatures import COUNTER, READ1, READ_INTS, WRITE, WRITE1, record
 from ...runtime.units import each_unit, new_counter
-from .blocks import RowData, partial_ends
+from .blocks import RowData, partial_count, partial_ends
 from .partials import (
     MASS,
     Partials,
@@ -156,7 +156,7 @@ def sum_points(row: RowData, size: int, loop: Callable, *fixed: Any, most: int =
 
     With `most` the loop is one over the points of a block, at most so many.
     """
-    partials = Partials(row, row.partials(size), size)
+    partials = Partials(row, partial_count(row.points, size), size)
 
     def add(which: slice, data: Any, *units: Any) -> None:
         loop(*data, *fixed, partials.states[which], partials.sums[which], *units)

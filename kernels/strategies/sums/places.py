@@ -21,6 +21,7 @@ import numpy as np
 from numba import types
 
 from ...arguments.arrays import Floats
+from ...numerics.arithmetic import SHIFT
 from ...numerics.chunks import CHUNK, room
 from ...runtime.jit import helper, lazily
 from ...runtime.signatures import READ1
@@ -32,7 +33,6 @@ _PART_BITS = 2
 _PARTS = 1 << _PART_BITS
 _OCTAVES = 64
 GROWN = _OCTAVES * _PARTS
-_SHIFT = 6755399441055744.0
 OUTSIDE = 8
 _OTHERS = OUTSIDE - 1
 _COUNTLESS = 2.0**62
@@ -87,12 +87,8 @@ class Geometry(NamedTuple):
     def array(self, first_bin: float) -> Floats:
         """Return what compiled code needs to place a point."""
         g = np.zeros(SIZE)
-        g[FIRST_BIN], g[LEAD], g[INVERSE_PITCH], g[COLUMNS] = (
-            first_bin,
-            self.lead,
-            1 / self.pitch,
-            self.columns,
-        )
+        g[FIRST_BIN], g[LEAD] = first_bin, self.lead
+        g[INVERSE_PITCH], g[COLUMNS] = 1 / self.pitch, self.columns
         g[PERIOD], g[COPIES], g[TRASH] = self.period, self.copies, self.cells
         g[TURNS] = self.pitch / self.period if self.circle else 0
         # Rounding may take points out of a whole turn of cells.
@@ -238,7 +234,7 @@ def locator(kind: str, circle: bool) -> tuple[Callable, Callable]:
             w = w if inside else 0.0
             whole = math.floor(w)
             f = w - whole
-            index = np.float64(whole + _SHIFT).view(np.int64) & _LOW_BITS
+            index = np.float64(whole + SHIFT).view(np.int64) & _LOW_BITS
             if kind == KNOTS:
                 one, two = f >= first, f >= second
                 index = index * parts + np.int64(one) + np.int64(two)
@@ -259,7 +255,7 @@ def locator(kind: str, circle: bool) -> tuple[Callable, Callable]:
             inside = (w >= 0.0) & (w < columns)
             w0 = w if inside else 0.0
             whole = math.floor(w0)
-            index = np.float64(whole + _SHIFT).view(np.int64) & _LOW_BITS
+            index = np.float64(whole + SHIFT).view(np.int64) & _LOW_BITS
             outside = -w if below else (w - columns if above else 0.0)
             bits = np.float64(1.0 + outside * (1.0 / _PARTS)).view(np.int64)
             part = (bits >> np.int64(52 - _PART_BITS)) - _FIRST_PART

@@ -16,15 +16,6 @@ class BadData(Exception):
 
 
 @loop
-def bad_points(xs):
-    """Return how many numbers are not finite."""
-    bad = 0
-    for j in range(xs.shape[0]):
-        bad += 0 if abs(xs[j]) < np.inf else 1
-    return bad
-
-
-@loop
 def look_at_logits(zs):
     """Return the largest logit, and how many are NaN or +inf."""
     bad, largest = 0, order_key(-np.inf)
@@ -54,7 +45,8 @@ def _make_scan() -> Callable:
         """
         bad = 0
         for r in range(x.shape[0]):
-            bad += bad_points(x[r])
+            _, _, more = ends_of(x[r])
+            bad += more
         for r in range(z.shape[0]):
             top[r], more = look_at_logits(z[r])
             bad += more

@@ -68,14 +68,6 @@ class Intervals(NamedTuple):
 
 
 @helper
-def near_middle(x, middle, period):
-    """Return the angle at most half a turn from the middle, or x on the line (period 0)."""
-    if period > 0.0:
-        return x - period * np.floor((x - middle) / period + 0.5)
-    return x
-
-
-@helper
 def whole_part(place, last):
     """Return the whole part of a place, from 0 to `last`; 0 where distances overflowed."""
     return np.int64(place if place < last else last) if place > 0.0 else np.int64(0)
@@ -91,7 +83,9 @@ def find(xs, finder, v, owner):
     last, most = low.shape[0] - 1, first.shape[0] - 2
     origin, scale, lowest, highest = buckets[0], buckets[1], low[0], high[low.shape[0] - 1]
     for j in range(xs.shape[0]):
-        v[j] = near_middle(xs[j], middle, period)
+        x = xs[j]
+        # On a circle the angle at most half a turn from the middle.
+        v[j] = x - period * np.floor((x - middle) / period + 0.5) if period > 0.0 else x
     if last == 0:
         for j in range(xs.shape[0]):
             owner[j] = np.int64(0) if (v[j] >= lowest) & (v[j] <= highest) else np.int64(-1)

@@ -18,7 +18,7 @@ from ...names import COMPACT, FACTS, KNOTS
 from ...numerics.arithmetic import LARGEST
 from ...numerics.chebyshev import chebyshev
 from ...numerics.matmul import product, times
-from ..sums.blocks import RowData
+from ..sums.blocks import RowData, partial_count
 from ..sums.partials import total
 from ..sums.reach import RowShape, sampler
 from .certificate import certify
@@ -100,7 +100,7 @@ class Tail:
     def _summarise(self, intervals: Intervals, need: Floats, splits: Ints) -> Intervals:
         starts = np.concatenate([[0], np.cumsum(splits)])
         size, data = int(starts[-1]), self._data()
-        partials = data.partials(4 * size)
+        partials = partial_count(data.points, 4 * size)
         tables = np.full((partials, size + 1, 4), [-np.inf, -np.inf, -np.inf, 0.0])
         finder, add = intervals.finder(*self._where), summary()
 

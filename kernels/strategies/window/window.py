@@ -57,7 +57,10 @@ def why_not(shape: RowShape) -> str | None:
 
 def cost(shape: RowShape, rtol: float) -> float:
     """Return the estimated time of a call in ns on one thread."""
-    return plan_window(shape, rtol).cost(shape.points)
+    plan = plan_window(shape, rtol)
+    copies = plan.geometry.copies
+    each = _NEAR + copies * _LOOK * plan.looks if plan.looks else copies * _POINT + _PAIR * plan.pairs
+    return shape.points * each
 
 
 def sums(shape: RowShape, order: int | None, rtol: float, first_bin: float, centers: Floats, *_: Any) -> Sums:
@@ -89,13 +92,6 @@ class WindowPlan(NamedTuple):
         shape = self.geometry
         share = min(1.0, (2 * self.reach + shape.pitch) / (shape.columns * shape.pitch))
         return shape.copies * self.bins * share
-
-    def cost(self, points: int) -> float:
-        """Return the estimated time for a number of points in ns on one thread."""
-        shape = self.geometry
-        if self.looks:
-            return points * (_NEAR + shape.copies * _LOOK * self.looks)
-        return points * (shape.copies * _POINT + _PAIR * self.pairs)
 
 
 @lru_cache(maxsize=128)
@@ -304,12 +300,10 @@ class WindowSums(Sums):
         self._seen = KeyedBins(self.centers, first, last, plan.family.parameters)
 
     def workspace(self, points: int) -> int:
-        """Return the bytes that a call takes beside its arguments and results."""
         block = 6 * 8 * min(points, 2**15) * self.plan.geometry.copies
         return 8 * (4 * len(self.centers) * 64 + self.plan.geometry.columns) + 2 * block
 
     def forward(self, row: RowData, asked: Asked) -> Forward:
-        """Return the sums over all points."""
         size, derivatives = self._size, asked.derivatives
         seen = self._seen, derivatives
         width, loop = (1 + derivatives) * size, self._forward()
@@ -321,7 +315,6 @@ class WindowSums(Sums):
     def adjoint(
         self, row: RowData, forward: Forward, weights: Floats, share: float, out: Gradients
     ) -> tuple[float, float]:
-        """Write the gradients by z and x; return the largest by z, and a bound on the error over w_i."""
         bin_weights = np.zeros(self._size)
         bin_weights[self._bins] = weights
         inverse_h = float(self.plan.family.parameters[0, INVERSE_BANDWIDTH])
