@@ -152,8 +152,7 @@ def softmax_cross_entropy(
     -----
     Certain samples keep their digits: where p of the class is nearly 1 the loss is log(1 + r), r what the
     other classes come to beside it, and is good to some rounding however small. O(N C) time, reading the
-    logits once; beside the arguments some 100 kilobytes for each
-    thread, or a row.
+    logits once; beside the arguments some 100 kilobytes for each thread, or a row.
 
     Examples
     --------

@@ -35,9 +35,6 @@ def rows_together(classes):
     return (rows // LANES - 1 | 1) * LANES if classes <= _SHORT else rows
 
 
-# What has a sign is no index of a vector register's load: hence slices of arrays.
-
-
 @helper
 def beside_the_largest(w, r, classes, together):
     """Return the class of row r whose exponential is 1, the only one, and what the others come to.
@@ -118,6 +115,7 @@ def weighing(labelled: bool) -> tuple[Callable, Callable]:
             return
         for r in range(n):
             start, at = r * classes, begin + r * classes
+            # What has a sign is no index of a vector register's load: hence slices.
             _write_row(w[start : start + classes], factors[r], offsets[r], out[at : at + classes])
             if labelled and (labels[r] >= 0) & (labels[r] < classes):
                 out[at + labels[r]] = label_slopes[r]

@@ -26,7 +26,6 @@ EXACT = {"contract"}
 # Sums may be taken in any order, which is what lets the compiler use vector registers for them.
 SUMS = {"contract", "reassoc", "nsz"}
 
-
 _config: Any = numba.config
 # Vector code is generated, but not where functions are plain Python (NUMBA_DISABLE_JIT), nor where all
 # indices are to be checked (NUMBA_BOUNDSCHECK).

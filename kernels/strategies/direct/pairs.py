@@ -167,7 +167,7 @@ def _make_full_adjoint(variant: Variant, full: bool = True) -> Callable:
 
 
 def _make_nearest(variant: Variant) -> Callable:
-    distance, read = distance_of(variant), reader_of(variant)
+    distance, row_of = distance_of(variant), reader_of(variant)
 
     def nearest(x, z, centers, params, row_start, bins, near):
         """near (bins,) = the smallest distance of a point that is not masked, or itself if less."""
@@ -175,7 +175,7 @@ def _make_nearest(variant: Variant) -> Callable:
         for r in range(row_start.shape[0] - 1):
             if row_start[r] == row_start[r + 1]:
                 continue
-            _, period, _ = read(params, r)
+            _, period, _ = row_of(params, r)
             row, middle = row_and_middle(centers, r)
             for start in range(0, x.shape[1], CHUNK):
                 n = load_points(x, z, r, start, 0.0, middle, period, xb, zb)
@@ -192,7 +192,7 @@ def _make_nearest(variant: Variant) -> Callable:
 
 def _make_highest(variant: Variant) -> Callable:
     formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
-    distance, read = distance_of(variant), reader_of(variant)
+    distance, row_of = distance_of(variant), reader_of(variant)
 
     def highest(x, z, top, centers, params, row_start, bins, near, peak, at, logit):
         """Write the distance `at` and `logit` of the point that adds most to a bin, if more than exp(peak).
@@ -203,7 +203,7 @@ def _make_highest(variant: Variant) -> Callable:
         for r in range(top.shape[0]):
             if row_start[r] == row_start[r + 1]:
                 continue
-            p, period, images = read(params, r)
+            p, period, images = row_of(params, r)
             row, middle = row_and_middle(centers, r)
             for start in range(0, x.shape[1], CHUNK):
                 n = load_points(x, z, r, start, 0.0, middle, period, xb, zb)
@@ -235,7 +235,7 @@ def _make_highest(variant: Variant) -> Callable:
 
 def _make_log_forward(variant: Variant) -> Callable:
     formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
-    distance, read = distance_of(variant), reader_of(variant)
+    distance, row_of = distance_of(variant), reader_of(variant)
 
     def log_forward(x, z, centers, params, row_start, bins, at, logit, level, total):
         """level (bins,) = log 2^e, total (bins,) += sum_j exp(z_j - logit) f_j 2^(e_j - e), e of `at`.
@@ -246,7 +246,7 @@ def _make_log_forward(variant: Variant) -> Callable:
         for r in range(row_start.shape[0] - 1):
             if row_start[r] == row_start[r + 1]:
                 continue
-            p, period, images = read(params, r)
+            p, period, images = row_of(params, r)
             row, middle = row_and_middle(centers, r)
             for b in range(row_start[r], row_start[r + 1]):
                 e, _, _, _ = formula(at[b], p)
@@ -273,7 +273,7 @@ def _make_log_forward(variant: Variant) -> Callable:
 
 def _make_log_adjoint(variant: Variant) -> Callable:
     formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
-    distance, read, whole = distance_of(variant), reader_of(variant), has_whole_slopes(variant.formula)
+    distance, row_of, whole = distance_of(variant), reader_of(variant), has_whole_slopes(variant.formula)
 
     def log_adjoint(x, z, centers, params, row_start, bins, at, logit, weights, by_z, by_x, by_h):
         """Add what the bins of `log_forward` contribute to all gradients, weights p/total."""
@@ -282,7 +282,7 @@ def _make_log_adjoint(variant: Variant) -> Callable:
         for r in range(row_start.shape[0] - 1):
             if row_start[r] == row_start[r + 1]:
                 continue
-            p, period, images = read(params, r)
+            p, period, images = row_of(params, r)
             row, middle = row_and_middle(centers, r)
             for start in range(0, x.shape[1], CHUNK):
                 n = load_points(x, z, r, start, 0.0, middle, period, xb, zb)

@@ -300,7 +300,7 @@ class WindowSums(Sums):
         self._seen = KeyedBins(self.centers, first, last, plan.family.parameters)
 
     def workspace(self, points: int) -> int:
-        block = 6 * 8 * min(points, 2**15) * self.plan.geometry.copies
+        block = 6 * 8 * min(points, POINTS_PER_BLOCK) * self.plan.geometry.copies
         return 8 * (4 * len(self.centers) * 64 + self.plan.geometry.columns) + 2 * block
 
     def forward(self, row: RowData, asked: Asked) -> Forward:
