@@ -135,6 +135,8 @@ def main() -> int:
     options.add_argument("--only", default="", metavar="TEXT", help="results with this in their name")
     given = options.parse_args()
     found = {name: digest(call) for name, call in results() if given.only in name}
+    if not found:
+        options.error(f"no result has {given.only!r} in its name, such as {next(results())[0]!r}")
     whole = hashlib.sha256("".join(found.values()).encode()).hexdigest()[:16]
     print(f"{len(found)} results, {whole}")
     if given.save is not None:

@@ -10,6 +10,8 @@ from kdexent.strategies.evaluate_rows import row_shape
 from kdexent.strategies.sums.blocks import RowData
 
 FAST = [method for method in kdexent.METHODS if method not in ("auto", "direct")]
+# Those that keep a tolerance: the error of a grid is that of its order.
+KEEPING = tuple(method for method in kdexent.METHODS if method != "grid")
 # Every method with every order, and without one where it chooses itself or has none.
 WAYS = [(method, order) for method in FAST for order in (None, *ORDERS.get(method, ()))]
 

@@ -10,6 +10,7 @@ from problems import (
     assert_losses_agree,
     random_problem,
 )
+from strategies import KEEPING
 from tiers import thorough_but_for, thorough_but_for_few
 
 import kdexent
@@ -53,7 +54,7 @@ def make(shape, bins, period, dtype, seed):
 # Every method but the one whose errors are documented instead of promised: those that take all pairs of so
 # few, which a kernel compiles in a second or two, and those that compile more.
 ALL_PAIRS = ("auto", "direct")
-FASTER = tuple(method for method in kdexent.METHODS if method not in ("grid", *ALL_PAIRS))
+FASTER = tuple(method for method in KEEPING if method not in ALL_PAIRS)
 METHODS = (*ALL_PAIRS, *FASTER)
 
 

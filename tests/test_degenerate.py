@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from strategies import KEEPING
 
 import kdexent
 from kdexent import reference
@@ -64,7 +65,7 @@ def test_one_bin_on_one_point_of_many_classes(module, dtype):
     np.testing.assert_allclose(gradients, exact, rtol=0, atol=4 * eps)
 
 
-@pytest.mark.parametrize("method", ["direct", "window", "cells", "auto"])
+@pytest.mark.parametrize("method", KEEPING)
 def test_every_method(method):
     rng = np.random.default_rng(1)
     logits, labels = rng.normal(size=(4, 50)), rng.integers(0, 50, 4)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from strategies import KEEPING
 from tiers import thorough_but_for
 from ways import WAYS, WRT, solve_or_skip
 
@@ -58,7 +59,7 @@ def test_large_rows(kernel, period):
     )
 
 
-@pytest.mark.parametrize("method", ["auto", "direct", "window", "cells"])
+@pytest.mark.parametrize("method", KEEPING)
 @pytest.mark.parametrize("ends", [(0, 5), (5, 0), (0, 0)])
 def test_both_edges_of_boxcar_count(method, ends):
     def loss(x, z):

@@ -71,6 +71,15 @@ def test_a_folder_without_cases(tmp_path):
         measure.load(tmp_path)
 
 
+def test_cases_are_those_that_are_there_now(tmp_path, monkeypatch):
+    # Edits of one size in one second; and nothing is left behind.
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
+    for version in (1, 2):
+        (tmp_path / "cases.py").write_text(f"VERSION = {version}")
+        assert version == measure.load(tmp_path).VERSION
+    assert [path.name for path in tmp_path.iterdir()] == ["cases.py"]
+
+
 def test_every_kernel_has_its_cases():
     for case in cases.kernels(points=20, bins=4):
         x, z, a, b, options = case.make()

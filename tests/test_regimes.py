@@ -163,3 +163,18 @@ def test_distances_beyond_any_float_give_no_nan(kernel, period, value):
         loss, gradients = kdexent.loss_and_grad(x, z, 0.9, 1.1, wrt=WRT, **options)
         assert not np.isnan(loss)
         assert all(np.isfinite(gradient).all() for gradient in gradients)
+
+
+def test_images_without_number_take_no_memory_without_bound():
+    # 20,000 of each point: those of a few points are looked at together.
+    plan = kdexent.Plan(
+        np.linspace(0, 1, 50_000),
+        0.0,
+        0.5,
+        bandwidth=1e4,
+        kernel="boxcar",
+        bins=8,
+        period=1.0,
+        method="window",
+    )
+    assert plan.workspace_bytes < 2**26

@@ -11,6 +11,7 @@ from problems import (
     assert_losses_agree,
     random_problem,
 )
+from strategies import KEEPING
 from tiers import FEW, thorough_but_for, thorough_but_for_few
 
 import kdexent
@@ -173,7 +174,7 @@ def test_bandwidths_that_take_different_ways_in_one_batch(kernel, period):
     check(x, z, 1.0, 5.0, bandwidth=bandwidth, kernel=kernel, bins=20, period=period)
 
 
-@pytest.mark.parametrize("method", ["auto", "direct", "window", "cells"])
+@pytest.mark.parametrize("method", KEEPING)
 def test_a_point_out_of_reach_with_a_logit_thousands_above_those_in_reach(method):
     # Relative to those in reach its weight overflows, and its kernel is 0.
     x = np.array([0.5, 2.5, 3.0])

@@ -6,6 +6,7 @@ import mpmath as mp
 import numpy as np
 import oracle
 import pytest
+from strategies import KEEPING
 
 import kdexent
 from kdexent import reference
@@ -44,7 +45,7 @@ def _reference(x, z, a, b, **options):
 
 WAYS = {
     "reference": _reference,
-    **{method: _called(method) for method in ("direct", "window", "cells", "auto")},
+    **{method: _called(method) for method in KEEPING},
     "planned cells": _planned("cells"),
     "plan": _planned("auto"),
     "batch": _as_a_row_of_three,

@@ -1,6 +1,5 @@
 """What is measured and how: the only timer, the only definition of an error, the only cases."""
 
-from importlib.util import module_from_spec, spec_from_file_location
 from os import PathLike
 from pathlib import Path
 from types import ModuleType
@@ -22,9 +21,10 @@ def load(folder: str | PathLike[str], name: str = "cases") -> ModuleType:
         With `VERSION` and `suite`: results of two revisions compare where they had cases of one version.
     """
     path = Path(folder, f"{name}.py")
-    spec = spec_from_file_location(f"kdexent_{name}", path)
-    if spec is None or spec.loader is None or not path.is_file():
+    if not path.is_file():
         raise FileNotFoundError(f"there are no cases in {path}")
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
+    # What is read is what runs: an import would leave its compiled form there, and take it for later edits.
+    module = ModuleType(f"kdexent_{name}")
+    module.__file__ = str(path)
+    exec(compile(path.read_bytes(), path, "exec"), vars(module))
     return module

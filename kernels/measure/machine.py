@@ -33,7 +33,8 @@ def _cpu() -> str:
     return brand or platform.processor() or platform.machine()
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -54,7 +55,7 @@ def describe() -> dict[str, Any]:
         "cpu": _cpu(),
         # LLVM's name of it, which decides what code is compiled.
         "cpu_target": import_module("llvmlite.binding").get_host_cpu_name(),
-        "cores": _cores(),  # that this process may use
+        "cores": cores(),  # that this process may use
         "numba_threads": available(),
         "os": platform.platform(terse=True),
         "python": platform.python_version(),

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from .. import names
 from . import numbers
 
 # Okabe and Ito's colours, told apart by colour-blind people too.
@@ -12,13 +13,14 @@ VERMILION, ORANGE, SKY, BLUE = "#D55E00", "#E69F00", "#56B4E9", "#0072B2"
 GREEN, PURPLE, BLACK = "#009E73", "#CC79A7", "#000000"
 GREY, FAINT = "#666666", "#e6e6e6"
 
-METHODS = {
+_LOOKS = {
     "direct": (BLACK, "s"),
     "window": (PURPLE, "v"),
     "grid": (ORANGE, "^"),
     "cells": (GREEN, "o"),
     "auto": (BLUE, "*"),
 }
+METHODS = {method: _LOOKS.get(method, (GREY, "P")) for method in names.METHODS}
 
 
 def size_of(marker: str) -> int:

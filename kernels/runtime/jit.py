@@ -132,5 +132,6 @@ class _PackageCache(FunctionCache):
 
     def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
         # Options of Numba's that make other code of the same source.
-        options = str(_config.BOUNDSCHECK), str(_config.OPT), str(_config.USING_SVML)
+        names = "BOUNDSCHECK", "OPT", "USING_SVML", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DEBUGINFO_DEFAULT"
+        options = (str(getattr(_config, name)) for name in names)
         return signature, codegen.magic_tuple(), self._kdexent_name, *options

@@ -62,7 +62,7 @@ class Sums(ABC):
 
     @abstractmethod
     def forward(self, row: RowData, asked: Asked) -> Forward:
-        """Return the sums over all points."""
+        """Return the sums over all points, their weights relative to the largest logit; `row.note` it."""
 
     def certified(self, row: RowData, asked: Asked, p: Floats, tolerance: float) -> tuple[Forward, Certain]:
         """Return the sums, and which bins of masses p (M,) they are good enough for."""

@@ -3,7 +3,6 @@
 The process that measures loads it from the disk cache then: one that compiles keeps what the compiler took.
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -14,6 +13,7 @@ from multiprocessing import get_context
 
 from ...measure import cases, classifier_cases
 from ...measure.cases import DIRECT, Comparison, small
+from ...measure.machine import cores
 from ...measure.results import Entry
 
 _MOST_PROCESSES = 4
@@ -29,7 +29,7 @@ def compile_ahead(numbers: list[int], quick: bool, n_threads: int) -> Iterator[s
     left = deque(numbers)
     # Neighbours need the same functions, and two processes would both compile them: from both ends, then.
     ends = cycle((left.popleft, left.pop))
-    count = min(os.cpu_count() or 1, _MOST_PROCESSES, len(numbers))
+    count = min(cores(), _MOST_PROCESSES, len(numbers))
     # A process that is killed ends this: what is left compiles where it is measured.
     with ProcessPoolExecutor(count, get_context("spawn")) as pool, suppress(BrokenProcessPool):
 

@@ -237,13 +237,16 @@ def _fitting(
 def show_cases(entries: list[Entry], console: Console) -> None:
     """Print what would be measured."""
     table = plain_table(2)
-    for head in ("group", "case", "N", "M", "methods"):
+    for head in ("case", "N", "M", "methods"):
         table.add_column(head, justify="right" if head in "NM" else "left", no_wrap=head != "methods")
-    for entry in entries:
-        if isinstance(entry, Comparison):
-            size, bins = entry.case.size, f"{entry.case.bins:,}"
-            names = [entry.exact, *(way.name for way in entry.ways if way.name != entry.exact)]
-        else:
-            size, bins, names = entry.size, "", ["reference", "fast", *(peer.name for peer in entry.peers)]
-        table.add_row(*map(Text, (entry.group, entry.name, size, bins, ", ".join(names))))
+    for group, members in groupby(entries, lambda entry: entry.group):
+        table.add_row(Text(group, _HEADING))
+        for entry in members:
+            if isinstance(entry, Comparison):
+                size, bins = entry.case.size, f"{entry.case.bins:,}"
+                names = [entry.exact, *(way.name for way in entry.ways if way.name != entry.exact)]
+            else:
+                size, bins = entry.size, ""
+                names = ["reference", "fast", *(peer.name for peer in entry.peers)]
+            table.add_row(*map(Text, (entry.name, size, bins, ", ".join(names))))
     console.print(table)

@@ -65,7 +65,7 @@ class RowData:
     @property
     def top(self) -> float:
         """The largest logit, once a pass over all data has found it."""
-        assert self.top_if_known is not None
+        assert self.top_if_known is not None, "a forward pass has to note what it saw"
         return self.top_if_known
 
     def note(self, top: float, bad: float, extent: tuple[float, float]) -> None:

@@ -48,6 +48,7 @@ _POINT, _PAIR = 40.0, 0.8
 _NEAR, _LOOK = 3.2, 2.1
 # Pairs of a block, after which Ctrl-C is heard, if it has more points than are worth sorting.
 _PAIRS_PER_BLOCK, _LEAST_POINTS = 2**26, 2**9
+_COPIES = 16  # of a whole block: where points have more, its points are fewer
 
 
 def why_not(shape: RowShape) -> str | None:
@@ -290,7 +291,8 @@ class WindowSums(Sums):
             beside[self._bins] = self.centers
             self._seen: NearBins | KeyedBins = NearBins(beside, plan.looks, plan.family.parameters)
             return
-        self._most = int(max(_LEAST_POINTS, min(POINTS_PER_BLOCK, _PAIRS_PER_BLOCK / max(1.0, plan.pairs))))
+        room = POINTS_PER_BLOCK * min(1.0, _COPIES / shape.copies)
+        self._most = int(max(1, min(room, max(_LEAST_POINTS, _PAIRS_PER_BLOCK / max(1.0, plan.pairs)))))
         self._forward, self._adjoint = window_loops(plan.family.variant, shape.circle)
         self._bins, self._size = slice(0, plan.bins), plan.bins
         below = np.floor(shape.places(self.centers - plan.reach))
@@ -300,7 +302,7 @@ class WindowSums(Sums):
         self._seen = KeyedBins(self.centers, first, last, plan.family.parameters)
 
     def workspace(self, points: int) -> int:
-        block = 6 * 8 * min(points, POINTS_PER_BLOCK) * self.plan.geometry.copies
+        block = 6 * 8 * min(points, self._most or POINTS_PER_BLOCK) * self.plan.geometry.copies
         return 8 * (4 * len(self.centers) * 64 + self.plan.geometry.columns) + 2 * block
 
     def forward(self, row: RowData, asked: Asked) -> Forward:
