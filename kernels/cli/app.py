@@ -8,6 +8,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from .. import __version__
+from ..names import KERNELS
 from .streams import Refused, complain
 
 app = typer.Typer(
@@ -109,7 +110,7 @@ def choose(
     bandwidth: Annotated[
         float | None, _option("H", "Bandwidth. Silverman's rule of thumb if not given.")
     ] = None,
-    kernel: Annotated[str, _option("NAME", "One of kdexent.KERNELS.")] = "gaussian",
+    kernel: Annotated[str, _option("NAME", f"One of {', '.join(KERNELS)}.")] = "gaussian",
     bins: Annotated[int, _option("M", "Number of bins.")] = 256,
     rule: Annotated[str, _option("NAME", "midpoint or gauss.")] = "midpoint",
     period: Annotated[
