@@ -31,7 +31,7 @@ from .formula import (
     RowParameters,
     Variant,
 )
-from .names import CIRCLE_ONLY, COMPACT, KERNELS
+from .names import CIRCLE_ONLY, COMPACT, KERNELS, check_entries
 from .numerics.arithmetic import LARGEST, LN_2, LOG2_E, exp2, one_minus, sin_half_pi
 from .runtime.jit import helper
 from .wrapped import (
@@ -250,7 +250,7 @@ FAMILIES = {
     "cosine": Family(Formula(cosine), math.pi / 4, _NO_TAIL),
     "von_mises": Family(VON_MISES.formula, _GAUSSIAN_NORM, _GAUSSIAN_TAIL, _OF_SQUARES, circle=VON_MISES),
 }
-assert tuple(FAMILIES) == KERNELS
+check_entries("FAMILIES in families.py", FAMILIES, KERNELS)
 
 # Those that a variant names.
 FORMULAS = {
