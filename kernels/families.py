@@ -208,7 +208,8 @@ class Family(NamedTuple):
     decay: Decay
     rate: float = LOG2_E  # v^2 or |v| is the exponent in powers of two, v = rate d/h
     circle: OnCircle | None = None  # a closed form
-    transform: Transform | None = None  # for wide kernels on a circle, where there is no closed form
+    # Where there is no closed form, for wide kernels on a circle. It must be rounding from w = 14 on.
+    transform: Transform | None = None
 
     def without_images(self, period: float | None) -> Formula | None:
         """Return the formula on the line or, in closed form, on the circle; None where images are summed."""

@@ -144,6 +144,44 @@ def logistic(h: Floats) -> Kernel:
     )
 
 
+class Tail(NamedTuple):
+    """What the circle needs of a kernel that has no closed form there."""
+
+    # w: the Fourier transform of K, which must be rounding from w = 18 on, and its derivative.
+    transform: Callable[[Floats], tuple[Floats, Floats]]
+    images: Callable[[float], float]  # h/P: up to which image they are more than rounding of the nearest
+
+
+_NEGLIGIBLE = 39  # exp(-39) is below the rounding of 1
+
+
+# The k-th image is at least (|k| - 1/2) P away, the nearest at most P/2.
+def images_of_squares(ratio: float) -> float:
+    return 1 / 2 + np.sqrt(1 / 4 + 2 * _NEGLIGIBLE * ratio**2)
+
+
+def images_of_distances(ratio: float) -> float:
+    return 1 + _NEGLIGIBLE * ratio
+
+
+def gaussian_transform(w: Floats) -> tuple[Floats, Floats]:
+    value = np.exp(-w * w / 2)
+    return value, -w * value
+
+
+def logistic_transform(w: Floats) -> tuple[Floats, Floats]:
+    # Past y = 700 the transform is below 1e-300 and sinh about to overflow.
+    y = np.minimum(np.pi * w, 700)
+    value = y / np.sinh(y)
+    return value, value * (1 / y - 1 / np.tanh(y)) * np.pi
+
+
+TAILS = {
+    "gaussian": Tail(gaussian_transform, images_of_squares),
+    "logistic": Tail(logistic_transform, images_of_distances),
+}
+
+
 def cauchy(h: Floats) -> Kernel:
     def slopes(a: Floats) -> tuple[Floats, Floats]:
         far = np.hypot(h, a)

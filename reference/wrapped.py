@@ -17,6 +17,7 @@ from kdexent.names import COMPACT, KERNELS, check_entries
 from .families import (
     LINE,
     PROFILES,
+    TAILS,
     Floats,
     Kernel,
     Parts,
@@ -26,7 +27,6 @@ from .families import (
     log_cauchy_ratio,
 )
 
-_NEGLIGIBLE = 39  # exp(-39) is below the rounding of 1
 _WIDE = 4  # h/P from which on compact kernels are 1/P and a correction
 
 
@@ -82,10 +82,7 @@ def _near_compact(kernel: str, h: Floats, period: float) -> Kernel:
 
 def _near_images(kernel: str, h: Floats, period: float) -> Kernel:
     """Return log K of the nearest image, plus the logarithm of the sum over all relative to it."""
-    line, ratio = LINE[kernel](h), float(h.max() / period)
-    # The k-th image is at least (|k| - 1/2) P away, the nearest at most P/2.
-    squares = kernel == "gaussian"
-    reach = int(1 / 2 + np.sqrt(1 / 4 + 2 * _NEGLIGIBLE * ratio**2) if squares else 1 + _NEGLIGIBLE * ratio)
+    line, reach = LINE[kernel](h), int(TAILS[kernel].images(float(h.max() / period)))
 
     def images(a: Floats) -> list[tuple[int, Floats, Floats]]:
         """Return for each image which way it moves with a, its distance, and K there relative to K(a)."""
@@ -115,27 +112,11 @@ def _near_images(kernel: str, h: Floats, period: float) -> Kernel:
     )
 
 
-def _gaussian_transform(w: Floats) -> tuple[Floats, Floats]:
-    value = np.exp(-w * w / 2)
-    return value, -w * value
-
-
-def _logistic_transform(w: Floats) -> tuple[Floats, Floats]:
-    # Past y = 700 the transform is below 1e-300 and sinh about to overflow.
-    y = np.minimum(np.pi * w, 700)
-    value = y / np.sinh(y)
-    return value, value * (1 / y - 1 / np.tanh(y)) * np.pi
-
-
-# The Fourier transform of K at w = 2 pi n h/P, with its derivative by w.
-FOURIER = {"gaussian": _gaussian_transform, "logistic": _logistic_transform}
-
-
 def _fourier_series(kernel: str, h: Floats, period: float) -> Kernel:
     """Return log of (1 + 2 sum_n F(2 pi n h/P) cos(2 pi n d/P)) / P, for h >= P/2 (Poisson summation)."""
     n = np.arange(1, 6, dtype=float).reshape(-1, 1, 1, 1)
     w = 2 * np.pi * n * np.minimum(h / period, 1e3)  # beyond, all F are 0
-    coefficient, slope = FOURIER[kernel](w)
+    coefficient, slope = TAILS[kernel].transform(w)
 
     def angle(a: Floats) -> Floats:
         return 2 * np.pi * n * (a / period)
@@ -253,7 +234,7 @@ CIRCLE: dict[str, Callable[[Floats, float], Kernel]] = {
     "cauchy": _cauchy_on_circle,
     "von_mises": _von_mises,
 }
-check_entries("CIRCLE and FOURIER in reference/wrapped.py", {*CIRCLE, *FOURIER}, {*KERNELS} - COMPACT)
+check_entries("TAILS in reference/families.py, or CIRCLE here,", {*TAILS, *CIRCLE}, {*KERNELS} - COMPACT)
 
 
 def _wide_compact(kernel: str, h: Floats, period: float) -> Kernel:
