@@ -44,7 +44,7 @@ def _reference(x, z, a, b, **options):
 
 WAYS = {
     "reference": _reference,
-    **{method: _called(method) for method in ("direct", "window", "cells", "auto")},
+    **{method: _called(method) for method in kdexent.METHODS if method != "grid"},
     "planned cells": _planned("cells"),
     "plan": _planned("auto"),
     "batch": _as_a_row_of_three,
