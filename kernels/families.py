@@ -31,7 +31,7 @@ from .formula import (
     RowParameters,
     Variant,
 )
-from .names import CIRCLE_ONLY, COMPACT, KERNELS
+from .names import CIRCLE_ONLY, COMPACT, KERNELS, check_entries
 from .numerics.arithmetic import LARGEST, LN_2, LOG2_E, exp2, one_minus, sin_half_pi
 from .runtime.jit import helper
 from .wrapped import (
@@ -208,7 +208,8 @@ class Family(NamedTuple):
     decay: Decay
     rate: float = LOG2_E  # v^2 or |v| is the exponent in powers of two, v = rate d/h
     circle: OnCircle | None = None  # a closed form
-    transform: Transform | None = None  # for wide kernels on a circle, where there is no closed form
+    # Where there is no closed form, for wide kernels on a circle. It must be rounding from w = 14 on.
+    transform: Transform | None = None
 
     def without_images(self, period: float | None) -> Formula | None:
         """Return the formula on the line or, in closed form, on the circle; None where images are summed."""
@@ -250,7 +251,7 @@ FAMILIES = {
     "cosine": Family(Formula(cosine), math.pi / 4, _NO_TAIL),
     "von_mises": Family(VON_MISES.formula, _GAUSSIAN_NORM, _GAUSSIAN_TAIL, _OF_SQUARES, circle=VON_MISES),
 }
-assert tuple(FAMILIES) == KERNELS
+check_entries("FAMILIES in families.py", FAMILIES, KERNELS)
 
 # Those that a variant names.
 FORMULAS = {

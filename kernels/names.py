@@ -1,5 +1,6 @@
 """The registered kernels and methods, and the facts about a kernel that need no arithmetic."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 
@@ -9,7 +10,7 @@ class KernelFacts(NamedTuple):
     reach: float  # K(u) = 0 for |u| beyond this
     knots: tuple[int, ...] = ()  # where K(u) is not smooth
     circle_only: bool = False
-    jump: int = 9  # the lowest derivative of K that jumps at a knot, 0 for K itself
+    jump: int = 9  # 0 if K itself jumps at a knot, 1 if dK/du does, more if neither: those are not told apart
     degree: int = 99  # of the polynomial that K is between its knots, if it is one
     steady: bool = False  # |d log K/du| is bounded
     heavy: bool = False  # K falls off by a power: there is no distance from which on it is nothing
@@ -44,3 +45,12 @@ ORDERS = {"grid": (1, 2, 4), "cells": (1, 2, 3, 4, 6, 8, 10, 12, 16)}
 
 RULES = ("midpoint", "gauss")
 WRT = ("z", "x", "bandwidth")
+
+
+def check_entries(table: str, entries: Collection[str], names: Collection[str]) -> None:
+    """Raise AssertionError unless a table has an entry for every one of these names, and no other."""
+    missing, others = sorted({*names} - {*entries}), sorted({*entries} - {*names})
+    if missing or others:
+        wrong = [f"lacks {', '.join(missing)}"] * bool(missing)
+        wrong += [f"has {', '.join(others)}, not registered in names.py"] * bool(others)
+        raise AssertionError(f"{table} {' and '.join(wrong)}")

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.polynomial import Polynomial
 from numpy.typing import NDArray
 
-from kdexent.names import COMPACT
+from kdexent.names import CIRCLE_ONLY, COMPACT, KERNELS, check_entries
 
 Floats = NDArray[np.float64]
 Parts = tuple[Floats, ...]
@@ -41,8 +42,10 @@ class Profile(NamedTuple):
 
     scale: float
     power: int
-    base: Callable[[Floats, Floats], Floats]  # u, v: v by itself keeps its digits near the edge
+    # u, v: v by itself keeps its digits near the edge. It takes arrays and, without a series, polynomials.
+    base: Callable[[Any, Any], Any]
     slope: Callable[[Floats], Floats]  # d base/du
+    series: Polynomial | None = None  # base in powers of u, if it is no polynomial
 
     def value(self, u: Floats, v: Floats) -> Floats:
         """Return K(u)."""
@@ -52,23 +55,38 @@ class Profile(NamedTuple):
         """Return dK/du."""
         return self.scale * self.power * self.base(u, v) ** (self.power - 1) * self.slope(u)
 
+    def in_powers(self) -> Polynomial:
+        """Return K(u), 0 <= u <= 1, as a polynomial."""
+        base = self.base(Polynomial([0, 1]), Polynomial([1, -1])) if self.series is None else self.series
+        return self.scale * base**self.power
 
-def _square_to_edge(u: Floats, v: Floats) -> Floats:
+
+def _square_to_edge(u: Any, v: Any) -> Any:
     return v * (1 + u)
 
 
+def _cosine_series() -> Polynomial:
+    """Return cos(pi u/2) in powers of u."""
+    terms = np.cumprod([1, *(-((np.pi / 2) ** 2) / ((2 * k - 1) * 2 * k) for k in range(1, 16))])
+    return Polynomial(np.ravel(np.column_stack([terms, np.zeros_like(terms)])))
+
+
 PROFILES = {
-    "boxcar": Profile(1 / 2, 1, lambda u, v: np.ones_like(u), np.zeros_like),
+    "boxcar": Profile(1 / 2, 1, lambda u, v: 1 + 0 * u, np.zeros_like),
     "triangular": Profile(1, 1, lambda u, v: v, lambda u: -np.ones_like(u)),
     "epanechnikov": Profile(3 / 4, 1, _square_to_edge, lambda u: -2 * u),
     "biweight": Profile(15 / 16, 2, _square_to_edge, lambda u: -2 * u),
     "triweight": Profile(35 / 32, 3, _square_to_edge, lambda u: -2 * u),
     "tricube": Profile(70 / 81, 3, lambda u, v: v * (1 + u + u * u), lambda u: -3 * u * u),
     "cosine": Profile(
-        np.pi / 4, 1, lambda u, v: np.sin(np.pi / 2 * v), lambda u: -np.pi / 2 * np.sin(np.pi / 2 * u)
+        np.pi / 4,
+        1,
+        lambda u, v: np.sin(np.pi / 2 * v),
+        lambda u: -np.pi / 2 * np.sin(np.pi / 2 * u),
+        _cosine_series(),
     ),
 }
-assert PROFILES.keys() == COMPACT
+check_entries("PROFILES in reference/families.py", PROFILES, COMPACT)
 
 
 def log_quotient(a: Floats, b: Floats) -> Floats:
@@ -124,6 +142,44 @@ def logistic(h: Floats) -> Kernel:
         slopes,
         np.minimum(h, 1),
     )
+
+
+class Tail(NamedTuple):
+    """What the circle needs of a kernel that has no closed form there."""
+
+    # w: the Fourier transform of K, which must be rounding from w = 18 on, and its derivative.
+    transform: Callable[[Floats], tuple[Floats, Floats]]
+    images: Callable[[float], float]  # h/P: up to which image they are more than rounding of the nearest
+
+
+_NEGLIGIBLE = 39  # exp(-39) is below the rounding of 1
+
+
+# The k-th image is at least (|k| - 1/2) P away, the nearest at most P/2.
+def images_of_squares(ratio: float) -> float:
+    return 1 / 2 + np.sqrt(1 / 4 + 2 * _NEGLIGIBLE * ratio**2)
+
+
+def images_of_distances(ratio: float) -> float:
+    return 1 + _NEGLIGIBLE * ratio
+
+
+def gaussian_transform(w: Floats) -> tuple[Floats, Floats]:
+    value = np.exp(-w * w / 2)
+    return value, -w * value
+
+
+def logistic_transform(w: Floats) -> tuple[Floats, Floats]:
+    # Past y = 700 the transform is below 1e-300 and sinh about to overflow.
+    y = np.minimum(np.pi * w, 700)
+    value = y / np.sinh(y)
+    return value, value * (1 / y - 1 / np.tanh(y)) * np.pi
+
+
+TAILS = {
+    "gaussian": Tail(gaussian_transform, images_of_squares),
+    "logistic": Tail(logistic_transform, images_of_distances),
+}
 
 
 def cauchy(h: Floats) -> Kernel:
@@ -185,3 +241,4 @@ LINE: dict[str, Callable[[Floats], Kernel]] = {
     "cauchy": cauchy,
     **{name: partial(compact, profile, shifts=np.zeros(1)) for name, profile in PROFILES.items()},
 }
+check_entries("LINE in reference/families.py", LINE, {*KERNELS} - CIRCLE_ONLY)

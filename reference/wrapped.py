@@ -12,11 +12,12 @@ from itertools import zip_longest
 import numpy as np
 from numpy.polynomial import Polynomial
 
-from kdexent.names import CIRCLE_ONLY, COMPACT
+from kdexent.names import COMPACT, KERNELS, check_entries
 
 from .families import (
     LINE,
     PROFILES,
+    TAILS,
     Floats,
     Kernel,
     Parts,
@@ -26,7 +27,7 @@ from .families import (
     log_cauchy_ratio,
 )
 
-_NEGLIGIBLE = 39  # exp(-39) is below the rounding of 1
+_WIDE = 4  # h/P from which on compact kernels are 1/P and a correction
 
 
 def make_kernel(kernel: str, h: Floats, period: float | None) -> Kernel:
@@ -36,7 +37,7 @@ def make_kernel(kernel: str, h: Floats, period: float | None) -> Kernel:
     if kernel in CIRCLE:
         return CIRCLE[kernel](h, period)
     # From here on images are many, and a wide kernel is nearly constant.
-    is_wide = (h >= (4 if kernel in COMPACT else 1 / 2) * period).ravel()
+    is_wide = (h >= (_WIDE if kernel in COMPACT else 1 / 2) * period).ravel()
     wide = _wide_compact if kernel in COMPACT else _fourier_series
     narrow = _near_compact if kernel in COMPACT else _near_images
     if is_wide.all():
@@ -81,10 +82,7 @@ def _near_compact(kernel: str, h: Floats, period: float) -> Kernel:
 
 def _near_images(kernel: str, h: Floats, period: float) -> Kernel:
     """Return log K of the nearest image, plus the logarithm of the sum over all relative to it."""
-    line, ratio = LINE[kernel](h), float(h.max() / period)
-    # The k-th image is at least (|k| - 1/2) P away, the nearest at most P/2.
-    squares = kernel == "gaussian"
-    reach = int(1 / 2 + np.sqrt(1 / 4 + 2 * _NEGLIGIBLE * ratio**2) if squares else 1 + _NEGLIGIBLE * ratio)
+    line, reach = LINE[kernel](h), int(TAILS[kernel].images(float(h.max() / period)))
 
     def images(a: Floats) -> list[tuple[int, Floats, Floats]]:
         """Return for each image which way it moves with a, its distance, and K there relative to K(a)."""
@@ -114,27 +112,11 @@ def _near_images(kernel: str, h: Floats, period: float) -> Kernel:
     )
 
 
-def _gaussian_transform(w: Floats) -> tuple[Floats, Floats]:
-    value = np.exp(-w * w / 2)
-    return value, -w * value
-
-
-def _logistic_transform(w: Floats) -> tuple[Floats, Floats]:
-    # Past y = 700 the transform is below 1e-300 and sinh about to overflow.
-    y = np.minimum(np.pi * w, 700)
-    value = y / np.sinh(y)
-    return value, value * (1 / y - 1 / np.tanh(y)) * np.pi
-
-
-# The Fourier transform of K at w = 2 pi n h/P, with its derivative by w.
-FOURIER = {"gaussian": _gaussian_transform, "logistic": _logistic_transform}
-
-
 def _fourier_series(kernel: str, h: Floats, period: float) -> Kernel:
     """Return log of (1 + 2 sum_n F(2 pi n h/P) cos(2 pi n d/P)) / P, for h >= P/2 (Poisson summation)."""
     n = np.arange(1, 6, dtype=float).reshape(-1, 1, 1, 1)
     w = 2 * np.pi * n * np.minimum(h / period, 1e3)  # beyond, all F are 0
-    coefficient, slope = FOURIER[kernel](w)
+    coefficient, slope = TAILS[kernel].transform(w)
 
     def angle(a: Floats) -> Floats:
         return 2 * np.pi * n * (a / period)
@@ -252,19 +234,7 @@ CIRCLE: dict[str, Callable[[Floats, float], Kernel]] = {
     "cauchy": _cauchy_on_circle,
     "von_mises": _von_mises,
 }
-assert CIRCLE.keys() >= CIRCLE_ONLY
-
-_DERIVATIVES = 14  # (h/P >= 4)^-14 times the cosine's is below rounding, polynomials have at most 9
-
-
-def _in_powers(kernel: str) -> Polynomial:
-    """Return K(u), 0 <= u <= 1, as a polynomial."""
-    profile, u = PROFILES[kernel], Polynomial([0, 1])
-    if kernel == "cosine":
-        terms = np.cumprod([1, *(-((np.pi / 2) ** 2) / ((2 * k - 1) * 2 * k) for k in range(1, 16))])
-        return profile.scale * Polynomial(np.ravel(np.column_stack([terms, np.zeros_like(terms)])))
-    base = {"boxcar": 1 + 0 * u, "triangular": 1 - u, "tricube": 1 - u**3}.get(kernel, 1 - u**2)
-    return profile.scale * base**profile.power
+check_entries("TAILS in reference/families.py, or CIRCLE here,", {*TAILS, *CIRCLE}, {*KERNELS} - COMPACT)
 
 
 def _wide_compact(kernel: str, h: Floats, period: float) -> Kernel:
@@ -275,38 +245,43 @@ def _wide_compact(kernel: str, h: Floats, period: float) -> Kernel:
     point after y and B are the Bernoulli polynomials: all of it, for a polynomial.
     """
     step, rest = period / h, np.fmod(h, period)
-    bernoulli = [Polynomial([1.0])]  # divided by (j+1)!: each integrates the one before, and to 0
-    for _ in range(_DERIVATIVES + 1):
-        integral = bernoulli[-1].integ()
-        bernoulli.append(integral - integral.integ()(1.0))
-    shape = _in_powers(kernel)
+    shape = PROFILES[kernel].in_powers()
     jumps = []
-    for j in range(_DERIVATIVES):
+    for j in range(1, shape.degree() + 1):
         at_0, at_1 = shape.deriv(j)(0.0), shape.deriv(j)(1.0)
         by_knot = ((1, -at_1), (-1, (-1) ** j * at_1), (0, (1 - (-1) ** j) * at_0))
-        jumps += [(j, y, jump) for y, jump in by_knot if abs(jump) > 1e-12]
+        # |B_j(t)|/j! <= 4 / (2 pi)^j
+        largest = 4 / (2 * np.pi * _WIDE) ** (j + 1)
+        jumps += [(j, y, jump) for y, jump in by_knot if abs(jump) > 1e-12 and abs(jump) * largest > 1e-18]
+    edge = 2 * shape(1.0) if abs(shape(1.0)) > 1e-12 else 0.0
+    bernoulli = [Polynomial([1.0])]  # divided by (j+1)!: each integrates the one before, and to 0
+    for _ in range(max((j for j, *_ in jumps), default=0) + 1):
+        integral = bernoulli[-1].integ()
+        bernoulli.append(integral - integral.integ()(1.0))
+
+    def of_jumps(a: Floats) -> Floats:
+        """Return what a jump of K by 1/2 at each edge adds: counted, so that both are in reach."""
+        counted = (a <= rest).astype(float) + (period - a <= rest)
+        return (counted / 2 - rest / period) * step
 
     def deviation(a: Floats) -> Floats:
-        if kernel == "boxcar":  # counted, so that both edges are in reach
-            counted = (a <= rest).astype(float) + (period - a <= rest)
-            return (counted / 2 - rest / period) * step
         terms = (jump * step ** (j + 1) * bernoulli[j + 1](turn(a, y)) for j, y, jump in jumps)
-        return -sum(terms, start=np.zeros_like(a))
+        return -sum(terms, start=-edge * of_jumps(a) if edge else np.zeros_like(a))
 
     def turn(a: Floats, y: int) -> Floats:
         return np.mod((a - y * rest) / period, 1)
 
     def slopes(a: Floats) -> tuple[Floats, Floats]:
         by_a, by_h, wide = np.zeros_like(a), np.zeros_like(a), np.maximum(h, 1)
-        if kernel == "boxcar":
-            return by_a, by_h - 1 / wide
         for j, y, jump in jumps:
             t = turn(a, y)
             slope = jump * step**j * bernoulli[j](t)
             by_a -= slope
             by_h += (j + 1) * jump * step ** (j + 1) * bernoulli[j + 1](t) + y * slope
-        below = (1 + deviation(a)) * wide
-        return by_a / below, by_h / below
+        height = 1 + deviation(a)
+        # Between two jumps their number does not change with h, and what it adds is in proportion to 1/h.
+        from_jumps = edge * ((1 + of_jumps(a)) / height) / wide if edge else 0.0
+        return by_a / (height * wide), by_h / (height * wide) - from_jumps
 
     return Kernel(
         lambda a: np.log1p(deviation(a)) - np.log(period),

@@ -7,18 +7,20 @@ two distances, which is one of two data points: no digits are lost far away. Whe
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
-from oracle import Answer
-
-from kdexent.names import COMPACT
+from oracle import KERNELS, Answer, Compact
 
 Real = np.longdouble
 PI = Real("3.14159265358979323846264338327950288419716939937510582")
 AVAILABLE = np.finfo(Real).nmant >= 63 and np.finfo(Real).maxexp >= 2**14
 _PAIRS = 2**18
-_NEGLIGIBLE = 50.0  # exp(-50) is below the rounding of 64 bits
+_NO_TRANSFORM = 3000  # a Fourier transform is 0 there
+# What the entries of `oracle.KERNELS` need for long doubles.
+_FUNCTIONS = ("cos", "cosh", "exp", "expm1", "log", "log1p", "sin", "sinh", "sqrt", "tan", "tanh")
+LONG = SimpleNamespace(**{name: getattr(np, name) for name in _FUNCTIONS}, pi=PI)
 
 
 class Kernel(NamedTuple):
@@ -34,71 +36,20 @@ def _log(values):
         return np.log(values)
 
 
-def _shape(kernel, u, v):
-    """K(u) of a compact kernel, v = 1 - u with all its digits."""
-    return {
-        "boxcar": lambda: np.full_like(u, 0.5),
-        "triangular": lambda: v,
-        "epanechnikov": lambda: 3 * v * (1 + u) / 4,
-        "biweight": lambda: 15 * (v * (1 + u)) ** 2 / 16,
-        "triweight": lambda: 35 * (v * (1 + u)) ** 3 / 32,
-        "tricube": lambda: 70 * (v * (1 + u + u * u)) ** 3 / 81,
-        "cosine": lambda: PI / 4 * np.sin(PI / 2 * v),
-    }[kernel]()
-
-
-def _slope(kernel, u, v):
-    return {
-        "boxcar": lambda: 0 * u,
-        "triangular": lambda: 0 * u - 1,
-        "epanechnikov": lambda: -3 * u / 2,
-        "biweight": lambda: -15 * u * v * (1 + u) / 4,
-        "triweight": lambda: -105 * u * (v * (1 + u)) ** 2 / 16,
-        "tricube": lambda: -70 * u * u * (v * (1 + u + u * u)) ** 2 / 9,
-        "cosine": lambda: -PI * PI / 8 * np.sin(PI / 2 * u),
-    }[kernel]()
-
-
-def _gaussian(h):
-    return Kernel(
-        lambda a: -((a / h) ** 2) / 2 - np.log(2 * PI) / 2 - np.log(h),
-        lambda a, b, gap: -(gap / h) * ((a + b) / h) / 2,
-        lambda a: (-a / h / h, ((a / h) ** 2 - 1) / h),
-    )
-
-
-def _laplace(h):
-    return Kernel(
-        lambda a: -a / h - np.log(2 * h),
-        lambda a, b, gap: -gap / h,
-        lambda a: (-1 / h + 0 * a, (a / h - 1) / h),
-    )
-
-
-def _logistic(h):
+def _tailed(shape, h):
     def slopes(a):
-        t = np.tanh(a / h / 2)
-        return -t / h, (a / h * t - 1) / h
+        u = a / h
+        score = shape.score(LONG, u)
+        return score / h, -(1 + u * score) / h
 
     return Kernel(
-        lambda a: -a / h - 2 * np.log1p(np.exp(-a / h)) - np.log(h),
-        lambda a, b, gap: -gap / h + 2 * (np.log1p(np.exp(-b / h)) - np.log1p(np.exp(-a / h))),
+        lambda a: shape.log_value(LONG, a / h) - np.log(h),
+        lambda a, b, gap: shape.log_ratio(LONG, a / h, b / h, gap / h),
         slopes,
     )
 
 
-def _cauchy(h):
-    def log_value(a):
-        return np.log(h) - np.log(PI) - 2 * np.log(np.hypot(h, a))
-
-    def slopes(a):
-        below = np.hypot(h, a)
-        return -2 * (a / below) / below, (1 - 2 * (h / below) ** 2) / h
-
-    return Kernel(log_value, lambda a, b, gap: 2 * np.log(np.hypot(h, b) / np.hypot(h, a)), slopes)
-
-
-def _compact(kernel, h, shifts):
+def _compact(shape, h, shifts):
     """Sum over images: (period k) for k in shifts, which is [0] on the line."""
 
     def terms(a):
@@ -111,14 +62,14 @@ def _compact(kernel, h, shifts):
                 yield side, inside, np.where(inside, distance / h, 0), np.where(inside, edge / h, 0)
 
     def density(a):
-        return sum(np.where(inside, _shape(kernel, u, v), 0) for _, inside, u, v in terms(a))
+        return sum(np.where(inside, shape.value(LONG, u, v), 0) for _, inside, u, v in terms(a))
 
     def slopes(a):
         by_a, by_h = 0 * a, 0 * a
         for side, inside, u, v in terms(a):
-            slope = _slope(kernel, u, v)
+            slope = shape.slope(LONG, u, v)
             by_a += np.where(inside, side * slope, 0)
-            by_h -= np.where(inside, _shape(kernel, u, v) + u * slope, 0)
+            by_h -= np.where(inside, shape.value(LONG, u, v) + u * slope, 0)
         total = density(a)
         total = np.where(total > 0, total, 1)
         return by_a / h / total, by_h / h / total
@@ -157,18 +108,13 @@ def _images(line, reach, period):
     )
 
 
-def _series(kernel, h, period):
+def _series(shape, h, period):
     """Return 1/P (1 + 2 sum F(2 pi n h/P) cos(2 pi n d/P)), by Poisson's summation."""
     n = np.arange(1, 25).astype(Real)[:, np.newaxis, np.newaxis]
     w = 2 * PI / period * n * h
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        if kernel == "gaussian":
-            F = np.exp(-w * w / 2)
-            G = -w * w * F
-        else:
-            y = np.minimum(PI * w, Real(11000))
-            F = y / np.sinh(y)
-            G = F * (1 - y / np.tanh(y))
+    with np.errstate(under="ignore"):
+        F, by_w = shape.transform(LONG, np.minimum(w, Real(_NO_TRANSFORM)))
+        G = w * by_w
 
     def value(a):
         return 1 + 2 * (F * np.cos(2 * PI / period * n * a)).sum(axis=0)
@@ -245,22 +191,21 @@ def _von_mises(h, period):
     return Kernel(lambda a: -((chord(a) / h) ** 2) / 2 - log_norm, log_ratio, slopes)
 
 
-_LINE = {"gaussian": _gaussian, "laplace": _laplace, "logistic": _logistic, "cauchy": _cauchy}
-_CIRCLE = {"laplace": _laplace_circle, "cauchy": _cauchy_circle, "von_mises": _von_mises}
+# Of those whose images and whose Fourier series are too many.
+_CLOSED = {"laplace": _laplace_circle, "cauchy": _cauchy_circle, "von_mises": _von_mises}
 
 
 def make_kernel(kernel, h, period):
+    shape = KERNELS[kernel]
     if period is None:
-        return _compact(kernel, h, [Real(0)]) if kernel in COMPACT else _LINE[kernel](h)
-    if kernel in _CIRCLE:
-        return _CIRCLE[kernel](h, period)
-    if kernel in COMPACT:
-        return _compact(kernel, h, [period * k for k in range(int(h / period + Real(0.5)) + 1)])
-    if h >= period / 4:
-        return _series(kernel, h, period)
-    squares = kernel == "gaussian"
-    reach = np.sqrt(2 * _NEGLIGIBLE) * h / period if squares else _NEGLIGIBLE * h / period
-    return _images(_LINE[kernel](h), int(reach) + 2, period)
+        return _compact(shape, h, [Real(0)]) if isinstance(shape, Compact) else _tailed(shape, h)
+    if kernel in _CLOSED:
+        return _CLOSED[kernel](h, period)
+    if isinstance(shape, Compact):
+        return _compact(shape, h, [period * k for k in range(int(h / period + Real(0.5)) + 1)])
+    if h >= period / 4 and shape.transform is not None:
+        return _series(shape, h, period)
+    return _images(_tailed(shape, h), int(shape.reach * h / period) + 2, period)
 
 
 def near_way(angles, period):

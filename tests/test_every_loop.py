@@ -10,7 +10,7 @@ from tiers import thorough, thorough_but_for, thorough_but_for_few
 
 import kdexent
 from kdexent import reference
-from kdexent.names import COMPACT, KNOTS
+from kdexent.names import COMPACT, FACTS, KNOTS
 from kdexent.strategies.tails import tail
 
 WRT = ("z", "x", "bandwidth")
@@ -64,8 +64,8 @@ def check(x, z, a, b, method, order, options, plan=False, rtol=1e-9):
 
 
 def skip_windows_of_all_points(kernel, method):
-    if method == "window" and kernel == "cauchy":
-        pytest.skip("the cauchy kernel has no reach: test_tolerance has that its windows are refused")
+    if method == "window" and FACTS[kernel].heavy:
+        pytest.skip(f"the {kernel} kernel has no reach: test_tolerance has that its windows are refused")
 
 
 @thorough_but_for_few(order=[None, 2, 12])

@@ -20,7 +20,7 @@ def bandwidths(kernel, period):
     """Return narrow to wide ones, across every change of formula on the circle."""
     if period is None:
         return [0.5, 2.0] if kernel in COMPACT else [0.05, 0.5, 20.0]
-    return [0.5, 1.57, 3.5, 20.0] if kernel in COMPACT else [0.02, 0.5, 1.4, 1.6, 3.0, 20.0]
+    return [0.5, 1.57, 3.5, 20.0, 30.0] if kernel in COMPACT else [0.02, 0.5, 1.4, 1.6, 3.0, 20.0]
 
 
 @pytest.mark.parametrize("implementation", [reference, kdexent], ids=["reference", "fast"])

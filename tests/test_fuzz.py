@@ -15,7 +15,7 @@ from tiers import thorough_but_for
 
 import kdexent
 from kdexent import reference
-from kdexent.names import CIRCLE_ONLY
+from kdexent.names import CIRCLE_ONLY, COMPACT
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))
 DTYPES = ["<f8", ">f8", "<f4", ">f4", "<f2", "<i4", ">i8", "u1", "?", "longdouble"]
@@ -101,7 +101,7 @@ def calls(draw, kernel):
 
     circle = kernel in CIRCLE_ONLY or draw(st.booleans())
     bandwidth = draw(st.sampled_from([1e-3, 0.05, 0.4, 3.0, 100.0]))
-    if circle and kernel not in ("gaussian", "von_mises", "laplace", "logistic", "cauchy"):
+    if circle and kernel in COMPACT:
         bandwidth = min(bandwidth, 3.0)  # wider compact kernels on a circle are slow, in the reference too
     options = {
         "bandwidth": parameter(0.9 * bandwidth, 1.1 * bandwidth),

@@ -2,10 +2,12 @@
 
 import inspect
 
+import oracle
 import pytest
 
 import kdexent
 from kdexent import reference
+from kdexent.names import check_entries
 
 
 def test_all_names_resolve():
@@ -17,8 +19,14 @@ def test_all_names_resolve():
 
 
 def test_registries():
-    assert len(kdexent.KERNELS) == 12
+    assert {*kdexent.KERNELS} == {*oracle.KERNELS}
     assert {"auto", "direct"} <= set(kdexent.METHODS)
+
+
+def test_a_registry_says_what_it_lacks():
+    check_entries("These", {"b": 1, "a": 2}, ("a", "b"))
+    with pytest.raises(AssertionError, match=r"^These lacks b, c and has d, not registered in names\.py$"):
+        check_entries("These", {"a": 1, "d": 2}, ("a", "b", "c"))
 
 
 @pytest.mark.parametrize("name", reference.__all__)

@@ -11,7 +11,7 @@ from strategies import KEEPING
 import kdexent
 from kdexent import reference
 from kdexent.arguments.problem import loss_problem
-from kdexent.names import KNOTS
+from kdexent.names import FACTS, KNOTS
 from kdexent.strategies.cells.layout import MOST_CELLS
 
 WRT = ("z", "x", "bandwidth")
@@ -78,7 +78,7 @@ def solve_or_skip(way, x, z, a, b, **options):
 def refusal(error, kernel):
     """Return the reason that a method gives for not applying; raise an error that is none, or is not true."""
     reasons = {
-        "method 'window' needs a kernel with a reach": kernel == "cauchy",
+        "method 'window' needs a kernel with a reach": FACTS[kernel].heavy,
         "method 'cells' needs equal bins": len(KNOTS[kernel]) > 0,
         f"method 'cells' needs more than {MOST_CELLS} cells": True,
     }

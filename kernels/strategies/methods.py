@@ -33,4 +33,4 @@ METHODS = {
     "grid": Method(lambda *given: _grid().functions(*given), lambda *given: _grid().sums(*given)),
     "cells": Method(cells.functions, cells.sums, cells.cost, cells.why_not),
 }
-assert (names.AUTO, *METHODS) == names.METHODS
+names.check_entries("METHODS in strategies/methods.py", (names.AUTO, *METHODS), names.METHODS)

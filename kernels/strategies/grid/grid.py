@@ -50,7 +50,7 @@ _NEGLIGIBLE = 1e-17  # of the kernel's peak
 _FAR, _WIDE = 64, 16
 _ROUNDING = float(np.finfo(float).eps)
 
-# Rows of `kernel_values`, and those that jump at the edge of a kernel.
+# Rows of `kernel_values`, and those that may jump at the edge of a kernel.
 _VALUE, _SLOPE, _WIDENING = range(3)
 _JUMPING = {0: (_VALUE, _WIDENING), 1: (_SLOPE, _WIDENING)}
 
@@ -269,7 +269,7 @@ class GridSums(Sums):
         values: Floats = kernel_values(plan.family, at)[which]
         if plan.kernel in COMPACT and which in _JUMPING.get(FACTS[plan.kernel].jump, ()):
             # The mean about a grid point, so that sums over the grid are right: a sample beside a jump
-            # is off by up to half of it.
+            # is off by up to half of it. Where nothing jumps, as with a kink at 0 alone, a mean is as good.
             jump = abs(math.remainder(plan.h, plan.period)) if plan.period > 0 else plan.h
             index = round(jump / plan.spacing)
             low, high = max(index - 0.5, 0) * plan.spacing, (index + 0.5) * plan.spacing
