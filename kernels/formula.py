@@ -1,6 +1,7 @@
 """What a formula of a kernel is, and what it is told of a row.
 
-A formula takes a distance d and a row's parameters p, and returns (e, f, f_d, f_h) with
+A formula takes a distance d and a row's parameters p, a tuple of PARAMETERS numbers wherever a formula or
+what it is made of takes p, and returns (e, f, f_d, f_h) with
 
     K_h(d) = C 2^e f,   h dK_h/dd = C 2^e f_d,   h dK_h/dh = C 2^e f_h
 
@@ -35,7 +36,7 @@ assert PARAMETERS == 22  # `parameters_of` writes them out
 
 @helper
 def parameters_of(p, r):
-    """Return row r of the parameters as a tuple, which the compiler keeps in registers."""
+    """Return row r of the parameters (R, PARAMETERS) as a tuple, which the compiler keeps in registers."""
     first = p[r, 0], p[r, 1], p[r, 2], p[r, 3], p[r, 4], p[r, 5], p[r, 6], p[r, 7]
     second = p[r, 8], p[r, 9], p[r, 10], p[r, 11], p[r, 12], p[r, 13], p[r, 14], p[r, 15]
     return first + second + (p[r, 16], p[r, 17], p[r, 18], p[r, 19], p[r, 20], p[r, 21])

@@ -250,6 +250,7 @@ def _products_with(p, zs, top, smoothing, even):
 
 @loop
 def _subtract(p, share, smoothing, slopes):
+    """slopes (C,) -= share times what smoothing leaves of masses p (C,)."""
     for c in range(p.shape[0]):
         slopes[c] -= share * ((1.0 - smoothing) * np.float64(p[c]))
 

@@ -62,6 +62,7 @@ def mass_rows(kind: str, dtype: np.dtype) -> Callable[[], Callable]:
     def make() -> Callable:
         @loop
         def unit_sums(unit, p, q, size, sums, bad):
+            """Do a unit of what `sums_of` does, with arrays as there."""
             chunks = sums.shape[1]
             for item in range(unit * size, min((unit + 1) * size, sums.size)):
                 row, chunk = item // chunks, item % chunks

@@ -41,7 +41,7 @@ def _total_of(zs, ys, weight, smoothing):
 
 @loop
 def _losses_of(zs, ys, weight, smoothing, losses):
-    """Write a row's losses (C,); return how many logits are bad."""
+    """Write a row's losses (C,); return how many logits are bad; zs and ys (C,)."""
     bad = 0
     for c in range(zs.shape[0]):
         losses[c], more = _loss_of(np.float64(zs[c]), np.float64(ys[c]), weight, smoothing)
@@ -51,6 +51,7 @@ def _losses_of(zs, ys, weight, smoothing, losses):
 
 @loop
 def _slopes_of(zs, ys, share, smoothing, slopes):
+    """Write the slopes (C,) of a row's losses, times `share`; zs and ys (C,)."""
     for c in range(zs.shape[0]):
         z, y = np.float64(zs[c]), np.float64(ys[c])
         low = exact_exp(-abs(z))
@@ -65,6 +66,7 @@ def sigmoid_rows(dtype: np.dtype, gradient: bool) -> Callable[[], Callable]:
     def make() -> Callable:
         @loop
         def unit_losses(unit, logits, labels, weights, smoothing, scale, size, sums, losses, out):
+            """Do a unit of what `losses_of` does, with arrays as there."""
             total = 0.0
             for i in range(unit * size, min((unit + 1) * size, logits.shape[0])):
                 weight = weights[i if weights.shape[0] > 1 else 0]

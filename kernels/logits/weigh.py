@@ -39,7 +39,8 @@ def rows_together(classes):
 def beside_the_largest(w, r, classes, together):
     """Return the class of row r whose exponential is 1, the only one, and what the others come to.
 
-    It is one of rows that were weighed, w as `weigh` says, of which `together` are short ones side by side.
+    It is one of rows that were weighed, w (room_for(C),) as `weigh` says, of which `together` are short ones
+    side by side.
     """
     short = classes <= _SHORT
     first, step = np.uint64(r if short else r * classes), np.uint64(together if short else 1)
@@ -53,13 +54,14 @@ def beside_the_largest(w, r, classes, together):
 
 @loop
 def copy(numbers, target):
-    """Write numbers (n,) in float64."""
+    """Write numbers (n,) to target (n,), in float64."""
     for i in range(numbers.shape[0]):
         target[i] = np.float64(numbers[i])
 
 
 @loop
 def _write_row(w, factor, offset, out):
+    """out (C,) = w factor - offset, w (C,)."""
     for c in range(out.shape[0]):
         out[c] = w[c] * factor - offset
 

@@ -28,7 +28,7 @@ class Limits(NamedTuple):
 
 def _make_multiply_add() -> Callable:
     def multiply_add(values, factor, term, passes):
-        # Every value is a chain of its own, so many are under way at once and their latency is hidden;
+        # Each of values (n,) is a chain of its own, so many are under way at once and latency is hidden;
         # a chain of 8 keeps loads and stores from being the limit.
         for _ in range(passes):
             for i in range(values.shape[0]):

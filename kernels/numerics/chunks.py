@@ -29,7 +29,7 @@ def room(dtype):
 
 @helper
 def own_row(array, r):
-    """Return the row of `array` that row r of the call uses: its own, or the one there is."""
+    """Return the row of `array` (R or 1, ..) that row r of the call uses: its own, or the one there is."""
     return r if array.shape[0] > 1 else 0
 
 
@@ -41,7 +41,7 @@ def near_interval(v, middle, period):
 
 @helper
 def row_and_middle(centers, r):
-    """Return row r's centers (M,) and the middle of them; on a circle at most half a period from any."""
+    """Return row r (M,) of centers (R or 1, M), and its middle: on a circle within half a period of any."""
     bins = centers[own_row(centers, r)]
     lowest = highest = bins[0]
     for c in bins:
@@ -65,7 +65,7 @@ def _loading(convert: Callable) -> Callable:
 
     @helper
     def load(x, z, r, start, top, middle, period, xb, zb):
-        """Return the padded length."""
+        """Fill xb, zb (ROOM,) from `start` on of x, z (R or 1, n); return the padded length."""
         xr, zr = own_row(x, r), own_row(z, r)
         n = min(CHUNK, x.shape[1] - start)
         points, logits = x[xr, start : start + n], z[zr, start : start + n]
@@ -103,7 +103,7 @@ def weight(z, top):
 
 @loop
 def total_weight(zs, top):
-    """Return sum_j exp(z_j - top).
+    """Return sum_j exp(z_j - top), zs (n,).
 
     A sum over points is taken in a loop that writes to no array. Where one loop does both, the compiler
     asks at run time whether what it writes may lie over what it reads, for indices below 0 too, and then
@@ -117,7 +117,7 @@ def total_weight(zs, top):
 
 @loop
 def sum_of(values, n):
-    """Return the sum of the first n values."""
+    """Return the sum of the first n of values (n,) or longer."""
     total = 0.0
     for j in range(n):
         total += values[j]
@@ -126,7 +126,7 @@ def sum_of(values, n):
 
 @loop
 def weigh(zb, n):
-    """Replace logarithms of weights by weights, exactly 0 for masked points, and return their sum."""
+    """Replace n logarithms zb (ROOM,) by weights, exactly 0 for masked points, and return their sum."""
     total = 0.0
     for j in range(n):
         zb[j] = exp2(zb[j])

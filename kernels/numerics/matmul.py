@@ -12,7 +12,7 @@ from ..runtime.signatures import READ, WRITE
 
 @helper
 def add_multiple(sums, factor, row):
-    """sums += factor row."""
+    """sums (L,) += factor row, row (L,)."""
     for j in range(sums.shape[0]):
         sums[j] += factor * row[j]
 

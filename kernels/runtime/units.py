@@ -103,6 +103,9 @@ else:
     _add, _read = _plainly(_add_one), _plainly(lambda number: number.value)
 
 
+# Counters are (_SIZE,), those of helpers (_SIZE + 1,).
+
+
 @helper
 def _address(counter, entry):
     return counter.ctypes.data + 8 * entry
@@ -110,7 +113,7 @@ def _address(counter, entry):
 
 @helper
 def take_unit(counter):
-    """Return the number of the next unit, which may be one too many."""
+    """Return the number of the next unit, which may be one too many; counter (_SIZE,) or longer."""
     unit = _add(_address(counter, _TAKEN))
     if unit == 0 and counter[_BELL] != 0:
         counter[_RUNG] = _add(counter[_BELL]) + 1
@@ -125,7 +128,7 @@ def unit_done(counter):
 
 @helper
 def wait_for_others(counter, count):
-    """Wait a little until all units are done, and a helper then for other units."""
+    """Wait a little until all units are done, and a helper, of counter (_SIZE + 1,), then for other units."""
     for _ in range(_LOOKS):
         if _read(_address(counter, _DONE)) >= count:
             break

@@ -14,5 +14,5 @@ def _ahead(write: bool) -> Callable:
     return fetch
 
 
-# f(array, index) for compiled code: the cache line of that element, which may lie past the array's end.
+# f(array, index) for compiled code: the cache line of that element of an array (n,), or past its end.
 to_read, to_write = _ahead(False), _ahead(True)

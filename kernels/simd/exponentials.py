@@ -69,8 +69,8 @@ def of_rows(labelled: bool) -> tuple[Callable, Callable]:
     """Return two functions for compiled code, for rows of a register at least, with a label or not.
 
     f(zs, label): the largest z_i that is not NaN, but that of the label; zs (C,), label < 0 if there is none.
-    f(zs, top, w, label, out): w_i = exp(z_i - top), 0 for the label, and returns their sum; w and out (C,),
-    what follows zs is read next, and `out` is written.
+    f(zs, top, w, label, out): w_i = exp(z_i - top), 0 for the label, and returns their sum; zs and w (C,),
+    what follows zs is read next, and out (C,) or (0,) is written.
     """
 
     @loop
@@ -117,6 +117,7 @@ def of_rows(labelled: bool) -> tuple[Callable, Callable]:
 
 @loop
 def _plain_column(w, tops, totals):
+    """Do for a class what `powers_of_columns` does for all; w (n,), tops and totals (n,) or longer."""
     for i in range(w.shape[0]):
         w[i] = _power_of_e(w[i], tops[i])
         totals[i] += w[i]
@@ -124,6 +125,7 @@ def _plain_column(w, tops, totals):
 
 @helper
 def _plain_columns(w, stride, classes, tops, totals, end, zs, out, at, last):
+    """As `powers_of_columns`; w (C stride,), tops and totals (stride,)."""
     for i in range(end):
         totals[i] = 0.0
     for c in range(classes):
@@ -134,9 +136,9 @@ def _plain_columns(w, stride, classes, tops, totals, end, zs, out, at, last):
 def powers_of_columns(code, w, stride, classes, tops, totals, end, zs, out, at, last):
     """Write w = exp(w - tops_i) for rows i < end in whole registers, and their sums, totals_i.
 
-    Of row i class c is at w[c stride + i]; w is (C stride,), tops and totals (stride,). zs from `at` to
-    `last` is read next, and `out`, unless it is empty, is written. What another thread writes must not be
-    asked for. Exponentials of NaN are NaN, in rows also.
+    Of row i class c is at w[c stride + i]; w is (C stride,), tops and totals (stride,). zs (N C,) from
+    `at` to `last` is read next, and out (N C,), unless it is empty, is written. What another thread writes
+    must not be asked for. Exponentials of NaN are NaN, in rows also.
     """
     with code.indices(0, end, LANES) as i:
         code.put(code.all_lanes(0.0), totals, i)

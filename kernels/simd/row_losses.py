@@ -39,13 +39,14 @@ def above(z, top):
 
 @loop
 def _logs_from(first, n, totals, logs, inverses):
+    """As `logs_of` from row `first` on; all (n,) or longer."""
     for r in range(first, n):
         logs[r], inverses[r] = log_ratio(totals[r], 1.0), 1.0 / totals[r]
 
 
 @loop
 def bad_totals(n, totals):
-    """Return how many of n totals are of bad rows: not finite, or of nothing."""
+    """Return how many of n totals (n,) or longer are of bad rows: not finite, or of nothing."""
     bad = 0
     for r in range(n):
         bad += 0 if (totals[r] > 0.0) & (totals[r] < np.inf) else 1
@@ -78,6 +79,7 @@ def beside(others, top, logit):
 
 @helper
 def _losses_from(first, labels, least, classes, smoothing, scale, rows):
+    """As `class_losses` from row `first` on; labels (n,)."""
     totals, tops, label_logits, means, weights, factors, offsets = rows
     n, bad, even = labels.shape[0], 0, smoothing / classes
     for r in range(first, n):
@@ -105,6 +107,7 @@ def _losses_from(first, labels, least, classes, smoothing, scale, rows):
 
 @generated()
 def _logs_in_registers(code, n, totals, logs, inverses):
+    """As `logs_of` for n rows, a multiple of eight; all (n,) or longer."""
     with code.indices(0, n, LANES) as r:
         total = code.numbers(totals, r)
         code.put(code.logs([total])[0], logs, r)
@@ -113,6 +116,7 @@ def _logs_in_registers(code, n, totals, logs, inverses):
 
 @generated(types.float64)
 def _losses_in_registers(code, n, labels, least, classes, smoothing, scale, rows):
+    """As `class_losses` for n rows, a multiple of eight; labels (n,) or longer."""
     smoothing, scale = code.all_lanes(smoothing), code.all_lanes(scale)
     even = code.quotient(smoothing, code.all_lanes(code.number(classes)))
     nothing, one = code.all_lanes(0.0), code.all_lanes(1.0)
@@ -151,6 +155,7 @@ def _losses_in_registers(code, n, labels, least, classes, smoothing, scale, rows
 
 @generated(types.float64)
 def _sum_in_registers(code, n, labels, least, classes, scale, rows):
+    """As `sum_of_class_losses` for n rows, a multiple of eight; labels (n,) or longer."""
     scale, nothing, one = code.all_lanes(scale), code.all_lanes(0.0), code.all_lanes(1.0)
     product, added = code.variable(0.0), code.variable(0.0)  # the product less 1
 
@@ -252,7 +257,7 @@ def class_losses(labels, least, classes, smoothing, scale, rows):
 
 @helper
 def sum_of_class_losses(labels, least, classes, scale, rows):
-    """Return what `class_losses` does, and write the same but losses, where all weigh 1, not smoothed.
+    """Return what `class_losses` does of labels (n,) that all weigh 1, not smoothed; write all but losses.
 
     One logarithm of the product of many totals, of which each is at most the number of classes C: as there
     are at most 2^13 / C rows, eight side by side, products stay below 2^542. It is kept less 1, which is all

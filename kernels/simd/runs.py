@@ -28,6 +28,7 @@ def add_run(order: int) -> Callable:
     f(z, points, v, begin, end, top, wide, at, kept, after): to the row `at` is added w_i T_k(v_i), k < order,
     begin <= i < end, w_i = exp(z[points_i] - top), in numbers that `together` understands: LANES for each.
     kept_i = w_i, unless it has no entries; z from `after` + i on is what the caller reads next.
+    z (n,) of a block, points, v and kept (entries,), wide (size LANES,).
     """
 
     @helper
@@ -68,7 +69,8 @@ def add_run(order: int) -> Callable:
 def together(order: int) -> Callable:
     """Return a function for compiled code that brings the numbers of `add_run` into one row.
 
-    f(wide, table, at): table[at + k] += the moments k < order of all that was added to wide at `at`.
+    f(wide, table, at): table[at + k] += the moments k < order of all that was added to wide at `at`;
+    table (size,), wide (size LANES,).
     """
 
     @helper
@@ -93,6 +95,7 @@ def take_run(order: int, copies: bool) -> Callable:
     f(kept, points, v, begin, end, scale, table, at, by, after):
     by[points_i] = scale kept_i sum_k table[at + k] v_i^k, k < order, begin <= i < end, or += where points
     have copies; `by` from `after` + i on is what the caller writes next. Returns the largest magnitude.
+    kept, points and v (entries,), table (size,), by (n,) of a block.
     """
 
     @helper

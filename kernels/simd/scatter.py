@@ -30,7 +30,7 @@ def tables(count: int, size: int, make: Callable = np.zeros) -> NDArray[np.float
 def add_moments(order: int) -> Callable:
     """Return a function for compiled code that adds to the rows of eight points.
 
-    f(w, v, at, first, table): for the points i from `first` on,
+    f(w, v, at, first, table), w, v, at (n,), table (size,): for the points i from `first` on,
     table[at_i + k] += w_i T_k(v_i), k < order, T_k the Chebyshev polynomials.
     """
 
@@ -64,7 +64,7 @@ def add_moments(order: int) -> Callable:
 def add_polynomials(order: int) -> Callable:
     """Return a function for compiled code that evaluates eight points' polynomials.
 
-    f(table, at, v, first, sums): for the points i from `first` on,
+    f(table, at, v, first, sums), table (size,), at, v, sums (n,): for the points i from `first` on,
     sums_i += sum_k table[at_i + k] v_i^k, k < order.
     """
 

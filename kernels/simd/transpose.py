@@ -24,6 +24,7 @@ _SIZE = 4
 
 @loop
 def _take_column(zs, c, classes, first, w, tops, labels, label_logits):
+    """Do for class c and rows from `first` on what `columns` does; w (n,), others as in `passes`."""
     step, at = np.uint64(classes), np.uint64(c)
     for r in range(first, w.shape[0]):
         w[r] = np.float64(zs[np.uint64(r) * step + at])
@@ -36,6 +37,7 @@ def _take_column(zs, c, classes, first, w, tops, labels, label_logits):
 
 @loop
 def _give_column(w, c, classes, first, factors, offsets, out, labels, label_slopes):
+    """Do for class c and rows from `first` on what `rows` does; w (n,), others as in `passes`."""
     step, at = np.uint64(classes), np.uint64(c)
     for r in range(first, w.shape[0]):
         value = w[r] * factors[r] - offsets[r]

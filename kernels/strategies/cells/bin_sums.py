@@ -76,6 +76,7 @@ def _table(variant: Variant, by_h: bool, by_d: bool) -> Callable:
     @helper
     def fill(c, positions, order, runs, count, params, table):
         """Write K, dK/dh or dK/dd at a bin's distances from the nodes of its runs of cells."""
+        # positions and table (nodes,), runs (MOST_RUNS, 2), params (1, PARAMETERS)
         p, period, images = read(params, 0)
         done = np.uint64(0)
         for run in range(count):

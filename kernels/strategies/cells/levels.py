@@ -86,7 +86,7 @@ def _merging(breaks: tuple[float, ...], order: int) -> Floats:
     return np.array(matrices)
 
 
-# What follows up to the specification is for compiled code, and takes one.
+# What follows up to the specification is for compiled code, and takes one, spec (SPEC,).
 
 
 @helper
@@ -96,7 +96,7 @@ def _children(spec, level):
 
 @helper
 def merge(spec, down, moments):
-    """Fill in the moments (cells, P) of all levels but the narrowest."""
+    """Fill in the moments (cells, P) of all levels but the narrowest; down (children, P, P) of `Levels`."""
     first = np.int64(0)
     for level in range(spec[LEVELS] - 1):
         children, size = _children(spec, level), spec[_SIZES + level]
@@ -113,7 +113,7 @@ def merge(spec, down, moments):
 
 @helper
 def distribute(spec, up, coefficients):
-    """Add what wider cells hold of a polynomial, in Chebyshev form (cells, P), to the narrower ones."""
+    """Add wider cells' polynomials, coefficients (cells, P), to the narrower ones'; up (children, P, P)."""
     first = np.int64(up.shape[0])
     for level in range(spec[LEVELS] - 2, -1, -1):
         children, size = _children(spec, level), spec[_SIZES + level]
@@ -152,6 +152,9 @@ def see_between_knots(spec: Ints, low: tuple[int, int], high: tuple[int, int], m
     spec[HIGH_PITCH], spec[HIGH_PART] = high
 
 
+# For compiled code again: spec (SPEC,), and runs (MOST_RUNS, 2), of which the first `count` are there.
+
+
 @helper
 def see_grown(spec, cells, masses):
     """State which of the growing cells hold points, the last 2 GROWN of the narrowest; by masses (cells,)."""
@@ -168,7 +171,7 @@ def see_grown(spec, cells, masses):
 
 @helper
 def _add(runs, count, first, last):
-    """Append the cells [first, last) if there are any, and return the number of runs."""
+    """Append the cells [first, last) to runs (MOST_RUNS, 2) if there are any; return the number of runs."""
     if last > first:
         runs[count, 0], runs[count, 1] = first, last
         return count + 1
@@ -258,7 +261,7 @@ def cells_seen(place, spec, runs):
 
 @helper
 def cell_steps(spec, step, runs, count, steps):
-    """Write by how many cells of its level each run moves when the bin does by `step` pitches."""
+    """Write to steps (MOST_RUNS,) by how many cells of its level a run moves when the bin does by `step`."""
     for run in range(count):
         steps[run] = step * spec[PARTS]
         for level in range(1, spec[LEVELS]):

@@ -67,10 +67,10 @@ def sorter(kind: str, circle: bool) -> Callable[[], Callable]:
 
     def make() -> Callable:
         def sort(x, g, points, v, cells, runs):
-            """Write points and v by entry, the runs' cells, and where they begin and end.
+            """Write points and v (entries,), or longer, the cells (runs,) of runs, and their ends (runs, 2).
 
-            Points outside all cells are a run of the cell past the last. Return how many runs and entries
-            there are.
+            Of a block's x (n,), by g (SIZE,) of `places`. Points outside all cells are a run of the cell past
+            the last. Return how many runs and entries there are.
             """
             copies, turn, trash = int(g[COPIES]), g[PERIOD], np.int64(g[TRASH])
             count = x.shape[0]
@@ -144,6 +144,7 @@ def _make_moments(order: int) -> Callable:
 
     @helper
     def add_block(z, by_cell, first, last, after, state, wide, kept):
+        """Add a block with logits z (n,) to wide (size LANES,); state and kept as in `moments`."""
         rescale(wide, look(z, state))
         reference = reference_of(state)
         points, v, cells, runs = by_cell.points, by_cell.v, by_cell.cells, by_cell.runs
@@ -156,6 +157,7 @@ def _make_moments(order: int) -> Callable:
 
     @loop
     def add_partial(partial, z, cuts, by_cell, states, sums, kept, references, wide):
+        """Add a partial sum of `moments`, in wide (size LANES,); the others as there."""
         wide[:] = 0.0
         state, of_partial = states[partial], sums[partial]
         before = state[REFERENCE]
@@ -177,10 +179,10 @@ def _make_moments(order: int) -> Callable:
     add_partials = each_unit(add_partial)
 
     def moments(z, cuts, by_cell, states, sums, kept, references, counter, most):
-        """sums (partials, cells * P) += w_j T_k(v_j), up to `most` of them, with states (partials, ..).
+        """sums (partials, size) += w_j T_k(v_j), up to `most` of them, with states (partials, ..).
 
-        Partial sum l has the blocks cuts[l] .. cuts[l + 1], and z (n,) are those of all partials. Unless kept
-        (entries,) is empty it gets the weights by entry, relative to references (blocks,).
+        Partial sum l has blocks cuts[l] .. cuts[l + 1], cuts (partials + 1,), and z (n,) are those of all.
+        Unless kept (entries,) is empty it gets the weights by entry, relative to references (blocks,).
         """
         wide = np.empty(sums.shape[1] * LANES)
         add_partials(counter, most, states.shape[0], z, cuts, by_cell, states, sums, kept, references, wide)
@@ -193,6 +195,7 @@ def _make_values(order: int, copies: bool) -> Callable:
 
     @helper
     def of_block(kept, by_cell, first, last, after, scale, coefficients, by):
+        """Do a block of `values`, with by (n,) of its points; the others as there."""
         largest = 0.0
         if copies:
             by[:] = 0.0
@@ -212,6 +215,7 @@ def _make_values(order: int, copies: bool) -> Callable:
 
     @loop
     def take_span(span, kept, references, cuts, top, by_cell, coefficients, by, largest):
+        """Do a unit of `values`, with arrays as there."""
         for block in range(cuts[span], cuts[span + 1]):
             begin = (block - cuts[0]) * by_cell.size
             of_points = by[begin : min(begin + by_cell.size, by.shape[0])]
@@ -225,8 +229,9 @@ def _make_values(order: int, copies: bool) -> Callable:
     def values(kept, references, cuts, top, by_cell, coefficients, by, largest, counter, most):
         """by_i = w_i sum_k coefficients[cell_i, k] v_i^k, over all copies of i, in up to `most` units.
 
-        w_i = exp(z_i - top) from kept (entries,) and references (blocks,) of `moments`. Blocks cuts[l] ..
-        cuts[l + 1] are a unit, and by (n,) are those of all units; largest (units,) is at least |by_i| then.
+        w_i = exp(z_i - top) from kept (entries,) and references (blocks,) of `moments`; coefficients (size,).
+        Blocks cuts[l] .. cuts[l + 1] are a unit, cuts (units + 1,), and by (n,) are those of all units;
+        largest (units,) is at least |by_i| then.
         """
         spans = cuts.shape[0] - 1
         take_spans(counter, most, spans, kept, references, cuts, top, by_cell, coefficients, by, largest)

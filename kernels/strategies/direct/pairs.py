@@ -163,7 +163,7 @@ def _make_full_adjoint(variant: Variant, full: bool = True) -> Callable:
     return full_adjoint
 
 
-# In the logarithmic domain, for the bins of row r, bins[row_start[r]:row_start[r + 1]].
+# In the logarithmic domain, for bins (bins,), those of row r from row_start[r] on; row_start (R + 1,).
 
 
 def _make_nearest(variant: Variant) -> Callable:
@@ -195,7 +195,7 @@ def _make_highest(variant: Variant) -> Callable:
     distance, row_of = distance_of(variant), reader_of(variant)
 
     def highest(x, z, top, centers, params, row_start, bins, near, peak, at, logit):
-        """Write the distance `at` and `logit` of the point that adds most to a bin, if more than exp(peak).
+        """Write distance `at`, `logit` (bins,) of the point that adds most to a bin, if more than exp(peak).
 
         peak (bins,) is relative to a point of the largest logit, top (R,), at the distance `near` (bins,).
         """
@@ -276,7 +276,7 @@ def _make_log_adjoint(variant: Variant) -> Callable:
     distance, row_of, whole = distance_of(variant), reader_of(variant), has_whole_slopes(variant.formula)
 
     def log_adjoint(x, z, centers, params, row_start, bins, at, logit, weights, by_z, by_x, by_h):
-        """Add what the bins of `log_forward` contribute to all gradients, weights p/total."""
+        """Add what bins of `log_forward`, weights (bins,) p/total, do to by_z, by_x (R, n) and by_h (R,)."""
         xb, zb = room(np.float64), room(np.float64)
         sums, slopes = room(np.float64), room(np.float64)
         for r in range(row_start.shape[0] - 1):

@@ -49,7 +49,7 @@ def shares_sines(spacing: Floats, bandwidth: Floats, period: float) -> NDArray[n
 
 
 class Factors(NamedTuple):
-    """How a kernel is a product."""
+    """How a kernel is a product: by functions of a chunk's arrays (ROOM,), and of parameters, a tuple p."""
 
     prepare: (
         Callable  # xb, n, middle, p: move points, at most a period from the middle, where they are needed
@@ -62,7 +62,7 @@ class Factors(NamedTuple):
 
 @helper
 def _half_turn(xb, n, middle, p):
-    """Move points to at most half a period from the middle."""
+    """Move points xb (ROOM,) to at most half a period from the middle."""
     period = p[PERIOD]
     if period > 0.0:
         for j in range(n):
@@ -72,6 +72,7 @@ def _half_turn(xb, n, middle, p):
 
 @loop
 def _exponentials(xb, n, origin, p, rise, fall):
+    """Write rise and fall (ROOM,), exp((x - origin)/h) and its inverse, of points xb (ROOM,)."""
     inverse_h = p[INVERSE_BANDWIDTH]
     for j in range(n):
         v = (xb[j] - origin) * inverse_h
@@ -113,6 +114,7 @@ def _sine_and_cosine(angle, origin, p):
 
 @helper
 def _half_angles(xb, n, origin, p, sines, cosines):
+    """Write sines and cosines (ROOM,) of half the angles xb (ROOM,) from the origin."""
     for j in range(n):
         sines[j], cosines[j] = _sine_and_cosine(xb[j], origin, p)
 

@@ -45,12 +45,12 @@ def grid_passes(order: int, circle: bool, whole: bool) -> Loops:
 
 
 def _slot_locator(circle: bool, whole: bool, nearest: bool) -> tuple[Callable, Callable]:
-    """Return two helpers as of `locator`, for points' first slots and where they lie from there."""
+    """Return two helpers as of `locator`, arrays too, for points' first slots and places from there."""
     distances, _ = locator(EVEN, circle)
 
     @helper
     def slots(d, n, shift, g, order, slot, u):
-        """slot_j = the first slot of what lies d_j from the first bin, u_j = its place from there."""
+        """slot_j (ROOM,) = the first slot of what lies d_j from the first bin, u_j = its place from there."""
         lead, inverse_spacing, points, outside = g[LEAD], g[INVERSE_PITCH], g[COLUMNS], np.int64(g[TRASH])
         for j in range(n):
             # Rounding may leave the turn; a circle has no outside. A comparison with NaN is false.
@@ -75,7 +75,7 @@ def _sharing(order: int) -> Callable:
 
     @helper
     def share(u, n, rooms):
-        """Return the weights of the slots around points at u (n,), which gets the last of four."""
+        """Return the weights of the slots around points at u (ROOM,), which gets the last of four."""
         s0, s1, s2 = rooms
         if order == 2:
             for j in range(n):
@@ -115,7 +115,7 @@ def _make_values(order: int, circle: bool, whole: bool) -> Callable:
 
     @helper
     def gather(values, n, slot, around, sums):
-        """sums_j (n,) = sum_k values[slot_j + k] shares_jk, values (slots,)."""
+        """sums_j (ROOM,) = sum_k values[slot_j + k] shares_jk, values (slots,)."""
         s0, s1, s2, s3 = around
         for j in range(n):
             at = slot[j]
@@ -129,6 +129,7 @@ def _make_values(order: int, circle: bool, whole: bool) -> Callable:
 
     @helper
     def take(sums, slopes, sloping, places, shift, rooms, n, data, after, at_slots, slopes_at_slots):
+        """Write sums and slopes (ROOM,) from at_slots and slopes_at_slots (slots,)."""
         _, slot, u = places
         around = share(u, n, rooms)
         gather(at_slots, n, slot, around, sums)

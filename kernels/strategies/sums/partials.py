@@ -20,14 +20,14 @@ from .scan import ends_of, look_at_logits
 # What a pass knows of its partial: the logit that weights are relative to, the largest one, sum_j w_j, and
 # how many entries are bad; where points lie, if it sees them; whether its sums were set to 0.
 REFERENCE, LARGEST, MASS, BAD, LOWEST, HIGHEST, BEGUN = range(7)
-_STATE = 7
+_STATE = 7  # a `state` is (_STATE,) or longer
 # Logits this far above the reference do not overflow sums.
 _ABOVE = 256.0
 
 
 @loop
 def weights_of(zs, n, top, w):
-    """Write w_j = exp(z_j - top) and return their sum."""
+    """Write w_j = exp(z_j - top), w (n,) or longer, and return their sum; zs (n,)."""
     total = 0.0
     for j in range(n):
         w[j] = exp2((zs[j] - top) * LOG2_E)
@@ -37,7 +37,7 @@ def weights_of(zs, n, top, w):
 
 @helper
 def start_partial(sums, state):
-    """Set a partial's sums to 0 before its first points: whoever adds to them has them in its cache then."""
+    """Set sums (size,) to 0 before the first points: whoever adds to them has them in its cache then."""
     if state[BEGUN] == 0.0:
         sums[:] = 0.0
         state[BEGUN] = 1.0
@@ -45,7 +45,7 @@ def start_partial(sums, state):
 
 @helper
 def look_at_points(xs, state):
-    """Take note of where points lie, and of those that are not finite."""
+    """Take note of where points xs (n,) lie, and of those that are not finite."""
     low, high, bad = ends_of(xs)
     state[BAD] += bad
     state[LOWEST] = min(state[LOWEST], low)
@@ -54,7 +54,7 @@ def look_at_points(xs, state):
 
 @helper
 def look(zs, state):
-    """Take note of logits; return by what to multiply sums so far for their new reference."""
+    """Take note of logits zs (n,); return by what to multiply sums so far for their new reference."""
     largest, bad = look_at_logits(zs)
     state[BAD] += bad
     state[LARGEST] = max(state[LARGEST], largest)
@@ -68,7 +68,7 @@ def look(zs, state):
 
 @helper
 def rescale(sums, factor):
-    """Multiply sums by a factor that is 1 nearly always."""
+    """Multiply sums (size,) by a factor that is 1 nearly always."""
     if factor != 1.0:
         for i in range(sums.shape[0]):
             sums[i] *= factor
@@ -76,15 +76,16 @@ def rescale(sums, factor):
 
 @helper
 def reference_of(state):
-    """Return the logit that weights are relative to: any, while all points are masked."""
+    """Return the logit that weights are relative to, of a state (_STATE,): any, while all are masked."""
     return state[REFERENCE] if state[REFERENCE] > -np.inf else 0.0
 
 
 def _make_total() -> Callable:
     def total(states, sums, result):
-        """result (size,) = all partials' sums relative to the largest logit.
+        """result (size,) = all partials' sums (partials, size) relative to the largest logit.
 
-        Return the largest logit, sum_j w_j, the number of bad entries, and the ends of the points.
+        By states (partials, ..). Return the largest logit, sum_j w_j, the number of bad entries, and the ends
+        of the points.
         """
         top, mass, bad, low, high = -np.inf, 0.0, 0.0, np.inf, -np.inf
         for partial in range(states.shape[0]):
@@ -132,7 +133,7 @@ class Partials:
 
 @loop
 def finish(w, sums, share, sign, by):
-    """by_i = w_i (share + sign sums_i); return the largest magnitude."""
+    """by_i (n,) = w_i (share + sign sums_i); return the largest magnitude; w and sums (n,) or longer."""
     key = np.int64(0)  # of integers, whose comparison vectorises
     for j in range(by.shape[0]):
         value = w[j] * (share + sign * sums[j])

@@ -56,7 +56,7 @@ def adjoint_signature(*fixed: Any) -> Any:
 
 @helper
 def _pad(d, w, n):
-    """Fill up to whole vector registers with points of weight 0; return how many there are then."""
+    """Fill d, w (ROOM,) up to whole vector registers with points of weight 0; return their number."""
     padded = (n + LANES - 1) // LANES * LANES
     for j in range(n, padded):
         d[j], w[j] = d[n - 1], 0.0
@@ -68,13 +68,14 @@ def adding(locate: tuple[Callable, Callable], order: int, add: Callable) -> Call
 
     For every chunk of points and copy in it add(w, (d, cell, v), shift, rooms, n, (x, z), after, sums[l],
     *fixed) is called, with weights w; distances d + shift from the first bin, order times the cells, and
-    places in these; arrays to work with, all of a chunk's size; how many points; and from where on x and z
+    places in these; arrays to work with, all (ROOM,); how many points; and from where on x and z
     are read next.
     """
     distances, cells = locate
 
     @helper
     def add_partial(partial, x, z, ends, g, states, sums, *fixed):
+        """Add one partial's points, with arrays as in `forward`."""
         d, v, w, cell = room(np.float64), room(np.float64), room(np.float64), room(np.int64)
         rooms = room(np.float64), room(np.float64), room(np.float64)
         copies, turn = int(g[COPIES]), g[PERIOD]
@@ -96,7 +97,7 @@ def adding(locate: tuple[Callable, Callable], order: int, add: Callable) -> Call
     def forward(x, z, ends, g, fixed, states, sums, counter, most):
         """Add points ends[l] .. ends[l + 1] of x, z (n,) to sums[l] of up to `most` partials that are left.
 
-        ends (partials + 1,), states (partials, ..), sums (partials, ..).
+        ends (partials + 1,), g (SIZE,) of `places`, states (partials, ..), sums (partials, size).
         """
         add_partials(counter, most, states.shape[0], x, z, ends, g, states, sums, *fixed)
 
@@ -113,6 +114,7 @@ def taking(locate: tuple[Callable, Callable], order: int, take: Callable) -> Cal
 
     @helper
     def take_block(block, x, z, size, g, taking, by_z, by_x, largest, *fixed):
+        """Do one block, with arrays as in `adjoint`."""
         d, v, w, cell = room(np.float64), room(np.float64), room(np.float64), room(np.int64)
         sums, slopes = room(np.float64), room(np.float64)
         rooms = room(np.float64), room(np.float64), room(np.float64)
@@ -143,7 +145,7 @@ def taking(locate: tuple[Callable, Callable], order: int, take: Callable) -> Cal
     def adjoint(x, z, size, g, taking, fixed, by_z, by_x, largest, counter, most):
         """by_z (n,) and by_x, (n,) or empty, of sums and slopes as of `taking`, in blocks of `size` points.
 
-        largest (blocks,) = the largest |by_z| of each, of up to `most` blocks that are left.
+        largest (blocks,) = the largest |by_z| of each, of up to `most` blocks left; x, z (n,), g (SIZE,).
         """
         blocks = -(-x.shape[0] // size)
         take_blocks(counter, most, blocks, x, z, size, g, taking, by_z, by_x, largest, *fixed)

@@ -41,7 +41,7 @@ _MANTISSA = np.int64((1 << (52 - _PART_BITS)) - 1)
 _ONE = np.int64(1023 << 52)
 _FIRST_PART = np.int64(1023 << _PART_BITS)
 
-# Entries of the array that compiled code takes.
+# Entries of the array g (SIZE,) that compiled code takes.
 FIRST_BIN, LEAD, INVERSE_PITCH, COLUMNS, PERIOD, TURNS, COPIES, TRASH, LEAST, MOST = range(10)
 _BREAKS, _SCALES, _OFFSETS, SIZE = 10, 12, 15, 18
 _BELOW_ONE = 1.0 - 2.0**-53
@@ -181,6 +181,7 @@ def touching(circle: bool) -> Callable[[], Callable]:
 
     def make() -> Callable:
         def count(x, g):
+            """Return how many of x (n,) do, on cells as g (SIZE,) says."""
             lead, inverse_pitch, columns = g[LEAD], g[INVERSE_PITCH], g[COLUMNS]
             first, second, near = g[_BREAKS], g[_BREAKS + 1], _ROUNDING * (columns + abs(lead))
             d, beside = room(np.float64), 0
@@ -203,10 +204,11 @@ def touching(circle: bool) -> Callable[[], Callable]:
 @cache
 def locator(kind: str, circle: bool) -> tuple[Callable, Callable]:
     """Return two helpers: for how far points lie from the first bin, and for their cells and places."""
+    # xs (n,), g (SIZE,), and d, cell, v (ROOM,)
 
     @helper
     def distances(xs, n, g, d):
-        """d_j = x_j less the first bin, on a circle within one turn from the origin of the cells."""
+        """d_j (ROOM,) = x_j less the first bin, on a circle within one turn from the origin of the cells."""
         first = g[FIRST_BIN]
         if circle:
             lead, inverse_pitch, period, turns = g[LEAD], g[INVERSE_PITCH], g[PERIOD], g[TURNS]
@@ -219,7 +221,7 @@ def locator(kind: str, circle: bool) -> tuple[Callable, Callable]:
 
     @helper
     def cells(d, n, shift, g, order, cell, v):
-        """cell_j = order times the cell of what lies d_j + shift from the first bin, v_j its place there."""
+        """cell_j (ROOM,) = order times the cell of what is d_j + shift from the first bin, v_j its place."""
         lead, inverse_pitch, least, most = g[LEAD], g[INVERSE_PITCH], g[LEAST], g[MOST]
         columns, trash = g[COLUMNS], np.int64(g[TRASH])
         first, second = g[_BREAKS], g[_BREAKS + 1]
@@ -246,6 +248,7 @@ def locator(kind: str, circle: bool) -> tuple[Callable, Callable]:
 
     @helper
     def growing_cells(d, n, shift, g, order, cell, v):
+        """As `cells`, where they grow with the distance; d, cell, v (ROOM,)."""
         lead, inverse_pitch = g[LEAD], g[INVERSE_PITCH]
         columns, trash = g[COLUMNS], np.int64(g[TRASH])
         right = np.int64(columns)

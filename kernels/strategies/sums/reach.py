@@ -47,7 +47,7 @@ def sampler(variant: Variant) -> Callable[[], Callable]:
 
     def make() -> Callable:
         def sample(at, params, values):
-            """values (3, n) = K, dK/dd and dK/dh at distances (n,), over C."""
+            """values (3, n) = K, dK/dd and dK/dh at distances (n,), over C; params (1, PARAMETERS)."""
             p, period, images = read(params, 0)
             for j in range(at.shape[0]):
                 for image in range(images):

@@ -17,7 +17,7 @@ class BadData(Exception):
 
 @loop
 def look_at_logits(zs):
-    """Return the largest logit, and how many are NaN or +inf."""
+    """Return the largest of logits zs (n,), and how many are NaN or +inf."""
     bad, largest = 0, order_key(-np.inf)
     for j in range(zs.shape[0]):
         bad += 0 if zs[j] < np.inf else 1
@@ -27,7 +27,7 @@ def look_at_logits(zs):
 
 @loop
 def ends_of(xs):
-    """Return the lowest and the highest number, and how many are not finite."""
+    """Return the lowest and the highest of xs (n,), and how many are not finite."""
     bad, low, high = 0, order_key(np.inf), order_key(-np.inf)
     for j in range(xs.shape[0]):
         bad += 0 if abs(xs[j]) < np.inf else 1
@@ -38,10 +38,10 @@ def ends_of(xs):
 
 def _make_scan() -> Callable:
     def scan(x, z, top, whole):
-        """Write the largest logit of each row to top; return the number of bad entries.
+        """Write the largest logit of each row to top (R,); return the number of bad entries.
 
-        Those are in x what is not finite, in z NaN and +inf, and where the block is the whole of its
-        rows, a row without a logit above -inf.
+        x and z (R or 1, n). Bad is in x what is not finite, in z NaN and +inf, and where the block is the
+        whole of its rows, a row without a logit above -inf.
         """
         bad = 0
         for r in range(x.shape[0]):

@@ -75,7 +75,7 @@ def whole_part(place, last):
 
 @helper
 def find(xs, finder, v, owner):
-    """For a chunk of points xs (n,) write v, where they are, and owner, the interval that holds each, or -1.
+    """For a chunk xs (n,) write to v, owner (ROOM,) where points are, and the interval of each, or -1.
 
     A chunk at a time, because passing arrays costs more than finding a point.
     """
@@ -112,7 +112,7 @@ def find(xs, finder, v, owner):
 
 @helper
 def _number_pieces(zs, top, v, owner, low, scale, splits, starts, need, trash, row):
-    """row_j = 4 times the piece of its interval that a point lies in, or `trash`; as in `summary`."""
+    """row_j (ROOM,) = 4 times the piece of its interval that a point lies in, or `trash`; as in `summary`."""
     if low.shape[0] == 1:
         first, factor, last, least = low[0], scale[0], splits[0] - 1, need[0]
         for j in range(zs.shape[0]):
@@ -129,10 +129,11 @@ def _number_pieces(zs, top, v, owner, low, scale, splits, starts, need, trash, r
 
 def _make_summary() -> Callable:
     def summary(x, z, top, finder, splits, starts, need, table):
-        """Summarise the points x, z (n,) of intervals, each cut in splits[i] pieces, numbered from starts[i].
+        """Summarise the points x, z (n,) of intervals, cut into splits[i] pieces, numbered from starts[i].
 
         Rows of the table (4 pieces + 4,) hold the largest of -x, x and z of each piece, and how many points
         there were, and one more row for points elsewhere or with logits more than -need[i] below the top.
+        splits and need (intervals,), starts (intervals + 1,).
         """
         v, owner, row = room(np.float64), room(np.int64), room(np.int64)
         trash = starts[starts.shape[0] - 1]
@@ -231,9 +232,10 @@ def tests(variant: Variant) -> Tests:
 
     def make_best() -> Callable:
         def best(centers, params, low, high, largest, nearest, lowest):
-            """Write the distance, nearest (bins,), of the nearest of low, high, largest (intervals,),
+            """Write nearest (bins,), how far low, high (intervals,) are from centers (bins,) at least,
 
-            and lowest (bins,), log2 of what the best of them adds at least.
+            and lowest (bins,), log2 of what the best, by largest (intervals,), adds at least; params
+            (1, PARAMETERS).
             """
             p = parameters_of(params, 0)
             for m in range(centers.shape[0]):
@@ -252,7 +254,7 @@ def tests(variant: Variant) -> Tests:
             """For each interval write the logit from which its points matter to any bin (inf: none do),
 
             whether it may be interpolated over for those bins (1, else 0, and -1 where it has to be cut),
-            and how many there are: need, resolved and bins (intervals,), from what `best` wrote and `Limits`.
+            and how many there are: need, resolved and bins (intervals,); others as in `best`.
             """
             p = parameters_of(params, 0)
             for i in range(low.shape[0]):

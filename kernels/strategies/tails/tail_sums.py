@@ -51,8 +51,8 @@ def _make_gather() -> Callable:
     def gather(x, z, top, finder, need, place, largest, moments, index, interval):
         """Add points of interval i to moments[place[i]] (cells * P,), or list them where place[i] < 0.
 
-        Of points x, z (n,) whose logit is not below need (intervals,), relative to largest (intervals,).
-        Return how many there are in index and interval (n,).
+        Of points x, z (n,) whose logit is not below need, weights relative to largest; these and place are
+        (intervals,). Return how many there are in index and interval (n,).
         """
         v, owner = room(np.float64), room(np.int64)
         listed = 0

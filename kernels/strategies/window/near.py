@@ -49,7 +49,7 @@ def near_loops(variant: Variant, circle: bool) -> Loops:
 
 @helper
 def _look_up(bins, cell, number, n, x, z, after, place):
-    """place_j = centers[cell_j + number]; x and z from `after` on are what the caller reads next."""
+    """place_j (ROOM,) = centers[cell_j + number]; x, z (n,) from `after` on are what is read next."""
     for first in range(0, n, LANES):
         if number == 0:
             to_read(x, after + first)
@@ -102,7 +102,7 @@ def _make_adjoint(variant: Variant, circle: bool) -> Callable:
 
     @helper
     def take(sums, slopes, sloping, places, shift_of_copy, rooms, n, data, after, bins, weights):
-        """Over the bins that a point looks at, of weights (bins,): sums of K, slopes of h dK/dd."""
+        """Over the bins that a point looks at, of weights (bins,): sums, slopes (ROOM,) of K, h dK/dd."""
         (d, cell, _), (at, place, weight), (x, z, _) = places, rooms, data
         p, period, images = read(bins.params, 0)
         for j in range(n):

@@ -145,9 +145,9 @@ def _sorter(circle: bool) -> Callable:
     distances, cells = locator(EVEN, circle)
 
     def sort(x, z, top, g):
-        """Return points' distances from the first bin, weights and indices in the order of the keys, the
+        """Return points' distances from the first bin, weights and indices (copies n,) in the order of keys,
 
-        keys' starts, and the mass.
+        the keys' starts (keys + OUTSIDE + 2,), and the mass; x and z (n,), g (SIZE,) of `places`.
         """
         copies, turn, keys = int(g[COPIES]), g[PERIOD], int(g[TRASH])
         count = x.shape[0] * copies
@@ -192,6 +192,7 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
 
     def forward(x, z, g, fixed, states, sums):
         """sums (1, 2 M) += densities and, if `derived`, widenings of points (n,) with keys first .. last."""
+        # x and z (n,), g (SIZE,), states (1, ..)
         (centers, first, last, params), derived = fixed
         size, state = centers.shape[0], states[0]
         density, widening = sums[0, :size], sums[0, size : 2 * size]
@@ -233,7 +234,7 @@ def _make_adjoint(variant: Variant, circle: bool) -> Callable:
     def adjoint(x, z, size, g, taking, fixed, by_z, by_x, largest):
         """by_z (n,) = w_i (share - sum_m weights_m K), by_x (n,) or empty = w_i sum_m weights_m dK/dd.
 
-        Over the bins in reach, of weights (M,); largest (1,) = the largest |by_z|.
+        Over the bins in reach, of weights (M,); largest (1,) = the largest |by_z|; x and z (n,), g (SIZE,).
         """
         (centers, first, last, params), bin_weights = fixed
         derived = by_x.shape[0] > 0
