@@ -268,7 +268,7 @@ def loss_and_grad_of(
         gradients = {name: _new(shape, problem.dtype) for name, shape in shapes.items()}
     else:
         gradients = _outputs(out, shapes, isinstance(wrt, str), problem.dtype)
-    rows = {name: _rows_of(array, problem, out is None) for name, array in gradients.items()}
+    rows = {name: _output_rows(array, problem, out is None) for name, array in gradients.items()}
     losses = _look_at_data(problem, lambda: evaluate(problem, request, rows, threads, prepared))
     for name, array in gradients.items():
         if out is not None and not np.may_share_memory(array, rows[name]):
@@ -317,7 +317,7 @@ def _new(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         raise ValueError(f"x and z make a gradient of shape {shape}, for which there is no memory") from None
 
 
-def _rows_of(array: NDArray[Any], problem: Problem, new: bool) -> NDArray[Any]:
+def _output_rows(array: NDArray[Any], problem: Problem, new: bool) -> NDArray[Any]:
     """Return the rows (R, N) or (R,) of an output: a view, or a new array where a view would not do."""
     shape = (problem.rows, *array.shape[len(problem.shape) :])
     # What the arguments became, not what they were: a tensor's array is a view of its memory.

@@ -89,24 +89,29 @@ class Plan:
         if not isinstance(copy, (bool, np.bool_)):
             raise TypeError(f"copy must be True or False, got {copy!r}")
         points = checks.real_array("x", x)
-        about = (a, b, bandwidth, kernel, bins, rule, target, period)
+        arguments = (a, b, bandwidth, kernel, bins, rule, target, period)
         zeros = np.zeros(points.shape[-1:], points.dtype)
-        loss_problem(points, zeros, *about)  # which may raise, before anything is copied
+        loss_problem(points, zeros, *arguments)  # which may raise, before anything is copied
         self._prepare(
             points.copy() if copy else points,
-            tuple(map(_frozen, about)),
+            tuple(map(_frozen, arguments)),
             check_method(method, order, rtol),
             n_threads,
             bool(copy),
         )
 
     def _prepare(
-        self, x: NDArray[Any], about: tuple[Any, ...], request: Request, n_threads: int | None, copied: bool
+        self,
+        x: NDArray[Any],
+        arguments: tuple[Any, ...],
+        request: Request,
+        n_threads: int | None,
+        copied: bool,
     ) -> None:
         """Do what needs no logits, with arguments that nobody changes."""
-        self._x, self._about, self._request, self._copied = x, about, request, copied
+        self._x, self._arguments, self._request, self._copied = x, arguments, request, copied
         self._asked_threads, self._threads = n_threads, thread_count(n_threads)
-        self._frame = make_frame(*about)
+        self._frame = make_frame(*arguments)
         problem = in_frame(x, np.zeros(x.shape[-1:], x.dtype), self._frame)
         checks.require_finite("x", x)
         self._shape, self._points, self._dtype = problem.shape, problem.points, problem.dtype
@@ -122,18 +127,18 @@ class Plan:
         """Return the arguments: what is made of them may be compiled, or larger."""
         return {
             "x": self._x,
-            "about": self._about,
+            "about": self._arguments,
             "request": tuple(self._request),
             "n_threads": self._asked_threads,
             "copied": self._copied,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        x, about = state["x"], state["about"]
+        x = state["x"]
         # Who unpickles may lend memory, such as a file that processes share.
-        own = x if x.flags.owndata or not state["copied"] else x.copy()
-        changed = {"x": own, "about": tuple(map(_frozen, about)), "request": Request(*state["request"])}
-        self._prepare(**{**state, **changed})
+        x = x if x.flags.owndata or not state["copied"] else x.copy()
+        arguments, request = tuple(map(_frozen, state["about"])), Request(*state["request"])
+        self._prepare(x, arguments, request, state["n_threads"], state["copied"])
 
     def __copy__(self) -> Plan:
         """Return a plan that shares what this one keeps, which never changes."""

@@ -33,12 +33,12 @@ def laplace_circle(d, p):
     # How much farther it is the other way round; from 1e5 on that is nothing.
     beyond = min((p[20] - 2.0 * abs(d)) * p[0], 1e5)
     ratio = exp2(-beyond * LOG2_E)
-    less = one_minus(ratio, beyond)
+    complement = one_minus(ratio, beyond)
     sign = 1.0 if d > 0.0 else (-1.0 if d < 0.0 else 0.0)
-    short = (1.0 + ratio) * p[4] - 0.5 * beyond * less
+    short = (1.0 + ratio) * p[4] - 0.5 * beyond * complement
     long = (1.0 + ratio) * (abs(d) * p[0] + p[4]) + beyond * ratio
     f_h = short if p[5] == 0.0 else long
-    return -abs(d) * p[3], 1.0 + ratio, -sign * less, f_h
+    return -abs(d) * p[3], 1.0 + ratio, -sign * complement, f_h
 
 
 @helper

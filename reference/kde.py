@@ -36,7 +36,7 @@ class _Distances(NamedTuple):
     sign: Floats
 
     def take(self, index: NDArray[np.intp]) -> _Distances:
-        return _Distances(*(np.take_along_axis(part, index, axis=-1) for part in self))
+        return _Distances(*(np.take_along_axis(each, index, axis=-1) for each in self))
 
 
 class _Chunk(NamedTuple):
@@ -179,9 +179,9 @@ def _unit(problem: Problem) -> float:
     return 2.0**60 if largest < 2.0**-900 and h.max(initial=1) < 2.0**900 else 1.0
 
 
-def _block(part: Rows, rows: slice) -> Floats:
+def _block(argument: Rows, rows: slice) -> Floats:
     """Return an argument for some of the rows."""
-    return _all_rows(part.block(rows.start, rows.stop).astype(np.float64), rows.stop - rows.start)
+    return _all_rows(argument.block(rows.start, rows.stop).astype(np.float64), rows.stop - rows.start)
 
 
 def _chunks(problem: Problem) -> Iterator[_Chunk]:
@@ -190,7 +190,7 @@ def _chunks(problem: Problem) -> Iterator[_Chunk]:
     period = None if problem.period is None else problem.period * unit
     for rows in _row_chunks(problem.rows, N * M):
         count, log_S, z = rows.stop - rows.start, _log_softmax(problem, rows), _block(problem.z, rows)
-        places = (_near_origin(_block(part, rows), problem.period) for part in (problem.x, problem.centers))
+        places = (_near_origin(_block(each, rows), problem.period) for each in (problem.x, problem.centers))
         x, centers = (place * unit for place in places)
         h = _block(problem.bandwidth, rows)[:, np.newaxis, np.newaxis] * unit
         kernel = make_kernel(problem.kernel, h, period)
@@ -221,8 +221,8 @@ def _near_origin(angles: Floats, period: float | None) -> Floats:
 def _exact_sum(a: Floats, b: Floats) -> tuple[Floats, Floats]:
     """Return the rounded sum, and what rounding took off (Knuth's TwoSum)."""
     total = a + b
-    part = total - a
-    return total, (a - (total - part)) + (b - part)
+    added = total - a
+    return total, (a - (total - added)) + (b - added)
 
 
 def _shares(log_S: Floats, z: Floats, distances: _Distances, kernel: Kernel) -> tuple[Floats, Floats]:
@@ -235,8 +235,8 @@ def _shares(log_S: Floats, z: Floats, distances: _Distances, kernel: Kernel) -> 
         reference = distances.take(top)
         gap = (near - reference.near) + (rest - reference.rest)
         terms = z - np.take_along_axis(z, top, axis=-1)
-        for part in kernel.log_ratio(near, reference.near, gap):
-            terms = terms + part
+        for term in kernel.log_ratio(near, reference.near, gap):
+            terms = terms + term
         return np.fmax(terms, -np.inf)
 
     top = np.where(z == -np.inf, np.inf, near).argmin(axis=-1)[..., np.newaxis]

@@ -57,9 +57,9 @@ def _rows_apart(first: np.ndarray, one: Kernel, other: Kernel) -> Kernel:
         if name != "log_value":
             parts, others = *parts, *others
         values = []
-        for mine, its in zip_longest(parts, others, fillvalue=0.0):
+        for in_first, in_rest in zip_longest(parts, others, fillvalue=0.0):
             values.append(np.empty(distances[0].shape))
-            values[-1][first], values[-1][~first] = mine, its
+            values[-1][first], values[-1][~first] = in_first, in_rest
         return tuple(values)
 
     def slopes(a: Floats) -> tuple[Floats, Floats]:

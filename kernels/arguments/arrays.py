@@ -38,7 +38,7 @@ class Written:
         self._target = None if array is None else array[piece]
         if self._target is None:
             slices = (piece,) if isinstance(piece, slice) else piece
-            self.array = np.empty([part.stop - part.start for part in slices], dtype)
+            self.array = np.empty([each.stop - each.start for each in slices], dtype)
         elif in_place and is_contiguous(self._target, dtype):
             self.array = self._target
         else:

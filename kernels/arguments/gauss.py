@@ -31,11 +31,11 @@ def gauss_legendre(count: int) -> tuple[Floats, Floats]:
     nodes, weights = np.empty(count), np.empty(count)
     half = -(-count // 2)  # the others mirror them
     for first in range(0, half, _AT_A_TIME):
-        part = slice(first, min(first + _AT_A_TIME, half))
-        angle, weights[part] = _from_the_end(
-            1 + np.arange(part.start, part.stop, dtype=np.float64), count + 0.5
+        chunk = slice(first, min(first + _AT_A_TIME, half))
+        angle, weights[chunk] = _from_the_end(
+            1 + np.arange(chunk.start, chunk.stop, dtype=np.float64), count + 0.5
         )
-        nodes[part] = np.sin(angle / 2) ** 2
+        nodes[chunk] = np.sin(angle / 2) ** 2
     if count % 2:
         nodes[half - 1] = 0.5
     nodes[half:] = 1 - nodes[: count // 2][::-1]

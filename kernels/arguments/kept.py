@@ -56,27 +56,27 @@ class Store:
 
     def __init__(self, most: int, size: Callable[[Any], int] = size_of) -> None:
         self._most, self._size = most, size
-        self.found: dict[Hashable, tuple[Any, int]] = {}  # with the bytes of each
+        self.results: dict[Hashable, tuple[Any, int]] = {}  # with the bytes of each
         self._puts = 0
         self.bytes = 0  # about
         _stores.append(self)
 
     def get(self, key: Hashable) -> Any:
         """Return a result, or None."""
-        return self.found.get(key, _NOTHING)[0]
+        return self.results.get(key, _NOTHING)[0]
 
     def put(self, key: Hashable, result: Any) -> None:
         """Keep a result, if there is room for it."""
         size = self._size(result)
-        self.bytes -= self.found.pop(key, _NOTHING)[1]
+        self.bytes -= self.results.pop(key, _NOTHING)[1]
         if size > MOST_BYTES:
             return
         self.bytes += size
-        self.found[key] = result, size
+        self.results[key] = result, size
         self._puts += 1
         if self._puts % _RECOUNT == 0:
             self.count()
-        while len(self.found) > self._most:
+        while len(self.results) > self._most:
             self.drop()
         if sum(store.bytes for store in _stores) > MOST_BYTES:
             _make_room()
@@ -89,12 +89,12 @@ class Store:
 
     def count(self) -> None:
         """Count the bytes anew."""
-        self.bytes = sum(size for _, size in list(self.found.values()))
+        self.bytes = sum(size for _, size in list(self.results.values()))
 
     def drop(self) -> None:
         """Forget the oldest result."""
         with suppress(StopIteration, RuntimeError):  # another call was there before
-            self.bytes -= self.found.pop(next(iter(self.found)), _NOTHING)[1]
+            self.bytes -= self.results.pop(next(iter(self.results)), _NOTHING)[1]
 
 
 def _make_room() -> None:
@@ -113,7 +113,7 @@ def kept(
 
     def decorate(make: Callable[..., Made]) -> Callable[..., Made]:
         store = Store(most, size)
-        get = store.found.get
+        get = store.results.get
 
         @wraps(make)
         def call(*key: Any) -> Made:

@@ -73,8 +73,8 @@ def _reasons(refused: dict[tuple[str, int | None], str], applicable: set[str]) -
     notes = []
     for (method, reason), missing in orders.items():
         numbers = ", ".join(str(order) for order in missing if order is not None)
-        some = f" of order {numbers}" if method in applicable else ""
-        notes.append(f"Left out: {method}{some} ({reason}).")
+        of_orders = f" of order {numbers}" if method in applicable else ""
+        notes.append(f"Left out: {method}{of_orders} ({reason}).")
     return notes
 
 
@@ -137,5 +137,5 @@ def measure_bins(bench: Bench, choice: Choice, others: list[tuple[int, str]], st
             f"The converged integral is known to {converged.uncertainty:.0e}{kinks}: "
             "a smaller quadrature error means no more than that."
         )
-    found = float(converged.losses[0]), converged.uncertainty
-    return Choice(rows, choice.asked, [*choice.notes, *notes], *found)
+    integral = float(converged.losses[0]), converged.uncertainty
+    return Choice(rows, choice.asked, [*choice.notes, *notes], *integral)

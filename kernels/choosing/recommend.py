@@ -85,12 +85,12 @@ def choose(
     --------
     >>> import numpy as np, kdexent
     >>> x = np.linspace(-2, 2, 100)
-    >>> found = kdexent.choose(x, -(x**2), -1, 1, bandwidth=0.2, bins=64, methods=["direct"])
-    >>> found.best.method, found.best.gradient_error
+    >>> choice = kdexent.choose(x, -(x**2), -1, 1, bandwidth=0.2, bins=64, methods=["direct"])
+    >>> choice.best.method, choice.best.gradient_error
     ('direct', 0.0)
-    >>> found.line
+    >>> choice.line
     'kdexent.loss_and_grad(x, z, a, b, bandwidth=0.2, bins=64, method="direct")'
-    >>> found.best_bins.quadrature_error < 1e-6
+    >>> choice.best_bins.quadrature_error < 1e-6
     True
     """
     tolerance, names = checks.tolerance(rtol), _methods(methods)

@@ -108,14 +108,14 @@ class Bench:
             with suppress(ValueError):
                 loss_and_grad(x, z, **self._options(way))
         seconds, result = time_of(partial(self.call, way))
-        found = exact.agreement(result, self.asked.rtol)
+        errors = exact.agreement(result, self.asked.rtol)
         if seconds <= _LONG or not warm:
             seconds, _ = time_of(partial(self.call, way))
         return way._replace(
             seconds=seconds,
-            loss_error=found.loss_error,
-            gradient_error=found.gradient_error,
-            within_rtol=found.agrees,
+            loss_error=errors.loss_error,
+            gradient_error=errors.gradient_error,
+            within_rtol=errors.agrees,
         )
 
     def plan(self, way: Measured) -> Plan:

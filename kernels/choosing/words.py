@@ -39,8 +39,8 @@ def problem(choice: Choice) -> str:
     points = f"{asked.rows:,} x {asked.points:,}" if asked.rows > 1 else f"{asked.points:,}"
     place = "the line" if asked.period is None else f"a circle of period {asked.period:.6g}"
     bins = f"{asked.bin_count:,} bins" if asked.target else quadrature(asked.bin_count, asked.rule)
-    own = np.ndim(asked.a) or np.ndim(asked.b)
-    interval = "its own intervals" if own else f"[{float(asked.a):.6g}, {float(asked.b):.6g}]"
+    by_row = np.ndim(asked.a) or np.ndim(asked.b)
+    interval = "its own intervals" if by_row else f"[{float(asked.a):.6g}, {float(asked.b):.6g}]"
     several = np.ndim(asked.bandwidth)
     width = "several bandwidths" if several else f"bandwidth {float(asked.bandwidth):.6g}"
     return f"{asked.kernel} kernel on {place}, {points} points, {bins} on {interval}, {width}"
@@ -110,13 +110,13 @@ def _other_bins(choice: Choice, best: Measured) -> str:
         return ""
     limit = f"{choice.bins_tolerance:g}"
     error = numbers.error(best.quadrature_error)
-    own = f"{quadrature(best.bins, best.rule)} have a quadrature error of {error}"
+    clause = f"{quadrature(best.bins, best.rule)} have a quadrature error of {error}"
     if row is None:
-        return f"; {own}, and no number of bins measured reaches {limit}"
+        return f"; {clause}, and no number of bins measured reaches {limit}"
     if (row.bins, row.rule) == (best.bins, best.rule):
-        return f"; {own}, and none that reaches {limit} is cheaper"
+        return f"; {clause}, and none that reaches {limit} is cheaper"
     cost = numbers.seconds(row.seconds)
-    return f"; {own}, {quadrature(row.bins, row.rule)} {numbers.error(row.quadrature_error)} in {cost}"
+    return f"; {clause}, {quadrature(row.bins, row.rule)} {numbers.error(row.quadrature_error)} in {cost}"
 
 
 class Line(NamedTuple):

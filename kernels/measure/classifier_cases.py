@@ -28,7 +28,7 @@ class Prepared(NamedTuple):
     """A peer's call on a case, and what makes of its result that of the case's function."""
 
     call: Callable[[], Any]
-    result: Callable[[Any], Any] = lambda found: found
+    result: Callable[[Any], Any] = lambda value: value
 
 
 class Peer(NamedTuple):
@@ -127,7 +127,7 @@ def _sklearn(n_threads: int, z: NDArray[Any], y: NDArray[Any]) -> Prepared:
     out = {"loss_out": np.empty(len(scores)), "gradient_out": np.empty_like(scores)}
     labels = y.ravel().astype(z.dtype)
     call = partial(loss.loss_gradient, labels, scores, **out, n_threads=n_threads)
-    return Prepared(call, lambda found: (found[0].mean(), (found[1] / len(scores)).reshape(z.shape)))
+    return Prepared(call, lambda value: (value[0].mean(), (value[1] / len(scores)).reshape(z.shape)))
 
 
 def _linear_model(n_threads: int, W: NDArray[Any], X: NDArray[Any], y: NDArray[Any]) -> Prepared:

@@ -36,9 +36,9 @@ class ClassifierResult(Result):
         return 1e9 * self.fast.median / self.case.entries
 
 
-def compared(found: Any, exact: Any) -> Agreement:
+def compared(result: Any, exact: Any) -> Agreement:
     """Return how far results are apart: (loss, gradient), a number as a loss, or an array as a gradient."""
-    return agreement(_pair(found), _pair(exact))
+    return agreement(_pair(result), _pair(exact))
 
 
 def _pair(result: Any) -> tuple[Any, Any]:
@@ -63,25 +63,25 @@ def measure_classifier(case: ClassifierCase, n_threads: int, effort: Effort) -> 
 
     `problem` is set where the result disagrees, or where an exception ended the measuring.
     """
-    found = ClassifierResult(case)
+    row = ClassifierResult(case)
     try:
         arguments = case.make()
         once, exact = time_of(case.exact(arguments))
         with _on_threads(n_threads):
-            found.first_call, result = time_of(case.fast(arguments))
+            row.first_call, result = time_of(case.fast(arguments))
             with _on_threads(1):
                 alone = case.fast(arguments)()
-            found.check(compared(result, exact), same_bits(_pair(result), _pair(alone)))
+            row.check(compared(result, exact), same_bits(_pair(result), _pair(alone)))
             works = {"fast": case.fast(arguments), "reference": case.exact(arguments)}
             prepared = [_prepared(peer, arguments, n_threads, exact) for peer in case.peers]
             works |= {beside.name: call for beside, call in prepared if call is not None}
             timings = alternate(works, effort, {"reference": once})
     except Exception as failure:  # a red row, and exit status 1
-        found.fail(failure)
-        return found
-    found.exact, found.fast = timings["reference"], timings["fast"]
-    found.peers = [beside._replace(timings=timings.get(beside.name, UNTIMED)) for beside, _ in prepared]
-    return found
+        row.fail(failure)
+        return row
+    row.exact, row.fast = timings["reference"], timings["fast"]
+    row.peers = [beside._replace(timings=timings.get(beside.name, UNTIMED)) for beside, _ in prepared]
+    return row
 
 
 def _prepared(peer: Peer, arguments: Any, n_threads: int, exact: Any) -> tuple[Beside, Work | None]:
@@ -90,8 +90,8 @@ def _prepared(peer: Peer, arguments: Any, n_threads: int, exact: Any) -> tuple[B
         return Beside(peer.name, left_out="not installed"), None
     try:
         call, result = peer.prepare(n_threads, *arguments)
-        found = result(call())
-        errors = compared(found, exact) if peer.compares else None
+        value = result(call())
+        errors = compared(value, exact) if peer.compares else None
     except Exception as failure:  # it may be of another version
         return Beside(peer.name, left_out=words_of(failure)), None
     return Beside(peer.name, agreement=errors), call

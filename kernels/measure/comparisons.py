@@ -72,23 +72,23 @@ def measure(comparison: Comparison, n_threads: int, effort: Effort) -> list[Dens
     return results
 
 
-def _check(found: DensityResult, exact: Exact, n_threads: int) -> None:
+def _check(row: DensityResult, exact: Exact, n_threads: int) -> None:
     """Find out a result's errors."""
-    way, arguments = found.way, exact.arguments
-    found.options, found.exact_first_call = arguments.options, exact.first_call
+    way, arguments = row.way, exact.arguments
+    row.options, row.exact_first_call = arguments.options, exact.first_call
     try:
         gradient = np.full_like(exact.result[1], np.nan)
         first_call, result = time_of(partial(way.computation(arguments, n_threads), out=gradient))
         agreement = exact.agreement(result, way)
         alone = way.computation(arguments, 1)() if n_threads > 1 else result
-        found.taken, found.dtype = taken(arguments, way), exact.result[1].dtype.name
+        row.taken, row.dtype = taken(arguments, way), exact.result[1].dtype.name
     except Exception as failure:  # a red row, and the others go on
-        found.fail(failure)
+        row.fail(failure)
         return
-    found.first_call = first_call
+    row.first_call = first_call
     check = exact.check
     problem = f"direct against the reference: {check.problem}" if check and not check.agrees else ""
-    found.check(agreement, same_bits(result, alone), problem)
+    row.check(agreement, same_bits(result, alone), problem)
 
 
 def _time(results: list[DensityResult], exact: Exact, n_threads: int, effort: Effort) -> None:

@@ -48,8 +48,8 @@ def _sums_of(arguments: Arguments, way: Way) -> tuple[str, Any]:
     problem = loss_problem(x, z, a, b, *described, "midpoint", None, options.get("period"))
     shape, centers = row_shape(problem, 0, False)
     request = Request(way.method, way.order, RTOL)
-    found = sums_for(shape, request, centers)
-    return chosen(shape, request), None if found is None else found(RTOL)
+    make = sums_for(shape, request, centers)
+    return chosen(shape, request), None if make is None else make(RTOL)
 
 
 class Exact:
@@ -82,10 +82,10 @@ class Exact:
         if way == DIRECT and self.check is not None:
             # Against itself there is nothing to see.
             return self.check
-        found = agreement(result, self.result, self.allowed(way))
-        if found.agrees or self.result[1].dtype != np.float64:
-            return found
-        return found._replace(tolerance=found.tolerance.plus(*self._sensitivity))
+        errors = agreement(result, self.result, self.allowed(way))
+        if errors.agrees or self.result[1].dtype != np.float64:
+            return errors
+        return errors._replace(tolerance=errors.tolerance.plus(*self._sensitivity))
 
     def allowed(self, way: Way) -> Tolerance:
         """Return the errors that a way may have: rounding, and those promised or documented."""
@@ -152,6 +152,6 @@ class Exact:
         moves = (rng.choice([-1.0, 1.0], x.shape) * ulp for _ in range(_MOVES))
         moved = [agreement(self(x + move), self.result) for move in moves]
         return (
-            _SLACK * max(found.loss_error for found in moved),
-            _SLACK * max(found.gradient_error for found in moved),
+            _SLACK * max(each.loss_error for each in moved),
+            _SLACK * max(each.gradient_error for each in moved),
         )

@@ -63,8 +63,8 @@ def _copy_rate(n_threads: int) -> float:
     cuts = np.linspace(0, source.size, n_threads + 1).astype(int)
 
     def block(thread: int) -> None:
-        part = slice(cuts[thread], cuts[thread + 1])
-        np.copyto(target[part], source[part])
+        span = slice(cuts[thread], cuts[thread + 1])
+        np.copyto(target[span], source[span])
 
     return 2 * source.nbytes / shortest(lambda: run_blocks(n_threads, block, n_threads), _TRIES)
 

@@ -93,7 +93,7 @@ class _Job:
         self.closed = self.stopped = self.left = False
         self.error: BaseException | None = None
 
-    def some(self, lingers: bool) -> bool:
+    def advance(self, lingers: bool) -> bool:
         """Do part of the work, as a helper that may linger or not; return whether there may be more."""
         raise NotImplementedError
 
@@ -107,7 +107,7 @@ class _Job:
 
     def do(self, lingers: bool = False, wanted: Callable[[], bool] = lambda: True) -> None:
         """Do what is left of the work, as long as `wanted`."""
-        while not self.stopped and wanted() and self.some(lingers):
+        while not self.stopped and wanted() and self.advance(lingers):
             pass
 
     def close(self) -> None:
@@ -127,7 +127,7 @@ class _Blocks(_Job):
         super().__init__()
         self._count, self._block, self._numbers = count, block, itertools.count()
 
-    def some(self, lingers: bool) -> bool:
+    def advance(self, lingers: bool) -> bool:
         """Do one block, or some steps of it."""
         index = next(self._numbers)
         if index < self._count:
@@ -146,7 +146,7 @@ class _Units(_Job):
         super().__init__()
         self._count, self._work, self._counter, self._more_soon = count, work, counter, more_soon
 
-    def some(self, lingers: bool) -> bool:
+    def advance(self, lingers: bool) -> bool:
         """Do some units, and linger as a helper if more come soon."""
         self._work(as_helper(self._counter) if lingers and self._more_soon else self._counter)
         return not all_taken(self._counter, self._count)

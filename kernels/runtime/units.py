@@ -104,8 +104,6 @@ else:
 
 
 # Counters are (_SIZE,), those of helpers (_SIZE + 1,).
-
-
 @helper
 def _address(counter, entry):
     return counter.ctypes.data + 8 * entry

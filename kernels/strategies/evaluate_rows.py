@@ -31,14 +31,14 @@ def evaluate_rows(
     losses = np.empty(problem.rows)
     slowly = []
     derivatives = gradients is not None and set(gradients) != {"z"}
-    for r, row, found in _each_row(problem, request, derivatives, n_threads, prepared):
+    for r, row, needs in _each_row(problem, request, derivatives, n_threads, prepared):
         out = None
         if gradients is not None:
             out = {
                 name: array[r : r + 1] if name == "bandwidth" else array[r]
                 for name, array in gradients.items()
             }
-        losses[r], kept = evaluate_row(found, row, out)
+        losses[r], kept = evaluate_row(needs, row, out)
         if not kept:
             slowly.append(r)
     if slowly:
@@ -51,8 +51,8 @@ def evaluate_rows(
 def row_densities(problem: Problem, request: Request, n_threads: int, prepared: Prepared | None) -> Floats:
     """Return log q (R, M) at the problem's centers."""
     log_q = np.empty((problem.rows, problem.bins))
-    for r, row, found in _each_row(problem, request, False, n_threads, prepared):
-        of_row = log_densities(found, row)
+    for r, row, needs in _each_row(problem, request, False, n_threads, prepared):
+        of_row = log_densities(needs, row)
         log_q[r] = pair_densities(problem.take(np.array([r])), n_threads)[0] if of_row is None else of_row
     return log_q
 
@@ -66,8 +66,8 @@ def _each_row(
         if prepared is not None:
             yield r, row, prepared.row(problem, r, request, derivatives)
         else:
-            found = _row(problem, r, request, derivatives)
-            yield r, row, _beside_jumps(found, row, problem, r, derivatives)
+            needs = _row(problem, r, request, derivatives)
+            yield r, row, _beside_jumps(needs, row, problem, r, derivatives)
 
 
 def _row(problem: Problem, r: int, request: Request, derivatives: bool) -> RowProblem:
@@ -75,13 +75,13 @@ def _row(problem: Problem, r: int, request: Request, derivatives: bool) -> RowPr
     if problem.frame is None or problem.points <= _UNSHARED:
         return _make_row(problem, r, request, derivatives)
     key = problem.frame, problem.points, request, derivatives
-    found: RowProblem | None = _shared.get(key)
-    if found is None:
-        found = _make_row(problem, r, request, derivatives)
-        if found.sums is not None:
-            found.sums.grown = lambda: _shared.weigh(key)
-        _shared.put(key, found)
-    return found
+    needs: RowProblem | None = _shared.get(key)
+    if needs is None:
+        needs = _make_row(problem, r, request, derivatives)
+        if needs.sums is not None:
+            needs.sums.grown = lambda: _shared.weigh(key)
+        _shared.put(key, needs)
+    return needs
 
 
 def _make_row(
@@ -99,14 +99,14 @@ def _make_row(
     return RowProblem(shape, family, centers, problem.masses.block(r, r + 1)[0], request, sums)
 
 
-def _beside_jumps(found: RowProblem, row: RowData, problem: Problem, r: int, derivatives: bool) -> RowProblem:
+def _beside_jumps(needs: RowProblem, row: RowData, problem: Problem, r: int, derivatives: bool) -> RowProblem:
     """Return a row with points in windows if some lie where the kernel, or a derivative asked for, jumps."""
-    make = found.sums
-    if make is None or make.outright or JUMPS[found.shape.kernel] > int(derivatives):
-        return found
-    if not make(found.request.rtol).touched(row):
-        return found
-    return _make_row(problem, r, found.request._replace(method="window"), derivatives)
+    make = needs.sums
+    if make is None or make.outright or JUMPS[needs.shape.kernel] > int(derivatives):
+        return needs
+    if not make(needs.request.rtol).touched(row):
+        return needs
+    return _make_row(problem, r, needs.request._replace(method="window"), derivatives)
 
 
 def row_shape(problem: Problem, r: int, derivatives: bool) -> tuple[RowShape, Floats]:
@@ -129,16 +129,16 @@ class Prepared:
         if takes_all_pairs(problem, request):
             return
         for r in range(problem.rows):
-            found = self.row(problem, r, request, False)
-            if r == 0 and found.sums is not None:
-                sums = found.sums(request.rtol)
-                self.method, self.order = chosen(found.shape, found.request), sums.order
+            needs = self.row(problem, r, request, False)
+            if r == 0 and needs.sums is not None:
+                sums = needs.sums(request.rtol)
+                self.method, self.order = chosen(needs.shape, needs.request), sums.order
                 self.workspace = sums.workspace(problem.points)
 
     @property
     def stored(self) -> int:
         """Return the bytes kept."""
-        return sum(found.sums.stored for found in self._kept.values() if found.sums is not None)
+        return sum(needs.sums.stored for needs in self._kept.values() if needs.sums is not None)
 
     def row(self, problem: Problem, r: int, request: Request, derivatives: bool) -> RowProblem:
         """Return what `_row` does, from what is kept."""
@@ -146,7 +146,7 @@ class Prepared:
         key = (*(rows.at(r) for rows in used), derivatives)
         if key not in self._kept:
             x = problem.x.block(r, r + 1)[0]
-            found = _make_row(problem, r, request, derivatives, x, self._n_threads)
+            needs = _make_row(problem, r, request, derivatives, x, self._n_threads)
             row = RowData(x, x, self._n_threads)
-            self._kept[key] = _beside_jumps(found, row, problem, r, derivatives)
+            self._kept[key] = _beside_jumps(needs, row, problem, r, derivatives)
         return self._kept[key]

@@ -174,7 +174,7 @@ def _by_error(rows: Rows) -> Rows:
     for row in rows:
         if row.group == BY_METHOD and row.agreement is not None:
             cases.setdefault(id(row.entry), []).append(row)
-    return max(cases.values(), key=lambda those: (len(those), those[0].case.pairs), default=[])
+    return max(cases.values(), key=lambda of_case: (len(of_case), of_case[0].case.pairs), default=[])
 
 
 def _draw_errors(axis: Any, rows: Rows, outcome: Outcome) -> str:
@@ -208,8 +208,8 @@ def _error(row: DensityResult) -> float:
 
 def _by_bandwidth(rows: Rows) -> Rows:
     """Return the rows that differ in the bandwidth alone, if these are enough for a line."""
-    found = [row for row in rows if row.group == BY_BANDWIDTH and row.agreement is not None]
-    return found if sum(row.way == AUTO for row in found) >= _FEW else []
+    series = [row for row in rows if row.group == BY_BANDWIDTH and row.agreement is not None]
+    return series if sum(row.way == AUTO for row in series) >= _FEW else []
 
 
 def _draw_bandwidths(axis: Any, rows: Rows, outcome: Outcome) -> str:

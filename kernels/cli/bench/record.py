@@ -81,9 +81,9 @@ class Outcome(NamedTuple):
         beside = [row.speed_up for row in self.beside_reference]
         classes = [row.speed_up for row in self.classifiers]
         medians = [
-            numbers.ratio(float(np.median(those))) + words
-            for those, words in ((beside, ""), (classes, f" for {CLASSIFIERS}"))
-            if those
+            numbers.ratio(float(np.median(ratios))) + words
+            for ratios, words in ((beside, ""), (classes, f" for {CLASSIFIERS}"))
+            if ratios
         ]
         if medians:
             agree += f"; median speed-up over the reference {', '.join(medians)}"
@@ -94,23 +94,23 @@ def _fields(thing: Any, *names: str) -> dict[str, Any]:
     return {name: getattr(thing, name) for name in names}
 
 
-def _errors(found: Agreement | None, there: Sequence[str]) -> dict[str, Any]:
+def _errors(agreement: Agreement | None, there: Sequence[str]) -> dict[str, Any]:
     """Return the errors that there are."""
-    return {name: getattr(found, name) if found and name in there else None for name in BOTH}
+    return {name: getattr(agreement, name) if agreement and name in there else None for name in BOTH}
 
 
 def _measured(row: Result) -> dict[str, Any]:
     """Return what is said of any case."""
-    found = row.agreement
+    agreement = row.agreement
     return {
         "name": row.entry.name,
         **_fields(row, "group", "speed_up", "problem"),
         "exact_s": row.exact.median,
         "fast_s": row.fast.median,
-        "allowed": found.tolerance._asdict() if found else None,
+        "allowed": agreement.tolerance._asdict() if agreement else None,
         "agrees": row.problem is None,
         "first_call_s": row.first_call,
-        **_errors(found, row.errors),
+        **_errors(agreement, row.errors),
         "timings_s": {name: each.seconds for name, each in row.timings.items()},
         "calls_per_timing": {name: each.calls for name, each in row.timings.items() if name != "exact"},
     }

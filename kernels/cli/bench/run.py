@@ -27,10 +27,10 @@ _STDOUT = Path("-")
 def _selected(quick: bool, filter: str) -> dict[int, Entry]:
     """Return the cases that have the filter's text in their name or group, by their number in the suite."""
     text, cases = filter.casefold(), enumerate(suite(quick))
-    found = {number: each for number, each in cases if text in f"{each.name}\n{each.group}".casefold()}
-    if not found:
+    selected = {number: each for number, each in cases if text in f"{each.name}\n{each.group}".casefold()}
+    if not selected:
         raise Refused(f"no case has {filter!r} in its name or group; see kdexent bench --list")
-    return found
+    return selected
 
 
 def list_cases(quick: bool, filter: str) -> int:

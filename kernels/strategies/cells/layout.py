@@ -244,5 +244,5 @@ def _boundary(shape: Geometry, pitches: float) -> tuple[int, int]:
     whole = -ceiling(-pitches)
     if pitches - whole > 1 - 4e-16 * max(1.0, abs(pitches)):
         whole += 1
-    part = int(np.argmin(np.abs(np.array(shape.breaks) - (pitches - whole))))
-    return whole, part
+    index = int(np.argmin(np.abs(np.array(shape.breaks) - (pitches - whole))))
+    return whole, index

@@ -107,8 +107,8 @@ class Geometry(NamedTuple):
         places = starts[:, :, np.newaxis] + self.widths[:, np.newaxis] * half
         places = places.reshape(-1, len(points))
         if self.kind == GROWING:
-            part = np.arange(GROWN)
-            t = np.exp2(part // _PARTS)[:, np.newaxis] * (1 + (part[:, np.newaxis] % _PARTS + half) / _PARTS)
+            cell = np.arange(GROWN)
+            t = np.exp2(cell // _PARTS)[:, np.newaxis] * (1 + (cell[:, np.newaxis] % _PARTS + half) / _PARTS)
             outside = _PARTS * (t - 1)
             places = np.concatenate([places, self.columns + outside, -outside])
         return (places - self.lead) * self.pitch
@@ -161,8 +161,8 @@ def on_knots(low: float, high: float, pitch: float, knots: tuple[float, ...]) ->
 
 def _fraction(value: float) -> float:
     """Return the fractional part, 0 where rounding alone keeps the value from an integer."""
-    part = value % 1.0 if math.isfinite(value) else 0.0
-    return 0.0 if min(part, 1 - part) < 4e-16 * max(1.0, abs(value)) else part
+    fraction = value % 1.0 if math.isfinite(value) else 0.0
+    return 0.0 if min(fraction, 1 - fraction) < 4e-16 * max(1.0, abs(value)) else fraction
 
 
 def ceiling(number: float) -> int:
@@ -261,10 +261,10 @@ def locator(kind: str, circle: bool) -> tuple[Callable, Callable]:
             index = np.float64(whole + SHIFT).view(np.int64) & _LOW_BITS
             outside = -w if below else (w - columns if above else 0.0)
             bits = np.float64(1.0 + outside * (1.0 / _PARTS)).view(np.int64)
-            part = (bits >> np.int64(52 - _PART_BITS)) - _FIRST_PART
+            number = (bits >> np.int64(52 - _PART_BITS)) - _FIRST_PART
             rest = np.int64((bits & _MANTISSA) | _ONE).view(np.float64)
-            grown = part + right + (np.int64(GROWN) if below else np.int64(0))
-            grown = grown if part < GROWN else trash + (j & _OTHERS)
+            grown = number + right + (np.int64(GROWN) if below else np.int64(0))
+            grown = grown if number < GROWN else trash + (j & _OTHERS)
             cell[j] = (index if inside else grown) * order
             v[j] = 2.0 * (w0 - whole) - 1.0 if inside else (rest - 1.0) * (2.0 * _PARTS) - 1.0
 

@@ -138,17 +138,17 @@ class Tail:
         """Add to the moments (cells * P,); return the index and the interval of the listed points."""
         data, size = self._data(), len(moments)
         finder = intervals.finder(*self._where)
-        found: dict[int, tuple[Ints, Ints, Floats]] = {}
+        by_block: dict[int, tuple[Ints, Ints, Floats]] = {}
         take, of_intervals = gather(), (self._row.top, finder, need, place, intervals.largest)
 
         def block(index: int, piece: slice, x: Floats, z: Floats) -> None:
             points, owner = np.empty(len(x), np.int64), np.empty(len(x), np.int64)
             of_block = np.zeros(max(1, size))
             count = take(x, z, *of_intervals, of_block, points, owner)
-            found[index] = points[:count] + piece.start, owner[:count].copy(), of_block
+            by_block[index] = points[:count] + piece.start, owner[:count].copy(), of_block
 
         blocks = data.each_block(block)
-        points, owners, of_blocks = zip(*(found[index] for index in range(blocks)), strict=True)
+        points, owners, of_blocks = zip(*(by_block[index] for index in range(blocks)), strict=True)
         for of_block in of_blocks:
             moments += of_block[:size]
         return np.concatenate(points), np.concatenate(owners)
