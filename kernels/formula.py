@@ -1,14 +1,14 @@
 """What a formula of a kernel is, and what it is told of a row.
 
-A formula takes a distance d and a row's parameters p, a tuple of PARAMETERS numbers wherever a formula or
-what it is made of takes p, and returns (e, f, f_d, f_h) with
+A formula takes a distance d and a row's parameters p, and returns (e, f, f_d, f_h) with
 
     K_h(d) = C 2^e f,   h dK_h/dd = C 2^e f_d,   h dK_h/dh = C 2^e f_h
 
 where log C is the row's `log_scale`. Derivatives are by d and h in bandwidths, for sums of them to stay in
 range; who sums them divides by h. Keeping the exponent e apart lets the same formula serve sums
 of densities and sums of logarithms: 2^e may underflow, e does not, and f stays near 1 except at the
-edge of a compact kernel.
+edge of a compact kernel. What takes a `p` here, in `families` or in `wrapped` gets the tuple that
+`parameters_of` returns.
 """
 
 from collections.abc import Callable

@@ -81,7 +81,7 @@ def _half_length(spacing_in_h, span, longest):
 
 
 # Arrays of a chunk are (ROOM,), owner (0,) on the line; x, z (R or 1, n); bins, and density and weights of a
-# row, (M,); scale (longest + 1,). Those of whole loops are as in `pairs`.
+# row, (M,); scale (longest + 1,), v (_STEP,) of a polynomial. Those of whole loops are as in `pairs`.
 @helper
 def _load_images(x, z, r, start, top, ends, h, period, xb, wb, owner):
     """Fill a chunk with images of points that reach the bins from end to end.

@@ -112,7 +112,8 @@ def find(xs, finder, v, owner):
 
 @helper
 def _number_pieces(zs, top, v, owner, low, scale, splits, starts, need, trash, row):
-    """row_j (ROOM,) = 4 times the piece of its interval that a point lies in, or `trash`; as in `summary`."""
+    """row_j = 4 times the piece of its interval that a point lies in, or `trash`; as in `summary`."""
+    # zs (n,), v, owner and row (ROOM,), low and scale (intervals,)
     if low.shape[0] == 1:
         first, factor, last, least = low[0], scale[0], splits[0] - 1, need[0]
         for j in range(zs.shape[0]):
