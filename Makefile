@@ -16,7 +16,8 @@ BIN := $(VENV)/$(SCRIPTS)
 # Some hundred processes start in a run of the tests: none should compile again what another has imported.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: bench test test-all bits loops campaign lowest check asv-quick clean
+.PHONY: bench gate calibrate gate-acceptance test test-all bits loops campaign lowest check \
+	asv-quick asv-compare dashboard clean
 
 bench: $(VENV)/bench.done
 	$(BIN)/kdexent bench $(ARGS)
@@ -58,6 +59,18 @@ lowest: $(LOWEST)/installed.done
 SHORT := autodiff bad_cache callers_at_once choose closed_forms compiled_code examples full_output information \
 	linear sigmoid softmax starting vector_code
 
+# Whether BASE is faster than what is here, or less wrong: make gate BASE=main ARGS="--tier full".
+gate: $(VENV)/bench.done
+	$(BIN)/kdexent gate $(BASE) $(HEAD) $(ARGS)
+
+# What the gate's verdicts are worth on this machine: false alarms, and changes of a known size that it sees.
+calibrate: $(VENV)/bench.done
+	$(BIN)/python tests/calibrate.py $(ARGS)
+
+# Whether the gate sees changes of a known kind, for an hour; ARGS=--small for minutes.
+gate-acceptance: $(VENV)/bench.done
+	$(BIN)/python tests/gate_acceptance.py $(ARGS)
+
 # Types and imports are checked on the installed package: the folders only get its name when they are built.
 check: $(VENV)/dev.done
 	$(BIN)/ruff check .
@@ -71,6 +84,19 @@ asv-quick: $(VENV)/dev.done
 	$(BIN)/asv machine --yes
 	$(BIN)/asv check --environment existing
 	$(BIN)/asv run $(LAUNCH) --quick --show-stderr "HEAD^!"
+
+# The last three revisions beside each other, then a page: $(BIN)/asv preview shows it.
+dashboard: $(VENV)/dev.done
+	$(BIN)/asv machine --yes
+	$(BIN)/asv run $(LAUNCH) --skip-existing-successful HEAD~3..HEAD
+	$(BIN)/asv publish
+
+# Two revisions one after another, rounds of them in turns. Equal ones differ by less than this factor; make gate sees more.
+FACTOR ?= 1.25
+asv-compare: export KDEXENT_TIER := quick
+asv-compare: $(VENV)/dev.done
+	$(BIN)/asv machine --yes
+	$(BIN)/asv continuous $(LAUNCH) --interleave-rounds --factor $(FACTOR) --bench "\.time_" $(BASE) $(or $(HEAD),HEAD)
 
 # Compiling all that is installed would take as long as unpacking it; imports compile, and keep, what they need.
 $(VENV)/%.done: pyproject.toml | $(VENV)/created.done
@@ -91,4 +117,4 @@ $(LOWEST)/installed.done: pyproject.toml tests/lowest.py | $(VENV)/created.done
 	@echo > $@
 
 clean:
-	rm -rf $(VENV) .asv build dist *.egg-info bench-results
+	rm -rf $(VENV) .asv .gate build dist *.egg-info bench-results

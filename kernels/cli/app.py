@@ -129,3 +129,36 @@ def choose(
     options |= {"rtol": rtol, "n_threads": threads}
     given = {"a": start, "b": end, "bandwidth": bandwidth}
     _end(lambda: choosing.choose_for(file, x, z, given, options, plot))
+
+
+@app.command()
+def gate(
+    base: Annotated[
+        str,
+        typer.Argument(
+            metavar="BASE", help="A revision of the repository here, or a wheel.", show_default=False
+        ),
+    ],
+    head: Annotated[
+        str | None,
+        typer.Argument(metavar="[HEAD]", help="Another; the working tree if not given.", show_default=False),
+    ] = None,
+    *,
+    tier: Annotated[str, _option("NAME", "quick, some minutes; or full, every public function.")] = "quick",
+    cells: Annotated[str, _option("TEXT", "Only the cells with TEXT in their name.")] = "",
+    rounds: Annotated[
+        int, _option("N", "Pairs of processes; as many again for what they leave undecided.", min=1)
+    ] = 6,
+    threshold: Annotated[
+        float, _option("PERCENT", "The smallest change of time that counts.", min=0.1, max=1000)
+    ] = 5.0,
+    json: Annotated[Path | None, _option("FILE", "Where to write every figure.")] = None,
+) -> None:
+    """Say whether a revision is slower than another, or less exact than allowed.
+
+    The exit status is 0 if nothing is, 1 if something is, 2 if one could not be built or run, and 3 if the
+    machine is too noisy to say.
+    """
+    from .gate import compare  # noqa: PLC0415  # --help stays fast
+
+    _end(lambda: compare.gate(base, head, compare.Options(tier, cells, rounds, threshold / 100, json)))

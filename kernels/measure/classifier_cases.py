@@ -191,7 +191,11 @@ def _case(
 
 def suite(quick: bool = False) -> list[ClassifierCase]:
     """Return the cases, a tenth of most with `quick`."""
-    of = 10 if quick else 1
+    return cases_of(10 if quick else 1)
+
+
+def cases_of(of: int) -> list[ClassifierCase]:
+    """Return the cases, most of them so many times smaller."""
     many, wide, narrow = 10_000_000 // of, (20_000 // of, 1_000), (20_000 // of, 100)
     features, classes = (100_000 // of, 100), 10
     return [

@@ -65,6 +65,12 @@ class Agreement(NamedTuple):
         return self.loss_agrees and self.gradient_agrees
 
     @property
+    def share(self) -> float:
+        """The largest error as a part of what is allowed."""
+        losses, gradients = self.losses / self.tolerance.loss, self.gradients / self.tolerance.gradient
+        return float(max(losses.max(), gradients.max()))
+
+    @property
     def problem(self) -> str:
         """Which errors are too large, in words; nothing where none is."""
         kinds = (

@@ -55,6 +55,24 @@ def shortest(work: Work, at_least: int, seconds: float = 0.0) -> float:
     return min(times)
 
 
+class Sampled:
+    """A call that has run before, so that it is compiled, and its samples of several calls each."""
+
+    def __init__(self, work: Work, known: float | None = None) -> None:
+        """Find out what the call takes, if that is not known, in seconds."""
+        self._work = work
+        self.once = time_of(work)[0] if known is None else known
+        if self.once <= _WARMED:
+            self.once = min(self.once, shortest(work, 2))
+        self.calls = max(1, min(_MOST_CALLS, round(_SAMPLE / max(self.once, 1e-9))))
+
+    def sample(self) -> float:
+        """Return the mean time of so many calls, in seconds."""
+        if self.once <= _WARMED:
+            self._work()
+        return time_of(self._work, self.calls)[0]
+
+
 def alternate(
     works: Mapping[Any, Work],
     effort: Effort,
@@ -67,16 +85,11 @@ def alternate(
     stands where it is more than `effort.seconds`. `after_turn` is called `effort.repeat` times.
     """
     known = known or {}
-    once = {name: known[name] if name in known else time_of(work)[0] for name, work in works.items()}
-    for name in [name for name, each in once.items() if each <= _WARMED]:
-        once[name] = min(once[name], shortest(works[name], 2))
-    calls = {name: max(1, min(_MOST_CALLS, round(_SAMPLE / max(each, 1e-9)))) for name, each in once.items()}
-    timings = {name: [each] if each > effort.seconds else [] for name, each in once.items()}
+    sampled = {name: Sampled(work, known.get(name)) for name, work in works.items()}
+    timings = {name: [each.once] if each.once > effort.seconds else [] for name, each in sampled.items()}
     for turn in range(effort.repeat):
         for name in list(works)[:: 1 if turn % 2 == 0 else -1]:
-            if calls[name] * sum(timings[name]) <= effort.seconds:
-                if once[name] <= _WARMED:
-                    works[name]()
-                timings[name].append(time_of(works[name], calls[name])[0])
+            if sampled[name].calls * sum(timings[name]) <= effort.seconds:
+                timings[name].append(sampled[name].sample())
         after_turn()
-    return {name: Timings(tuple(timings[name]), calls[name]) for name in works}
+    return {name: Timings(tuple(timings[name]), sampled[name].calls) for name in works}

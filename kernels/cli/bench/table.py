@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -15,7 +15,7 @@ from ...measure.cases import AUTO, BY_METHOD, STEP, Comparison, Way
 from ...measure.classifiers import Beside
 from ...measure.comparisons import DensityResult
 from ...measure.results import Entry
-from ..terminal import plain_table
+from ..terminal import fitting, plain_table
 from .record import Outcome
 
 _FAILED, _HEADING = "bold red", "italic cyan"
@@ -150,7 +150,7 @@ def show(outcome: Outcome, console: Console) -> None:
     )
     for lines, columns, heading, dispensable in tables:
         if lines:
-            table, missing = _fitting(lines, columns, heading, dispensable, console)
+            table, missing = fitting(partial(_table, lines, heading), columns, dispensable, console)
             left_out |= dict.fromkeys(missing)
             console.print(table, "")
     for note in _notes(outcome, list(left_out)):
@@ -199,7 +199,7 @@ def _notes(outcome: Outcome, left_out: list[str]) -> list[str]:
     return notes
 
 
-def _table(lines: list[_Line], heads: list[str], headings: Callable[[_Line], str], space: int) -> Table:
+def _table(lines: list[_Line], headings: Callable[[_Line], str], heads: list[str], space: int) -> Table:
     table = plain_table(space)
     for index, head in enumerate(heads):
         justify: Literal["left", "right"] = "right" if index else "left"
@@ -212,26 +212,6 @@ def _table(lines: list[_Line], heads: list[str], headings: Callable[[_Line], str
         for line in group:
             table.add_row(*(_cell(head, line) for head in heads))
     return table
-
-
-def _fitting(
-    lines: list[_Line],
-    heads: tuple[str, ...],
-    headings: Callable[[_Line], str],
-    dispensable: tuple[str, ...],
-    console: Console,
-) -> tuple[Table, list[str]]:
-    """Return a table with as many columns as fit, and the dispensable columns left out, first to last."""
-    there = [head for head in dispensable if head in heads]
-    wide = console.options.update(max_width=1000)
-    for count in range(len(there) + 1):
-        left_out = there[:count]
-        kept = [head for head in heads if head not in left_out]
-        for space in (1, 0):
-            table = _table(lines, kept, headings, space)
-            if Measurement.get(console, wide, table).maximum <= console.width:
-                return table, left_out
-    return table, left_out
 
 
 def show_cases(entries: list[Entry], console: Console) -> None:

@@ -1,0 +1,1 @@
+"""`kdexent gate`: is one revision slower than another, or less exact than allowed?"""

@@ -1,0 +1,143 @@
+"""`kdexent gate` from the builds to the verdict."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...measure import numbers
+from ...measure.cases import LINE_KERNELS
+from ...measure.races.judge import judge
+from ...measure.races.race import Failed, Process, Race
+from ...measure.races.starts import STARTS, Side, as_workloads, in_new_process
+from ..streams import NOT_WRITTEN, Refused, complain, make_folders, write_files
+from ..terminal import console, progress_bar
+from .builds import WORKING_TREE, build
+from .report import Outcome, Run, Seen, as_json, show
+
+Report = Callable[[int, int, str], None]
+QUICK, FULL = TIERS = "quick", "full"
+
+
+class Options(NamedTuple):
+    """What the command line asks for."""
+
+    tier: str
+    cells: str  # in the names of those to run
+    rounds: int
+    threshold: float
+    json: Path | None
+
+
+def gate(base: str, head: str | None, options: Options) -> int:
+    """Compare two revisions, print, and write what was asked for; return the exit status."""
+    started = time.perf_counter()
+    if options.tier not in TIERS:
+        raise Refused(f"tier must be one of {', '.join(TIERS)}, got {options.tier!r}")
+    if options.json:
+        make_folders([options.json])
+    with progress_bar(lines=True) as report:
+        sides = []
+        for number, revision in enumerate((base, head or WORKING_TREE)):
+            report(number, 2, f"building {revision}")
+            sides.append(build(revision))
+    old, new = sides
+    measure = new.packages / "kdexent" / "measure"
+    if not (measure / "races").is_dir():
+        raise Refused(f"{new.name} has no workloads to run: it is older than this command")
+    seen: dict[str, Seen] = {}
+    once: dict[str, tuple[str, str]] = {}
+    interrupted = False
+    with TemporaryDirectory() as made:
+        folder = Path(made)
+        cells, starts = _selected(as_workloads(measure, folder), options)
+        race = Race(old, new, folder, options.threshold, seed=time.time_ns())
+        try:
+            with progress_bar(lines=True) as report:
+                _look(cells, sides, folder, seen, report)
+            runs = [name for name in (*cells, *starts) if name not in seen or not any(seen[name].failures)]
+            with progress_bar() as report:
+                for progress in race.run(runs, options.rounds):
+                    report(*progress)
+            if options.tier == FULL:
+                with progress_bar(lines=True) as report:
+                    for name, figures in _once(sides, report):
+                        once[name] = figures
+        except KeyboardInterrupt:
+            interrupted = True
+    run = Run(options.tier, interrupted, time.perf_counter() - started)
+    outcome = Outcome(race, cells, starts, seen, once, run)
+    # The file first: a standard output that is full must not lose it.
+    written = [(options.json, partial(_write, outcome))] if options.json else []
+    failure = write_files(written)
+    show(outcome, console())
+    return outcome.status if failure is None else complain(failure, NOT_WRITTEN)
+
+
+def _write(outcome: Outcome, path: Path) -> None:
+    path.write_text(as_json(outcome) + "\n", encoding="utf-8")
+
+
+def _selected(workloads: ModuleType, options: Options) -> tuple[dict[str, Any], list[str]]:
+    """Return the cells to run by name, controls first, and the starts of processes."""
+    text = options.cells.casefold()
+    every = workloads.full() if options.tier == FULL else workloads.quick()
+    cells = [cell for cell in every if text in cell.name.casefold()]
+    starts = [name for name in STARTS if text in name]
+    if not cells and not starts:
+        raise Refused(f"no cell has {options.cells!r} in its name")
+    return {cell.name: cell for cell in [*workloads.controls(), *cells]}, starts
+
+
+def _once(sides: Sequence[Side], report: Report) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Give what is measured once on each side: what each kernel compiles, and the memory of a process."""
+    asked = [
+        *[(kernel, 1_000, {"method": method}) for kernel in LINE_KERNELS for method in ("direct", "cells")],
+        *[(kernel, 1_000_000, {}) for kernel in LINE_KERNELS],
+    ]
+    for number, (kernel, points, how) in enumerate(asked):
+        report(number, len(asked), f"compiling and memory: {kernel}")
+        options = {"kernel": kernel, "bins": 256, **how}
+        found = [in_new_process(side.environment(), points, options, bool(how)) for side in sides]
+        if how:
+            figures = [numbers.seconds(each.cpu) for each in found]
+            yield f"compiling {kernel}, {how['method']}", (figures[0], figures[1])
+        else:
+            figures = [numbers.size(each.peak) for each in found]
+            yield f"most memory of a process, {kernel}, {points:,} x 256", (figures[0], figures[1])
+
+
+def _look(
+    cells: dict[str, Any], sides: Sequence[Side], folder: Path, seen: dict[str, Seen], report: Report
+) -> None:
+    """Compile every cell on both sides, and find out its errors and how auto has it computed."""
+    with TemporaryDirectory() as results, ThreadPoolExecutor(2) as threads:
+
+        def result(
+            process: Process, name: str, path: Path
+        ) -> tuple[list[np.ndarray], dict[str, Any], str | None]:
+            try:
+                taken = process.ask("result", cell=name, path=str(path))["taken"]
+            except Failed as failure:
+                return [], {}, str(failure)
+            with np.load(path) as arrays:
+                return [*arrays.values()], taken, None
+
+        with Process(sides[0], folder) as old, Process(sides[1], folder) as new:
+            for number, (name, cell) in enumerate(cells.items()):
+                report(number, len(cells), f"compiling and comparing: {name}")
+                paths = Path(results, "old.npz"), Path(results, "new.npz")
+                found = list(threads.map(result, (old, new), (name, name), paths))
+                failures = found[0][2], found[1][2]
+                share = judge(cell) if not all(failures) else lambda arrays: math.nan
+                shares = [math.nan if failure else share(arrays) for arrays, _, failure in found]
+                seen[name] = Seen(tuple(shares), (found[0][1], found[1][1]), failures)

@@ -1,0 +1,285 @@
+"""What a gate found out, as a table, as JSON and as an exit status."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from functools import cached_property
+from statistics import median
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ...measure import numbers
+from ...measure.cases import Way
+from ...measure.machine import describe
+from ...measure.races.change import Change, Verdict
+from ...measure.races.race import Race
+from ..terminal import fitting, plain_table
+
+PASSES, FAILS, UNDECIDED, INTERRUPTED = 0, 1, 3, 130
+WRONG, NOT_THERE, MOVED, NOISY = "WRONG", "null", "moved", "machine too noisy"
+_STYLES = {
+    WRONG: "bold red",
+    Verdict.SLOWER: "bold red",
+    Verdict.FASTER: "bold green",
+    Verdict.UNDECIDED: "yellow",
+}
+
+
+class Seen(NamedTuple):
+    """What is known of a cell before it is timed, of the old revision and of the new one."""
+
+    shares: tuple[float, float]  # of the error that is allowed
+    taken: tuple[dict[str, Any], dict[str, Any]]
+    failures: tuple[str | None, str | None]
+
+    @property
+    def wrong(self) -> bool:
+        """Whether the new revision is less exact than allowed, or fails where the old one does not."""
+        return self.shares[1] > 1 or (self.failures[1] is not None and self.failures[0] is None)
+
+    @property
+    def methods(self) -> tuple[str, str]:
+        """What auto took on each side."""
+        return tuple(Way(t["method"], t["order"]).name if t.get("method") else "-" for t in self.taken)
+
+
+class Run(NamedTuple):
+    """How a gate ran."""
+
+    tier: str
+    interrupted: bool
+    seconds: float
+
+
+class Outcome:
+    """What a whole run found out."""
+
+    def __init__(
+        self,
+        race: Race,
+        cells: dict[str, Any],
+        starts: Iterable[str],
+        seen: dict[str, Seen],
+        once: dict[str, tuple[str, str]],
+        run: Run,
+    ) -> None:
+        self.race, self.cells, self.starts, self.seen = race, cells, [*starts], seen
+        self.once, self.run = once, run  # figures of which there is one on each side, in words
+
+    @cached_property
+    def noisy(self) -> list[str]:
+        """The controls that moved, which no change can do."""
+        moved = (Verdict.SLOWER, Verdict.FASTER)
+        controls = (name for name, cell in self.cells.items() if cell.case is None)
+        return [name for name in controls if self.race.verdict(name) in moved]
+
+    @property
+    def names(self) -> list[str]:
+        return [*self.cells, *self.starts]
+
+    def verdict(self, name: str) -> str:
+        """Return what is said of a cell."""
+        seen = self.seen.get(name)
+        if seen is not None and seen.wrong:
+            return WRONG
+        if name in self.race.failures or (seen is not None and any(seen.failures)):
+            return NOT_THERE
+        if name in self.noisy:
+            return MOVED
+        found = self.race.verdict(name)
+        if self.noisy and found in (Verdict.SLOWER, Verdict.FASTER):
+            return Verdict.UNDECIDED
+        return found
+
+    @cached_property
+    def verdicts(self) -> dict[str, str]:
+        return {name: self.verdict(name) for name in self.names}
+
+    @property
+    def status(self) -> int:
+        """The exit status."""
+        found = {verdict for name, verdict in self.verdicts.items() if not self._is_control(name)}
+        if found & {WRONG, Verdict.SLOWER}:
+            return FAILS
+        if self.run.interrupted:
+            return INTERRUPTED
+        return UNDECIDED if self.noisy or Verdict.UNDECIDED in found else PASSES
+
+    def _is_control(self, name: str) -> bool:
+        return name in self.cells and self.cells[name].case is None
+
+    @property
+    def words(self) -> str:
+        """The verdict in a line."""
+        counts = {}
+        for name, verdict in self.verdicts.items():
+            if not self._is_control(name):
+                counts[str(verdict)] = counts.get(str(verdict), 0) + 1
+        told = ", ".join(
+            f"{count} {verdict}" for verdict, count in sorted(counts.items(), key=lambda each: -each[1])
+        )
+        overall = {PASSES: "nothing slower, nothing wrong", FAILS: "slower or wrong", UNDECIDED: "undecided"}
+        found = overall.get(self.status, "interrupted")
+        return f"{found}{f': {NOISY}' if self.noisy else ''} ({told})"
+
+
+def _size(name: str, outcome: Outcome) -> tuple[str, str]:
+    """Return what a cell is called in the table, and its points and bins."""
+    cell = outcome.cells.get(name)
+    if cell is None or cell.case is None:
+        return name, ""
+    size = f"{cell.case.size}×{cell.case.bins:,}" if cell.of_densities else cell.case.size
+    return f"{cell.case.name}{cell.how}", size
+
+
+def _percent(found: Change) -> str:
+    """Return a change and its interval in per cent."""
+    if math.isnan(found.ratio):
+        return "-"
+    ratio, low, high = (f"{100 * (each - 1):+.1f}" if 0 < each < math.inf else "?" for each in found)
+    return f"{ratio} [{low}, {high}]"
+
+
+def _before_and_after(before: str, after: str) -> str:
+    return after if before in (after, "-") else f"{before} > {after}"
+
+
+def _share(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e+")
+
+
+def _cells(name: str, outcome: Outcome) -> dict[str, str]:
+    """Return what each column has for a cell."""
+    seen, race = outcome.seen.get(name), outcome.race
+    called, size = _size(name, outcome)
+    seconds = race.seconds.get(name)
+    return {
+        "cell": called,
+        "size": size,
+        "method": _before_and_after(*seen.methods) if seen else "",
+        "before": numbers.seconds(median(old for old, _ in seconds)) if seconds else "-",
+        "time, %": _percent(race.change(name)),
+        "error": _before_and_after(*map(_share, seen.shares)) if seen else "",
+        "verdict": str(outcome.verdicts[name]),
+    }
+
+
+_HEADS = ("cell", "size", "method", "before", "time, %", "error", "verdict")
+_LEFT = ("cell", "method", "verdict")
+_DISPENSABLE = ("before", "method", "size")
+
+
+def show(outcome: Outcome, console: Console) -> None:
+    """Print a row for each cell, what the columns mean, and the verdict."""
+    rows = [_cells(name, outcome) for name in outcome.names]
+
+    def table_of(heads: list[str], space: int) -> Table:
+        table = plain_table(space)
+        for head in heads:
+            table.add_column(head, justify="left" if head in _LEFT else "right", no_wrap=head != "cell")
+        for row in rows:
+            style = _STYLES.get(row["verdict"], "")
+            table.add_row(*(Text(row[head], style if head in ("cell", "verdict") else "") for head in heads))
+        return table
+
+    table, left_out = fitting(table_of, _HEADS, _DISPENSABLE, console)
+    console.print(table, "")
+    for note in _notes(outcome, left_out):
+        console.print(Text(note, style="dim"))
+    style = {PASSES: "bold green", FAILS: "bold red"}.get(outcome.status, "bold yellow")
+    console.print(Text(outcome.words, style))
+
+
+def _notes(outcome: Outcome, left_out: list[str]) -> list[str]:
+    race = outcome.race
+    notes = [
+        f"{race.old.name} > {race.new.name}, in {outcome.run.seconds:.0f} s. time: how much longer the new "
+        "one takes, the median of pairs of processes, and an interval that holds it 19 times in 20. Beyond "
+        f"{100 * race.threshold:g} %, and all of it on one side of 0: slower, or faster. All of it within "
+        f"{100 * race.threshold:g} %: the same.",
+        "error: the largest as a part of what is allowed, old > new where they differ; one above 1 is wrong.",
+    ]
+    changed = [
+        f"{name}: {seen.taken[0][what]} > {seen.taken[1][what]} bytes of {words}"
+        for name, seen in outcome.seen.items()
+        for what, words in (("workspace_bytes", "workspace"), ("stored_bytes", "a plan"))
+        if all(seen.taken) and seen.taken[0][what] != seen.taken[1][what]
+    ]
+    notes += changed or ["workspace: no cell takes more or less of it."]
+    notes += [
+        f"{name}: {' > '.join(seen.methods)} by auto"
+        for name, seen in outcome.seen.items()
+        if len({*seen.methods}) > 1
+    ]
+    for name, seen in outcome.seen.items():
+        for side, failure in zip((race.old, race.new), seen.failures, strict=True):
+            if failure is not None:
+                notes.append(f"{name}: {side.name} cannot run it: {failure}")
+    notes += [f"{name}: {failure}" for name, failure in race.failures.items()]
+    if outcome.once:
+        notes.append("Once on each side, which is no verdict:")
+        notes += [f"  {name}: {' > '.join(figures)}" for name, figures in outcome.once.items()]
+    if outcome.noisy:
+        notes.append(f"{NOISY}: {', '.join(outcome.noisy)} moved, which no change can do.")
+    if left_out:
+        notes.append(f"Left out for want of width: {', '.join(left_out)}.")
+    return notes
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _row(name: str, outcome: Outcome) -> dict[str, Any]:
+    race, seen, cell = outcome.race, outcome.seen.get(name), outcome.cells.get(name)
+    change, null = race.change(name), outcome.verdicts[name] == NOT_THERE
+    options = cell.case.make().options if cell is not None and cell.of_densities else {}
+    return {
+        "cell": name,
+        "kernel": options.get("kernel"),
+        "domain": None if not options else "circle" if "period" in options else "line",
+        "points": getattr(cell and cell.case, "points", None),
+        "bins": getattr(cell and cell.case, "bins", None),
+        "rows": getattr(cell and cell.case, "rows", None),
+        "method": seen.methods if seen else None,
+        "taken": seen.taken if seen else None,
+        "time": None
+        if null
+        else {"ratio": _finite(change.ratio), "low": change.low, "high": _finite(change.high)},
+        "seconds": None if null else race.seconds.get(name),
+        "error_share": [_finite(share) for share in seen.shares] if seen else None,
+        "failures": seen.failures if seen else (None, race.failures.get(name)),
+        "verdict": None if null else outcome.verdicts[name],
+    }
+
+
+def as_json(outcome: Outcome) -> str:
+    """Return everything about a run as a JSON document."""
+    race = outcome.race
+    document = {
+        "schema": 1,
+        "verdict": outcome.words,
+        "status": outcome.status,
+        "interrupted": outcome.run.interrupted,
+        "old": race.old.name,
+        "new": race.new.name,
+        "tier": outcome.run.tier,
+        "threshold": race.threshold,
+        "seed": race.seed,
+        "noisy": outcome.noisy,
+        "machine": describe(),
+        "meaning": {
+            "time": "new over old: the median of pairs of processes, and an interval that holds the true "
+            "median 19 times in 20 at least; null where one side cannot run the cell",
+            "seconds": "old and new of each pair, for one call",
+            "error_share": "the largest error as a part of what is allowed, old and new",
+        },
+        "once": outcome.once,
+        "cells": [_row(name, outcome) for name in outcome.names],
+    }
+    return json.dumps(document, indent=2, allow_nan=False)

@@ -1,0 +1,165 @@
+"""Two sides that take turns: blocks of ABBA or BAAB, in random order, in several pairs of processes."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from statistics import geometric_mean, median
+from types import TracebackType
+from typing import Any
+
+from .change import THRESHOLD, Change, Verdict, change
+from .starts import STARTS, WORKLOADS, Side, start
+
+ROUNDS = 6  # the fewest that an interval comes of
+_SECONDS = 0.4  # of a cell in a round
+_LEAST_BLOCKS = 3
+
+
+class Failed(Exception):
+    """Why a cell cannot run, in words."""
+
+
+class Ended(Failed):
+    """A process that is no more."""
+
+
+class Process:
+    """A racer, which ends with its `with`; `workloads` is the folder that `as_workloads` returned."""
+
+    def __init__(self, side: Side, workloads: Path) -> None:
+        self.side = side
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", f"{WORKLOADS}.races.racer"],
+            env=side.environment(beside=workloads),
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self.version = self._answer()["version"]
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._process.kill()
+        self._process.communicate()
+
+    def ask(self, do: str, **request: Any) -> dict[str, Any]:
+        """Return the answer to a request; Failed if it is a failure."""
+        assert self._process.stdin is not None
+        try:
+            print(json.dumps({"do": do, **request}), file=self._process.stdin, flush=True)
+        except BrokenPipeError:
+            raise self._ended() from None
+        return self._answer()
+
+    def sample(self, calls: int) -> float:
+        """Return the mean time of so many calls of the cell that was prepared last, in seconds."""
+        seconds: float = self.ask("sample", calls=calls)["seconds"]
+        return seconds
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise self._ended()
+        answer: dict[str, Any] = json.loads(line)
+        if "failure" in answer:
+            raise Failed(answer["failure"])
+        return answer
+
+    def _ended(self) -> Ended:
+        return Ended(f"the process of {self.side.name} ended with status {self._process.wait()}")
+
+
+class Race:
+    """The logarithms of new time over old of cells, one of each pair of processes."""
+
+    def __init__(
+        self, old: Side, new: Side, workloads: Path, threshold: float = THRESHOLD, seed: int = 0
+    ) -> None:
+        self.old, self.new = old, new
+        self.threshold = threshold
+        self.logs: dict[str, list[float]] = {}
+        self.seconds: dict[str, list[tuple[float, float]]] = {}  # old and new
+        self.failures: dict[str, str] = {}
+        self._workloads = workloads
+        self.seed = seed
+        self._random = random.Random(seed)
+
+    def change(self, cell: str) -> Change:
+        """Return what is known of a cell."""
+        return change(self.logs.get(cell, ()))
+
+    def verdict(self, cell: str) -> Verdict:
+        """Return what can be said of a cell."""
+        return self.change(cell).verdict(self.threshold)
+
+    def run(self, cells: Sequence[str], rounds: int = ROUNDS) -> Iterator[tuple[int, int, str]]:
+        """Run so many rounds, and as many again of what these leave undecided.
+
+        Gives how many runs of cells are done of how many, and the cell that is about to run.
+        """
+        done = 0
+        for _ in range(2):
+            total = done + rounds * len(cells)
+            for _ in range(rounds):
+                for cell in self.round(cells):
+                    yield done, total, cell
+                    done += 1
+                cells = [cell for cell in cells if cell not in self.failures]
+            cells = [cell for cell in cells if self.verdict(cell) == Verdict.UNDECIDED]
+
+    def round(self, cells: Sequence[str]) -> Iterator[str]:
+        """Run every cell in a new pair of processes; give each that is about to run."""
+        sides = [(0, self.old), (1, self.new)]
+        self._random.shuffle(sides)
+        if not cells:
+            return
+        with ExitStack() as stack:
+            started = {index: stack.enter_context(Process(side, self._workloads)) for index, side in sides}
+            for cell in self._random.sample(cells, len(cells)):
+                yield cell
+                try:
+                    self._run(cell, started[0], started[1])
+                except Failed as failure:
+                    self.failures[cell] = str(failure)
+                    if isinstance(failure, Ended):
+                        return
+
+    def _run(self, cell: str, *sides: Process) -> None:
+        """Time a cell on both sides in turns."""
+        if cell in STARTS:
+            self._take_turns(cell, [partial(start, cell, side.side) for side in sides], 1, 0.0)
+            return
+        prepared = [side.ask("prepare", cell=cell, slower=side.side.slower) for side in sides]
+        calls = min(each["calls"] for each in prepared)
+        samples = [partial(side.sample, calls) for side in sides]
+        self._take_turns(cell, samples, _LEAST_BLOCKS, _SECONDS / calls)
+
+    def _take_turns(
+        self, cell: str, samples: Sequence[Callable[[], float]], blocks: int, seconds: float
+    ) -> None:
+        """Keep what so many blocks or seconds show, old before new in `samples`."""
+        taken: list[tuple[float, float]] = []
+        while len(taken) < blocks or sum(map(sum, taken)) < seconds / 2:
+            first = self._random.randrange(2)
+            times: tuple[list[float], list[float]] = [], []
+            for side in (first, 1 - first, 1 - first, first):
+                times[side].append(samples[side]())
+            taken.append((geometric_mean(times[0]), geometric_mean(times[1])))
+        self.logs.setdefault(cell, []).append(median(math.log(new / old) for old, new in taken))
+        self.seconds.setdefault(cell, []).append(
+            (median(old for old, _ in taken), median(new for _, new in taken))
+        )

@@ -1,0 +1,110 @@
+"""One side of a race: a process that times the cells it is told to, on the kdexent that it finds."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+
+from ..timing import Sampled
+from . import workloads
+from .workloads import Cell
+
+
+def slowed(work: Callable[[], Any], by: float) -> Callable[[], Any]:
+    """Return a call that takes longer, by a part of its time."""
+
+    def call() -> Any:
+        start = time.perf_counter()
+        result = work()
+        now = time.perf_counter()
+        end = now + by * (now - start)
+        while time.perf_counter() < end:
+            pass
+        return result
+
+    return call
+
+
+def arrays(result: Any) -> list[np.ndarray]:
+    """Return a loss, a (loss, gradient) or a (loss, gradients) in one list, none of what is no number."""
+    if isinstance(result, (tuple, list)):
+        return [array for each in result for array in arrays(each)]
+    array = np.asarray(result)
+    return [array] if array.dtype.kind == "f" else []
+
+
+class Racer:
+    """What answers requests; each is of a cell by its name, and of what to do with it."""
+
+    def __init__(self) -> None:
+        self._cells = {cell.name: cell for cell in [*workloads.controls(), *workloads.full()]}
+        self._sampled: Sampled | None = None
+
+    def prepare(self, cell: str, slower: float = 0.0) -> dict[str, Any]:
+        """Compile or load what a cell needs."""
+        self._sampled = None  # its arrays go before others come
+        gc.collect()
+        call = self._call(cell)
+        call()
+        self._sampled = Sampled(slowed(call, slower) if slower else call)
+        return {"once": self._sampled.once, "calls": self._sampled.calls}
+
+    def sample(self, calls: int) -> dict[str, Any]:
+        """Time the cell that was prepared last."""
+        assert self._sampled is not None
+        self._sampled.calls = calls
+        return {"seconds": self._sampled.sample()}
+
+    def result(self, cell: str, path: str) -> dict[str, Any]:
+        """Write the result of a cell, and say how auto had it computed."""
+        np.savez(path, *arrays(self._call(cell)()))
+        return {"taken": _taken(self._cells[cell])}
+
+    def _call(self, cell: str) -> Callable[[], Any]:
+        found = self._cells[cell]
+        # What functions go by that take no n_threads; BLAS keeps its own.
+        numba.set_num_threads(found.threads or numba.config.NUMBA_NUM_THREADS)
+        return found.call()
+
+
+def _taken(cell: Cell) -> dict[str, Any]:
+    """Return method, order and memory, as the revision that runs tells them; nothing where it cannot."""
+    if cell.case is None or not cell.of_densities:
+        return {}
+    try:
+        from kdexent.measure.exact import taken  # noqa: PLC0415  # the revision may have none
+
+        return taken(cell.case.make(), cell.way)._asdict()
+    except Exception:
+        return {}
+
+
+def main() -> None:
+    """Answer requests, a line of JSON each, until there are no more."""
+    # Control-C is the parent's to answer: it closes the pipe.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a cell prints is no answer
+    racer = Racer()
+    gc.disable()
+    print(json.dumps({"version": workloads.VERSION}), file=answers, flush=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            answer = getattr(racer, request.pop("do"))(**request)
+        except Exception as failure:
+            answer = {"failure": f"{type(failure).__name__}: {failure}"}
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""What a new process waits for, on a kdexent that is installed in a folder of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
+from typing import Any, NamedTuple
+
+_FIRST_CALL = """
+import json, sys, time
+import numpy as np
+points, options = json.loads(sys.argv[1])
+x, z = np.random.default_rng(0).standard_normal((2, points))
+start = time.perf_counter()
+import kdexent
+imported, before = time.perf_counter(), time.process_time()
+if options:
+    kdexent.loss_and_grad(x, z, -1.0, 1.0, bandwidth=0.05, **options)
+called, cpu = time.perf_counter(), time.process_time()
+peak = None
+if sys.platform != "win32":
+    import resource
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+print(json.dumps([imported - start, called - imported, cpu - before, peak]))
+"""
+IMPORT, WARM, COLD = "import", "first call, compiled", "first call, compiling"
+STARTS = (IMPORT, WARM, COLD)
+WORKLOADS = "kdexent_workloads"
+
+
+class Side(NamedTuple):
+    """A kdexent that is installed in a folder of its own."""
+
+    name: str
+    packages: Path
+    cache: Path  # of what it compiles
+    slower: float = 0.0  # made so, by a part of its time: what a race is tried on
+
+    def environment(self, beside: Path | None = None) -> dict[str, str]:
+        """Return the environment of a process that finds this kdexent and no other, and what is beside it."""
+        folders = [str(folder) for folder in (self.packages, beside) if folder is not None]
+        own = {"PYTHONPATH": os.pathsep.join(folders), "NUMBA_CACHE_DIR": str(self.cache)}
+        return {**os.environ, **own}
+
+
+def as_workloads(measure: Path, folder: Path) -> ModuleType:
+    """Make the workloads of some revision importable beside any kdexent; return the module that lists them.
+
+    Its folder `measure` becomes a package of another name, whose modules find each other, and the kdexent
+    that is installed beside it.
+    """
+    for name in [name for name in sys.modules if name.partition(".")[0] == WORKLOADS]:
+        del sys.modules[name]  # those of another revision
+    shutil.copytree(measure, folder / WORKLOADS)
+    sys.path.append(str(folder))
+    try:
+        return import_module(f"{WORKLOADS}.races.workloads")
+    finally:
+        sys.path.remove(str(folder))
+
+
+class Started(NamedTuple):
+    """What a new process took."""
+
+    imported: float  # s
+    called: float  # s, the first call
+    cpu: float  # s, of all threads in it: what it compiles, where nothing was compiled before
+    peak: int | None  # bytes of memory, where the platform tells
+
+
+def start(what: str, side: Side) -> float:
+    """Return what one of STARTS takes, in seconds."""
+    if what == IMPORT:
+        return in_new_process(side.environment()).imported
+    options = {"bins": 32}
+    return in_new_process(side.environment(), 100, options, nothing_compiled=what == COLD).called
+
+
+def in_new_process(
+    environment: Mapping[str, str],
+    points: int = 0,
+    options: Mapping[str, Any] | None = None,
+    nothing_compiled: bool = False,
+) -> Started:
+    """Return what a process takes to import kdexent, and with options to call its loss_and_grad."""
+    command = [sys.executable, "-P", "-c", _FIRST_CALL, json.dumps([points, options])]
+    with TemporaryDirectory() as empty:
+        if nothing_compiled:
+            environment = {**environment, "NUMBA_CACHE_DIR": empty}
+        done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    return Started(*json.loads(done.stdout))

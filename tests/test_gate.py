@@ -1,0 +1,182 @@
+"""`kdexent gate`: verdicts and exit statuses, its table, and what it cannot build or run."""
+
+import json
+import math
+import subprocess
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+import kdexent
+from kdexent.cli.gate import builds, compare
+from kdexent.cli.gate.report import Outcome, Run, Seen, as_json, show
+from kdexent.cli.streams import Refused
+from kdexent.measure.races import workloads
+from kdexent.measure.races.race import Race
+from kdexent.measure.races.starts import Side
+
+SAME, SLOWER, FASTER = [0.001 * each for each in range(-3, 4)], [0.2] * 7, [-0.2] * 7
+UNDECIDED = [-0.1, 0.1] * 4
+SIDES = Side("old", Path("old"), Path("old")), Side("new", Path("new"), Path("new"))
+CELLS = {cell.name: cell for cell in [*workloads.controls(), *workloads.quick()]}
+CONTROL, *OTHERS = CELLS
+CELL, OTHER = OTHERS[1], OTHERS[2]
+GOOD = Seen((1e-3, 1e-3), ({}, {}), (None, None))
+
+
+def outcome(logs, seen=None, interrupted=False, names=(CONTROL, CELL, OTHER)):
+    race = Race(*SIDES, Path("workloads"))
+    race.logs = {CONTROL: SAME, CELL: SAME, OTHER: SAME} | logs
+    race.seconds = {name: [(1e-3, 1e-3)] for name in race.logs}
+    seen = {name: GOOD for name in names} | (seen or {})
+    return Outcome(race, {name: CELLS[name] for name in names}, [], seen, {}, Run("quick", interrupted, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("logs", "seen", "status", "verdict"),
+    [
+        ({}, {}, 0, "same"),
+        ({CELL: SLOWER}, {}, 1, "slower"),
+        ({CELL: FASTER}, {}, 0, "faster"),
+        ({CELL: UNDECIDED}, {}, 3, "undecided"),
+        ({CELL: []}, {}, 3, "undecided"),
+        # An error is wrong beyond what is allowed, and never by its ratio.
+        ({}, {CELL: GOOD._replace(shares=(1e-12, 0.999))}, 0, "same"),
+        ({}, {CELL: GOOD._replace(shares=(1e-3, 1.001))}, 1, "WRONG"),
+        ({}, {CELL: GOOD._replace(shares=(1e-3, math.inf))}, 1, "WRONG"),
+        ({}, {CELL: GOOD._replace(shares=(2.0, 0.5))}, 0, "same"),
+        # What the old revision cannot run does not count, what the new one cannot any more does.
+        ({CELL: []}, {CELL: GOOD._replace(failures=("no such kernel", None))}, 0, "null"),
+        ({CELL: []}, {CELL: GOOD._replace(failures=(None, "no such kernel"))}, 1, "WRONG"),
+        ({CELL: []}, {CELL: GOOD._replace(failures=("no", "no"))}, 0, "null"),
+        # Where a control moves nothing is said of times, and all of errors.
+        ({CONTROL: SLOWER, CELL: SLOWER}, {}, 3, "undecided"),
+        ({CONTROL: FASTER, CELL: FASTER}, {}, 3, "undecided"),
+        ({CONTROL: SLOWER}, {CELL: GOOD._replace(shares=(0.1, 2.0))}, 1, "WRONG"),
+    ],
+)
+def test_verdicts_and_exit_statuses(logs, seen, status, verdict):
+    found = outcome(logs, seen)
+    assert found.status == status
+    assert str(found.verdicts[CELL]) == verdict
+    noisy = CONTROL in logs
+    assert ("machine too noisy" in found.words) == noisy and (found.verdicts[CONTROL] == "moved") == noisy
+
+
+def test_interrupted_is_a_status_of_its_own_unless_something_is_slower():
+    assert outcome({}, interrupted=True).status == 130
+    assert outcome({CELL: SLOWER}, interrupted=True).status == 1
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_the_table_fits(width, capsys):
+    names = [*CELLS]
+    methods = {"method": "cells", "order": 10, "workspace_bytes": 1, "stored_bytes": 0}
+    other = {**methods, "method": "direct", "order": None, "workspace_bytes": 2}
+    changed = GOOD._replace(shares=(1e-12, 2.0), taken=(methods, other))
+    logs = dict.fromkeys(names, SLOWER) | {CONTROL: FASTER}
+    found = outcome(logs, {CELL: changed}, names=names)
+    console = Console(width=width, highlight=False)
+    show(found, console)
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= width
+    assert "cells 10 > direct" in " ".join(printed.split()) and "1 > 2 bytes of workspace" in " ".join(
+        printed.split()
+    )
+    assert "moved" in printed and "WRONG" in printed and "machine too noisy" in printed
+    # A line each: no name is broken.
+    assert all(
+        any(line.startswith(row) for line in printed.splitlines())
+        for row in ("gaussian line  ", "linear softmax  ")
+    )
+
+
+def test_the_document_is_json_without_what_is_not_finite():
+    found = outcome({CELL: [], OTHER: SLOWER}, {CELL: GOOD._replace(shares=(math.nan, math.nan))})
+    document = json.loads(as_json(found), parse_constant=pytest.fail)
+    cells = {cell["cell"]: cell for cell in document["cells"]}
+    assert cells[OTHER]["verdict"] == "slower" and cells[OTHER]["time"]["ratio"] == pytest.approx(
+        math.exp(0.2)
+    )
+    assert cells[OTHER]["kernel"] in kdexent.KERNELS and cells[OTHER]["domain"] == "line"
+    assert cells[CELL]["time"] == {"ratio": None, "low": 0.0, "high": None}
+    assert document["status"] == 1 and document["seed"] == 0
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("revision", "told"),
+    [
+        ("no-such-branch", "no revision"),
+        ("old.whl", "no wheel"),
+        (builds.WORKING_TREE, "setup|pyproject|build"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(here, revision, told):
+    subprocess.run(["git", "init", "--quiet", "."], check=True)
+    (here / "pyproject.toml").write_text("this is no TOML")
+    with pytest.raises(Refused, match=told):
+        builds.build(revision)
+    assert not list(here.glob(".gate/*/packages"))
+
+
+def test_outside_a_repository_there_are_no_revisions(here, monkeypatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(here.parent))
+    with pytest.raises(Refused, match="not a git repository"):
+        builds.build("HEAD")
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(Refused, match="git is missing"):
+        builds.build("HEAD")
+
+
+@pytest.fixture
+def installed(here, monkeypatch):
+    """A gate between the kdexent that is tested and itself."""
+    packages = here / "packages"
+    packages.mkdir()
+    (packages / "kdexent").symlink_to(Path(kdexent.__file__).parent)
+    cache = Path(kdexent.__file__).parent / "__pycache__"
+    monkeypatch.setattr(compare, "build", lambda name: Side(name, packages, cache))
+    return compare.Options("quick", "N = 100, M = 32", 1, 0.05, here / "gate.json")
+
+
+def test_a_run_from_end_to_end(installed, capsys):
+    assert compare.gate("a", "b", installed) == 3  # a single pair of processes decides nothing
+    printed = capsys.readouterr().out
+    assert "gaussian line" in printed and "undecided" in printed
+    document = json.loads(installed.json.read_text())
+    (cell,) = [cell for cell in document["cells"] if cell["kernel"]]
+    assert cell["method"] == ["direct", "direct"] and max(cell["error_share"]) <= 1
+    assert cell["verdict"] == "undecided" and len(cell["seconds"]) == 2
+
+
+def test_an_interrupt_leaves_what_there_is(installed, capsys, monkeypatch):
+    def interrupted(race, cells):
+        yield cells[0]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Race, "round", interrupted)
+    assert compare.gate("a", "b", installed) == 130
+    assert "gaussian line" in capsys.readouterr().out
+    assert json.loads(installed.json.read_text())["interrupted"] is True
+
+
+@pytest.mark.parametrize(
+    ("change", "told"), [({"tier": "slow"}, "tier must be"), ({"cells": "tomorrow"}, "no cell")]
+)
+def test_what_cannot_run_is_refused(installed, change, told):
+    with pytest.raises(Refused, match=told):
+        compare.gate("a", "b", installed._replace(**change))
+
+
+def test_a_revision_without_workloads_is_refused(installed, here, monkeypatch):
+    (here / "older" / "kdexent" / "measure").mkdir(parents=True)
+    monkeypatch.setattr(compare, "build", lambda name: Side(name, here / "older", here))
+    with pytest.raises(Refused, match="older than this command"):
+        compare.gate("a", "b", installed)
