@@ -3,14 +3,25 @@
 from typing import ClassVar
 
 from kdexent.measure import cases
+from kdexent.measure.races.workloads import loss_and_grad
 
-from .measure import Agreement, Cell, _Suite
+from .measure import QUICK, At, Figures, _Cells, _Timed, _Tracked
 
 
-class Batch(_Suite):
-    grid: ClassVar = {(rows,): cases.batch(rows) for rows in (100, 1_000, 10_000)}
-    params = tuple(rows for (rows,) in grid)
-    param_names = ("rows",)
+class _Batch(_Cells):
+    cells: ClassVar = {
+        (rows,): loss_and_grad(cases.batch(rows)) for rows in (100, 1_000, 10_000)[: 2 if QUICK else 3]
+    }
+    params = tuple(rows for (rows,) in cells)
+    param_names = ("rows of 100 points and 32 bins, gaussian",)
 
-    def setup_cache(self) -> dict[Cell, Agreement]:
-        return self.agreements()
+    def setup_cache(self) -> dict[At, Figures]:
+        return self.figures()
+
+
+class Batch(_Batch, _Timed):
+    pass
+
+
+class BatchTracked(_Batch, _Tracked):
+    pass

@@ -3,40 +3,35 @@
 from typing import ClassVar
 
 from kdexent.measure import cases
+from kdexent.measure.races.workloads import LARGE, MIDDLING, loss_and_grad
 
-from .measure import Agreement, Cell, Figures, _Suite, _Timed, _Tracked, _Ways
+from .measure import QUICK, At, Figures, _Cells, _Timed, _Tracked
 
-
-class ByKernel(_Suite):
-    grid: ClassVar = {tuple(case.name.split()): case for case in cases.kernels(points=100_000, bins=64)}
-    params = (cases.KERNELS, ("line", "circle"))
-    param_names = ("kernel", "domain")
-
-    def setup_cache(self) -> dict[Cell, Agreement]:
-        return self.agreements()
-
-    # It compiles for every kernel.
-    setup_cache.timeout = 600
+SIZES = {"100,000 x 256": MIDDLING} if QUICK else {"100,000 x 256": MIDDLING, "1,000,000 x 1,024": LARGE}
+DOMAINS = {"line": cases.line} if QUICK else {"line": cases.line, "circle": cases.circle}
 
 
-class _Large(_Ways):
-    ways: ClassVar = {"auto": cases.AUTO}
-    grid: ClassVar = {
-        (kernel,): (cases.line if kernel in cases.LINE_KERNELS else cases.circle)(1_000_000, 1_024, kernel)
+class _ByKernel(_Cells):
+    cells: ClassVar = {
+        (kernel, domain, size): loss_and_grad(case(*SIZES[size], kernel))
         for kernel in cases.KERNELS
+        for domain, case in DOMAINS.items()
+        for size in SIZES
+        if domain == "circle" or kernel in cases.LINE_KERNELS
     }
-    params = (tuple(ways), cases.KERNELS)
-    param_names = ("method", "kernel")
+    params = (cases.KERNELS, tuple(DOMAINS), tuple(SIZES))
+    param_names = ("kernel", "domain", "points x bins")
 
-    def setup_cache(self) -> dict[Cell, Figures]:
+    def setup_cache(self) -> dict[At, Figures]:
         return self.figures()
 
-    setup_cache.timeout = 600
+    # It compiles for every kernel.
+    setup_cache.timeout = 600  # type: ignore[attr-defined]  # asv reads it
 
 
-class Large(_Large, _Timed):
+class ByKernel(_ByKernel, _Timed):
     pass
 
 
-class LargeTracked(_Large, _Tracked):
+class ByKernelTracked(_ByKernel, _Tracked):
     pass

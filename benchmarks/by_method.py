@@ -1,42 +1,59 @@
 """Which method is the fastest for which points, bins and bandwidth, and how exact is each?"""
 
+from __future__ import annotations
+
 from typing import ClassVar
 
 from kdexent import METHODS
 from kdexent.measure import cases
+from kdexent.measure.cases import Case
+from kdexent.measure.races.workloads import Cell, loss_and_grad
 
-from .measure import Cell, Figures, _Timed, _Tracked, _Ways
-
-WAYS = {method: cases.Way(method) for method in METHODS}
+from .measure import QUICK, At, Figures, _Cells, _Timed, _Tracked
 
 
-class _Points(_Ways):
-    ways = WAYS
-    grid: ClassVar = {(points,): cases.line(points, bins=1_024) for points in cases.LARGE_SIZES}
-    params = (METHODS, cases.LARGE_SIZES)
-    param_names = ("method", "points")
+def by_method(of: dict[str | float, Case]) -> dict[At, Cell]:
+    """Return the cells of every method that a case has time for."""
+    ways = {method: cases.Way(method) for method in METHODS}
+    return {
+        (method, name): loss_and_grad(case, way)
+        for name, case in of.items()
+        for method, way in ways.items()
+        if cases.affordable(case, way)
+    }
 
-    def setup_cache(self) -> dict[Cell, Figures]:
+
+POINTS = cases.LARGE_SIZES[:2] if QUICK else cases.LARGE_SIZES
+BINS = cases.LARGE_BINS
+BANDWIDTHS = cases.BANDWIDTHS
+
+
+class _Points(_Cells):
+    cells: ClassVar = by_method({points: cases.line(points, bins=1_024) for points in POINTS})
+    params = (METHODS, POINTS)
+    param_names = ("method, gaussian line of 1,024 bins", "points")
+
+    def setup_cache(self) -> dict[At, Figures]:
         return self.figures()
 
 
-class _Bins(_Ways):
-    ways = WAYS
-    grid: ClassVar = {(bins,): cases.line(100_000, bins) for bins in cases.LARGE_BINS}
-    params = (METHODS, cases.LARGE_BINS)
-    param_names = ("method", "bins")
+class _Bins(_Cells):
+    cells: ClassVar = {} if QUICK else by_method({bins: cases.line(100_000, bins) for bins in BINS})
+    params = (METHODS, BINS)
+    param_names = ("method, gaussian line of 100,000 points", "bins")
 
-    def setup_cache(self) -> dict[Cell, Figures]:
+    def setup_cache(self) -> dict[At, Figures]:
         return self.figures()
 
 
-class _Bandwidths(_Ways):
-    ways = WAYS
-    grid: ClassVar = {(h,): cases.line(1_000_000, bins=1_024, bandwidth=h) for h in cases.BANDWIDTHS}
-    params = (METHODS, cases.BANDWIDTHS)
-    param_names = ("method", "bandwidth")
+class _Bandwidths(_Cells):
+    cells: ClassVar = (
+        {} if QUICK else by_method({h: cases.line(1_000_000, bins=1_024, bandwidth=h) for h in BANDWIDTHS})
+    )
+    params = (METHODS, BANDWIDTHS)
+    param_names = ("method, gaussian line of 1,000,000 points and 1,024 bins", "bandwidth")
 
-    def setup_cache(self) -> dict[Cell, Figures]:
+    def setup_cache(self) -> dict[At, Figures]:
         return self.figures()
 
 

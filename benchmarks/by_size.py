@@ -1,18 +1,41 @@
-"""How does the cost grow with the points and the bins?"""
+"""How does the cost grow with the points and the bins, on the line, on the circle and in single precision?"""
 
 from typing import ClassVar
 
 from kdexent.measure import cases
+from kdexent.measure.races.workloads import loss_and_grad
 
-from .measure import Agreement, Cell, _Suite
+from .measure import QUICK, At, Figures, _Cells, _Timed, _Tracked
+
+POINTS = (1_000, 100_000) if QUICK else (*cases.SIZES, 1_000_000)
+BINS = (64, 1_024) if QUICK else cases.BINS
+SERIES = {
+    "gaussian line": cases.line,
+    "gaussian line float32": lambda points, bins: cases.line(points, bins, dtype="float32"),
+    "gaussian circle": lambda points, bins: cases.circle(points, bins, "gaussian"),
+    "von_mises circle": cases.circle,
+}
 
 
-class BySize(_Suite):
-    grid: ClassVar = {
-        (points, bins): cases.line(points, bins) for points in cases.SIZES for bins in cases.BINS
+class _BySize(_Cells):
+    cells: ClassVar = {
+        (name, points, bins): loss_and_grad(case(points, bins))
+        for name, case in SERIES.items()
+        for points in POINTS
+        for bins in BINS
     }
-    params = (cases.SIZES, cases.BINS)
-    param_names = ("points", "bins")
+    params = (tuple(SERIES), POINTS, BINS)
+    param_names = ("kernel and domain", "points", "bins")
 
-    def setup_cache(self) -> dict[Cell, Agreement]:
-        return self.agreements()
+    def setup_cache(self) -> dict[At, Figures]:
+        return self.figures()
+
+    setup_cache.timeout = 600
+
+
+class BySize(_BySize, _Timed):
+    pass
+
+
+class BySizeTracked(_BySize, _Tracked):
+    pass

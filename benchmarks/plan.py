@@ -1,29 +1,47 @@
 """What does a plan cost to make, what does it keep, and what does a step of it take?"""
 
-from typing import Any, ClassVar
+from __future__ import annotations
+
+from typing import ClassVar
 
 from kdexent.measure import cases
+from kdexent.measure.races import workloads
+from kdexent.measure.races.workloads import loss_and_grad
 
-from .measure import Cell, Figures, _Timed, _Tracked, _Ways
+from .measure import QUICK, At, Figures, _Cells, _Timed, _Tracked
+
+POINTS = cases.LARGE_SIZES[:2] if QUICK else cases.LARGE_SIZES
+CASES = {points: cases.line(points, bins=1_024) for points in POINTS}
 
 
-class _Plans(_Ways):
-    ways: ClassVar = {"auto": cases.STEP, "cells": cases.Way("cells", planned=True)}
-    grid: ClassVar = {(points,): cases.line(points, bins=1_024) for points in cases.LARGE_SIZES}
-    params = (tuple(ways), cases.LARGE_SIZES)
-    param_names = ("method", "points")
+class _Steps(_Cells):
+    cells: ClassVar = {(points,): loss_and_grad(case, cases.STEP) for points, case in CASES.items()}
+    params = POINTS
+    param_names = ("points, gaussian line of 1,024 bins",)
 
-    def setup_cache(self) -> dict[Cell, Figures]:
+    def setup_cache(self) -> dict[At, Figures]:
         return self.figures()
 
 
-class Plan(_Plans, _Timed):
-    def time_make(self, found: dict[Cell, Figures], name: str, points: int) -> None:
-        self.ways[name].plan(self.grid[points,].make(), n_threads=1)
+class _Made(_Cells):
+    cells: ClassVar = {(points,): workloads.plan(case) for points, case in CASES.items()}
+    params = POINTS
+    param_names = _Steps.param_names
+
+    def setup_cache(self) -> dict[At, Figures]:
+        return self.figures()
 
 
-class PlanTracked(_Plans, _Tracked):
-    def track_stored_bytes(self, found: dict[Cell, Figures], *cell: Any) -> int:
-        return found[cell].stored_bytes
+class Step(_Steps, _Timed):
+    pass
+
+
+class StepTracked(_Steps, _Tracked):
+    def track_stored_bytes(self, found: dict[At, Figures], *at: int) -> int:
+        return found[at].stored_bytes
 
     track_stored_bytes.unit = "bytes"  # type: ignore[attr-defined]  # asv reads it
+
+
+class Making(_Made, _Timed):
+    pass

@@ -1,45 +1,86 @@
-"""What does a fresh process wait for: the import, and its first call, compiled before or not?"""
+"""What does a fresh process wait for, what does each kernel compile, and how much memory does a call take?"""
 
-FIRST_CALL = "loss_and_grad(*problem, **options)"
+from __future__ import annotations
+
+import os
+from typing import Any, ClassVar
+
+from kdexent.measure import cases
+from kdexent.measure.races.starts import Started, in_new_process
+from kdexent.measure.races.workloads import LARGE
+
+from .measure import QUICK
+
 IMPORT = """
 from kdexent.measure import cases
 from kdexent import loss_and_grad
 *problem, options = cases.line(points=100, bins=32).make()
 """
-NOTHING_COMPILED = """
-import os, tempfile
-cache = tempfile.TemporaryDirectory()
-os.environ["NUMBA_CACHE_DIR"] = cache.name
-"""
 
-# A sample is a process: few of them, and nothing to warm up in the one that asks for them.
-repeat = (1, 5, 10.0)
-rounds = 1
-number = 1
-warmup_time = 0
+KERNELS = ("gaussian",) if QUICK else cases.KERNELS
 
 
-def setup_cache() -> None:
-    """Leave everything compiled on disk."""
-    names: dict = {}
-    exec(IMPORT + FIRST_CALL, names)
+class _Raw:
+    """A sample is a process: few of them, and nothing to warm up in the one that asks for them."""
+
+    repeat = (1, 5, 10.0)
+    rounds = 1
+    number = 1
+    warmup_time = 0
 
 
-def timeraw_import() -> str:
-    return "import kdexent"
+class Import(_Raw):
+    def timeraw_kdexent(self) -> str:
+        return "import kdexent"
+
+    def timeraw_compiler(self) -> str:
+        return "from kdexent import loss_and_grad"
 
 
-def timeraw_import_compiler() -> str:
-    return "from kdexent import loss_and_grad"
+class FirstCall(_Raw):
+    def setup_cache(self) -> None:
+        """Leave everything compiled on disk."""
+        exec(IMPORT + "loss_and_grad(*problem, **options)", {})
+
+    def timeraw_gaussian_compiled_before(self, *_: Any) -> tuple[str, str]:
+        return "loss_and_grad(*problem, **options)", IMPORT
 
 
-def timeraw_import_and_first_call() -> str:
-    return IMPORT + FIRST_CALL
+class Compiling:
+    """The first call of each kernel where nothing was compiled, by all pairs and by cells."""
+
+    params: ClassVar = (KERNELS, ("direct", "cells"))
+    param_names = ("kernel", "method")
+
+    def setup_cache(self) -> dict[tuple[str, str], Started]:
+        return {
+            (kernel, method): self.started(kernel, method)
+            for kernel in KERNELS
+            for method in ("direct", "cells")
+        }
+
+    setup_cache.timeout = 600  # type: ignore[attr-defined]  # asv reads it
+
+    @staticmethod
+    def started(kernel: str, method: str) -> Started:
+        period = None if kernel in cases.LINE_KERNELS else 6.0
+        options = {"kernel": kernel, "period": period, "method": method, "bins": 64}
+        return in_new_process(os.environ, 1_000, options, nothing_compiled=True)
+
+    def track_cpu_seconds(self, found: dict[tuple[str, str], Started], kernel: str, method: str) -> float:
+        return round(found[kernel, method].cpu, 2)
+
+    track_cpu_seconds.unit = "s of all threads"  # type: ignore[attr-defined]  # asv reads it
 
 
-def timeraw_first_call() -> tuple[str, str]:
-    return FIRST_CALL, IMPORT
+class PeakMemory:
+    """What a process that made one call had at most, import and data of 16 MB included."""
 
+    params: ClassVar = (("gaussian", "laplace", "epanechnikov"),)
+    param_names = ("kernel, line of 1,000,000 points and 1,024 bins",)
 
-def timeraw_first_call_compiling() -> tuple[str, str]:
-    return FIRST_CALL, NOTHING_COMPILED + IMPORT
+    def track_peak(self, kernel: str) -> int | None:
+        points, bins = LARGE
+        return in_new_process(os.environ, points, {"kernel": kernel, "bins": bins}).peak
+
+    track_peak.unit = "bytes"  # type: ignore[attr-defined]  # asv reads it

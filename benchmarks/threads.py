@@ -1,35 +1,27 @@
 """What does a second thread gain?"""
 
-import numpy as np
+from typing import ClassVar
 
-from kdexent import loss_and_grad
 from kdexent.measure import cases
+from kdexent.measure.races.workloads import LARGE, loss_and_grad
 
-from .measure import agreed, ns_per
+from .measure import At, Figures, _Timed
 
-CASES = {"row": cases.line(points=100_000, bins=1_024), "batch": cases.batch()}
+CASES = {
+    "gaussian line, 1,000,000 x 1,024": cases.line(*LARGE),
+    "gaussian batch, 10,000 x 100 x 32": cases.batch(),
+}
+THREADS = (1, 2)
 
 
-class Threads:
-    params = (tuple(CASES), (1, 2))
-    param_names = ("case", "n_threads")
+class Threads(_Timed):
+    cells: ClassVar = {
+        (name, threads): loss_and_grad(case, threads=threads)
+        for name, case in CASES.items()
+        for threads in THREADS
+    }
+    params = (tuple(CASES), THREADS)
+    param_names = ("case", "threads")
 
-    def setup_cache(self) -> None:
-        for case in CASES.values():
-            agreed(case)
-            x, z, a, b, options = case.make()
-            one, two = (loss_and_grad(x, z, a, b, **options, n_threads=n)[1] for n in (1, 2))
-            np.testing.assert_array_equal(one, two)
-
-    def setup(self, case: str, n_threads: int) -> None:
-        *self.problem, self.options = CASES[case].make()
-        self.options["n_threads"] = n_threads
-        self.time_loss_and_grad(case, n_threads)
-
-    def time_loss_and_grad(self, case: str, n_threads: int) -> None:
-        loss_and_grad(*self.problem, **self.options)
-
-    def track_ns_per_pair(self, case: str, n_threads: int) -> float:
-        return ns_per(CASES[case].pairs, lambda: self.time_loss_and_grad(case, n_threads))
-
-    track_ns_per_pair.unit = "ns"  # type: ignore[attr-defined]  # asv reads it
+    def setup_cache(self) -> dict[At, Figures]:
+        return self.figures()
