@@ -47,6 +47,24 @@ def time_of(work: Callable[[], Result], calls: int = 1) -> tuple[float, Result]:
     return (time.perf_counter() - start) / calls, result
 
 
+def now() -> float:
+    """Return the seconds since some moment."""
+    return time.perf_counter()
+
+
+def slowed(work: Callable[[], Result], by: float) -> Callable[[], Result]:
+    """Return a call that takes longer, by a part of its time."""
+
+    def call() -> Result:
+        taken, result = time_of(work)
+        end = now() + by * taken
+        while now() < end:
+            pass
+        return result
+
+    return call
+
+
 def shortest(work: Work, at_least: int, seconds: float = 0.0) -> float:
     """Return the shortest time of a call in so many seconds: other work only ever makes one longer."""
     times: list[float] = []

@@ -19,6 +19,7 @@ from ...measure.cases import LINE_KERNELS
 from ...measure.races.judge import judge
 from ...measure.races.race import Failed, Process, Race
 from ...measure.races.starts import STARTS, Side, as_workloads, in_new_process
+from ...measure.timing import now
 from ..streams import NOT_WRITTEN, Refused, complain, make_folders, write_files
 from ..terminal import console, progress_bar
 from .builds import WORKING_TREE, build
@@ -40,7 +41,7 @@ class Options(NamedTuple):
 
 def gate(base: str, head: str | None, options: Options) -> int:
     """Compare two revisions, print, and write what was asked for; return the exit status."""
-    started = time.perf_counter()
+    started = now()
     if options.tier not in TIERS:
         raise Refused(f"tier must be one of {', '.join(TIERS)}, got {options.tier!r}")
     if options.json:
@@ -74,7 +75,7 @@ def gate(base: str, head: str | None, options: Options) -> int:
                         once[name] = figures
         except KeyboardInterrupt:
             interrupted = True
-    run = Run(options.tier, interrupted, time.perf_counter() - started)
+    run = Run(options.tier, interrupted, now() - started)
     outcome = Outcome(race, cells, starts, seen, once, run)
     # The file first: a standard output that is full must not lose it.
     written = [(options.json, partial(_write, outcome))] if options.json else []
@@ -139,5 +140,5 @@ def _look(
                 found = list(threads.map(result, (old, new), (name, name), paths))
                 failures = found[0][2], found[1][2]
                 share = judge(cell) if not all(failures) else lambda arrays: math.nan
-                shares = [math.nan if failure else share(arrays) for arrays, _, failure in found]
-                seen[name] = Seen(tuple(shares), (found[0][1], found[1][1]), failures)
+                before, after = (math.nan if failure else share(arrays) for arrays, _, failure in found)
+                seen[name] = Seen((before, after), (found[0][1], found[1][1]), failures)

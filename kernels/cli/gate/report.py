@@ -45,7 +45,8 @@ class Seen(NamedTuple):
     @property
     def methods(self) -> tuple[str, str]:
         """What auto took on each side."""
-        return tuple(Way(t["method"], t["order"]).name if t.get("method") else "-" for t in self.taken)
+        old, new = (Way(each["method"], each["order"]).name if each else "-" for each in self.taken)
+        return old, new
 
 
 class Run(NamedTuple):
@@ -116,7 +117,7 @@ class Outcome:
     @property
     def words(self) -> str:
         """The verdict in a line."""
-        counts = {}
+        counts: dict[str, int] = {}
         for name, verdict in self.verdicts.items():
             if not self._is_control(name):
                 counts[str(verdict)] = counts.get(str(verdict), 0) + 1

@@ -7,31 +7,15 @@ import json
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numba
 import numpy as np
 
-from ..timing import Sampled
+from ..timing import Sampled, slowed
 from . import workloads
 from .workloads import Cell
-
-
-def slowed(work: Callable[[], Any], by: float) -> Callable[[], Any]:
-    """Return a call that takes longer, by a part of its time."""
-
-    def call() -> Any:
-        start = time.perf_counter()
-        result = work()
-        now = time.perf_counter()
-        end = now + by * (now - start)
-        while time.perf_counter() < end:
-            pass
-        return result
-
-    return call
 
 
 def arrays(result: Any) -> list[np.ndarray]:
@@ -72,18 +56,20 @@ class Racer:
     def _call(self, cell: str) -> Callable[[], Any]:
         found = self._cells[cell]
         # What functions go by that take no n_threads; BLAS keeps its own.
-        numba.set_num_threads(found.threads or numba.config.NUMBA_NUM_THREADS)
+        config: Any = numba.config
+        numba.set_num_threads(found.threads or config.NUMBA_NUM_THREADS)
         return found.call()
 
 
 def _taken(cell: Cell) -> dict[str, Any]:
     """Return method, order and memory, as the revision that runs tells them; nothing where it cannot."""
-    if cell.case is None or not cell.of_densities:
+    case: Any = cell.case
+    if case is None or not cell.of_densities:
         return {}
     try:
         from kdexent.measure.exact import taken  # noqa: PLC0415  # the revision may have none
 
-        return taken(cell.case.make(), cell.way)._asdict()
+        return taken(case.make(), cell.way)._asdict()
     except Exception:
         return {}
 
