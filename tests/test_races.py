@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiers import thorough
 
 import kdexent
 from kdexent import reference
@@ -86,6 +87,7 @@ def test_each_round_is_one_value_of_every_cell(installed):
     assert not race.failures
 
 
+@thorough
 def test_what_is_much_slower_is_slower_and_undecided_cells_run_on(installed):
     side, folder, workloads = installed
     cell = numpy_cells(workloads)[0]
