@@ -80,6 +80,7 @@ check: $(VENV)/dev.done
 	cd $(VENV)/wheel && ../../$(BIN)/mypy --config-file ../../pyproject.toml
 	cd $(VENV)/wheel && ../../$(BIN)/lint-imports ../../pyproject.toml
 
+asv-quick: export KDEXENT_TIER := quick
 asv-quick: $(VENV)/dev.done
 	$(BIN)/asv machine --yes
 	$(BIN)/asv check --environment existing
