@@ -59,7 +59,7 @@ lowest: $(LOWEST)/installed.done
 SHORT := autodiff bad_cache callers_at_once choose closed_forms compiled_code examples full_output information \
 	linear sigmoid softmax starting vector_code
 
-# Whether BASE is faster than what is here, or less wrong: make gate BASE=main ARGS="--tier full".
+# Whether what is here is slower than BASE, or wrong: make gate BASE=main ARGS="--tier full".
 gate: $(VENV)/bench.done
 	$(BIN)/kdexent gate $(BASE) $(HEAD) $(ARGS)
 
@@ -92,7 +92,7 @@ dashboard: $(VENV)/dev.done
 	$(BIN)/asv run $(LAUNCH) --skip-existing-successful HEAD~3..HEAD
 	$(BIN)/asv publish
 
-# Two revisions one after another, rounds of them in turns. Equal ones differ by less than this factor; make gate sees more.
+# Two revisions, rounds of them in turns, by a factor that leaves room for noise; make gate sees more.
 FACTOR ?= 1.25
 asv-compare: export KDEXENT_TIER := quick
 asv-compare: $(VENV)/dev.done

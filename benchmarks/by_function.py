@@ -3,11 +3,10 @@
 from typing import ClassVar
 
 from kdexent.measure import cases
-from kdexent.measure.races.workloads import LARGE, MIDDLING, log_density, loss, loss_and_grad
+from kdexent.measure.races.workloads import log_density, loss, loss_and_grad
 
-from .measure import QUICK, At, Figures, _Cells, _Timed, _Tracked
+from .measure import SIZES, At, Figures, _Cells, _Timed, _Tracked
 
-SIZES = {"100,000 x 256": MIDDLING} if QUICK else {"100,000 x 256": MIDDLING, "1,000,000 x 1,024": LARGE}
 DOMAINS = {"gaussian line": cases.line, "von_mises circle": cases.circle}
 FUNCTIONS = {
     "loss": loss,
@@ -31,8 +30,6 @@ class _ByFunction(_Cells):
 
     def setup_cache(self) -> dict[At, Figures]:
         return self.figures()
-
-    setup_cache.timeout = 600  # type: ignore[attr-defined]  # asv reads it
 
 
 class ByFunction(_ByFunction, _Timed):

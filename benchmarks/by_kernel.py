@@ -3,11 +3,10 @@
 from typing import ClassVar
 
 from kdexent.measure import cases
-from kdexent.measure.races.workloads import LARGE, MIDDLING, loss_and_grad
+from kdexent.measure.races.workloads import loss_and_grad
 
-from .measure import QUICK, At, Figures, _Cells, _Timed, _Tracked
+from .measure import QUICK, SIZES, At, Figures, _Cells, _Timed, _Tracked
 
-SIZES = {"100,000 x 256": MIDDLING} if QUICK else {"100,000 x 256": MIDDLING, "1,000,000 x 1,024": LARGE}
 DOMAINS = {"line": cases.line} if QUICK else {"line": cases.line, "circle": cases.circle}
 
 
@@ -24,9 +23,6 @@ class _ByKernel(_Cells):
 
     def setup_cache(self) -> dict[At, Figures]:
         return self.figures()
-
-    # It compiles for every kernel.
-    setup_cache.timeout = 600  # type: ignore[attr-defined]  # asv reads it
 
 
 class ByKernel(_ByKernel, _Timed):

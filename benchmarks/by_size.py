@@ -30,8 +30,6 @@ class _BySize(_Cells):
     def setup_cache(self) -> dict[At, Figures]:
         return self.figures()
 
-    setup_cache.timeout = 600
-
 
 class BySize(_BySize, _Timed):
     pass

@@ -22,9 +22,6 @@ class _Classifier(_Cells):
     def setup_cache(self) -> dict[At, Figures]:
         return self.figures()
 
-    # The reference takes seconds for the largest case.
-    setup_cache.timeout = 600  # type: ignore[attr-defined]  # asv reads it
-
     def setup(self, found: dict[At, Figures], *at: Any) -> None:
         numba.set_num_threads(1)  # what the functions go by; BLAS keeps its own
         super().setup(found, *at)

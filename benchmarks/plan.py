@@ -40,7 +40,7 @@ class StepTracked(_Steps, _Tracked):
     def track_stored_bytes(self, found: dict[At, Figures], *at: int) -> int:
         return found[at].stored_bytes
 
-    track_stored_bytes.unit = "bytes"  # type: ignore[attr-defined]  # asv reads it
+    track_stored_bytes.unit = "bytes"  # asv reads it
 
 
 class Making(_Made, _Timed):

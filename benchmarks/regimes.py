@@ -24,8 +24,6 @@ class _Regimes(_Cells):
     def setup_cache(self) -> dict[At, Figures]:
         return self.figures()
 
-    setup_cache.timeout = 600  # type: ignore[attr-defined]  # asv reads it
-
 
 class Regimes(_Regimes, _Timed):
     pass

@@ -59,8 +59,6 @@ class Compiling:
             for method in ("direct", "cells")
         }
 
-    setup_cache.timeout = 600  # type: ignore[attr-defined]  # asv reads it
-
     @staticmethod
     def started(kernel: str, method: str) -> Started:
         period = None if kernel in cases.LINE_KERNELS else 6.0
@@ -70,7 +68,7 @@ class Compiling:
     def track_cpu_seconds(self, found: dict[tuple[str, str], Started], kernel: str, method: str) -> float:
         return round(found[kernel, method].cpu, 2)
 
-    track_cpu_seconds.unit = "s of all threads"  # type: ignore[attr-defined]  # asv reads it
+    track_cpu_seconds.unit = "s of all threads"  # asv reads it
 
 
 class PeakMemory:
@@ -83,4 +81,4 @@ class PeakMemory:
         points, bins = LARGE
         return in_new_process(os.environ, points, {"kernel": kernel, "bins": bins}).peak
 
-    track_peak.unit = "bytes"  # type: ignore[attr-defined]  # asv reads it
+    track_peak.unit = "bytes"  # asv reads it

@@ -14,7 +14,7 @@ from kdexent.cli.gate.report import Outcome, Run, Seen, as_json, show
 from kdexent.cli.streams import Refused
 from kdexent.measure.races import workloads
 from kdexent.measure.races.race import Race
-from kdexent.measure.races.starts import Side
+from kdexent.measure.races.starts import Failed, Side
 
 SAME, SLOWER, FASTER = [0.001 * each for each in range(-3, 4)], [0.2] * 7, [-0.2] * 7
 UNDECIDED = [-0.1, 0.1] * 4
@@ -30,7 +30,14 @@ def outcome(logs, seen=None, interrupted=False, names=(CONTROL, CELL, OTHER)):
     race.logs = {CONTROL: SAME, CELL: SAME, OTHER: SAME} | logs
     race.seconds = {name: [(1e-3, 1e-3)] for name in race.logs}
     seen = {name: GOOD for name in names} | (seen or {})
-    return Outcome(race, {name: CELLS[name] for name in names}, [], seen, {}, Run("quick", interrupted, 1.0))
+    return Outcome(
+        race,
+        {name: CELLS[name] for name in names},
+        [],
+        seen,
+        {},
+        Run("quick", interrupted, 1.0, workloads.VERSION),
+    )
 
 
 @pytest.mark.parametrize(
@@ -62,6 +69,19 @@ def test_verdicts_and_exit_statuses(logs, seen, status, verdict):
     assert str(found.verdicts[CELL]) == verdict
     noisy = CONTROL in logs
     assert ("machine too noisy" in found.words) == noisy and (found.verdicts[CONTROL] == "moved") == noisy
+
+
+@pytest.mark.parametrize(("new", "status", "verdict"), [(False, 0, "null"), (True, 1, "WRONG")])
+def test_who_ends_in_the_middle_of_a_race(new, status, verdict):
+    found = outcome({CELL: []})
+    found.race.failures[CELL] = Failed("its process ended with status -11", new)
+    assert (found.status, str(found.verdicts[CELL])) == (status, verdict)
+    assert json.loads(as_json(found))["cells"][1]["failures"][new] == "its process ended with status -11"
+
+
+def test_where_nothing_can_be_compared_nothing_passes():
+    missing = GOOD._replace(failures=("no such kernel", None))
+    assert outcome({CELL: [], OTHER: []}, {CELL: missing, OTHER: missing}).status == 3
 
 
 def test_interrupted_is_a_status_of_its_own_unless_something_is_slower():
@@ -173,6 +193,35 @@ def test_an_interrupt_leaves_what_there_is(installed, capsys, monkeypatch):
 def test_what_cannot_run_is_refused(installed, change, told):
     with pytest.raises(Refused, match=told):
         compare.gate("a", "b", installed._replace(**change))
+
+
+def test_a_process_that_ends_is_one_cell_s_failure(installed, capsys, monkeypatch):
+    ask = compare.Process.ask
+
+    def ends(process, do, **request):
+        if process.side.new and request.get("cell", "").startswith("gaussian"):
+            process._process.kill()
+        return ask(process, do, **request)
+
+    monkeypatch.setattr(compare.Process, "ask", ends)
+    assert compare.gate("a", "b", installed) == 1
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "WRONG" in printed and "b cannot run it: its process ended with status -9" in printed
+    assert set(printed.split()) >= {"NumPy:", "undecided"}  # the others went on
+
+
+def test_a_revision_that_cannot_run_the_workloads_is_refused(installed, here, monkeypatch, capfd):
+    made = compare.build
+
+    def broken(name):
+        (here / "broken" / "kdexent").mkdir(parents=True, exist_ok=True)
+        (here / "broken" / "kdexent" / "__init__.py").write_text("raise ImportError('too old')")
+        return made(name) if name == "b" else Side(name, here / "broken", here)
+
+    monkeypatch.setattr(compare, "build", broken)
+    with pytest.raises(Refused, match="a cannot run the workloads"):
+        compare.gate("a", "b", installed)
+    assert "too old" in capfd.readouterr().err
 
 
 def test_a_revision_without_workloads_is_refused(installed, here, monkeypatch):

@@ -1,7 +1,6 @@
-"""What is measured: cases that load from a folder, one definition of an error, one timer."""
+"""What is measured: cases that run beside another revision, one definition of an error, one timer."""
 
 import importlib
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 import kdexent
 from kdexent import measure
 from kdexent.measure import cases, classifier_cases, errors, timing
+from kdexent.measure.races.starts import as_workloads
 
 FOLDER = Path(measure.__file__).parent
 MODULES = {"cases": cases, "classifier_cases": classifier_cases}
@@ -22,11 +22,16 @@ def described(entry):
     return (entry.title, entry.function, entry.errors, [peer.name for peer in entry.peers])
 
 
+@pytest.fixture
+def copied(tmp_path):
+    """The workloads of a folder, as the gate runs them beside another revision."""
+    return as_workloads(FOLDER, tmp_path)
+
+
 @pytest.fixture(params=MODULES)
-def loaded(request, tmp_path):
-    """The cases of a folder that holds their file alone, and those that are installed."""
-    shutil.copy(FOLDER / f"{request.param}.py", tmp_path)
-    return measure.load(tmp_path, request.param), MODULES[request.param]
+def loaded(request, copied):
+    """The cases of a folder, and those that are installed."""
+    return getattr(copied, request.param), MODULES[request.param]
 
 
 @pytest.mark.parametrize("quick", [True, False])
@@ -50,34 +55,29 @@ def test_a_case_of_a_folder_runs(loaded):
     assert errors.agreement(found, exact, errors.Tolerance(1e-9, 1e-9)).agrees
 
 
-def test_what_a_revision_lacks_fails_in_its_own_case_alone(tmp_path, monkeypatch):
+def test_what_a_revision_lacks_fails_in_its_own_case_alone(copied, monkeypatch):
     """Cases are asked for a function, and a kernel, when they run, and not when they are loaded."""
     monkeypatch.delitem(vars(kdexent), "entropy", raising=False)
     monkeypatch.delitem(kdexent._HOME, "entropy")
-    for name in MODULES:
-        shutil.copy(FOLDER / f"{name}.py", tmp_path)
-    suite = {case.name: case for case in measure.load(tmp_path, "classifier_cases").suite(quick=True)}
+    suite = {case.name: case for case in copied.classifier_cases.suite(quick=True)}
     with pytest.raises(AttributeError, match="entropy"):
         suite["entropy"].fast(suite["entropy"].make())
     assert np.isfinite(suite["KL divergence"].fast(suite["KL divergence"].make())())
-    module = measure.load(tmp_path)
+    module = copied.cases
     with pytest.raises(ValueError, match="kernel must be one of"):
         module.DIRECT.computation(module.line(20, 4, "of tomorrow").make())()
     module.DIRECT.computation(module.line(20, 4, "logistic").make())()
 
 
-def test_a_folder_without_cases(tmp_path):
-    with pytest.raises(FileNotFoundError, match="there are no cases in"):
-        measure.load(tmp_path)
-
-
-def test_cases_are_those_that_are_there_now(tmp_path, monkeypatch):
+def test_workloads_are_those_that_are_there_now(tmp_path, monkeypatch):
     # Edits of one size in one second; and nothing is left behind.
     monkeypatch.setattr("sys.dont_write_bytecode", False)
+    folder = tmp_path / "measure" / "races"
+    folder.mkdir(parents=True)
     for version in (1, 2):
-        (tmp_path / "cases.py").write_text(f"VERSION = {version}")
-        assert version == measure.load(tmp_path).VERSION
-    assert [path.name for path in tmp_path.iterdir()] == ["cases.py"]
+        (folder / "workloads.py").write_text(f"VERSION = {version}")
+        assert version == as_workloads(folder.parent, tmp_path / str(version)).VERSION
+    assert [path.name for path in folder.iterdir()] == ["workloads.py"]
 
 
 def test_every_kernel_has_its_cases():

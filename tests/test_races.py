@@ -11,8 +11,8 @@ from tiers import thorough
 import kdexent
 from kdexent import reference
 from kdexent.measure.races.change import Change, Verdict, change
-from kdexent.measure.races.race import Failed, Process, Race
-from kdexent.measure.races.starts import IMPORT, WARM, Side, as_workloads, start
+from kdexent.measure.races.race import Ended, Process, Race
+from kdexent.measure.races.starts import IMPORT, STARTS, WARM, Failed, Side, as_workloads, start
 
 PACKAGE = Path(kdexent.__file__).parent
 
@@ -105,7 +105,7 @@ def test_a_cell_that_fails_leaves_the_others(installed):
     cells = [*numpy_cells(workloads), "of tomorrow"]
     race = Race(side, side, folder)
     list(race.round(cells))
-    assert set(race.failures) == {"of tomorrow"} and "KeyError" in race.failures["of tomorrow"]
+    assert set(race.failures) == {"of tomorrow"} and "KeyError" in str(race.failures["of tomorrow"])
     assert set(race.logs) == set(cells[:-1])
 
 
@@ -113,7 +113,7 @@ def test_a_process_that_ends_is_a_failure_in_words(installed):
     side, folder, workloads = installed
     with Process(side, folder) as process:
         process._process.kill()
-        with pytest.raises(Failed, match="process of this ended with status -9"):
+        with pytest.raises(Ended, match="process ended with status -9"):
             process.ask("prepare", cell=numpy_cells(workloads)[0])
 
 
@@ -156,3 +156,13 @@ def test_what_starts_take_are_seconds(installed):
     side, *_ = installed
     imported, warm = start(IMPORT, side), start(WARM, side)
     assert 0 < imported < warm < 60
+
+
+@pytest.mark.parametrize("what", STARTS)
+@pytest.mark.parametrize("new", [False, True])
+def test_a_start_that_fails_says_whose_it_is(tmp_path, what, new):
+    (tmp_path / "kdexent").mkdir()
+    (tmp_path / "kdexent" / "__init__.py").write_text("raise RuntimeError('of old')")
+    with pytest.raises(Failed, match="RuntimeError: of old") as caught:
+        start(what, Side("old", tmp_path, tmp_path, new=new))
+    assert caught.value.new == new

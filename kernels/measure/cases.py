@@ -1,7 +1,7 @@
 """The benchmark cases: which problems `kdexent bench`, asv and pytest-benchmark measure, and how computed.
 
 They need nothing but NumPy and public names of kdexent, asked for when a case is made or called, so that
-`kdexent.measure.load` can read this file beside another revision.
+`races` can run this file beside another revision.
 """
 
 from collections.abc import Callable

@@ -34,9 +34,9 @@ def build(revision: str, of: Path = KEPT) -> Side:
             key = _copied(files, top, source)
         else:
             key = _git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").strip()
-            archive = Path(folder, "source.tar")
+            archive = Path(folder, "source.zip")
             _git("-C", str(top), "archive", f"--output={archive}", key)
-            shutil.unpack_archive(archive, source, filter="data")
+            shutil.unpack_archive(archive, source)
         return _installed(revision, key, source, of)
 
 

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,8 +18,8 @@ import numpy as np
 from ...measure import numbers
 from ...measure.cases import LINE_KERNELS
 from ...measure.races.judge import judge
-from ...measure.races.race import Failed, Process, Race
-from ...measure.races.starts import STARTS, Side, as_workloads, in_new_process
+from ...measure.races.race import Ended, Process, Race
+from ...measure.races.starts import STARTS, Failed, Side, as_workloads, in_new_process
 from ...measure.timing import now
 from ..streams import NOT_WRITTEN, Refused, complain, make_folders, write_files
 from ..terminal import console, progress_bar
@@ -60,22 +61,27 @@ def gate(base: str, head: str | None, options: Options) -> int:
     interrupted = False
     with TemporaryDirectory() as made:
         folder = Path(made)
-        cells, starts = _selected(as_workloads(measure, folder), options)
+        workloads = as_workloads(measure, folder)
+        cells, starts = _selected(workloads, options)
         race = Race(old, new, folder, options.threshold, seed=time.time_ns())
         try:
             with progress_bar(lines=True) as report:
-                _look(cells, sides, folder, seen, report)
+                _look(cells, (race.old, race.new), folder, seen, report)
             runs = [name for name in (*cells, *starts) if name not in seen or not any(seen[name].failures)]
             with progress_bar() as report:
                 for progress in race.run(runs, options.rounds):
                     report(*progress)
             if options.tier == FULL:
                 with progress_bar(lines=True) as report:
-                    for name, figures in _once(sides, report):
+                    for name, figures in _once((race.old, race.new), report):
                         once[name] = figures
         except KeyboardInterrupt:
             interrupted = True
-    run = Run(options.tier, interrupted, now() - started)
+        except Failed as missing:  # in no cell: the workloads themselves
+            raise Refused(
+                f"{(new if missing.new else old).name} cannot run the workloads: {missing}"
+            ) from None
+    run = Run(options.tier, interrupted, now() - started, workloads.VERSION)
     outcome = Outcome(race, cells, starts, seen, once, run)
     # The file first: a standard output that is full must not lose it.
     written = [(options.json, partial(_write, outcome))] if options.json else []
@@ -108,37 +114,46 @@ def _once(sides: Sequence[Side], report: Report) -> Iterator[tuple[str, tuple[st
     for number, (kernel, points, how) in enumerate(asked):
         report(number, len(asked), f"compiling and memory: {kernel}")
         options = {"kernel": kernel, "bins": 256, **how}
-        found = [in_new_process(side.environment(), points, options, bool(how)) for side in sides]
-        if how:
-            figures = [numbers.seconds(each.cpu) for each in found]
-            yield f"compiling {kernel}, {how['method']}", (figures[0], figures[1])
-        else:
-            figures = [numbers.size(each.peak) for each in found]
-            yield f"most memory of a process, {kernel}, {points:,} x 256", (figures[0], figures[1])
+        old, new = (_figure(side, points, options, bool(how)) for side in sides)
+        what = (
+            f"compiling {kernel}, {how['method']}"
+            if how
+            else f"memory of a process, {kernel}, {points:,} x 256"
+        )
+        yield what, (old, new)
+
+
+def _figure(side: Side, points: int, options: dict[str, Any], compiling: bool) -> str:
+    """Return what a first call compiles, or the memory that its process had at most; - if it cannot run."""
+    try:
+        started = in_new_process(side.environment(), points, options, nothing_compiled=compiling)
+    except Failed:  # a revision without the kernel or the method
+        return "-"
+    return numbers.seconds(started.cpu) if compiling else numbers.size(started.peak)
 
 
 def _look(
     cells: dict[str, Any], sides: Sequence[Side], folder: Path, seen: dict[str, Seen], report: Report
 ) -> None:
     """Compile every cell on both sides, and find out its errors and how auto has it computed."""
-    with TemporaryDirectory() as results, ThreadPoolExecutor(2) as threads:
+    with TemporaryDirectory() as results, ThreadPoolExecutor(2) as threads, ExitStack() as stack:
+        processes = [stack.enter_context(Process(side, folder)) for side in sides]
 
-        def result(
-            process: Process, name: str, path: Path
-        ) -> tuple[list[np.ndarray], dict[str, Any], str | None]:
+        def result(name: str, side: int) -> tuple[list[np.ndarray], dict[str, Any], str | None]:
+            path = Path(results, f"{side}.npz")
             try:
-                taken = process.ask("result", cell=name, path=str(path))["taken"]
+                taken = processes[side].ask("result", cell=name, path=str(path))["taken"]
             except Failed as failure:
+                if isinstance(failure, Ended):
+                    processes[side] = stack.enter_context(Process(sides[side], folder))
                 return [], {}, str(failure)
             with np.load(path) as arrays:
                 return [*arrays.values()], taken, None
 
-        with Process(sides[0], folder) as old, Process(sides[1], folder) as new:
-            for number, (name, cell) in enumerate(cells.items()):
-                report(number, len(cells), f"compiling and comparing: {name}")
-                paths = Path(results, "old.npz"), Path(results, "new.npz")
-                found = list(threads.map(result, (old, new), (name, name), paths))
-                failures = found[0][2], found[1][2]
-                share = judge(cell) if not all(failures) else lambda arrays: math.nan
-                before, after = (math.nan if failure else share(arrays) for arrays, _, failure in found)
-                seen[name] = Seen((before, after), (found[0][1], found[1][1]), failures)
+        for number, (name, cell) in enumerate(cells.items()):
+            report(number, len(cells), f"compiling and comparing: {name}")
+            found = [*threads.map(partial(result, name), (0, 1))]
+            failures = found[0][2], found[1][2]
+            share = judge(cell) if not all(failures) else lambda arrays: math.nan
+            before, after = (math.nan if failure else share(arrays) for arrays, _, failure in found)
+            seen[name] = Seen((before, after), (found[0][1], found[1][1]), failures)

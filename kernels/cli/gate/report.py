@@ -55,6 +55,7 @@ class Run(NamedTuple):
     tier: str
     interrupted: bool
     seconds: float
+    workloads: Any  # their version
 
 
 class Outcome:
@@ -88,7 +89,10 @@ class Outcome:
         seen = self.seen.get(name)
         if seen is not None and seen.wrong:
             return WRONG
-        if name in self.race.failures or (seen is not None and any(seen.failures)):
+        failure = self.race.failures.get(name)
+        if failure is not None and failure.new:
+            return WRONG
+        if failure is not None or (seen is not None and any(seen.failures)):
             return NOT_THERE
         if name in self.noisy:
             return MOVED
@@ -109,7 +113,8 @@ class Outcome:
             return FAILS
         if self.run.interrupted:
             return INTERRUPTED
-        return UNDECIDED if self.noisy or Verdict.UNDECIDED in found else PASSES
+        nothing_said = not found - {NOT_THERE}
+        return UNDECIDED if self.noisy or nothing_said or Verdict.UNDECIDED in found else PASSES
 
     def _is_control(self, name: str) -> bool:
         return name in self.cells and self.cells[name].case is None
@@ -221,7 +226,8 @@ def _notes(outcome: Outcome, left_out: list[str]) -> list[str]:
         for side, failure in zip((race.old, race.new), seen.failures, strict=True):
             if failure is not None:
                 notes.append(f"{name}: {side.name} cannot run it: {failure}")
-    notes += [f"{name}: {failure}" for name, failure in race.failures.items()]
+    for name, failed in race.failures.items():
+        notes.append(f"{name}: {(race.new if failed.new else race.old).name} cannot run it: {failed}")
     if outcome.once:
         notes.append("Once on each side, which is no verdict:")
         notes += [f"  {name}: {' > '.join(figures)}" for name, figures in outcome.once.items()]
@@ -234,6 +240,14 @@ def _notes(outcome: Outcome, left_out: list[str]) -> list[str]:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def _failures(name: str, outcome: Outcome) -> tuple[str | None, str | None]:
+    """Return why a cell cannot run on the old side and on the new one."""
+    failure, seen = outcome.race.failures.get(name), outcome.seen.get(name)
+    if failure is None:
+        return seen.failures if seen else (None, None)
+    return (None, str(failure)) if failure.new else (str(failure), None)
 
 
 def _row(name: str, outcome: Outcome) -> dict[str, Any]:
@@ -254,7 +268,7 @@ def _row(name: str, outcome: Outcome) -> dict[str, Any]:
         else {"ratio": _finite(change.ratio), "low": change.low, "high": _finite(change.high)},
         "seconds": None if null else race.seconds.get(name),
         "error_share": [_finite(share) for share in seen.shares] if seen else None,
-        "failures": seen.failures if seen else (None, race.failures.get(name)),
+        "failures": _failures(name, outcome),
         "verdict": None if null else outcome.verdicts[name],
     }
 
@@ -270,6 +284,7 @@ def as_json(outcome: Outcome) -> str:
         "old": race.old.name,
         "new": race.new.name,
         "tier": outcome.run.tier,
+        "workloads": outcome.run.workloads,
         "threshold": race.threshold,
         "seed": race.seed,
         "noisy": outcome.noisy,

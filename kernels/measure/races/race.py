@@ -17,15 +17,11 @@ from types import TracebackType
 from typing import Any
 
 from .change import THRESHOLD, Change, Verdict, change
-from .starts import COLD, STARTS, WORKLOADS, Side, start
+from .starts import COLD, STARTS, WORKLOADS, Failed, Side, start
 
 ROUNDS = 6  # the fewest that an interval comes of
 _SECONDS = 0.3  # of a cell in a round
 _LEAST_BLOCKS = 3
-
-
-class Failed(Exception):
-    """Why a cell cannot run, in words."""
 
 
 class Ended(Failed):
@@ -44,9 +40,13 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        self.version = self._answer()["version"]
 
     def __enter__(self) -> Process:
+        try:
+            self._answer()  # it has started
+        except Ended:
+            self._process.communicate()
+            raise
         return self
 
     def __exit__(
@@ -77,11 +77,11 @@ class Process:
             raise self._ended()
         answer: dict[str, Any] = json.loads(line)
         if "failure" in answer:
-            raise Failed(answer["failure"])
+            raise Failed(answer["failure"], self.side.new)
         return answer
 
     def _ended(self) -> Ended:
-        return Ended(f"the process of {self.side.name} ended with status {self._process.wait()}")
+        return Ended(f"its process ended with status {self._process.wait()}", self.side.new)
 
 
 class Race:
@@ -90,11 +90,11 @@ class Race:
     def __init__(
         self, old: Side, new: Side, workloads: Path, threshold: float = THRESHOLD, seed: int = 0
     ) -> None:
-        self.old, self.new = old, new
+        self.old, self.new = old._replace(new=False), new._replace(new=True)
         self.threshold = threshold
         self.logs: dict[str, list[float]] = {}
         self.seconds: dict[str, list[tuple[float, float]]] = {}  # old and new
-        self.failures: dict[str, str] = {}
+        self.failures: dict[str, Failed] = {}
         self._workloads = workloads
         self.seed = seed
         self._random = random.Random(seed)
@@ -135,7 +135,7 @@ class Race:
                 try:
                     self._run(cell, started[0], started[1])
                 except Failed as failure:
-                    self.failures[cell] = str(failure)
+                    self.failures[cell] = failure
                     if isinstance(failure, Ended):
                         return
 

@@ -43,6 +43,7 @@ class Side(NamedTuple):
     packages: Path
     cache: Path  # of what it compiles
     slower: float = 0.0  # made so, by a part of its time: what a race is tried on
+    new: bool = False  # or the one that it is compared with
 
     def environment(self, beside: Path | None = None) -> dict[str, str]:
         """Return the environment of a process that finds this kdexent and no other, and what is beside it."""
@@ -59,12 +60,21 @@ def as_workloads(measure: Path, folder: Path) -> ModuleType:
     """
     for name in [name for name in sys.modules if name.partition(".")[0] == WORKLOADS]:
         del sys.modules[name]  # those of another revision
-    shutil.copytree(measure, folder / WORKLOADS)
+    # Without older compiled forms: what is there is what runs.
+    shutil.copytree(measure, folder / WORKLOADS, ignore=shutil.ignore_patterns("__pycache__"))
     sys.path.append(str(folder))
     try:
         return import_module(f"{WORKLOADS}.races.workloads")
     finally:
         sys.path.remove(str(folder))
+
+
+class Failed(Exception):
+    """What cannot run, in words, and whether it is the new side that cannot."""
+
+    def __init__(self, words: str, new: bool = False) -> None:
+        super().__init__(words)
+        self.new = new
 
 
 class Started(NamedTuple):
@@ -78,10 +88,12 @@ class Started(NamedTuple):
 
 def start(what: str, side: Side) -> float:
     """Return what one of STARTS takes, in seconds."""
-    if what == IMPORT:
-        return in_new_process(side.environment()).imported
-    options = {"bins": 32}
-    return in_new_process(side.environment(), 100, options, nothing_compiled=what == COLD).called
+    try:
+        if what == IMPORT:
+            return in_new_process(side.environment()).imported
+        return in_new_process(side.environment(), 100, {"bins": 32}, nothing_compiled=what == COLD).called
+    except Failed as failure:
+        raise Failed(str(failure), side.new) from None
 
 
 def in_new_process(
@@ -90,10 +102,16 @@ def in_new_process(
     options: Mapping[str, Any] | None = None,
     nothing_compiled: bool = False,
 ) -> Started:
-    """Return what a process takes to import kdexent, and with options to call its loss_and_grad."""
+    """Return what a process takes to import kdexent, and with options to call its loss_and_grad.
+
+    Raises Failed where it cannot.
+    """
     command = [sys.executable, "-P", "-c", _FIRST_CALL, json.dumps([points, options])]
     with TemporaryDirectory() as empty:
         if nothing_compiled:
             environment = {**environment, "NUMBA_CACHE_DIR": empty}
-        done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+        done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        raise Failed(said[-1] if said else f"its process ended with status {done.returncode}")
     return Started(*json.loads(done.stdout))
