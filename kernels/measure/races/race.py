@@ -39,13 +39,14 @@ class Process:
             text=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            start_new_session=True,  # Control-C is the parent's to answer
         )
 
     def __enter__(self) -> Process:
         try:
             self._answer()  # it has started
-        except Ended:
-            self._process.communicate()
+        except BaseException as error:  # an interrupt too: it must not be left to start
+            self.__exit__(type(error), error, None)
             raise
         return self
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -76,8 +75,6 @@ def _taken(cell: Cell) -> dict[str, Any]:
 
 def main() -> None:
     """Answer requests, a line of JSON each, until there are no more."""
-    # Control-C is the parent's to answer: it closes the pipe.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a cell prints is no answer
     racer = Racer()

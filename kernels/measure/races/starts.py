@@ -110,7 +110,9 @@ def in_new_process(
     with TemporaryDirectory() as empty:
         if nothing_compiled:
             environment = {**environment, "NUMBA_CACHE_DIR": empty}
-        done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+        # Control-C is the parent's to answer.
+        how: dict[str, Any] = {"capture_output": True, "text": True, "start_new_session": True}
+        done = subprocess.run(command, env=environment, check=False, **how)
     if done.returncode:
         said = done.stderr.strip().splitlines()
         raise Failed(said[-1] if said else f"its process ended with status {done.returncode}")
