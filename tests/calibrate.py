@@ -40,8 +40,9 @@ def calibrate(side, folder, given):
     """Run all races, and print what they say."""
     cells = [cell.name for cell in as_workloads(side.packages / "kdexent" / "measure", folder).quick()]
     with Process(side, folder) as process:  # compile
+        process.wait()
         for cell in cells:
-            process.ask("prepare", cell=cell)
+            process.prepare(cell)
     found, start = [], time.perf_counter()
     while len(found) < given.alike:
         found += verdicts(side, folder, cells, 0.0, given.rounds).values()

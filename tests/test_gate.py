@@ -3,6 +3,7 @@
 import json
 import math
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -108,7 +109,7 @@ def test_the_table_fits(width, capsys):
     # A line each: no name is broken.
     assert all(
         any(line.startswith(row) for line in printed.splitlines())
-        for row in ("gaussian line  ", "linear softmax  ")
+        for row in ("gaussian line, data 100 h away ", "laplace circle ", "linear softmax ")
     )
 
 
@@ -144,6 +145,31 @@ def test_what_cannot_be_built_is_refused(here, revision, told):
     with pytest.raises(Refused, match=told):
         builds.build(revision)
     assert not list(here.glob(".gate/*/packages"))
+
+
+def test_a_wheel_is_installed_once_for_what_is_in_it(here):
+    def wheel(content):
+        path, about = here / "kdexent-1-py3-none-any.whl", "kdexent-1.dist-info"
+        files = {
+            "kdexent/__init__.py": content,
+            f"{about}/METADATA": "Metadata-Version: 2.1\nName: kdexent\nVersion: 1\n",
+            f"{about}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\n",
+            f"{about}/RECORD": "",
+        }
+        with zipfile.ZipFile(path, "w") as written:
+            for name, text in files.items():
+                written.writestr(zipfile.ZipInfo(name), text)  # without the time of day: the same bytes
+        return builds.build(path.name).packages / "kdexent" / "__init__.py"
+
+    old = wheel("'old'")
+    assert old.read_text() == "'old'" and old.is_relative_to(here / ".gate")
+    new = wheel("'new'")
+    assert (old.read_text(), new.read_text()) == ("'old'", "'new'")
+    made = new.stat().st_mtime_ns
+    assert wheel("'new'").stat().st_mtime_ns == made
+    (here / "no.whl").write_text("no wheel")
+    with pytest.raises(Refused, match=r"cannot build no\.whl"):
+        builds.build("no.whl")
 
 
 def test_outside_a_repository_there_are_no_revisions(here, monkeypatch):

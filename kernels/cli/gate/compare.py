@@ -138,6 +138,8 @@ def _look(
     """Compile every cell on both sides, and find out its errors and how auto has it computed."""
     with TemporaryDirectory() as results, ThreadPoolExecutor(2) as threads, ExitStack() as stack:
         processes = [stack.enter_context(Process(side, folder)) for side in sides]
+        for process in processes:
+            process.wait()
 
         def result(name: str, side: int) -> tuple[list[np.ndarray], dict[str, Any], str | None]:
             path = Path(results, f"{side}.npz")
@@ -146,6 +148,7 @@ def _look(
             except Failed as failure:
                 if isinstance(failure, Ended):
                     processes[side] = stack.enter_context(Process(sides[side], folder))
+                    processes[side].wait()
                 return [], {}, str(failure)
             with np.load(path) as arrays:
                 return [*arrays.values()], taken, None

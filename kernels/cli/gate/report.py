@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cache, cached_property
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -134,13 +134,28 @@ class Outcome:
         return f"{found}{f': {NOISY}' if self.noisy else ''} ({told})"
 
 
-def _size(name: str, outcome: Outcome) -> tuple[str, str]:
-    """Return what a cell is called in the table, and its points and bins."""
-    cell = outcome.cells.get(name)
+@cache
+def _kernel_and_domain(cell: Any) -> tuple[str, str]:
+    if cell is None or not cell.of_densities:
+        return "", ""
+    options = cell.case.make().options
+    return options["kernel"], "circle" if "period" in options else "line"
+
+
+def _called(name: str, cell: Any) -> str:
+    """Return kernel and domain, and what else tells a cell from others of its size."""
     if cell is None or cell.case is None:
-        return name, ""
-    size = f"{cell.case.size}×{cell.case.bins:,}" if cell.of_densities else cell.case.size
-    return f"{cell.case.name}{cell.how}", size
+        return name
+    place = _kernel_and_domain(cell)
+    words = [word for word in cell.case.name.split() if word.strip("()") not in place]
+    return ", ".join(filter(None, [" ".join(filter(None, place)), " ".join(words)])) + cell.how
+
+
+def _size(cell: Any) -> str:
+    """Return the points and bins of a cell, or the shape of its logits."""
+    if cell is None or cell.case is None:
+        return ""
+    return f"{cell.case.size}×{cell.case.bins:,}" if cell.of_densities else str(cell.case.size)
 
 
 def _percent(found: Change) -> str:
@@ -159,25 +174,25 @@ def _share(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e+")
 
 
+_CELL = "kernel, domain, call"
+_HEADS = (_CELL, "N×M", "method", "before", "time, %", "error", "verdict")
+_LEFT = (_CELL, "method", "verdict")
+_DISPENSABLE = ("before", "method", "error", "N×M")
+
+
 def _cells(name: str, outcome: Outcome) -> dict[str, str]:
     """Return what each column has for a cell."""
-    seen, race = outcome.seen.get(name), outcome.race
-    called, size = _size(name, outcome)
+    seen, race, cell = outcome.seen.get(name), outcome.race, outcome.cells.get(name)
     seconds = race.seconds.get(name)
     return {
-        "cell": called,
-        "size": size,
+        _CELL: _called(name, cell),
+        "N×M": _size(cell),
         "method": _before_and_after(*seen.methods) if seen else "",
         "before": numbers.seconds(median(old for old, _ in seconds)) if seconds else "-",
         "time, %": _percent(race.change(name)),
         "error": _before_and_after(*map(_share, seen.shares)) if seen else "",
         "verdict": str(outcome.verdicts[name]),
     }
-
-
-_HEADS = ("cell", "size", "method", "before", "time, %", "error", "verdict")
-_LEFT = ("cell", "method", "verdict")
-_DISPENSABLE = ("before", "method", "size")
 
 
 def show(outcome: Outcome, console: Console) -> None:
@@ -187,10 +202,10 @@ def show(outcome: Outcome, console: Console) -> None:
     def table_of(heads: list[str], space: int) -> Table:
         table = plain_table(space)
         for head in heads:
-            table.add_column(head, justify="left" if head in _LEFT else "right", no_wrap=head != "cell")
+            table.add_column(head, justify="left" if head in _LEFT else "right", no_wrap=head != _CELL)
         for row in rows:
             style = _STYLES.get(row["verdict"], "")
-            table.add_row(*(Text(row[head], style if head in ("cell", "verdict") else "") for head in heads))
+            table.add_row(*(Text(row[head], style if head in (_CELL, "verdict") else "") for head in heads))
         return table
 
     table, left_out = fitting(table_of, _HEADS, _DISPENSABLE, console)
@@ -253,11 +268,11 @@ def _failures(name: str, outcome: Outcome) -> tuple[str | None, str | None]:
 def _row(name: str, outcome: Outcome) -> dict[str, Any]:
     race, seen, cell = outcome.race, outcome.seen.get(name), outcome.cells.get(name)
     change, null = race.change(name), outcome.verdicts[name] == NOT_THERE
-    options = cell.case.make().options if cell is not None and cell.of_densities else {}
+    kernel, domain = _kernel_and_domain(cell)
     return {
         "cell": name,
-        "kernel": options.get("kernel"),
-        "domain": None if not options else "circle" if "period" in options else "line",
+        "kernel": kernel or None,
+        "domain": domain or None,
         "points": getattr(cell and cell.case, "points", None),
         "bins": getattr(cell and cell.case, "bins", None),
         "rows": getattr(cell and cell.case, "rows", None),

@@ -7,7 +7,7 @@ import math
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from .change import THRESHOLD, Change, Verdict, change
-from .starts import COLD, STARTS, WORKLOADS, Failed, Side, start
+from .starts import STARTS, WORKLOADS, Failed, Side, start
 
 ROUNDS = 6  # the fewest that an interval comes of
 _SECONDS = 0.3  # of a cell in a round
@@ -35,7 +35,7 @@ class Process:
         self.side = side
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", f"{WORKLOADS}.races.racer"],
-            env=side.environment(beside=workloads),
+            env={**side.environment(beside=workloads), "OPENBLAS_NUM_THREADS": "1"},
             text=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -43,12 +43,11 @@ class Process:
         )
 
     def __enter__(self) -> Process:
-        try:
-            self._answer()  # it has started
-        except BaseException as error:  # an interrupt too: it must not be left to start
-            self.__exit__(type(error), error, None)
-            raise
         return self
+
+    def wait(self) -> None:
+        """Wait until it has started; Failed if it cannot."""
+        self._answer()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -65,6 +64,11 @@ class Process:
         except BrokenPipeError:
             raise self._ended() from None
         return self._answer()
+
+    def prepare(self, cell: str) -> int:
+        """Compile or load a cell, and return how many calls of it make a sample."""
+        calls: int = self.ask("prepare", cell=cell, slower=self.side.slower)["calls"]
+        return calls
 
     def sample(self, calls: int) -> float:
         """Return the mean time of so many calls of the cell that was prepared last, in seconds."""
@@ -109,9 +113,10 @@ class Race:
         return self.change(cell).verdict(self.threshold)
 
     def run(self, cells: Sequence[str], rounds: int = ROUNDS) -> Iterator[tuple[int, int, str]]:
-        """Run so many rounds, and as many again of what these leave undecided.
+        """Run so many rounds, and as many again of what is not the same after these: a flag is confirmed.
 
-        Gives how many runs of cells are done of how many, and the cell that is about to run.
+        An undecided start, which takes seconds, is left at that. Gives how many runs of cells are done of how
+        many, and the cell that is about to run.
         """
         done = 0
         for _ in range(2):
@@ -121,7 +126,10 @@ class Race:
                     yield done, total, cell
                     done += 1
                 cells = [cell for cell in cells if cell not in self.failures]
-            cells = [cell for cell in cells if self.verdict(cell) == Verdict.UNDECIDED]
+            settled = {
+                cell: {Verdict.SAME, *([Verdict.UNDECIDED] if cell in STARTS else [])} for cell in cells
+            }
+            cells = [cell for cell in cells if self.verdict(cell) not in settled[cell]]
 
     def round(self, cells: Sequence[str]) -> Iterator[str]:
         """Run every cell in a new pair of processes; give each that is about to run."""
@@ -131,6 +139,8 @@ class Race:
             return
         with ExitStack() as stack:
             started = {index: stack.enter_context(Process(side, self._workloads)) for index, side in sides}
+            for process in started.values():
+                process.wait()
             for cell in self._random.sample(cells, len(cells)):
                 yield cell
                 try:
@@ -141,30 +151,20 @@ class Race:
                         return
 
     def _run(self, cell: str, *sides: Process) -> None:
-        """Time a cell on both sides in turns."""
-        if cell == COLD:  # it takes seconds: both at once
-            with ThreadPoolExecutor(2) as threads:
-                old, new = threads.map(partial(start, cell), [side.side for side in sides])
-            self._keep(cell, [(old, new)])
-            return
-        if cell in STARTS:
-            self._take_turns(cell, [partial(start, cell, side.side) for side in sides], 1, 0.0)
-            return
-        prepared = [side.ask("prepare", cell=cell, slower=side.side.slower) for side in sides]
-        calls = min(each["calls"] for each in prepared)
-        samples = [partial(side.sample, calls) for side in sides]
-        self._take_turns(cell, samples, _LEAST_BLOCKS, _SECONDS / calls)
-
-    def _take_turns(
-        self, cell: str, samples: Sequence[Callable[[], float]], blocks: int, seconds: float
-    ) -> None:
-        """Keep what so many blocks or seconds show, old before new in `samples`."""
+        """Time a cell on both sides in turns, a start on both at once."""
+        with ThreadPoolExecutor(2) as threads:
+            if cell in STARTS:
+                at_once = partial(threads.map, partial(start, cell), [side.side for side in sides])
+                pairs = [tuple(at_once()) for _ in range(STARTS[cell])]
+                self._keep(cell, [(old, new) for old, new in pairs])
+                return
+            calls = min(threads.map(partial(Process.prepare, cell=cell), sides))
         taken: list[tuple[float, float]] = []
-        while len(taken) < blocks or sum(map(sum, taken)) < seconds / 2:
+        while len(taken) < _LEAST_BLOCKS or calls * sum(map(sum, taken)) < _SECONDS / 2:
             first = self._random.randrange(2)
             times: tuple[list[float], list[float]] = [], []
             for side in (first, 1 - first, 1 - first, first):
-                times[side].append(samples[side]())
+                times[side].append(sides[side].sample(calls))
             taken.append((geometric_mean(times[0]), geometric_mean(times[1])))
         self._keep(cell, taken)
 

@@ -32,7 +32,7 @@ if sys.platform != "win32":
 print(json.dumps([imported - start, called - imported, cpu - before, peak]))
 """
 IMPORT, WARM, COLD = "import", "first call, compiled", "first call, compiling"
-STARTS = (IMPORT, WARM, COLD)
+STARTS = {IMPORT: 4, WARM: 1, COLD: 1}  # and how many of each side are taken in a round
 WORKLOADS = "kdexent_workloads"
 
 
