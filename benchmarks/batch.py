@@ -15,13 +15,11 @@ class _Batch(_Cells):
     params = tuple(rows for (rows,) in cells)
     param_names = ("rows of 100 points and 32 bins, gaussian",)
 
-    def setup_cache(self) -> dict[At, Figures]:
-        return self.figures()
-
 
 class Batch(_Batch, _Timed):
     pass
 
 
 class BatchTracked(_Batch, _Tracked):
-    pass
+    def setup_cache(self) -> dict[At, Figures]:
+        return self.figures()

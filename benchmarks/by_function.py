@@ -28,13 +28,11 @@ class _ByFunction(_Cells):
     params = (tuple(FUNCTIONS), tuple(DOMAINS), tuple(SIZES))
     param_names = ("function", "kernel and domain", "points x bins")
 
-    def setup_cache(self) -> dict[At, Figures]:
-        return self.figures()
-
 
 class ByFunction(_ByFunction, _Timed):
     pass
 
 
 class ByFunctionTracked(_ByFunction, _Tracked):
-    pass
+    def setup_cache(self) -> dict[At, Figures]:
+        return self.figures()

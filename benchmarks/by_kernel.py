@@ -21,13 +21,11 @@ class _ByKernel(_Cells):
     params = (cases.KERNELS, tuple(DOMAINS), tuple(SIZES))
     param_names = ("kernel", "domain", "points x bins")
 
-    def setup_cache(self) -> dict[At, Figures]:
-        return self.figures()
-
 
 class ByKernel(_ByKernel, _Timed):
     pass
 
 
 class ByKernelTracked(_ByKernel, _Tracked):
-    pass
+    def setup_cache(self) -> dict[At, Figures]:
+        return self.figures()

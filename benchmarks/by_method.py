@@ -33,17 +33,11 @@ class _Points(_Cells):
     params = (METHODS, POINTS)
     param_names = ("method, gaussian line of 1,024 bins", "points")
 
-    def setup_cache(self) -> dict[At, Figures]:
-        return self.figures()
-
 
 class _Bins(_Cells):
     cells: ClassVar = by_method({bins: cases.line(100_000, bins) for bins in BINS})
     params = (METHODS, BINS)
     param_names = ("method, gaussian line of 100,000 points", "bins")
-
-    def setup_cache(self) -> dict[At, Figures]:
-        return self.figures()
 
 
 class _Bandwidths(_Cells):
@@ -51,16 +45,14 @@ class _Bandwidths(_Cells):
     params = (METHODS, BANDWIDTHS)
     param_names = ("method, gaussian line of 1,000,000 points and 1,024 bins", "bandwidth")
 
-    def setup_cache(self) -> dict[At, Figures]:
-        return self.figures()
-
 
 class Points(_Points, _Timed):
     pass
 
 
 class PointsTracked(_Points, _Tracked):
-    pass
+    def setup_cache(self) -> dict[At, Figures]:
+        return self.figures()
 
 
 class Bins(_Bins, _Timed):
@@ -68,7 +60,8 @@ class Bins(_Bins, _Timed):
 
 
 class BinsTracked(_Bins, _Tracked):
-    pass
+    def setup_cache(self) -> dict[At, Figures]:
+        return self.figures()
 
 
 class Bandwidths(_Bandwidths, _Timed):
@@ -76,4 +69,5 @@ class Bandwidths(_Bandwidths, _Timed):
 
 
 class BandwidthsTracked(_Bandwidths, _Tracked):
-    pass
+    def setup_cache(self) -> dict[At, Figures]:
+        return self.figures()

@@ -27,13 +27,11 @@ class _BySize(_Cells):
     params = (tuple(SERIES), POINTS, BINS)
     param_names = ("kernel and domain", "points", "bins")
 
-    def setup_cache(self) -> dict[At, Figures]:
-        return self.figures()
-
 
 class BySize(_BySize, _Timed):
     pass
 
 
 class BySizeTracked(_BySize, _Tracked):
-    pass
+    def setup_cache(self) -> dict[At, Figures]:
+        return self.figures()

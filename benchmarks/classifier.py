@@ -19,17 +19,13 @@ class _Classifier(_Cells):
     params = (tuple(CASES),)
     param_names = ("case",)
 
-    def setup_cache(self) -> dict[At, Figures]:
-        return self.figures()
-
-    def setup(self, found: dict[At, Figures], *at: Any) -> None:
-        numba.set_num_threads(1)  # what the functions go by; BLAS keeps its own
-        super().setup(found, *at)
-
 
 class Classifier(_Classifier, _Timed):
-    pass
+    def setup(self, *at: Any) -> None:
+        numba.set_num_threads(1)  # what the functions go by; BLAS keeps its own
+        super().setup(*at)
 
 
 class ClassifierTracked(_Classifier, _Tracked):
-    pass
+    def setup_cache(self) -> dict[At, Figures]:
+        return self.figures()

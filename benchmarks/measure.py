@@ -42,19 +42,14 @@ def figures(cell: Cell) -> Figures:
 class _Cells:
     """A cell for each value of asv's parameters, but for those that are left out.
 
-    A subclass gives `cells`, asv's `params` and `param_names`, and a `setup_cache` of its own that returns
-    `self.figures()`, because asv runs an inherited one once for all who share it; its subclasses, one of
-    `_Timed` and one of `_Tracked`, share that.
+    A subclass gives `cells`, asv's `params` and `param_names`; it has subclasses of `_Timed` and `_Tracked`.
     """
 
     cells: ClassVar[Mapping[At, Cell]]
     # An edited case starts a new series.
     version = ".".join(map(str, workloads.VERSION))
 
-    def figures(self) -> dict[At, Figures]:
-        return {at: figures(cell) for at, cell in self.cells.items()}
-
-    def setup(self, found: dict[At, Figures], *at: Any) -> None:
+    def _leave_out(self, at: At) -> None:
         if at not in self.cells:  # asv's way to leave a cell out
             raise NotImplementedError
 
@@ -64,10 +59,10 @@ class _Timed(_Cells):
 
     repeat = (2, 10, 1.0)  # at least, at most, and seconds of a process; there are two
 
-    def setup(self, found: dict[At, Figures], *at: Any) -> None:
-        super().setup(found, *at)
+    def setup(self, *at: Any) -> None:
+        self._leave_out(at)
         self.call = self.cells[at].call()
-        # Loads what is compiled.
+        # Compiles, or loads what is compiled.
         self.call()
 
     def time_call(self, *_: Any) -> None:
@@ -75,7 +70,17 @@ class _Timed(_Cells):
 
 
 class _Tracked(_Cells):
-    """What has been found out beforehand: a process of its own for each figure would load all code anew."""
+    """What has been found out beforehand: a process of its own for each figure would load all code anew.
+
+    A subclass has a `setup_cache` of its own that returns `self.figures()`, because asv runs an inherited one
+    once for all who share it.
+    """
+
+    def figures(self) -> dict[At, Figures]:
+        return {at: figures(cell) for at, cell in self.cells.items()}
+
+    def setup(self, found: dict[At, Figures], *at: Any) -> None:
+        self._leave_out(at)
 
     def track_error(self, found: dict[At, Figures], *at: Any) -> float:
         # asv's tables print every digit there is.

@@ -19,17 +19,11 @@ class _Steps(_Cells):
     params = POINTS
     param_names = ("points, gaussian line of 1,024 bins",)
 
-    def setup_cache(self) -> dict[At, Figures]:
-        return self.figures()
-
 
 class _Made(_Cells):
     cells: ClassVar = {(points,): workloads.plan(case) for points, case in CASES.items()}
     params = POINTS
     param_names = _Steps.param_names
-
-    def setup_cache(self) -> dict[At, Figures]:
-        return self.figures()
 
 
 class Step(_Steps, _Timed):
@@ -37,6 +31,9 @@ class Step(_Steps, _Timed):
 
 
 class StepTracked(_Steps, _Tracked):
+    def setup_cache(self) -> dict[At, Figures]:
+        return self.figures()
+
     def track_stored_bytes(self, found: dict[At, Figures], *at: int) -> int:
         return found[at].stored_bytes
 

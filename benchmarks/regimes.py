@@ -21,13 +21,11 @@ class _Regimes(_Cells):
     params = (tuple(WAYS), tuple(CASES))
     param_names = ("method", "kernel and regime")
 
-    def setup_cache(self) -> dict[At, Figures]:
-        return self.figures()
-
 
 class Regimes(_Regimes, _Timed):
     pass
 
 
 class RegimesTracked(_Regimes, _Tracked):
-    pass
+    def setup_cache(self) -> dict[At, Figures]:
+        return self.figures()

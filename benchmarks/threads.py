@@ -5,7 +5,7 @@ from typing import ClassVar
 from kdexent.measure import cases
 from kdexent.measure.races.workloads import LARGE, loss_and_grad
 
-from .measure import At, Figures, _Timed
+from .measure import _Timed
 
 CASES = {
     "gaussian line, 1,000,000 x 1,024": cases.line(*LARGE),
@@ -22,6 +22,3 @@ class Threads(_Timed):
     }
     params = (tuple(CASES), THREADS)
     param_names = ("case", "threads")
-
-    def setup_cache(self) -> dict[At, Figures]:
-        return self.figures()
