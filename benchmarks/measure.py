@@ -12,6 +12,7 @@ from kdexent.measure.races import workloads
 from kdexent.measure.races.judge import judge
 from kdexent.measure.races.racer import arrays
 from kdexent.measure.races.workloads import LARGE, MIDDLING, Cell
+from kdexent.measure.timing import keep_to_one_core
 
 At = tuple[Any, ...]  # the values of asv's parameters
 
@@ -55,15 +56,18 @@ class _Cells:
 
 
 class _Timed(_Cells):
-    """Times on one thread."""
+    """Times, on one thread and core where the cell does not ask for more."""
 
-    repeat = (2, 10, 1.0)  # at least, at most, and seconds of a process; there are two
+    # The place of arrays in memory, which is a process's, matters more than a process's own samples tell.
+    rounds = 4
+    repeat = (1, 5, 0.4)  # at least, at most, and seconds of a process
 
     def setup(self, *at: Any) -> None:
         self._leave_out(at)
         self.call = self.cells[at].call()
         # Compiles, or loads what is compiled.
         self.call()
+        keep_to_one_core(self.cells[at].threads == 1)
 
     def time_call(self, *_: Any) -> None:
         self.call()

@@ -1,6 +1,7 @@
 """The only timer: the time of a call, and those of several calls taken in turns."""
 
 import math
+import os
 import time
 from collections.abc import Callable, Mapping
 from statistics import median
@@ -50,6 +51,18 @@ def time_of(work: Callable[[], Result], calls: int = 1) -> tuple[float, Result]:
 def now() -> float:
     """Return the seconds since some moment."""
     return time.perf_counter()
+
+
+_CORES: set[int] = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+
+
+def keep_to_one_core(one: bool = True) -> None:
+    """Run this thread on one core, the same for all who ask, or on any again; where that can be said.
+
+    What slows a core, another guest of the machine for one, then slows both of two things that are compared.
+    """
+    if _CORES:
+        os.sched_setaffinity(0, {max(_CORES)} if one else _CORES)
 
 
 def slowed(work: Callable[[], Result], by: float) -> Callable[[], Result]:

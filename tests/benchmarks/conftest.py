@@ -1,4 +1,7 @@
-"""No time without its error: a group's title says those of its fast implementation, or of all its ways."""
+"""No time without its error: a group's title says those of its fast implementation, or of all its ways.
+
+And no table without a word on what it is for.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,14 @@ ERRORS = ("loss_error", "gradient_error")
 def pytest_benchmark_group_stats() -> Generator[None, list[tuple[str, Any]], list[tuple[str, Any]]]:
     groups = yield
     return [(_with_errors(title, members), members) for title, members in groups]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if not config.getoption("benchmark_disable"):
+        terminalreporter.write_line(
+            "Ways side by side, no gate: make gate BASE=... says whether a change made one slower."
+        )
 
 
 def _with_errors(title: str, members: list[Any]) -> str:

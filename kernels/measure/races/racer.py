@@ -12,7 +12,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from ..timing import Sampled, slowed
+from ..timing import Sampled, keep_to_one_core, slowed
 from . import workloads
 from .workloads import Cell
 
@@ -31,17 +31,15 @@ class Racer:
     def __init__(self) -> None:
         self._cells = {cell.name: cell for cell in [*workloads.controls(), *workloads.full()]}
         self._sampled: Sampled | None = None
-        self._cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 
     def prepare(self, cell: str, slower: float = 0.0) -> dict[str, Any]:
         """Compile or load what a cell needs."""
         self._sampled = None  # its arrays go before others come
         gc.collect()
-        self._keep_to(self._cores)
+        keep_to_one_core(False)
         call = self._call(cell)
-        if self._cells[cell].threads == 1:  # what slows a core, another guest for one, then slows both sides
-            self._keep_to({*sorted(self._cores)[-1:]})
         call()
+        keep_to_one_core(self._cells[cell].threads == 1)
         self._sampled = Sampled(slowed(call, slower) if slower else call)
         return {"calls": self._sampled.calls}
 
@@ -55,11 +53,6 @@ class Racer:
         """Write the result of a cell, and say how auto had it computed."""
         np.savez(path, *arrays(self._call(cell)()))
         return {"taken": _taken(self._cells[cell])}
-
-    @staticmethod
-    def _keep_to(cores: set[int]) -> None:
-        if cores:
-            os.sched_setaffinity(0, cores)
 
     def _call(self, cell: str) -> Callable[[], Any]:
         found = self._cells[cell]
