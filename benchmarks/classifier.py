@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
-import numba
+from typing import ClassVar
 
 from kdexent.measure.classifier_cases import suite
 from kdexent.measure.races import workloads
@@ -21,9 +19,7 @@ class _Classifier(_Cells):
 
 
 class Classifier(_Classifier, _Timed):
-    def setup(self, *at: Any) -> None:
-        numba.set_num_threads(1)  # what the functions go by; BLAS keeps its own
-        super().setup(*at)
+    pass
 
 
 class ClassifierTracked(_Classifier, _Tracked):

@@ -10,9 +10,8 @@ from kdexent import METHODS
 from kdexent.measure.exact import taken
 from kdexent.measure.races import workloads
 from kdexent.measure.races.judge import judge
-from kdexent.measure.races.racer import arrays
+from kdexent.measure.races.racer import arrays, ready
 from kdexent.measure.races.workloads import LARGE, MIDDLING, Cell
-from kdexent.measure.timing import keep_to_one_core
 
 At = tuple[Any, ...]  # the values of asv's parameters
 
@@ -64,10 +63,7 @@ class _Timed(_Cells):
 
     def setup(self, *at: Any) -> None:
         self._leave_out(at)
-        self.call = self.cells[at].call()
-        # Compiles, or loads what is compiled.
-        self.call()
-        keep_to_one_core(self.cells[at].threads == 1)
+        self.call = ready(self.cells[at])
 
     def time_call(self, *_: Any) -> None:
         self.call()

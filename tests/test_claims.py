@@ -36,7 +36,8 @@ def test_what_asv_starts_ends_with_it():
     started = run(
         """
         import subprocess, sys
-        child = subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdout=subprocess.PIPE, cwd=sys.argv[2])
+        apart = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        child = subprocess.Popen([sys.executable, "-c", sys.argv[1]], cwd=sys.argv[2], **apart)
         child.stdout.readline()
         print(child.pid)
         """,

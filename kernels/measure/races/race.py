@@ -126,10 +126,11 @@ class Race:
                     yield done, total, cell
                     done += 1
                 cells = [cell for cell in cells if cell not in self.failures]
-            settled = {
-                cell: {Verdict.SAME, *([Verdict.UNDECIDED] if cell in STARTS else [])} for cell in cells
-            }
-            cells = [cell for cell in cells if self.verdict(cell) not in settled[cell]]
+            cells = [cell for cell in cells if not self._is_settled(cell)]
+
+    def _is_settled(self, cell: str) -> bool:
+        verdict = self.verdict(cell)
+        return verdict == Verdict.SAME or (cell in STARTS and verdict == Verdict.UNDECIDED)
 
     def round(self, cells: Sequence[str]) -> Iterator[str]:
         """Run every cell in a new pair of processes; give each that is about to run."""

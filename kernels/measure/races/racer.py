@@ -25,6 +25,18 @@ def arrays(result: Any) -> list[np.ndarray]:
     return [array] if array.dtype.kind == "f" else []
 
 
+def ready(cell: Cell) -> Callable[[], Any]:
+    """Return the call of a cell, which has run once, on the threads and cores that it is to be timed on."""
+    keep_to_one_core(False)
+    # What functions go by that take no n_threads.
+    config: Any = numba.config
+    numba.set_num_threads(cell.threads or config.NUMBA_NUM_THREADS)
+    call = cell.call()
+    call()
+    keep_to_one_core(cell.threads == 1)
+    return call
+
+
 class Racer:
     """What answers requests; each is of a cell by its name, and of what to do with it."""
 
@@ -36,10 +48,7 @@ class Racer:
         """Compile or load what a cell needs."""
         self._sampled = None  # its arrays go before others come
         gc.collect()
-        keep_to_one_core(False)
-        call = self._call(cell)
-        call()
-        keep_to_one_core(self._cells[cell].threads == 1)
+        call = ready(self._cells[cell])
         self._sampled = Sampled(slowed(call, slower) if slower else call)
         return {"calls": self._sampled.calls}
 
@@ -51,15 +60,8 @@ class Racer:
 
     def result(self, cell: str, path: str) -> dict[str, Any]:
         """Write the result of a cell, and say how auto had it computed."""
-        np.savez(path, *arrays(self._call(cell)()))
+        np.savez(path, *arrays(ready(self._cells[cell])()))
         return {"taken": _taken(self._cells[cell])}
-
-    def _call(self, cell: str) -> Callable[[], Any]:
-        found = self._cells[cell]
-        # What functions go by that take no n_threads; BLAS keeps its own.
-        config: Any = numba.config
-        numba.set_num_threads(found.threads or config.NUMBA_NUM_THREADS)
-        return found.call()
 
 
 def _taken(cell: Cell) -> dict[str, Any]:
