@@ -256,8 +256,8 @@ def _make_adjoint(variant: Variant) -> Callable:
         p, period, images = read(params, 0)
         widening = np.empty(anchor.shape[0])
         for m in range(centers.shape[0]):
-            c, near, reference = centers[m], at[m], high_logit[m]
-            if share[m] == 0.0:
+            c, near, reference, factor = centers[m], at[m], high_logit[m], share[m]
+            if factor == 0.0:
                 continue
             for i in range(low.shape[0]):
                 nearer, _ = distances(c, low[i], high[i], period)
@@ -271,7 +271,7 @@ def _make_adjoint(variant: Variant) -> Callable:
                         _, f, f_d, f_h = formula(d, p)
                         t = exponent(logit[begin + j], reference, near, far, more, p) * LOG2_E
                         reached = (t > SMALLEST) & (f > 0.0)
-                        k = share[m] * exp2(t)
+                        k = factor * exp2(t)
                         by_z[begin + j] += k * f if reached else 0.0
                         by_x[begin + j] += k * f_d if reached else 0.0
                         widening[j] = weight[begin + j] * (k * f_h) if reached else 0.0
