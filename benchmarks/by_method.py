@@ -23,9 +23,8 @@ def by_method(of: dict[str | float, Case]) -> dict[At, Cell]:
     }
 
 
-POINTS = cases.LARGE_SIZES[:2] if QUICK else cases.LARGE_SIZES
-BINS = cases.LARGE_BINS[:1] if QUICK else cases.LARGE_BINS
-BANDWIDTHS = cases.BANDWIDTHS[1:2] if QUICK else cases.BANDWIDTHS
+POINTS = cases.LARGE_SIZES[:1] if QUICK else cases.LARGE_SIZES
+BINS, BANDWIDTHS = cases.LARGE_BINS, cases.BANDWIDTHS
 
 
 class _Points(_Cells):
@@ -55,19 +54,18 @@ class PointsTracked(_Points, _Tracked):
         return self.figures()
 
 
-class Bins(_Bins, _Timed):
-    pass
+if not QUICK:
 
+    class Bins(_Bins, _Timed):
+        pass
 
-class BinsTracked(_Bins, _Tracked):
-    def setup_cache(self) -> dict[At, Figures]:
-        return self.figures()
+    class BinsTracked(_Bins, _Tracked):
+        def setup_cache(self) -> dict[At, Figures]:
+            return self.figures()
 
+    class Bandwidths(_Bandwidths, _Timed):
+        pass
 
-class Bandwidths(_Bandwidths, _Timed):
-    pass
-
-
-class BandwidthsTracked(_Bandwidths, _Tracked):
-    def setup_cache(self) -> dict[At, Figures]:
-        return self.figures()
+    class BandwidthsTracked(_Bandwidths, _Tracked):
+        def setup_cache(self) -> dict[At, Figures]:
+            return self.figures()

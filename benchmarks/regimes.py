@@ -9,7 +9,8 @@ from .measure import QUICK, At, Figures, _Cells, _Timed, _Tracked
 
 WAYS = {way.name: way for way in (cases.AUTO, *(() if QUICK else (cases.DIRECT, cases.STEP)))}
 CASES = {f"gaussian, {case.name}": case for case in cases.regimes(100_000, bins=256 if QUICK else 1_024)}
-CASES |= {case.name: case for case in cases.real(64 if QUICK else 1_024)}
+if not QUICK:
+    CASES |= {case.name: case for case in cases.real(1_024)}
 
 
 class _Regimes(_Cells):

@@ -5,12 +5,11 @@ from typing import ClassVar
 from kdexent.measure import cases
 from kdexent.measure.races.workloads import LARGE, loss_and_grad
 
-from .measure import _Timed
+from .measure import QUICK, _Timed
 
-CASES = {
-    "gaussian line, 1,000,000 x 1,024": cases.line(*LARGE),
-    "gaussian batch, 10,000 x 100 x 32": cases.batch(),
-}
+CASES = {"gaussian line, 1,000,000 x 1,024": cases.line(*LARGE)}
+if not QUICK:
+    CASES["gaussian batch, 10,000 x 100 x 32"] = cases.batch()
 THREADS = (1, 2)
 
 

@@ -69,7 +69,7 @@ def gate(clone, head, *arguments):
 
 
 def cells_of(document, verdict):
-    return {cell["cell"] for cell in document["cells"] if cell["verdict"] == verdict}
+    return {cell["name"] for cell in document["cells"] if cell["verdict"] == verdict}
 
 
 def added(clone, file, text):
@@ -83,7 +83,7 @@ def alike(clone, runs, arguments):
     """Two equal revisions are never slower."""
     for number in range(runs):
         status, document = gate(clone, ["HEAD"], *arguments)
-        flagged = cells_of(document, "slower") | cells_of(document, "WRONG")
+        flagged = cells_of(document, "slower") | cells_of(document, "wrong")
         print(f"alike, run {number + 1}: {document['verdict']}", flush=True)
         if status == 1 or flagged:
             yield f"two equal revisions: {flagged}"
@@ -96,7 +96,7 @@ def slower(clone, by, needed, runs, arguments):
     for number in range(runs):
         _, document = gate(clone, [], *arguments)
         flagged = cells_of(document, "slower")
-        slow = {cell["cell"] for cell in document["cells"] if cell["kernel"] == SLOW_KERNEL}
+        slow = {cell["name"] for cell in document["cells"] if cell["kernel"] == SLOW_KERNEL}
         print(f"{SLOW_KERNEL} slower by {by}, run {number + 1}: {document['verdict']}", flush=True)
         caught += bool(flagged & slow)
         if flagged - slow:
@@ -111,13 +111,13 @@ def wrong(clone, arguments):
     added(clone, "kernels/kde.py", WRONG)
     status, document = gate(clone, [], "--rounds", "1", *arguments)
     touched = {
-        cell["cell"]
+        cell["name"]
         for cell in document["cells"]
         if cell["kernel"]
         and cell["seconds"]
-        and not any(w in cell["cell"] for w in ("float32", "Plan", "log_d", "wrt"))
+        and not any(w in cell["name"] for w in ("float32", "Plan", "log_d", "wrt"))
     }
-    flagged = cells_of(document, "WRONG")
+    flagged = cells_of(document, "wrong")
     print(f"an error of 1e-8: {document['verdict']}", flush=True)
     if status != 1 or not touched or touched - flagged:
         yield f"an error of 1e-8: status {status}, not in {touched - flagged}"
@@ -127,7 +127,8 @@ def other_choice(clone, arguments):
     """Another choice of auto is shown."""
     added(clone, "kernels/strategies/cells/cells.py", OTHER_CHOICE)
     _, document = gate(clone, [], "--rounds", "1", *arguments)
-    changed = [cell["method"] for cell in document["cells"] if cell["method"] and len({*cell["method"]}) > 1]
+    methods = [(cell["method_before"], cell["method"]) for cell in document["cells"]]
+    changed = [(before, after) for before, after in methods if before != after]
     print(f"another choice of auto: {changed}", flush=True)
     if not changed or not all(before.startswith("cells") for before, _ in changed):
         yield f"another choice of auto: {changed}"

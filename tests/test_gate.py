@@ -13,7 +13,9 @@ import kdexent
 from kdexent.cli.gate import builds, compare
 from kdexent.cli.gate.report import Outcome, Run, Seen, as_json, show
 from kdexent.cli.streams import Refused
+from kdexent.measure.errors import Error
 from kdexent.measure.races import workloads
+from kdexent.measure.races.judge import UNKNOWN
 from kdexent.measure.races.race import Race
 from kdexent.measure.races.starts import Failed, Side
 
@@ -23,7 +25,14 @@ SIDES = Side("old", Path("old"), Path("old")), Side("new", Path("new"), Path("ne
 CELLS = {cell.name: cell for cell in [*workloads.controls(), *workloads.quick()]}
 CONTROL, *OTHERS = CELLS
 CELL, OTHER = OTHERS[1], OTHERS[2]
-GOOD = Seen((1e-3, 1e-3), ({}, {}), (None, None))
+
+
+def errors(before, after):
+    """Return errors that are such parts of what is allowed."""
+    return Error(1e-9 * before, 1e-9), Error(1e-9 * after, 1e-9)
+
+
+GOOD = Seen(errors(1e-3, 1e-3), ({}, {}), (None, None))
 
 
 def outcome(logs, seen=None, interrupted=False, names=(CONTROL, CELL, OTHER)):
@@ -50,18 +59,18 @@ def outcome(logs, seen=None, interrupted=False, names=(CONTROL, CELL, OTHER)):
         ({CELL: UNDECIDED}, {}, 3, "undecided"),
         ({CELL: []}, {}, 3, "undecided"),
         # An error is wrong beyond what is allowed, and never by its ratio.
-        ({}, {CELL: GOOD._replace(shares=(1e-12, 0.999))}, 0, "same"),
-        ({}, {CELL: GOOD._replace(shares=(1e-3, 1.001))}, 1, "WRONG"),
-        ({}, {CELL: GOOD._replace(shares=(1e-3, math.inf))}, 1, "WRONG"),
-        ({}, {CELL: GOOD._replace(shares=(2.0, 0.5))}, 0, "same"),
+        ({}, {CELL: GOOD._replace(errors=errors(1e-12, 0.999))}, 0, "same"),
+        ({}, {CELL: GOOD._replace(errors=errors(1e-3, 1.001))}, 1, "wrong"),
+        ({}, {CELL: GOOD._replace(errors=errors(1e-3, math.inf))}, 1, "wrong"),
+        ({}, {CELL: GOOD._replace(errors=errors(2.0, 0.5))}, 0, "same"),
         # What the old revision cannot run does not count, what the new one cannot any more does.
         ({CELL: []}, {CELL: GOOD._replace(failures=("no such kernel", None))}, 0, "null"),
-        ({CELL: []}, {CELL: GOOD._replace(failures=(None, "no such kernel"))}, 1, "WRONG"),
+        ({CELL: []}, {CELL: GOOD._replace(failures=(None, "no such kernel"))}, 1, "wrong"),
         ({CELL: []}, {CELL: GOOD._replace(failures=("no", "no"))}, 0, "null"),
         # Where a control moves nothing is said of times, and all of errors.
         ({CONTROL: SLOWER, CELL: SLOWER}, {}, 3, "undecided"),
         ({CONTROL: FASTER, CELL: FASTER}, {}, 3, "undecided"),
-        ({CONTROL: SLOWER}, {CELL: GOOD._replace(shares=(0.1, 2.0))}, 1, "WRONG"),
+        ({CONTROL: SLOWER}, {CELL: GOOD._replace(errors=errors(0.1, 2.0))}, 1, "wrong"),
     ],
 )
 def test_verdicts_and_exit_statuses(logs, seen, status, verdict):
@@ -72,12 +81,12 @@ def test_verdicts_and_exit_statuses(logs, seen, status, verdict):
     assert ("machine too noisy" in found.words) == noisy and (found.verdicts[CONTROL] == "moved") == noisy
 
 
-@pytest.mark.parametrize(("new", "status", "verdict"), [(False, 0, "null"), (True, 1, "WRONG")])
+@pytest.mark.parametrize(("new", "status", "verdict"), [(False, 0, "null"), (True, 1, "wrong")])
 def test_who_ends_in_the_middle_of_a_race(new, status, verdict):
     found = outcome({CELL: []})
     found.race.failures[CELL] = Failed("its process ended with status -11", new)
     assert (found.status, str(found.verdicts[CELL])) == (status, verdict)
-    assert json.loads(as_json(found))["cells"][1]["failures"][new] == "its process ended with status -11"
+    assert json.loads(as_json(found))["cells"][0]["failures"][new] == "its process ended with status -11"
 
 
 def test_where_nothing_can_be_compared_nothing_passes():
@@ -95,7 +104,7 @@ def test_the_table_fits(width, capsys):
     names = [*CELLS]
     methods = {"method": "cells", "order": 10, "workspace_bytes": 1, "stored_bytes": 0}
     other = {**methods, "method": "direct", "order": None, "workspace_bytes": 2}
-    changed = GOOD._replace(shares=(1e-12, 2.0), taken=(methods, other))
+    changed = GOOD._replace(errors=errors(1e-12, 2.0), taken=(methods, other))
     logs = dict.fromkeys(names, SLOWER) | {CONTROL: FASTER}
     found = outcome(logs, {CELL: changed}, names=names)
     console = Console(width=width, highlight=False)
@@ -105,7 +114,7 @@ def test_the_table_fits(width, capsys):
     assert "cells 10 > direct" in " ".join(printed.split()) and "1 > 2 bytes of workspace" in " ".join(
         printed.split()
     )
-    assert "moved" in printed and "WRONG" in printed and "machine too noisy" in printed
+    assert "moved" in printed and "wrong" in printed and "machine too noisy" in printed
     # A line each: no name is broken.
     assert all(
         any(line.startswith(row) for line in printed.splitlines())
@@ -114,15 +123,15 @@ def test_the_table_fits(width, capsys):
 
 
 def test_the_document_is_json_without_what_is_not_finite():
-    found = outcome({CELL: [], OTHER: SLOWER}, {CELL: GOOD._replace(shares=(math.nan, math.nan))})
+    found = outcome({CELL: [], OTHER: SLOWER}, {CELL: GOOD._replace(errors=(UNKNOWN, UNKNOWN))})
     document = json.loads(as_json(found), parse_constant=pytest.fail)
-    cells = {cell["cell"]: cell for cell in document["cells"]}
-    assert cells[OTHER]["verdict"] == "slower" and cells[OTHER]["time"]["ratio"] == pytest.approx(
-        math.exp(0.2)
-    )
+    cells = {cell["name"]: cell for cell in document["cells"]}
+    assert cells[OTHER]["verdict"] == "slower" and cells[OTHER]["ratio"] == pytest.approx(math.exp(0.2))
     assert cells[OTHER]["kernel"] in kdexent.KERNELS and cells[OTHER]["domain"] == "line"
-    assert cells[CELL]["time"] == {"ratio": None, "low": 0.0, "high": None}
-    assert document["status"] == 1 and document["seed"] == 0
+    assert [cells[CELL][what] for what in ("ratio", "low", "high", "error_after")] == [None] * 4
+    assert cells[OTHER]["error_after"] == pytest.approx(1e-12, rel=1e-9, abs=0) and cells[OTHER]["allowed"] == 1e-9
+    assert document["verdict"] == "slower" and document["status"] == 1 and document["seed"] == 0
+    assert document["control"].keys() == {CONTROL} and document["control"][CONTROL]["verdict"] == "same"
 
 
 @pytest.fixture
@@ -198,7 +207,8 @@ def test_a_run_from_end_to_end(installed, capsys):
     assert "gaussian line" in printed and "undecided" in printed
     document = json.loads(installed.json.read_text())
     (cell,) = [cell for cell in document["cells"] if cell["kernel"]]
-    assert cell["method"] == ["direct", "direct"] and max(cell["error_share"]) <= 1
+    assert cell["method"] == cell["method_before"] == "direct"
+    assert 0 <= cell["error_after"] <= cell["allowed"] and cell["error_before"] == cell["error_after"]
     assert cell["verdict"] == "undecided" and len(cell["seconds"]) == 2
 
 
@@ -232,7 +242,7 @@ def test_a_process_that_ends_is_one_cell_s_failure(installed, capsys, monkeypatc
     monkeypatch.setattr(compare.Process, "ask", ends)
     assert compare.gate("a", "b", installed) == 1
     printed = " ".join(capsys.readouterr().out.split())
-    assert "WRONG" in printed and "b cannot run it: its process ended with status -9" in printed
+    assert "wrong" in printed and "b cannot run it: its process ended with status -9" in printed
     assert set(printed.split()) >= {"NumPy:", "undecided"}  # the others went on
 
 

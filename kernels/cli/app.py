@@ -1,5 +1,6 @@
 """What can be typed on the command line."""
 
+import math
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +24,17 @@ def _option(metavar: str, help: str, *names: str, **limits: Any) -> Any:
 
 
 Threads = Annotated[int | None, _option("N", "Threads to use; as many as Numba would if not given.", min=1)]
+
+
+def _percent(text: str | float) -> float:
+    """Return the number of 5 % or 5, however it is spaced."""
+    try:
+        number = float(str(text).strip().removesuffix("%"))
+    except ValueError:
+        number = math.nan
+    if not 0.1 <= number <= 1000:
+        raise typer.BadParameter(f"a percentage from 0.1 to 1000, got {text!r}")
+    return number
 
 
 def _end(command: Callable[[], int]) -> NoReturn:
@@ -150,7 +162,7 @@ def gate(
         int, _option("N", "Pairs of processes; as many again for what they leave undecided.", min=1)
     ] = 6,
     threshold: Annotated[
-        float, _option("PERCENT", "The smallest change of time that counts.", min=0.1, max=1000)
+        float, _option("PERCENT", "The smallest change of time that counts.", parser=_percent)
     ] = 5.0,
     json: Annotated[Path | None, _option("FILE", "Where to write every figure.")] = None,
 ) -> None:

@@ -35,6 +35,17 @@ ROUNDING = {
 }
 
 
+class Error(NamedTuple):
+    """An error, beside what is allowed."""
+
+    value: float
+    allowed: float
+
+    @property
+    def share(self) -> float:
+        return self.value / self.allowed
+
+
 class Agreement(NamedTuple):
     """The errors of each row, abs(L - L0) / max(1, abs(L0)) and max abs(g - g0) / max abs(g0)."""
 
@@ -65,10 +76,12 @@ class Agreement(NamedTuple):
         return self.loss_agrees and self.gradient_agrees
 
     @property
-    def share(self) -> float:
-        """The largest error as a part of what is allowed."""
-        losses, gradients = self.losses / self.tolerance.loss, self.gradients / self.tolerance.gradient
-        return float(max(losses.max(), gradients.max()))
+    def worst(self) -> Error:
+        """The error that is the largest part of what is allowed."""
+        errors = np.stack((self.losses, self.gradients))
+        allowed = np.stack([np.broadcast_to(each, self.losses.shape) for each in self.tolerance])
+        at = np.unravel_index(np.argmax(errors / allowed), errors.shape)
+        return Error(float(errors[at]), float(allowed[at]))
 
     @property
     def problem(self) -> str:

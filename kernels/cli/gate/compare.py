@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ import numpy as np
 
 from ...measure import numbers
 from ...measure.cases import LINE_KERNELS
-from ...measure.races.judge import judge
+from ...measure.races.judge import UNKNOWN, judge
 from ...measure.races.race import Ended, Process, Race
 from ...measure.races.starts import STARTS, Failed, Side, as_workloads, in_new_process
 from ...measure.timing import now
@@ -157,6 +156,6 @@ def _look(
             report(number, len(cells), f"compiling and comparing: {name}")
             found = [*threads.map(partial(result, name), (0, 1))]
             failures = found[0][2], found[1][2]
-            share = judge(cell) if not all(failures) else lambda arrays: math.nan
-            before, after = (math.nan if failure else share(arrays) for arrays, _, failure in found)
+            error = judge(cell) if not all(failures) else lambda arrays: UNKNOWN
+            before, after = (UNKNOWN if failure else error(arrays) for arrays, _, failure in found)
             seen[name] = Seen((before, after), (found[0][1], found[1][1]), failures)

@@ -15,13 +15,15 @@ from rich.text import Text
 
 from ...measure import numbers
 from ...measure.cases import Way
+from ...measure.errors import Error
 from ...measure.machine import describe
-from ...measure.races.change import Change, Verdict
+from ...measure.races.change import NO_CHANGE_KNOWN, Change, Verdict
+from ...measure.races.judge import UNKNOWN
 from ...measure.races.race import Race
 from ..terminal import fitting, plain_table
 
 PASSES, FAILS, UNDECIDED, INTERRUPTED = 0, 1, 3, 130
-WRONG, NOT_THERE, MOVED, NOISY = "WRONG", "null", "moved", "machine too noisy"
+WRONG, NOT_THERE, MOVED, NOISY = "wrong", "null", "moved", "machine too noisy"
 _STYLES = {
     WRONG: "bold red",
     Verdict.SLOWER: "bold red",
@@ -33,19 +35,19 @@ _STYLES = {
 class Seen(NamedTuple):
     """What is known of a cell before it is timed, of the old revision and of the new one."""
 
-    shares: tuple[float, float]  # of the error that is allowed
+    errors: tuple[Error, Error]
     taken: tuple[dict[str, Any], dict[str, Any]]
     failures: tuple[str | None, str | None]
 
     @property
     def wrong(self) -> bool:
         """Whether the new revision is less exact than allowed, or fails where the old one does not."""
-        return self.shares[1] > 1 or (self.failures[1] is not None and self.failures[0] is None)
+        return self.errors[1].share > 1 or (self.failures[1] is not None and self.failures[0] is None)
 
     @property
-    def methods(self) -> tuple[str, str]:
+    def methods(self) -> tuple[str | None, str | None]:
         """What auto took on each side."""
-        old, new = (Way(each["method"], each["order"]).name if each else "-" for each in self.taken)
+        old, new = (Way(each["method"], each["order"]).name if each else None for each in self.taken)
         return old, new
 
 
@@ -106,17 +108,25 @@ class Outcome:
         return {name: self.verdict(name) for name in self.names}
 
     @property
+    def worst(self) -> str:
+        """The verdict on all cells together."""
+        found = {verdict for name, verdict in self.verdicts.items() if not self.is_control(name)}
+        if self.noisy or not found - {NOT_THERE}:
+            found.add(Verdict.UNDECIDED)
+        order = (WRONG, Verdict.SLOWER, Verdict.UNDECIDED, Verdict.FASTER, Verdict.SAME)
+        return next(verdict for verdict in order if verdict in found)
+
+    @property
     def status(self) -> int:
         """The exit status."""
-        found = {verdict for name, verdict in self.verdicts.items() if not self._is_control(name)}
-        if found & {WRONG, Verdict.SLOWER}:
+        if self.worst in (WRONG, Verdict.SLOWER):
             return FAILS
         if self.run.interrupted:
             return INTERRUPTED
-        nothing_said = not found - {NOT_THERE}
-        return UNDECIDED if self.noisy or nothing_said or Verdict.UNDECIDED in found else PASSES
+        return UNDECIDED if self.worst == Verdict.UNDECIDED else PASSES
 
-    def _is_control(self, name: str) -> bool:
+    def is_control(self, name: str) -> bool:
+        """Whether no change can touch it."""
         return name in self.cells and self.cells[name].case is None
 
     @property
@@ -124,7 +134,7 @@ class Outcome:
         """The verdict in a line."""
         counts: dict[str, int] = {}
         for name, verdict in self.verdicts.items():
-            if not self._is_control(name):
+            if not self.is_control(name):
                 counts[str(verdict)] = counts.get(str(verdict), 0) + 1
         told = ", ".join(
             f"{count} {verdict}" for verdict, count in sorted(counts.items(), key=lambda each: -each[1])
@@ -166,12 +176,13 @@ def _percent(found: Change) -> str:
     return f"{ratio} [{low}, {high}]"
 
 
-def _before_and_after(before: str, after: str) -> str:
-    return after if before in (after, "-") else f"{before} > {after}"
+def _before_and_after(before: str | None, after: str | None) -> str:
+    return (after or "-") if before in (after, None) else f"{before} > {after or '-'}"
 
 
-def _share(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e+")
+def _share(error: Error) -> str | None:
+    found = f"{error.share:.0e}".replace("e-0", "e-").replace("e+0", "e+")
+    return None if math.isnan(error.share) else found
 
 
 _CELL = "kernel, domain, call"
@@ -190,7 +201,7 @@ def _cells(name: str, outcome: Outcome) -> dict[str, str]:
         "method": _before_and_after(*seen.methods) if seen else "",
         "before": numbers.seconds(median(old for old, _ in seconds)) if seconds else "-",
         "time, %": _percent(race.change(name)),
-        "error": _before_and_after(*map(_share, seen.shares)) if seen else "",
+        "error": _before_and_after(*map(_share, seen.errors)) if seen else "",
         "verdict": str(outcome.verdicts[name]),
     }
 
@@ -233,7 +244,7 @@ def _notes(outcome: Outcome, left_out: list[str]) -> list[str]:
     ]
     notes += changed or ["workspace: no cell takes more or less of it."]
     notes += [
-        f"{name}: {' > '.join(seen.methods)} by auto"
+        f"{name}: {_before_and_after(*seen.methods)} by auto"
         for name, seen in outcome.seen.items()
         if len({*seen.methods}) > 1
     ]
@@ -265,24 +276,32 @@ def _failures(name: str, outcome: Outcome) -> tuple[str | None, str | None]:
     return (None, str(failure)) if failure.new else (str(failure), None)
 
 
+def _change(found: Change) -> dict[str, Any]:
+    """Return a change; where its interval has no end, null."""
+    return {"ratio": _finite(found.ratio), "low": found.low or None, "high": _finite(found.high)}
+
+
 def _row(name: str, outcome: Outcome) -> dict[str, Any]:
     race, seen, cell = outcome.race, outcome.seen.get(name), outcome.cells.get(name)
-    change, null = race.change(name), outcome.verdicts[name] == NOT_THERE
+    null = outcome.verdicts[name] == NOT_THERE
     kernel, domain = _kernel_and_domain(cell)
+    before, after = seen.errors if seen else (UNKNOWN, UNKNOWN)
+    allowed = before.allowed if math.isnan(after.allowed) else after.allowed
     return {
-        "cell": name,
+        "name": name,
         "kernel": kernel or None,
         "domain": domain or None,
         "points": getattr(cell and cell.case, "points", None),
         "bins": getattr(cell and cell.case, "bins", None),
         "rows": getattr(cell and cell.case, "rows", None),
-        "method": seen.methods if seen else None,
+        "method": seen.methods[1] if seen else None,
+        "method_before": seen.methods[0] if seen else None,
         "taken": seen.taken if seen else None,
-        "time": None
-        if null
-        else {"ratio": _finite(change.ratio), "low": change.low, "high": _finite(change.high)},
+        **_change(NO_CHANGE_KNOWN if null else race.change(name)),
         "seconds": None if null else race.seconds.get(name),
-        "error_share": [_finite(share) for share in seen.shares] if seen else None,
+        "error_before": _finite(before.share * allowed),
+        "error_after": _finite(after.value),
+        "allowed": _finite(allowed),
         "failures": _failures(name, outcome),
         "verdict": None if null else outcome.verdicts[name],
     }
@@ -291,9 +310,11 @@ def _row(name: str, outcome: Outcome) -> dict[str, Any]:
 def as_json(outcome: Outcome) -> str:
     """Return everything about a run as a JSON document."""
     race = outcome.race
+    controls = [name for name in outcome.names if outcome.is_control(name)]
     document = {
         "schema": 1,
-        "verdict": outcome.words,
+        "verdict": outcome.worst,
+        "words": outcome.words,
         "status": outcome.status,
         "interrupted": outcome.run.interrupted,
         "old": race.old.name,
@@ -302,15 +323,21 @@ def as_json(outcome: Outcome) -> str:
         "workloads": outcome.run.workloads,
         "threshold": race.threshold,
         "seed": race.seed,
-        "noisy": outcome.noisy,
         "machine": describe(),
         "meaning": {
-            "time": "new over old: the median of pairs of processes, and an interval that holds the true "
-            "median 19 times in 20 at least; null where one side cannot run the cell",
+            "ratio": "new time over old: the median of pairs of processes; low and high: an interval that "
+            "holds the true median 19 times in 20 at least; null where one side cannot run the cell",
             "seconds": "old and new of each pair, for one call",
-            "error_share": "the largest error as a part of what is allowed, old and new",
+            "error_before": "of loss or gradient, whichever is the larger part of what is `allowed`",
+            "error_after": "the same of the new side; null if it is infinite or NaN",
+            "control": "what no change can touch: where it is slower or faster the machine is too noisy",
+        },
+        "control": {
+            name: _change(race.change(name))
+            | {"seconds": race.seconds.get(name), "verdict": race.verdict(name)}
+            for name in controls
         },
         "once": outcome.once,
-        "cells": [_row(name, outcome) for name in outcome.names],
+        "cells": [_row(name, outcome) for name in outcome.names if name not in controls],
     }
     return json.dumps(document, indent=2, allow_nan=False)

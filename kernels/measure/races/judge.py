@@ -1,4 +1,4 @@
-"""How exact the results of two revisions are, as a part of what is allowed."""
+"""How exact the results of two revisions are, beside what is allowed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from ... import reference
 from ..classifiers import compared
-from ..errors import ROUNDING, agreement, loss_errors
+from ..errors import ROUNDING, Error, agreement, loss_errors
 from ..exact import RTOL, Exact
 from .workloads import Cell
 
@@ -19,27 +19,34 @@ _BY_REFERENCE = 40_000_000  # pairs at most; more take it seconds
 _HOW = ("n_threads", "method", "order", "out")  # what the reference does not ask
 
 
-def judge(cell: Cell) -> Callable[[Arrays], float]:
-    """Return what gives the largest error of a cell's result as a part of what is allowed, NaN if none is."""
+UNKNOWN = Error(math.nan, math.nan)
+
+
+def judge(cell: Cell) -> Callable[[Arrays], Error]:
+    """Return what gives the worst error of a cell's result, NaN if it has none."""
     case: Any = cell.case
     if case is None or cell.function == "Plan":
-        return lambda found: math.nan
+        return lambda found: UNKNOWN
     if cell.function == "loss_and_grad" and cell.wrt == "z":
         exact = Exact(case, "reference" if case.pairs <= _BY_REFERENCE else "direct")
-        own = exact.check.share if exact.check else 0.0
-        return lambda found: max(own, exact.agreement((found[0], found[1]), cell.way).share)
+        own = [exact.check.worst] if exact.check else []
+        return lambda found: _worst([*own, exact.agreement((found[0], found[1]), cell.way).worst])
     call: Any = cell.call()
     options = {name: value for name, value in call.keywords.items() if name not in _HOW}
     truth = getattr(reference, cell.function)(*call.args, **options)
     if not cell.of_densities:
-        return lambda found: compared(found[0] if len(found) == 1 else found, truth).share
+        return lambda found: compared(found[0] if len(found) == 1 else found, truth).worst
     allowed = ROUNDING["float64"].plus(RTOL, RTOL)
     if cell.function != "loss_and_grad":
-        return lambda found: float(loss_errors(found[0], truth).max() / allowed.loss)
+        return lambda found: Error(float(loss_errors(found[0], truth).max()), float(allowed.loss))
     loss, gradients = truth if isinstance(truth[1], tuple) else (truth[0], truth[1:])
 
-    def share(found: Arrays) -> float:
+    def worst(found: Arrays) -> Error:
         pairs = zip(found[1:], gradients, strict=True)
-        return max(agreement((found[0], one), (loss, other), allowed).share for one, other in pairs)
+        return _worst([agreement((found[0], one), (loss, other), allowed).worst for one, other in pairs])
 
-    return share
+    return worst
+
+
+def _worst(errors: Sequence[Error]) -> Error:
+    return max(errors, key=lambda each: each.share)
