@@ -24,25 +24,12 @@ def by_method(of: dict[str | float, Case]) -> dict[At, Cell]:
 
 
 POINTS = cases.LARGE_SIZES[:1] if QUICK else cases.LARGE_SIZES
-BINS, BANDWIDTHS = cases.LARGE_BINS, cases.BANDWIDTHS
 
 
 class _Points(_Cells):
     cells: ClassVar = by_method({points: cases.line(points, bins=1_024) for points in POINTS})
     params = (METHODS, POINTS)
     param_names = ("method, gaussian line of 1,024 bins", "points")
-
-
-class _Bins(_Cells):
-    cells: ClassVar = by_method({bins: cases.line(100_000, bins) for bins in BINS})
-    params = (METHODS, BINS)
-    param_names = ("method, gaussian line of 100,000 points", "bins")
-
-
-class _Bandwidths(_Cells):
-    cells: ClassVar = by_method({h: cases.line(1_000_000, 1_024, bandwidth=h) for h in BANDWIDTHS})
-    params = (METHODS, BANDWIDTHS)
-    param_names = ("method, gaussian line of 1,000,000 points and 1,024 bins", "bandwidth")
 
 
 class Points(_Points, _Timed):
@@ -55,6 +42,16 @@ class PointsTracked(_Points, _Tracked):
 
 
 if not QUICK:
+
+    class _Bins(_Cells):
+        cells: ClassVar = by_method({bins: cases.line(100_000, bins) for bins in cases.LARGE_BINS})
+        params = (METHODS, cases.LARGE_BINS)
+        param_names = ("method, gaussian line of 100,000 points", "bins")
+
+    class _Bandwidths(_Cells):
+        cells: ClassVar = by_method({h: cases.line(1_000_000, 1_024, bandwidth=h) for h in cases.BANDWIDTHS})
+        params = (METHODS, cases.BANDWIDTHS)
+        param_names = ("method, gaussian line of 1,000,000 points and 1,024 bins", "bandwidth")
 
     class Bins(_Bins, _Timed):
         pass

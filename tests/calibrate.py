@@ -5,6 +5,7 @@ Both sides of each race are the working tree, one of them made slower by a part 
 
 import argparse
 import json
+import random
 import time
 from collections import Counter
 from pathlib import Path
@@ -23,13 +24,14 @@ def verdicts(side, folder, cells, slower, rounds):
     race = Race(side, side._replace(slower=slower), folder, seed=time.time_ns())
     for _ in race.run(cells, rounds):
         pass
+    assert not race.failures, race.failures
     return {cell: [race.verdict(cell).value, *race.change(cell)] for cell in cells}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--alike", type=int, default=200, help="cells of two equal sides, at least")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="pairs of processes")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="pairs of processes, six at least")
     parser.add_argument("--json", type=Path, help="where to write every change")
     given = parser.parse_args()
     with TemporaryDirectory() as folder:
@@ -55,12 +57,12 @@ def calibrate(side, folder, given):
         )
     results = {0.0: found}
     for number, slower in enumerate(SLOWER):
-        few = [cells[(number + 7 * each) % len(cells)] for each in range(CELLS)]
+        few = random.Random(number).sample(cells, CELLS)
         results[slower] = [*verdicts(side, folder, few, slower, given.rounds).values()]
         counts = Counter(verdict for verdict, *_ in results[slower])
         print(f"{100 * slower:g} % slower: {dict(counts)} of {len(few)} cells", flush=True)
     if given.json:
-        given.json.write_text(json.dumps(results, indent=1))
+        given.json.write_text(json.dumps(results, indent=1, allow_nan=False))
 
 
 if __name__ == "__main__":

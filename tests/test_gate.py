@@ -6,18 +6,19 @@ import subprocess
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 import kdexent
 from kdexent.cli.gate import builds, compare
-from kdexent.cli.gate.report import Outcome, Run, Seen, as_json, show
+from kdexent.cli.gate.report import INTERRUPTED, Once, Outcome, Run, Seen, as_json, show
 from kdexent.cli.streams import Refused
 from kdexent.measure.errors import Error
 from kdexent.measure.races import workloads
-from kdexent.measure.races.judge import UNKNOWN
+from kdexent.measure.races.judge import UNKNOWN, judge
 from kdexent.measure.races.race import Race
-from kdexent.measure.races.starts import Failed, Side
+from kdexent.measure.races.starts import WARM, Failed, Side
 
 SAME, SLOWER, FASTER = [0.001 * each for each in range(-3, 4)], [0.2] * 7, [-0.2] * 7
 UNDECIDED = [-0.1, 0.1] * 4
@@ -35,7 +36,7 @@ def errors(before, after):
 GOOD = Seen(errors(1e-3, 1e-3), ({}, {}), (None, None))
 
 
-def outcome(logs, seen=None, interrupted=False, names=(CONTROL, CELL, OTHER)):
+def outcome(logs, seen=None, ended="", names=(CONTROL, CELL, OTHER), starts=()):
     race = Race(*SIDES, Path("workloads"))
     race.logs = {CONTROL: SAME, CELL: SAME, OTHER: SAME} | logs
     race.seconds = {name: [(1e-3, 1e-3)] for name in race.logs}
@@ -43,10 +44,10 @@ def outcome(logs, seen=None, interrupted=False, names=(CONTROL, CELL, OTHER)):
     return Outcome(
         race,
         {name: CELLS[name] for name in names},
-        [],
+        starts,
         seen,
-        {},
-        Run("quick", interrupted, 1.0, workloads.VERSION),
+        {"memory": Once(None, 1e9, "bytes")},
+        Run("quick", ended, 1.0, workloads.VERSION),
     )
 
 
@@ -95,8 +96,28 @@ def test_where_nothing_can_be_compared_nothing_passes():
 
 
 def test_interrupted_is_a_status_of_its_own_unless_something_is_slower():
-    assert outcome({}, interrupted=True).status == 130
-    assert outcome({CELL: SLOWER}, interrupted=True).status == 1
+    assert outcome({}, ended=INTERRUPTED).status == 130
+    slower = outcome({CELL: SLOWER}, ended=INTERRUPTED)
+    assert slower.status == 1 and "interrupted" in slower.words
+    assert outcome({}, ended="new cannot run the workloads").status == 2
+
+
+def test_starts_may_be_undecided_and_no_more():
+    def status(logs):
+        return outcome({WARM: logs}, starts=[WARM]).status
+
+    assert [status(logs) for logs in (SAME, UNDECIDED, FASTER, SLOWER)] == [0, 0, 0, 1]
+
+
+def test_without_a_control_nothing_passes():
+    found = outcome({CONTROL: []}, {CONTROL: GOOD._replace(failures=(None, "no memory"))})
+    assert found.status == 3 and "machine too noisy" in found.words
+
+
+def test_a_result_of_another_shape_is_wrong():
+    error = judge(CELLS[CELL])
+    arrays = [np.zeros(()), np.zeros(7)]
+    assert all(compare._error(error, some).share == math.inf for some in (arrays, arrays[:1], []))
 
 
 @pytest.mark.parametrize("width", [80, 120, 200])
@@ -129,8 +150,12 @@ def test_the_document_is_json_without_what_is_not_finite():
     assert cells[OTHER]["verdict"] == "slower" and cells[OTHER]["ratio"] == pytest.approx(math.exp(0.2))
     assert cells[OTHER]["kernel"] in kdexent.KERNELS and cells[OTHER]["domain"] == "line"
     assert [cells[CELL][what] for what in ("ratio", "low", "high", "error_after")] == [None] * 4
-    assert cells[OTHER]["error_after"] == pytest.approx(1e-12, rel=1e-9, abs=0) and cells[OTHER]["allowed"] == 1e-9
+    assert (
+        cells[OTHER]["error_after"] == pytest.approx(1e-12, rel=1e-9, abs=0)
+        and cells[OTHER]["allowed"] == 1e-9
+    )
     assert document["verdict"] == "slower" and document["status"] == 1 and document["seed"] == 0
+    assert document["once"] == {"memory": {"old": None, "new": 1e9, "unit": "bytes"}}
     assert document["control"].keys() == {CONTROL} and document["control"][CONTROL]["verdict"] == "same"
 
 
@@ -143,9 +168,9 @@ def here(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("revision", "told"),
     [
-        ("no-such-branch", "no revision"),
+        ("no-such-branch", "no revision no-such-branch"),
         ("old.whl", "no wheel"),
-        (builds.WORKING_TREE, "setup|pyproject|build"),
+        (builds.WORKING_TREE, "cannot build the working tree: .*(pyproject|toml|TOML)"),
     ],
 )
 def test_what_cannot_be_built_is_refused(here, revision, told):

@@ -2,6 +2,7 @@
 
 import math
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import kdexent
 from kdexent import reference
 from kdexent.measure.races.change import Change, Verdict, change
 from kdexent.measure.races.race import Ended, Process, Race
-from kdexent.measure.races.starts import IMPORT, STARTS, WARM, Failed, Side, as_workloads, start
+from kdexent.measure.races.starts import IMPORT, STARTS, WARM, WORKLOADS, Failed, Side, as_workloads, start
 
 PACKAGE = Path(kdexent.__file__).parent
 
@@ -100,6 +101,31 @@ def test_what_is_much_slower_is_slower_and_what_is_not_the_same_runs_on(installe
     assert [total for _, total, _ in few.run([cell], rounds=1)] == [1, 2]  # one value decides nothing
 
 
+@thorough
+def test_controls_run_as_long_as_any_cell_does(installed, monkeypatch):
+    side, folder, workloads = installed
+    control, cell = numpy_cells(workloads)
+    race = Race(side, side, folder)
+    monkeypatch.setattr(race, "_is_settled", lambda cell: len(race.logs.get(cell, ())) >= 2)
+    assert len([*race.run([cell], 1, [control])]) == 4
+    assert len([*race.run([], 1, [control])]) == 0
+
+
+def test_who_ends_costs_the_others_no_value(installed, monkeypatch):
+    side, folder, workloads = installed
+    cells = numpy_cells(workloads)
+    race, prepare = Race(side, side, folder), Process.prepare
+
+    def ends(process, cell):
+        if cell == cells[0]:
+            process._process.kill()
+        return prepare(process, cell)
+
+    monkeypatch.setattr(Process, "prepare", ends)
+    assert sorted(race.round(cells)) == sorted(cells)
+    assert isinstance(race.failures[cells[0]], Ended) and len(race.logs[cells[1]]) == 1
+
+
 def test_a_cell_that_fails_leaves_the_others(installed):
     side, folder, workloads = installed
     cells = [*numpy_cells(workloads), "of tomorrow"]
@@ -118,18 +144,20 @@ def test_a_process_that_ends_is_a_failure_in_words(installed):
             process.prepare(numpy_cells(workloads)[0])
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc")
 def test_no_process_is_left_after_an_interrupt(installed):
     side, folder, workloads = installed
     race = Race(side, side, folder)
     running = race.round(numpy_cells(workloads))
     next(running)
+    assert len(racers()) == 2
     with pytest.raises(KeyboardInterrupt):
         running.throw(KeyboardInterrupt)
-    assert not [each for each in children() if "kdexent_workloads" in each]
+    assert not racers()
 
 
-def children():
-    """Return the command lines of this process's children."""
+def racers():
+    """Return the command lines of this process's children that are racers."""
     lines = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -138,7 +166,7 @@ def children():
                 lines.append((path.parent / "cmdline").read_text())
         except OSError:
             pass
-    return lines
+    return [line for line in lines if WORKLOADS in line]
 
 
 def test_workloads_have_names_of_their_own_and_every_public_function(installed):
@@ -155,8 +183,8 @@ def test_workloads_have_names_of_their_own_and_every_public_function(installed):
 
 def test_what_starts_take_are_seconds(installed):
     side, *_ = installed
-    imported, warm = start(IMPORT, side), start(WARM, side)
-    assert 0 < imported < warm < 60
+    (imported,), warm = start(IMPORT, side), start(WARM, side, side)
+    assert len(warm) == 2 and 0 < imported < min(warm) < max(warm) < 60
 
 
 @pytest.mark.parametrize("what", STARTS)

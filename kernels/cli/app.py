@@ -1,6 +1,7 @@
 """What can be typed on the command line."""
 
 import math
+import traceback
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,7 +11,7 @@ import typer
 
 from .. import __version__
 from ..names import KERNELS
-from .streams import Refused, complain
+from .streams import Refused, Unwritten, complain
 
 app = typer.Typer(
     help="Cross-entropy of a target distribution and a softmax-weighted kernel density estimate.",
@@ -43,6 +44,11 @@ def _end(command: Callable[[], int]) -> NoReturn:
         status = command()
     except Refused as error:
         status = complain(error)
+    except Unwritten:
+        raise
+    except Exception:  # a fault of the command is no verdict
+        traceback.print_exc()
+        status = 2
     raise typer.Exit(status)
 
 
@@ -159,17 +165,19 @@ def gate(
     tier: Annotated[str, _option("NAME", "quick, some minutes; or full, every public function.")] = "quick",
     cells: Annotated[str, _option("TEXT", "Only the cells with TEXT in their name.")] = "",
     rounds: Annotated[
-        int, _option("N", "Pairs of processes; as many again for what they leave undecided.", min=1)
+        int, _option("N", "Pairs of processes, and as many for what is not the same; six decide.", min=1)
     ] = 6,
     threshold: Annotated[
         float, _option("PERCENT", "The smallest change of time that counts.", parser=_percent)
     ] = 5.0,
-    json: Annotated[Path | None, _option("FILE", "Where to write every figure.")] = None,
+    json: Annotated[
+        Path | None, _option("FILE", "Where to write every figure; - for the standard output.")
+    ] = None,
 ) -> None:
     """Say whether a revision is slower than another, or less exact than allowed.
 
-    The exit status is 0 if nothing is, 1 if something is, 2 if one could not be built or run, and 3 if the
-    machine is too noisy to say.
+    The exit status is 0 if nothing is, 1 if something is, 2 if one could not be built or run, 3 if something
+    is undecided, 74 if the figures could not be written, and 130 after Control-C.
     """
     from .gate import compare  # noqa: PLC0415  # --help stays fast
 

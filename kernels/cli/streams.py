@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 # The exit status of a command whose results could not be written: EX_IOERR, which not every platform names.
 NOT_WRITTEN = 74
+STDOUT = Path("-")  # stands for the standard output where a file is asked for
 
 
 class Refused(Exception):

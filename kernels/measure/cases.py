@@ -4,6 +4,8 @@ They need nothing but NumPy and public names of kdexent, asked for when a case i
 `races` can run this file beside another revision.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, NamedTuple

@@ -15,13 +15,11 @@ from ...measure.machine import describe
 from ...measure.results import Entry
 from ...measure.timing import FULL, QUICK
 from ...runtime.pool import thread_count
-from ..streams import NOT_WRITTEN, Refused, complain, make_folders, write_files
+from ..streams import NOT_WRITTEN, STDOUT, Refused, complain, make_folders, write_files
 from ..terminal import console, progress_bar
 from .compiling import compile_ahead, suite
 from .record import Outcome, as_json
 from .table import show, show_cases
-
-_STDOUT = Path("-")
 
 
 def _selected(quick: bool, filter: str) -> dict[int, Entry]:
@@ -50,7 +48,7 @@ def bench(
     selected = _selected(quick, filter)
     cases = [*selected.values()]
     files: dict[Path, Callable[[Outcome, Path], object]] = {}
-    if json != _STDOUT:
+    if json != STDOUT:
         files[json] = _write_json
     # The figures are of densities.
     if plot is not None and any(isinstance(case, Comparison) for case in cases):
@@ -58,7 +56,7 @@ def bench(
 
         files[plot] = draw
     make_folders(files)
-    screen = console(stderr=json == _STDOUT)
+    screen = console(stderr=json == STDOUT)
     effort = QUICK if quick else FULL
     if repeat is not None:
         effort = effort._replace(repeat=repeat)
@@ -83,10 +81,10 @@ def bench(
     # Files first: a standard output that is full must not lose them, nor they the table.
     failure = write_files((path, partial(write, outcome)) for path, write in files.items())
     show(outcome, screen)
-    if json == _STDOUT:
+    if json == STDOUT:
         print(as_json(outcome))
     if failure is not None:
-        return complain(failure, NOT_WRITTEN)
+        return complain(failure, 1 if outcome.failures else NOT_WRITTEN)
     if files:
         screen.print(Text("Written: " + ", ".join(map(str, files))))
     first_calls = numbers.seconds(outcome.first_calls)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,18 +15,19 @@ from tempfile import TemporaryDirectory
 from ...measure.races.starts import Side
 from ..streams import Refused
 
-KEPT = Path(".gate")
+KEPT = ".gate"  # beside the repository, or where the command runs for a wheel
+_MOST_KEPT = 8
 _SOURCES = ("kernels", "reference", "pyproject.toml", "README.md", "LICENSE")
 WORKING_TREE = "the working tree"
 
 
-def build(revision: str, of: Path = KEPT) -> Side:
-    """Return a revision of the repository here, its working tree, or a wheel, installed in `of`."""
+def build(revision: str) -> Side:
+    """Return a revision of the repository here, its working tree, or a wheel, installed in a folder."""
     if revision.endswith(".whl"):
         wheel = Path(revision)
         if not wheel.is_file():
             raise Refused(f"there is no wheel {revision}")
-        return _installed(revision, hashlib.sha256(wheel.read_bytes()).hexdigest(), wheel, of)
+        return _installed(revision, hashlib.sha256(wheel.read_bytes()).hexdigest(), wheel, Path(KEPT))
     top = Path(_git("rev-parse", "--show-toplevel").strip())
     with TemporaryDirectory() as folder:
         source = Path(folder, "source")
@@ -33,11 +36,14 @@ def build(revision: str, of: Path = KEPT) -> Side:
             files = sorted({name for name in listed.split("\0") if name and (top / name).is_file()})
             key = _copied(files, top, source)
         else:
-            key = _git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").strip()
+            try:
+                key = _git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").strip()
+            except Refused:
+                raise Refused(f"there is no revision {revision} of this repository") from None
             archive = Path(folder, "source.zip")
             _git("-C", str(top), "archive", f"--output={archive}", key)
             shutil.unpack_archive(archive, source)
-        return _installed(revision, key, source, of)
+        return _installed(revision, key, source, top / KEPT)
 
 
 def _git(*arguments: str) -> str:
@@ -73,7 +79,12 @@ def _installed(name: str, key: str, source: Path, of: Path) -> Side:
         command = [*pip, "--target", str(unfinished), str(source)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            said = done.stderr.strip().splitlines()
-            raise Refused(f"cannot build {name}: {said[-1] if said else 'pip failed'}")
+            lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+            # Pip's last lines are hints.
+            errors = [line for line in lines if re.match(r"error|[\w.]*Error\b", line, re.IGNORECASE)]
+            raise Refused(f"cannot build {name}: {(errors or lines or ['pip failed'])[-1]}")
         unfinished.rename(packages)
-    return Side(name, packages, home / "cache")
+    os.utime(home)
+    for old in sorted(of.iterdir(), key=lambda each: each.stat().st_mtime)[:-_MOST_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+    return Side(name, packages, home / "cache", key=key)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,19 +15,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...measure import numbers
 from ...measure.cases import LINE_KERNELS
+from ...measure.errors import Error
 from ...measure.races.judge import UNKNOWN, judge
 from ...measure.races.race import Ended, Process, Race
-from ...measure.races.starts import STARTS, Failed, Side, as_workloads, in_new_process
+from ...measure.races.starts import STARTS, WARM, Failed, Side, as_workloads, in_new_process, start
 from ...measure.timing import now
-from ..streams import NOT_WRITTEN, Refused, complain, make_folders, write_files
+from ..streams import NOT_WRITTEN, STDOUT, Refused, complain, make_folders, write_files
 from ..terminal import console, progress_bar
 from .builds import WORKING_TREE, build
-from .report import Outcome, Run, Seen, as_json, show
+from .report import FAILS, INTERRUPTED, Once, Outcome, Run, Seen, as_json, called, show
 
 Report = Callable[[int, int, str], None]
-QUICK, FULL = TIERS = "quick", "full"
+_, FULL = TIERS = "quick", "full"
 
 
 class Options(NamedTuple):
@@ -44,8 +45,8 @@ def gate(base: str, head: str | None, options: Options) -> int:
     started = now()
     if options.tier not in TIERS:
         raise Refused(f"tier must be one of {', '.join(TIERS)}, got {options.tier!r}")
-    if options.json:
-        make_folders([options.json])
+    files = [options.json] if options.json and options.json != STDOUT else []
+    make_folders(files)
     with progress_bar(lines=True) as report:
         sides = []
         for number, revision in enumerate((base, head or WORKING_TREE)):
@@ -56,37 +57,45 @@ def gate(base: str, head: str | None, options: Options) -> int:
     if not (measure / "races").is_dir():
         raise Refused(f"{new.name} has no workloads to run: it is older than this command")
     seen: dict[str, Seen] = {}
-    once: dict[str, tuple[str, str]] = {}
-    interrupted = False
+    once: dict[str, Once] = {}
+    ended = ""
     with TemporaryDirectory() as made:
         folder = Path(made)
-        workloads = as_workloads(measure, folder)
+        try:
+            workloads = as_workloads(measure, folder)
+        except Exception as error:  # they are another kdexent's, which this one need not have all of
+            raise Refused(f"the workloads of {new.name} do not run beside this kdexent: {error}") from None
         cells, starts = _selected(workloads, options)
         race = Race(old, new, folder, options.threshold, seed=time.time_ns())
         try:
             with progress_bar(lines=True) as report:
-                _look(cells, (race.old, race.new), folder, seen, report)
+                _look(cells, starts, (race.old, race.new), folder, seen, report)
             runs = [name for name in (*cells, *starts) if name not in seen or not any(seen[name].failures)]
+            controls = [name for name in runs if name in cells and cells[name].case is None]
+            others = [name for name in runs if name not in controls]
             with progress_bar() as report:
-                for progress in race.run(runs, options.rounds):
+                for progress in race.run(others, options.rounds, controls):
                     report(*progress)
             if options.tier == FULL:
                 with progress_bar(lines=True) as report:
                     for name, figures in _once((race.old, race.new), report):
                         once[name] = figures
         except KeyboardInterrupt:
-            interrupted = True
+            ended = INTERRUPTED
         except Failed as missing:  # in no cell: the workloads themselves
-            raise Refused(
-                f"{(new if missing.new else old).name} cannot run the workloads: {missing}"
-            ) from None
-    run = Run(options.tier, interrupted, now() - started, workloads.VERSION)
+            ended = f"{(new if missing.new else old).name} cannot run the workloads: {missing}"
+            if not race.logs:
+                raise Refused(ended) from None
+    run = Run(options.tier, ended, now() - started, workloads.VERSION)
     outcome = Outcome(race, cells, starts, seen, once, run)
     # The file first: a standard output that is full must not lose it.
-    written = [(options.json, partial(_write, outcome))] if options.json else []
-    failure = write_files(written)
-    show(outcome, console())
-    return outcome.status if failure is None else complain(failure, NOT_WRITTEN)
+    failure = write_files([(path, partial(_write, outcome)) for path in files])
+    show(outcome, console(stderr=options.json == STDOUT))
+    if options.json == STDOUT:
+        print(as_json(outcome))
+    if failure is not None:
+        return complain(failure, FAILS if outcome.status == FAILS else NOT_WRITTEN)
+    return outcome.status
 
 
 def _write(outcome: Outcome, path: Path) -> None:
@@ -97,14 +106,14 @@ def _selected(workloads: ModuleType, options: Options) -> tuple[dict[str, Any], 
     """Return the cells to run by name, controls first, and the starts of processes."""
     text = options.cells.casefold()
     every = workloads.full() if options.tier == FULL else workloads.quick()
-    cells = [cell for cell in every if text in cell.name.casefold()]
+    cells = [cell for cell in every if text in f"{cell.name}\n{called(cell.name, cell)}".casefold()]
     starts = [name for name in STARTS if text in name]
     if not cells and not starts:
         raise Refused(f"no cell has {options.cells!r} in its name")
     return {cell.name: cell for cell in [*workloads.controls(), *cells]}, starts
 
 
-def _once(sides: Sequence[Side], report: Report) -> Iterator[tuple[str, tuple[str, str]]]:
+def _once(sides: Sequence[Side], report: Report) -> Iterator[tuple[str, Once]]:
     """Give what is measured once on each side: what each kernel compiles, and the memory of a process."""
     asked = [
         *[(kernel, 1_000, {"method": method}) for kernel in LINE_KERNELS for method in ("direct", "cells")],
@@ -119,43 +128,61 @@ def _once(sides: Sequence[Side], report: Report) -> Iterator[tuple[str, tuple[st
             if how
             else f"memory of a process, {kernel}, {points:,} x 256"
         )
-        yield what, (old, new)
+        yield what, Once(old, new, "s" if how else "bytes")
 
 
-def _figure(side: Side, points: int, options: dict[str, Any], compiling: bool) -> str:
-    """Return what a first call compiles, or the memory that its process had at most; - if it cannot run."""
+def _figure(side: Side, points: int, options: dict[str, Any], compiling: bool) -> float | None:
+    """Return the CPU time of a first call, or the memory of its process at most; None if it cannot run."""
     try:
         started = in_new_process(side.environment(), points, options, nothing_compiled=compiling)
     except Failed:  # a revision without the kernel or the method
-        return "-"
-    return numbers.seconds(started.cpu) if compiling else numbers.size(started.peak)
+        return None
+    return started.cpu if compiling else started.peak
 
 
 def _look(
-    cells: dict[str, Any], sides: Sequence[Side], folder: Path, seen: dict[str, Seen], report: Report
+    cells: dict[str, Any],
+    starts: Sequence[str],
+    sides: Sequence[Side],
+    folder: Path,
+    seen: dict[str, Seen],
+    report: Report,
 ) -> None:
     """Compile every cell on both sides, and find out its errors and how auto has it computed."""
+    if WARM in starts:
+        with suppress(Failed):  # which the race will say
+            start(WARM, *sides)
     with TemporaryDirectory() as results, ThreadPoolExecutor(2) as threads, ExitStack() as stack:
         processes = [stack.enter_context(Process(side, folder)) for side in sides]
         for process in processes:
             process.wait()
 
-        def result(name: str, side: int) -> tuple[list[np.ndarray], dict[str, Any], str | None]:
+        def result(name: str, side: int) -> tuple[list[np.ndarray], dict[str, Any], Failed | None]:
             path = Path(results, f"{side}.npz")
             try:
                 taken = processes[side].ask("result", cell=name, path=str(path))["taken"]
             except Failed as failure:
-                if isinstance(failure, Ended):
-                    processes[side] = stack.enter_context(Process(sides[side], folder))
-                    processes[side].wait()
-                return [], {}, str(failure)
+                return [], {}, failure
             with np.load(path) as arrays:
                 return [*arrays.values()], taken, None
 
         for number, (name, cell) in enumerate(cells.items()):
             report(number, len(cells), f"compiling and comparing: {name}")
             found = [*threads.map(partial(result, name), (0, 1))]
-            failures = found[0][2], found[1][2]
+            before, after = (None if failure is None else str(failure) for *_, failure in found)
+            failures = before, after
             error = judge(cell) if not all(failures) else lambda arrays: UNKNOWN
-            before, after = (UNKNOWN if failure else error(arrays) for arrays, _, failure in found)
-            seen[name] = Seen((before, after), (found[0][1], found[1][1]), failures)
+            old, new = (UNKNOWN if failure else _error(error, arrays) for arrays, _, failure in found)
+            seen[name] = Seen((old, new), (found[0][1], found[1][1]), failures)
+            for side, (*_, failure) in enumerate(found):
+                if isinstance(failure, Ended):
+                    processes[side] = stack.enter_context(Process(sides[side], folder))
+                    processes[side].wait()
+
+
+def _error(error: Callable[[Sequence[np.ndarray]], Error], arrays: Sequence[np.ndarray]) -> Error:
+    """Return the error of a result; one that has not the shape of the true one is as wrong as can be."""
+    try:
+        return error(arrays)
+    except (ValueError, IndexError):
+        return Error(math.inf, 1.0)

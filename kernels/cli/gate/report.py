@@ -17,12 +17,14 @@ from ...measure import numbers
 from ...measure.cases import Way
 from ...measure.errors import Error
 from ...measure.machine import describe
-from ...measure.races.change import NO_CHANGE_KNOWN, Change, Verdict
+from ...measure.races.change import Change, Verdict, change
 from ...measure.races.judge import UNKNOWN
 from ...measure.races.race import Race
+from ...measure.races.starts import STARTS
 from ..terminal import fitting, plain_table
 
-PASSES, FAILS, UNDECIDED, INTERRUPTED = 0, 1, 3, 130
+PASSES, FAILS, FAILED, UNDECIDED, STOPPED = 0, 1, 2, 3, 130
+INTERRUPTED = "interrupted"
 WRONG, NOT_THERE, MOVED, NOISY = "wrong", "null", "moved", "machine too noisy"
 _STYLES = {
     WRONG: "bold red",
@@ -55,9 +57,17 @@ class Run(NamedTuple):
     """How a gate ran."""
 
     tier: str
-    interrupted: bool
+    ended: str  # why before its end, if it did
     seconds: float
     workloads: Any  # their version
+
+
+class Once(NamedTuple):
+    """A figure that there is one of on each side, None where it cannot be had, and its unit, s or bytes."""
+
+    old: float | None
+    new: float | None
+    unit: str
 
 
 class Outcome:
@@ -69,18 +79,19 @@ class Outcome:
         cells: dict[str, Any],
         starts: Iterable[str],
         seen: dict[str, Seen],
-        once: dict[str, tuple[str, str]],
+        once: dict[str, Once],
         run: Run,
     ) -> None:
         self.race, self.cells, self.starts, self.seen = race, cells, [*starts], seen
-        self.once, self.run = once, run  # figures of which there is one on each side, in words
+        self.once, self.run = once, run
 
     @cached_property
     def noisy(self) -> list[str]:
-        """The controls that moved, which no change can do."""
+        """The controls that moved, which no change can do, or that cannot run."""
         moved = (Verdict.SLOWER, Verdict.FASTER)
-        controls = (name for name, cell in self.cells.items() if cell.case is None)
-        return [name for name in controls if self.race.verdict(name) in moved]
+        controls = [name for name in self.cells if self.is_control(name)]
+        failed = {name for name in controls if any(_failures(name, self))}
+        return [name for name in controls if name in failed or self.race.verdict(name) in moved]
 
     @property
     def names(self) -> list[str]:
@@ -109,8 +120,12 @@ class Outcome:
 
     @property
     def worst(self) -> str:
-        """The verdict on all cells together."""
-        found = {verdict for name, verdict in self.verdicts.items() if not self.is_control(name)}
+        """The verdict on all cells together; starts, of which few are taken, may be undecided."""
+        found = {
+            verdict
+            for name, verdict in self.verdicts.items()
+            if not self.is_control(name) and not (name in STARTS and verdict == Verdict.UNDECIDED)
+        }
         if self.noisy or not found - {NOT_THERE}:
             found.add(Verdict.UNDECIDED)
         order = (WRONG, Verdict.SLOWER, Verdict.UNDECIDED, Verdict.FASTER, Verdict.SAME)
@@ -121,8 +136,8 @@ class Outcome:
         """The exit status."""
         if self.worst in (WRONG, Verdict.SLOWER):
             return FAILS
-        if self.run.interrupted:
-            return INTERRUPTED
+        if self.run.ended:
+            return STOPPED if self.run.ended == INTERRUPTED else FAILED
         return UNDECIDED if self.worst == Verdict.UNDECIDED else PASSES
 
     def is_control(self, name: str) -> bool:
@@ -140,7 +155,7 @@ class Outcome:
             f"{count} {verdict}" for verdict, count in sorted(counts.items(), key=lambda each: -each[1])
         )
         overall = {PASSES: "nothing slower, nothing wrong", FAILS: "slower or wrong", UNDECIDED: "undecided"}
-        found = overall.get(self.status, "interrupted")
+        found = ", ".join(filter(None, [overall.get(self.status), self.run.ended]))
         return f"{found}{f': {NOISY}' if self.noisy else ''} ({told})"
 
 
@@ -152,7 +167,7 @@ def _kernel_and_domain(cell: Any) -> tuple[str, str]:
     return options["kernel"], "circle" if "period" in options else "line"
 
 
-def _called(name: str, cell: Any) -> str:
+def called(name: str, cell: Any) -> str:
     """Return kernel and domain, and what else tells a cell from others of its size."""
     if cell is None or cell.case is None:
         return name
@@ -196,7 +211,7 @@ def _cells(name: str, outcome: Outcome) -> dict[str, str]:
     seen, race, cell = outcome.seen.get(name), outcome.race, outcome.cells.get(name)
     seconds = race.seconds.get(name)
     return {
-        _CELL: _called(name, cell),
+        _CELL: called(name, cell),
         "N×M": _size(cell),
         "method": _before_and_after(*seen.methods) if seen else "",
         "before": numbers.seconds(median(old for old, _ in seconds)) if seconds else "-",
@@ -242,7 +257,7 @@ def _notes(outcome: Outcome, left_out: list[str]) -> list[str]:
         for what, words in (("workspace_bytes", "workspace"), ("stored_bytes", "a plan"))
         if all(seen.taken) and seen.taken[0][what] != seen.taken[1][what]
     ]
-    notes += changed or ["workspace: no cell takes more or less of it."]
+    notes += changed
     notes += [
         f"{name}: {_before_and_after(*seen.methods)} by auto"
         for name, seen in outcome.seen.items()
@@ -256,12 +271,19 @@ def _notes(outcome: Outcome, left_out: list[str]) -> list[str]:
         notes.append(f"{name}: {(race.new if failed.new else race.old).name} cannot run it: {failed}")
     if outcome.once:
         notes.append("Once on each side, which is no verdict:")
-        notes += [f"  {name}: {' > '.join(figures)}" for name, figures in outcome.once.items()]
+        for name, (old, new, unit) in outcome.once.items():
+            notes.append(f"  {name}: {_figure(old, unit)} > {_figure(new, unit)}")
     if outcome.noisy:
-        notes.append(f"{NOISY}: {', '.join(outcome.noisy)} moved, which no change can do.")
+        notes.append(f"{NOISY}: {', '.join(outcome.noisy)} moved, or failed, which no change can do.")
     if left_out:
         notes.append(f"Left out for want of width: {', '.join(left_out)}.")
     return notes
+
+
+def _figure(value: float | None, unit: str) -> str:
+    if value is None:
+        return "-"
+    return numbers.seconds(value) if unit == "s" else numbers.size(int(value))
 
 
 def _finite(value: float) -> float | None:
@@ -286,7 +308,6 @@ def _row(name: str, outcome: Outcome) -> dict[str, Any]:
     null = outcome.verdicts[name] == NOT_THERE
     kernel, domain = _kernel_and_domain(cell)
     before, after = seen.errors if seen else (UNKNOWN, UNKNOWN)
-    allowed = before.allowed if math.isnan(after.allowed) else after.allowed
     return {
         "name": name,
         "kernel": kernel or None,
@@ -297,11 +318,12 @@ def _row(name: str, outcome: Outcome) -> dict[str, Any]:
         "method": seen.methods[1] if seen else None,
         "method_before": seen.methods[0] if seen else None,
         "taken": seen.taken if seen else None,
-        **_change(NO_CHANGE_KNOWN if null else race.change(name)),
+        **_change(change(()) if null else race.change(name)),
         "seconds": None if null else race.seconds.get(name),
-        "error_before": _finite(before.share * allowed),
+        "error_before": _finite(before.value),
         "error_after": _finite(after.value),
-        "allowed": _finite(allowed),
+        "allowed_before": _finite(before.allowed),
+        "allowed": _finite(after.allowed),
         "failures": _failures(name, outcome),
         "verdict": None if null else outcome.verdicts[name],
     }
@@ -316,9 +338,9 @@ def as_json(outcome: Outcome) -> str:
         "verdict": outcome.worst,
         "words": outcome.words,
         "status": outcome.status,
-        "interrupted": outcome.run.interrupted,
-        "old": race.old.name,
-        "new": race.new.name,
+        "interrupted": outcome.run.ended == INTERRUPTED,
+        "old": {"name": race.old.name, "key": race.old.key},
+        "new": {"name": race.new.name, "key": race.new.key},
         "tier": outcome.run.tier,
         "workloads": outcome.run.workloads,
         "threshold": race.threshold,
@@ -337,7 +359,7 @@ def as_json(outcome: Outcome) -> str:
             | {"seconds": race.seconds.get(name), "verdict": race.verdict(name)}
             for name in controls
         },
-        "once": outcome.once,
+        "once": {name: once._asdict() for name, once in outcome.once.items()},
         "cells": [_row(name, outcome) for name in outcome.names if name not in controls],
     }
     return json.dumps(document, indent=2, allow_nan=False)

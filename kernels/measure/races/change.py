@@ -39,9 +39,6 @@ class Change(NamedTuple):
         return Verdict.UNDECIDED
 
 
-NO_CHANGE_KNOWN = Change(math.nan, 0.0, math.inf)
-
-
 def change(logs: Iterable[float]) -> Change:
     """Return the change that independent logarithms of new time over old show.
 
@@ -55,11 +52,9 @@ def change(logs: Iterable[float]) -> Change:
     """
     ordered = sorted(logs)
     count = len(ordered)
-    if not count:
-        return NO_CHANGE_KNOWN
     k, missed = 0, 2 * 0.5**count
     while missed <= _RISK:
         k += 1
         missed += 2 * math.comb(count, k) * 0.5**count
     low, high = (ordered[k - 1], ordered[-k]) if k else (-math.inf, math.inf)
-    return Change(math.exp(median(ordered)), math.exp(low), math.exp(high))
+    return Change(math.exp(median(ordered or [math.nan])), math.exp(low), math.exp(high))

@@ -29,7 +29,7 @@ class Ended(Failed):
 
 
 class Process:
-    """A racer, which ends with its `with`; `workloads` is the folder that `as_workloads` returned."""
+    """A racer, which ends with its `with`; `workloads` is the folder that `as_workloads` made them in."""
 
     def __init__(self, side: Side, workloads: Path) -> None:
         self.side = side
@@ -112,20 +112,26 @@ class Race:
         """Return what can be said of a cell."""
         return self.change(cell).verdict(self.threshold)
 
-    def run(self, cells: Sequence[str], rounds: int = ROUNDS) -> Iterator[tuple[int, int, str]]:
+    def run(
+        self, cells: Sequence[str], rounds: int = ROUNDS, controls: Sequence[str] = ()
+    ) -> Iterator[tuple[int, int, str]]:
         """Run so many rounds, and as many again of what is not the same after these: a flag is confirmed.
 
-        An undecided start, which takes seconds, is left at that. Gives how many runs of cells are done of how
-        many, and the cell that is about to run.
+        An undecided start, which may take seconds, is left at that. Controls run as long as any cell does.
+        Gives how many runs of cells are done of how many, and the cell that is about to run.
         """
         done = 0
         for _ in range(2):
-            total = done + rounds * len(cells)
+            if not cells:
+                return
+            total = done + rounds * len([*controls, *cells])
             for _ in range(rounds):
-                for cell in self.round(cells):
+                for cell in self.round([*controls, *cells]):
                     yield done, total, cell
                     done += 1
-                cells = [cell for cell in cells if cell not in self.failures]
+                cells, controls = (
+                    [cell for cell in those if cell not in self.failures] for those in (cells, controls)
+                )
             cells = [cell for cell in cells if not self._is_settled(cell)]
 
     def _is_settled(self, cell: str) -> bool:
@@ -134,33 +140,38 @@ class Race:
 
     def round(self, cells: Sequence[str]) -> Iterator[str]:
         """Run every cell in a new pair of processes; give each that is about to run."""
-        sides = [(0, self.old), (1, self.new)]
-        self._random.shuffle(sides)
         if not cells:
             return
+        left = self._random.sample(cells, len(cells))
+        sides = [(0, self.old), (1, self.new)]
+        self._random.shuffle(sides)
         with ExitStack() as stack:
             started = {index: stack.enter_context(Process(side, self._workloads)) for index, side in sides}
             for process in started.values():
                 process.wait()
-            for cell in self._random.sample(cells, len(cells)):
+            while left:
+                cell = left.pop()
                 yield cell
                 try:
                     self._run(cell, started[0], started[1])
                 except Failed as failure:
                     self.failures[cell] = failure
                     if isinstance(failure, Ended):
-                        return
+                        break
+        yield from self.round(left)
 
     def _run(self, cell: str, *sides: Process) -> None:
         """Time a cell on both sides in turns, a start on both at once."""
-        with ThreadPoolExecutor(2) as threads:
-            if cell in STARTS:
-                at_once = partial(threads.map, partial(start, cell), [side.side for side in sides])
-                pairs = [tuple(at_once()) for _ in range(STARTS[cell])]
-                self._keep(cell, [(old, new) for old, new in pairs])
-                return
-            calls = min(threads.map(partial(Process.prepare, cell=cell), sides))
         taken: list[tuple[float, float]] = []
+        if cell in STARTS:
+            for _ in range(STARTS[cell]):
+                order = self._random.sample([self.old, self.new], 2)
+                times_of = dict(zip(order, start(cell, *order), strict=True))
+                taken.append((times_of[self.old], times_of[self.new]))
+            self._keep(cell, taken)
+            return
+        with ThreadPoolExecutor(2) as threads:
+            calls = min(threads.map(partial(Process.prepare, cell=cell), sides))
         while len(taken) < _LEAST_BLOCKS or calls * sum(map(sum, taken)) < _SECONDS / 2:
             first = self._random.randrange(2)
             times: tuple[list[float], list[float]] = [], []

@@ -7,7 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,6 +45,7 @@ class Side(NamedTuple):
     cache: Path  # of what it compiles
     slower: float = 0.0  # made so, by a part of its time: what a race is tried on
     new: bool = False  # or the one that it is compared with
+    key: str = ""  # of what is in it: a commit, or a hash of files
 
     def environment(self, beside: Path | None = None) -> dict[str, str]:
         """Return the environment of a process that finds this kdexent and no other, and what is beside it."""
@@ -86,14 +88,15 @@ class Started(NamedTuple):
     peak: int | None  # bytes of memory, where the platform tells
 
 
-def start(what: str, side: Side) -> float:
-    """Return what one of STARTS takes, in seconds."""
-    try:
-        if what == IMPORT:
-            return in_new_process(side.environment()).imported
-        return in_new_process(side.environment(), 100, {"bins": 32}, nothing_compiled=what == COLD).called
-    except Failed as failure:
-        raise Failed(str(failure), side.new) from None
+def start(what: str, *sides: Side) -> list[float]:
+    """Return what one of STARTS takes on each side, in seconds, all at once."""
+    options = None if what == IMPORT else {"bins": 32}
+    environments = [side.environment() for side in sides]
+    taken = _in_new_processes(environments, 100, options, nothing_compiled=what == COLD)
+    for side, each in zip(sides, taken, strict=True):
+        if isinstance(each, Failed):
+            raise Failed(str(each), side.new)
+    return [each.imported if what == IMPORT else each.called for each in taken if isinstance(each, Started)]
 
 
 def in_new_process(
@@ -106,14 +109,35 @@ def in_new_process(
 
     Raises Failed where it cannot.
     """
+    (taken,) = _in_new_processes([environment], points, options, nothing_compiled)
+    if isinstance(taken, Failed):
+        raise taken
+    return taken
+
+
+def _in_new_processes(
+    environments: Sequence[Mapping[str, str]],
+    points: int,
+    options: Mapping[str, Any] | None,
+    nothing_compiled: bool,
+) -> list[Started | Failed]:
     command = [sys.executable, "-P", "-c", _FIRST_CALL, json.dumps([points, options])]
-    with TemporaryDirectory() as empty:
-        if nothing_compiled:
-            environment = {**environment, "NUMBA_CACHE_DIR": empty}
-        # Control-C is the parent's to answer.
-        how: dict[str, Any] = {"capture_output": True, "text": True, "start_new_session": True}
-        done = subprocess.run(command, env=environment, check=False, **how)
-    if done.returncode:
-        said = done.stderr.strip().splitlines()
-        raise Failed(said[-1] if said else f"its process ended with status {done.returncode}")
-    return Started(*json.loads(done.stdout))
+    # Control-C is the parent's to answer.
+    how: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "start_new_session": True}
+    with ExitStack() as stack:
+        running = []
+        for environment in environments:
+            how["env"] = dict(environment)
+            if nothing_compiled:
+                how["env"]["NUMBA_CACHE_DIR"] = stack.enter_context(TemporaryDirectory())
+            process = stack.enter_context(subprocess.Popen(command, text=True, **how))
+            stack.callback(process.kill)  # which does nothing to one that has ended
+            running.append(process)
+        return [_started(process, *process.communicate()) for process in running]
+
+
+def _started(process: subprocess.Popen[str], printed: str, complained: str) -> Started | Failed:
+    if process.returncode:
+        said = complained.strip().splitlines()
+        return Failed(said[-1] if said else f"its process ended with status {process.returncode}")
+    return Started(*json.loads(printed))
