@@ -91,7 +91,7 @@ def alike(clone, runs, arguments):
             yield f"two equal revisions: {flagged}"
         same += [cell["verdict"] == "same" for cell in document["cells"] if cell["kernel"]]
     print(f"alike: {sum(same)} of {len(same)} cells the same", flush=True)
-    if sum(same) < 0.6 * len(same):
+    if runs > 1 and sum(same) < 0.6 * len(same):  # of a few cells of one run all may be undecided
         yield f"two equal revisions: only {sum(same)} of {len(same)} cells are the same"
 
 
