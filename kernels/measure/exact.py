@@ -29,24 +29,24 @@ class Taken(NamedTuple):
     stored_bytes: int = 0  # by a plan
 
 
-def taken(arguments: Arguments, way: Way) -> Taken:
-    """Return the method and order that a way takes, and the memory."""
+def taken(arguments: Arguments, way: Way, derivatives: bool = False) -> Taken:
+    """Return the method and order that a way takes, and the memory; with derivatives by x or h, or none."""
     if way.planned:
         plan = way.plan(arguments)
         return Taken(plan.method, plan.order, plan.workspace_bytes, plan.stored_bytes)
     # A single call need not take the order that is the best for many.
-    method, sums = _sums_of(arguments, way)
+    method, sums = _sums_of(arguments, way, derivatives)
     if sums is None:
         return Taken(method, None, DIRECT.plan(arguments).workspace_bytes)
     return Taken(method, sums.order, sums.workspace(arguments.x.shape[-1]))
 
 
-def _sums_of(arguments: Arguments, way: Way) -> tuple[str, Any]:
+def _sums_of(arguments: Arguments, way: Way, derivatives: bool = False) -> tuple[str, Any]:
     """Return the method of a single call and its sums, None where it takes all pairs."""
     x, z, a, b, options = arguments
     described = options["bandwidth"], options["kernel"], options["bins"]
     problem = loss_problem(x, z, a, b, *described, "midpoint", None, options.get("period"))
-    shape, centers = row_shape(problem, 0, False)
+    shape, centers = row_shape(problem, 0, derivatives)
     request = Request(way.method, way.order, RTOL)
     make = sums_for(shape, request, centers)
     return chosen(shape, request), None if make is None else make(RTOL)

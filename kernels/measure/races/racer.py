@@ -72,7 +72,7 @@ def _taken(cell: Cell) -> dict[str, Any]:
     try:
         from kdexent.measure.exact import taken  # noqa: PLC0415  # the revision may have none
 
-        return taken(case.make(), cell.way)._asdict()
+        return taken(case.make(), cell.way, cell.derivatives)._asdict()
     except Exception:  # another revision's own, which may want other arguments; the table has a - then
         return {}
 

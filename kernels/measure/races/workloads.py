@@ -41,6 +41,11 @@ class Cell(NamedTuple):
         return isinstance(self.case, Case)
 
     @property
+    def derivatives(self) -> bool:
+        """Whether it is also by x or the bandwidth."""
+        return self.wrt != "z"
+
+    @property
     def name(self) -> str:
         """What tells it from other cells."""
         if self.case is None:
