@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from kdexent_workloads import cases
+from kdexent_workloads.cases import Case
+from kdexent_workloads.races.workloads import Cell, loss_and_grad
+
 from kdexent import METHODS
-from kdexent.measure import cases
-from kdexent.measure.cases import Case
-from kdexent.measure.races.workloads import Cell, loss_and_grad
 
 from .measure import QUICK, At, Figures, _Cells, _Timed, _Tracked
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from kdexent.measure.classifier_cases import suite
-from kdexent.measure.races import workloads
+from kdexent_workloads.classifier_cases import suite
+from kdexent_workloads.races import workloads
 
 from .measure import QUICK, At, Figures, _Cells, _Timed, _Tracked
 

@@ -6,12 +6,13 @@ import os
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
+from kdexent_workloads.races import workloads
+from kdexent_workloads.races.racer import arrays, ready
+from kdexent_workloads.races.workloads import LARGE, MIDDLING, Cell
+
 from kdexent import METHODS
 from kdexent.measure.exact import taken
-from kdexent.measure.races import workloads
 from kdexent.measure.races.judge import judge
-from kdexent.measure.races.racer import arrays, ready
-from kdexent.measure.races.workloads import LARGE, MIDDLING, Cell
 
 At = tuple[Any, ...]  # the values of asv's parameters
 
@@ -33,7 +34,7 @@ def figures(cell: Cell) -> Figures:
     error = judge(cell)(arrays(cell.call()())).share
     if not cell.of_densities:
         return Figures(error, 0.0, 0, 0)
-    found = taken(cell.case.make(), cell.way)
+    found = taken(cell.case.make(), cell.way, cell.derivatives)
     method = 100 * METHODS.index(found.method) + (found.order or 0)
     return Figures(error, method, found.workspace_bytes, found.stored_bytes)
 

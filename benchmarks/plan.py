@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from kdexent.measure import cases
-from kdexent.measure.races import workloads
-from kdexent.measure.races.workloads import loss_and_grad
+from kdexent_workloads import cases
+from kdexent_workloads.races import workloads
+from kdexent_workloads.races.workloads import loss_and_grad
 
 from .measure import QUICK, At, Figures, _Cells, _Timed, _Tracked
 

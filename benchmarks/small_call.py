@@ -1,11 +1,11 @@
 """What does a call cost that has next to nothing to compute?"""
 
-from kdexent.measure.races import workloads
+from kdexent_workloads.races import workloads
 
-WARM = """
-from kdexent.measure import cases
+from .starting import PROBLEM
+
+WARM = f"""{PROBLEM}
 from kdexent import loss, loss_and_grad
-*problem, options = cases.line(points=100, bins=32).make()
 loss(*problem, **options)
 loss_and_grad(*problem, **options)
 """

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 from typing import Any, ClassVar
 
-from kdexent.measure import cases
-from kdexent.measure.races.starts import Started, in_new_process
-from kdexent.measure.races.workloads import LARGE
+from kdexent_workloads import cases
+from kdexent_workloads.races.starts import Started, in_new_process
+from kdexent_workloads.races.workloads import LARGE
 
 from .measure import QUICK
 
-IMPORT = """
-from kdexent.measure import cases
-from kdexent import loss_and_grad
-*problem, options = cases.line(points=100, bins=32).make()
+# Run in processes of its own.
+PROBLEM = """
+import numpy as np
+x, z = np.random.default_rng(0).standard_normal((2, 100))
+problem, options = (x, z, -1.0, 1.0), {"bandwidth": 0.05, "bins": 32}
 """
+IMPORT = f"{PROBLEM}\nfrom kdexent import loss_and_grad\n"
 
 KERNELS = ("gaussian",) if QUICK else cases.KERNELS
 

@@ -2,8 +2,8 @@
 
 from typing import ClassVar
 
-from kdexent.measure import cases
-from kdexent.measure.races.workloads import LARGE, loss_and_grad
+from kdexent_workloads import cases
+from kdexent_workloads.races.workloads import LARGE, loss_and_grad
 
 from .measure import QUICK, _Timed
 
