@@ -67,7 +67,7 @@ gate: $(VENV)/bench.done
 calibrate: $(VENV)/bench.done
 	$(BIN)/python tests/calibrate.py $(ARGS)
 
-# Whether the gate sees changes of a known kind, for an hour; ARGS=--small for minutes.
+# Whether the gate sees changes of a known kind, in thirty runs of it; ARGS=--small for minutes.
 gate-acceptance: $(VENV)/bench.done
 	$(BIN)/python tests/gate_acceptance.py $(ARGS)
 

@@ -2,17 +2,20 @@
 
 import json
 import math
+import os
 import subprocess
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from rich.console import Console
 
 import kdexent
+from kdexent.cli import app
 from kdexent.cli.gate import builds, compare
-from kdexent.cli.gate.report import INTERRUPTED, Once, Outcome, Run, Seen, as_json, show
+from kdexent.cli.gate.report import INTERRUPTED, Once, Outcome, Run, Seen, as_json, called, show
 from kdexent.cli.streams import Refused
 from kdexent.measure.errors import Error
 from kdexent.measure.races import workloads
@@ -159,6 +162,30 @@ def test_the_document_is_json_without_what_is_not_finite():
     assert document["control"].keys() == {CONTROL} and document["control"][CONTROL]["verdict"] == "same"
 
 
+@pytest.mark.parametrize("text", ["5%", "5 %", " 5", "5.0"])
+def test_a_threshold_is_a_percentage(text):
+    assert app._percent(text) == 5
+
+
+@pytest.mark.parametrize("text", ["0", "0.01%", "1001", "five", "nan", "%"])
+def test_what_is_no_percentage_is_refused(text):
+    with pytest.raises(typer.BadParameter, match="a percentage"):
+        app._percent(text)
+
+
+def test_a_fault_of_the_command_is_no_verdict(capsys):
+    with pytest.raises(typer.Exit) as ended:
+        app._end(lambda: 1 // 0)
+    assert ended.value.exit_code == 2 and "ZeroDivisionError" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [cell.name for cell in workloads.quick()])
+def test_a_cell_is_found_by_what_the_table_calls_it(name):
+    for text in (name, called(name, CELLS[name])):
+        cells, _ = compare._selected(workloads, compare.Options("quick", text, 6, 0.05, None))
+        assert name in cells
+
+
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -206,6 +233,16 @@ def test_a_wheel_is_installed_once_for_what_is_in_it(here):
         builds.build("no.whl")
 
 
+def test_the_latest_builds_are_kept(here):
+    for number in range(builds._MOST_KEPT + 3):
+        packages = here / builds.KEPT / f"{number}" / "packages"
+        packages.mkdir(parents=True)
+        os.utime(packages.parent, (number, number))
+    builds._installed("old", "0", here, here / builds.KEPT)  # the oldest, which is used once more
+    kept = {path.name for path in (here / builds.KEPT).iterdir()}
+    assert len(kept) == builds._MOST_KEPT and "0" in kept and "1" not in kept
+
+
 def test_outside_a_repository_there_are_no_revisions(here, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(here.parent))
     with pytest.raises(Refused, match="not a git repository"):
@@ -235,6 +272,33 @@ def test_a_run_from_end_to_end(installed, capsys):
     assert cell["method"] == cell["method_before"] == "direct"
     assert 0 <= cell["error_after"] <= cell["allowed"] and cell["error_before"] == cell["error_after"]
     assert cell["verdict"] == "undecided" and len(cell["seconds"]) == 2
+
+
+def test_the_document_can_go_to_the_standard_output(installed, capsys):
+    compare.gate("a", "b", installed._replace(json=Path("-")))
+    printed, told = capsys.readouterr()
+    assert json.loads(printed)["verdict"] == "undecided" and "gaussian line" in told
+
+
+def test_a_process_that_cannot_start_later_leaves_what_there_is(installed, capsys, monkeypatch):
+    def fails(race, cells):
+        race.logs[CELL] = SLOWER
+        raise Failed("no memory", new=True)
+        yield
+
+    monkeypatch.setattr(Race, "round", fails)
+    assert compare.gate("a", "b", installed) == 2
+    assert "b cannot run the workloads: no memory" in " ".join(capsys.readouterr().out.split())
+    assert installed.json.is_file()
+
+
+def test_workloads_that_need_another_kdexent_are_refused(installed, here, monkeypatch):
+    measure = here / "newer" / "kdexent" / "measure"
+    (measure / "races").mkdir(parents=True)
+    (measure / "races" / "workloads.py").write_text("from kdexent import of_tomorrow")
+    monkeypatch.setattr(compare, "build", lambda name: Side(name, here / "newer", here))
+    with pytest.raises(Refused, match=r"do not run beside this kdexent: .*of_tomorrow"):
+        compare.gate("a", "b", installed)
 
 
 def test_an_interrupt_leaves_what_there_is(installed, capsys, monkeypatch):

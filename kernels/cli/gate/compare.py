@@ -27,7 +27,8 @@ from .builds import WORKING_TREE, build
 from .report import FAILS, INTERRUPTED, Once, Outcome, Run, Seen, as_json, called, show
 
 Report = Callable[[int, int, str], None]
-_, FULL = TIERS = "quick", "full"
+FULL = "full"
+TIERS = "quick", FULL
 
 
 class Options(NamedTuple):
