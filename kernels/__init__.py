@@ -9,6 +9,7 @@ from .runtime.undisturbed import load
 
 if TYPE_CHECKING:
     from . import reference
+    from .bandwidth import select_bandwidth
     from .choosing.recommend import choose
     from .information import cross_entropy, entropy, kl_divergence
     from .kde import log_density, loss, loss_and_grad
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {
+    ".bandwidth": ("select_bandwidth",),
     ".choosing.recommend": ("choose",),
     ".information": ("cross_entropy", "entropy", "kl_divergence"),
     ".kde": ("log_density", "loss", "loss_and_grad"),
@@ -49,6 +51,7 @@ __all__ = [
     "loss",
     "loss_and_grad",
     "reference",
+    "select_bandwidth",
     "sigmoid_cross_entropy",
     "sigmoid_cross_entropy_and_grad",
     "softmax",

@@ -1,5 +1,6 @@
 """The oracle: the same names as kdexent, in whole-array NumPy that reads like the formulas."""
 
+from .bandwidth import select_bandwidth
 from .information import cross_entropy, entropy, kl_divergence
 from .kde import log_density, loss, loss_and_grad
 from .linear import linear_softmax_loss, linear_softmax_loss_and_grad
@@ -16,6 +17,7 @@ __all__ = [
     "log_softmax",
     "loss",
     "loss_and_grad",
+    "select_bandwidth",
     "sigmoid_cross_entropy",
     "sigmoid_cross_entropy_and_grad",
     "softmax",

@@ -64,6 +64,7 @@ _COMPUTING = {
     "loss": _LOSS,
     "loss_and_grad": _LOSS,
     "log_density": _DENSITY,
+    "select_bandwidth": {**_data(), "period": 7.0, "rule": "likelihood"},
     "softmax": {"z": _RNG.normal(size=(ROWS, 4)), "axis": -1},
     "log_softmax": {"z": _RNG.normal(size=(ROWS, 4)), "axis": -1},
     "softmax_cross_entropy": _CLASSES,

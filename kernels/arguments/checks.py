@@ -147,6 +147,15 @@ def require_data(x: NDArray[Any], z: NDArray[Any]) -> None:
     require("z", z[..., 0], unmasked, "must have a logit above -inf in every row")
 
 
+def require_two(name: str, points: NDArray[Any], row: int | None) -> None:
+    """Require that the points with a weight (N,), of a row or of the only one, are not all equal."""
+    if points.min() == points.max():
+        of_row = "" if row is None else f" in row {row}"
+        raise ValueError(
+            f"{name} must have two different points with a weight{of_row}, got {points[0]} alone"
+        )
+
+
 def lengths(name: str, array: Any) -> None:
     """Raise if a length, or an end of the target, is not finite or so large that sums might not be."""
     if isinstance(array, float) and abs(array) <= LONGEST:

@@ -100,6 +100,17 @@ def plan(case: Case) -> Cell:
     return Cell("Plan", lambda: partial(STEP.plan, case.make(), 1), case, STEP)
 
 
+def select_bandwidth(case: Case) -> Cell:
+    """Return the cell of the rule of thumb; raises where a revision has none."""
+    kernel = case.make().options["kernel"]
+
+    def call() -> Callable[[], Any]:
+        arguments = case.make()
+        return partial(kdexent.select_bandwidth, arguments.x, arguments.z, kernel=kernel)
+
+    return Cell("select_bandwidth", call, case)
+
+
 def classifier(case: ClassifierCase) -> Cell:
     """Return the cell of a function of classes or distributions."""
     return Cell(case.function, lambda: case.fast(case.make()), case)
@@ -169,6 +180,7 @@ def full() -> list[Cell]:
         *map(loss, sizes),
         *map(log_density, (cases.line(*MIDDLING), cases.circle(*MIDDLING))),
         *map(plan, (cases.line(*MIDDLING), cases.line(*LARGE))),
+        select_bandwidth(cases.line(*MIDDLING)),
         *map(classifier, classes),
         *[classifier(each) for each in map(_relative, classes) if each is not None],
     ]
