@@ -18,20 +18,12 @@ COMMANDS = [each.name or each.callback.__name__ for each in app.registered_comma
 SHORT = [["--help"], ["--version"], ["bench", "--list"], *([name, "--help"] for name in COMMANDS)]
 BENCH = ["bench", "--quick", "--repeat", "1", "--filter"]
 CHOOSE = ["choose", "data.csv", "--bandwidth", "1", "--kernel", "boxcar", "--bins", "4"]
-
-
-# Other methods take long to compile.
-MAIN = """
-from functools import partial
-from kdexent.cli import choosing, main
-choosing.choose = partial(choosing.choose, methods=["direct"])
-main()
-"""
+CHOOSE += ["--methods", "direct"]  # others take long to compile
 
 
 def end(folder, arguments, redirection=""):
     """Run a command in a shell and return how it ended."""
-    command = [sys.executable, "-c", MAIN, *map(str, arguments)]
+    command = [sys.executable, "-m", "kdexent.cli", *map(str, arguments)]
     in_shell = ["sh", "-c", f'"$@" {redirection}', "sh", *command]
     result = subprocess.run(in_shell, capture_output=True, text=True, timeout=300, check=False, cwd=folder)
     assert "Traceback" not in result.stderr and "Exception ignored" not in result.stderr
@@ -106,3 +98,11 @@ def test_choose_draws_its_picture_when_the_standard_output_is_full(tmp_path):
     (tmp_path / "data.csv").write_text("x\n1\n1.5\n2\n")
     assert not unwritten(tmp_path, [*CHOOSE, "--plot", "found.png"])
     assert (tmp_path / "found.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_choose_shows_its_table_when_its_figures_cannot_be_written(tmp_path):
+    (tmp_path / "data.csv").write_text("x\n1\n1.5\n2\n")
+    (tmp_path / "full.json").symlink_to(FULL)
+    result = end(tmp_path, [*CHOOSE, "--json", "full.json"])
+    assert result.returncode == 74 and "import kdexent" in result.stdout
+    assert result.stderr == "kdexent: cannot write full.json: No space left on device\n"

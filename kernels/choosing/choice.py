@@ -5,27 +5,39 @@ import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple, overload
 
+from ..measure.races.change import Change, Verdict, change
+from ..names import AUTO
 from . import words
+from .words import PLAN
 
-# Far below what a step of training changes, and within reach of quadrature, unlike most values of rtol.
-_BINS_TOLERANCE = 1e-6
-# Times closer than this are one time.
-_SAME_TIME = 1.1
+# Times further apart are no tie, however few there are of them.
+_TIE = 1.1
 
 
 class Measured(NamedTuple):
     """A way to compute loss and gradient, and what was measured of it; errors are the worst row's."""
 
-    method: str
+    method: str  # one of kdexent.METHODS, or "Plan"
     order: int | None
     bins: int
     rule: str
-    seconds: float = math.nan  # of one call, compiled before
+    seconds: float = math.nan  # of one call, compiled before; NaN where it was not raced
     loss_error: float = math.nan  # |L - L_exact| / max(1, |L_exact|), at these bins
     gradient_error: float = math.nan  # max|g - g_exact| / max|g_exact|, at these bins
     quadrature_error: float = math.nan  # |L_exact - L_converged| / max(1, |L_converged|), where there is one
     workspace_bytes: int | None = None
     within_rtol: bool = False  # both errors, rounding apart, in every row
+    took: str = ""  # the method and order that were taken
+    samples: tuple[float, ...] = ()  # seconds, one of each turn of the race
+
+    @property
+    def promised(self) -> bool:
+        """Whether `rtol` is kept for any logits: by methods without an order, but not by grids."""
+        return self.order is None and self.method != "grid"
+
+    def compared(self, other: "Measured") -> Change:
+        """Return this one's time over the other's, turn by turn of their race."""
+        return change(math.log(mine / its) for mine, its in zip(self.samples, other.samples, strict=False))
 
 
 class Asked(NamedTuple):
@@ -44,92 +56,101 @@ class Asked(NamedTuple):
     target: bool
     rtol: float
     n_threads: int | None
-    exact: str  # how the exact values were computed
+    integral_rtol: float = 1e-6
+    steps: int | None = None
+    measured_rows: int = 1  # of `rows`, those that were measured
+    copied: bool = False  # x or z did not lie in memory one after another
+
+
+class PlanCosts(NamedTuple):
+    """What a plan costs beside its steps."""
+
+    seconds: float  # to make it
+    stored_bytes: int  # that it keeps
+    pays_from: float  # steps, inf where it never does
 
 
 class Choice(Sequence[Measured]):
     """The rows that `kdexent.choose` measured, and what follows from them; str() is a table.
 
-    A sequence of `Measured`: the strategies at the bins and the rule that were asked for, then the
-    fastest of them at other numbers of bins and both rules.
+    A sequence of `Measured`: the strategies, raced against each other at the bins and the rule that are
+    recommended, then `auto` at the others.
 
     Attributes
     ----------
     asked : Asked
         What was measured.
     notes : tuple of str
-        What does not apply, and why, and how well the converged integral is known.
+        What does not apply or was left out, and why, and how well the converged integral is known.
     converged : float
-        The loss of infinitely many bins, of the first row; NaN where it was not computed.
-    bins_tolerance : float
-        The quadrature error that `best_bins` may have: max(rtol, 1e-6).
+        The loss of infinitely many bins, of the first row measured; NaN where it was not computed.
+    uncertainty : float
+        How far that may be off, relative to max(1, |L|).
+    plan : PlanCosts or None
+        What a `kdexent.Plan` costs, where `steps` were given.
     """
 
     def __init__(
         self,
-        rows: Sequence[Measured],
+        strategies: Sequence[Measured],
+        quadratures: Sequence[Measured],
         asked: Asked,
         notes: Sequence[str] = (),
         converged: float = math.nan,
         uncertainty: float = math.nan,
+        plan: PlanCosts | None = None,
     ) -> None:
-        self._rows = tuple(rows)
+        self.strategies = tuple(strategies)
+        self.quadratures = tuple(quadratures)
         self.asked = asked
         self.notes = tuple(notes)
         self.converged = converged
         self.uncertainty = uncertainty
-        self.bins_tolerance = max(asked.rtol, _BINS_TOLERANCE)
+        self.plan = plan
 
     @overload
     def __getitem__(self, index: int) -> Measured: ...
     @overload
     def __getitem__(self, index: slice) -> tuple[Measured, ...]: ...
     def __getitem__(self, index: int | slice) -> Measured | tuple[Measured, ...]:
-        return self._rows[index]
+        return (*self.strategies, *self.quadratures)[index]
 
     def __len__(self) -> int:
-        return len(self._rows)
-
-    @property
-    def strategies(self) -> tuple[Measured, ...]:
-        """The rows at the bins and the rule that were asked for."""
-        asked = self.asked.bin_count, self.asked.rule
-        return tuple(row for row in self._rows if (row.bins, row.rule) == asked)
-
-    @property
-    def quadratures(self) -> tuple[Measured, ...]:
-        """A row for each rule and number of bins, by rule; the best's at those that were asked for."""
-        if math.isnan(self.converged):
-            return ()
-        others = self._rows[len(self.strategies) :]
-        return tuple(sorted([self.front_runner, *others], key=lambda row: (row.rule != "midpoint", row.bins)))
-
-    @property
-    def front_runner(self) -> Measured:
-        """The best, or the closest where none is within rtol."""
-        return self.best or min(self.strategies, key=lambda row: row.gradient_error)
+        return len(self.strategies) + len(self.quadratures)
 
     @property
     def best(self) -> Measured | None:
-        """The fastest of `strategies` within rtol; None if none is."""
-        good = (row for row in self.strategies if row.within_rtol)
-        return min(good, key=lambda row: row.seconds, default=None)
+        """What to take: ``"auto"``, unless another within rtol beats it by more than the noise.
+
+        None if none is within rtol. A plan is taken where `steps` are enough for it to pay.
+        """
+        good = [row for row in self.strategies if row.within_rtol and (row.method != PLAN or self.plan_pays)]
+        order = [(row.method != AUTO, not row.promised, row.seconds) for row in good]
+        base = good[order.index(min(order))] if good else None
+        if base is None:
+            return None
+        faster = [row for row in good if row.compared(base).verdict() is Verdict.FASTER]
+        return min(faster, key=lambda row: row.compared(base).ratio, default=base)
 
     @property
-    def best_bins(self) -> Measured | None:
-        """The cheapest of `quadratures` with an error of at most `bins_tolerance`; None if none has.
+    def plan_pays(self) -> bool:
+        """Whether the steps asked for are enough for a plan to pay."""
+        return self.plan is not None and (self.asked.steps or 0) >= self.plan.pays_from
 
-        The fewest bins among those that take at most 10 % longer than the fastest.
-        """
-        good = [
+    @property
+    def ties(self) -> tuple[Measured, ...]:
+        """The other `strategies` within rtol whose times cannot be told from the best's."""
+        best = self.best
+        if best is None:
+            return ()
+        return tuple(
             row
-            for row in self.quadratures
-            if max(row.quadrature_error, self.uncertainty) <= self.bins_tolerance
-            and (row.within_rtol or self.best is None)
-        ]
-        limit = _SAME_TIME * min((row.seconds for row in good), default=math.nan)
-        quick = (row for row in good if row.seconds <= limit)
-        return min(quick, key=lambda row: (row.bins, row.seconds), default=None)
+            for row in self.strategies
+            if row is not best
+            and row.within_rtol
+            and row.compared(best).verdict() is not Verdict.SLOWER
+            and row.seconds <= _TIE * best.seconds
+        )
 
     @property
     def pareto(self) -> tuple[Measured, ...]:
@@ -142,13 +163,39 @@ class Choice(Sequence[Measured]):
 
     @property
     def recommendation(self) -> str:
-        """One sentence: what to use, and why."""
+        """What to use, and why, in some sentences."""
         return words.recommendation(self)
 
     @property
     def line(self) -> str:
-        """The line of Python that uses the best strategy."""
+        """The call that is recommended, of arrays x and z."""
         return words.call(self)
+
+    @property
+    def code(self) -> str:
+        """Lines of Python that do what is recommended with arrays x and z, and run as they stand.
+
+        Arrays among the other arguments are taken from variables of their names.
+        """
+        return "\n".join(words.code(self))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as what JSON can hold: None where a number is not finite."""
+        best = self.best
+        rows = [words.as_dict(row, row is best, row in self.ties) for row in self.strategies]
+        return {
+            "asked": words.strict(self.asked._asdict()),
+            "strategies": rows,
+            "quadratures": [words.as_dict(row) for row in self.quadratures],
+            "best": None if best is None else words.as_dict(best),
+            "ties": [words.as_dict(row) for row in self.ties],
+            "plan": None if self.plan is None else words.strict(self.plan._asdict()),
+            "converged": words.strict(self.converged),
+            "uncertainty": words.strict(self.uncertainty),
+            "notes": list(self.notes),
+            "recommendation": self.recommendation,
+            "code": self.code,
+        }
 
     def plot(self, path: str | os.PathLike[str]) -> None:
         """Draw time against gradient error into a file, whose ending says of which format.

@@ -1,9 +1,9 @@
-"""One problem, ready to be called by any strategy and at any bins, and its exact values."""
+"""One problem, or some of its rows, ready to be computed in any way and at any bins, and its exact values."""
 
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,28 +11,46 @@ from numpy.typing import NDArray
 from ..arguments.problem import Problem
 from ..kde import log_density, loss_and_grad
 from ..measure.errors import Truth, truth
-from ..measure.timing import time_of
+from ..measure.timing import Effort, Timings, alternate, time_of
 from ..names import AUTO
 from ..plan import Plan
 from .choice import Asked, Measured
 
-# More pairs than that take direct too long: for the strategies once, and for every number of bins.
-_DIRECT_PAIRS = 2e10
-_DIRECT_PAIRS_OF_BINS = 5e9
+# With more pairs exact values take too long by all of them: so many pairs a second, for a part of the budget.
+_PAIRS_A_SECOND = 5e8
+_EXACT_PART = 0.1
 _AUTO_RTOL = 1e-13
-# So many pairs may take more than a second without compiling anything.
-_MANY_PAIRS, _LONG = 1e9, 1.0
-_POINTS_TO_WARM = 4096
+_POINTS_TO_TRY = 4096
+_MOST_TURNS = 15
+_SHORT = 0.02  # parts of the budget
+
+Result = TypeVar("Result")
 
 
-def exact_method(problem: Problem, bins: int, one_of_many: bool = False) -> tuple[str, float]:
-    """Return the method and rtol that stand for exact values."""
-    limit = _DIRECT_PAIRS_OF_BINS if one_of_many else _DIRECT_PAIRS
-    return ("direct", 0.0) if _pairs(problem, bins) <= limit else (AUTO, _AUTO_RTOL)
+@dataclass
+class Purse:
+    """Seconds to spend on calls, compiling apart."""
 
+    budget: float
+    compiling: Callable[[], float]  # the seconds that went into that so far
+    spent: float = 0.0
 
-def _pairs(problem: Problem, bins: int) -> float:
-    return float(problem.rows) * problem.points * bins
+    @property
+    def left(self) -> float:
+        return self.budget - self.spent
+
+    def pay(self, work: Callable[[], Result]) -> tuple[float, Result]:
+        """Return what a call takes, and its result."""
+        before = self.compiling()
+        seconds, result = time_of(work)
+        seconds -= self.compiling() - before
+        self.spent += seconds
+        return seconds, result
+
+    def pay_again(self, work: Callable[[], Result]) -> tuple[float, Result]:
+        """Return the same of a call that was made before, if it does not take too long to be made twice."""
+        seconds, result = self.pay(work)
+        return (seconds, result) if seconds > _SHORT * self.budget else self.pay(work)
 
 
 @dataclass(frozen=True)
@@ -44,6 +62,7 @@ class Bench:
     target: Any
     problem: Problem
     asked: Asked
+    purse: Purse
 
     @cached_property
     def _out(self) -> NDArray[Any]:
@@ -52,11 +71,6 @@ class Bench:
     @cached_property
     def _exact_data(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         return self.x.astype(np.float64, copy=False), self.z.astype(np.float64, copy=False)
-
-    @property
-    def bins(self) -> tuple[int, str]:
-        """The number of bins and the rule that were asked for."""
-        return self.asked.bin_count, self.asked.rule
 
     @property
     def has_quadrature(self) -> bool:
@@ -69,12 +83,23 @@ class Bench:
         with np.errstate(over="ignore"):
             return float(np.max((np.asarray(self.asked.b) - self.asked.a) / self.asked.bandwidth))
 
-    def exact(self, bins: int, rule: str, one_of_many: bool = False) -> Truth:
+    def exact_method(self, bins: int) -> tuple[str, float]:
+        """Return the method and rtol that stand for exact values."""
+        pairs = float(self.problem.rows) * self.problem.points * bins
+        few = pairs <= _PAIRS_A_SECOND * _EXACT_PART * self.purse.budget
+        return ("direct", 0.0) if few else (AUTO, _AUTO_RTOL)
+
+    def exact(self, bins: int, rule: str) -> Truth:
         """Return the exact values: float32 data count as what they are in float64."""
-        method, rtol = exact_method(self.problem, bins, one_of_many)
-        options = self._options(Measured(method, None, bins, rule)) | {"rtol": rtol}
+        method, rtol = self.exact_method(bins)
+        options = self.options(Measured(method, None, bins, rule)) | {"rtol": rtol}
         x, z = self._exact_data
-        return truth(loss_and_grad(x, z, **options), z)
+        return truth(self.purse.pay(partial(loss_and_grad, x, z, **options))[-1], z)
+
+    @staticmethod
+    def _unmasked(z: NDArray[Any]) -> NDArray[Any]:
+        """Return logits none of which is masked: of the first points all may be."""
+        return np.maximum(z, np.finfo(z.dtype).min / 2)
 
     def log_density(self, nodes: NDArray[np.float64]) -> Any:
         """Return log q (..., K) at positions in [0, 1] of [a, b]."""
@@ -84,33 +109,45 @@ class Bench:
 
     def call(self, way: Measured) -> tuple[Any, Any]:
         """Compute loss and gradient; the gradient's memory is the same for every call."""
-        return loss_and_grad(self.x, self.z, **self._options(way), out=self._out)
+        return loss_and_grad(self.x, self.z, **self.options(way), out=self._out)
 
     def _of_asked(self, *names: str) -> dict[str, Any]:
         return {name: getattr(self.asked, name) for name in names}
 
-    def _options(self, way: Measured) -> dict[str, Any]:
+    def options(self, way: Measured) -> dict[str, Any]:
         """Return all arguments but the data."""
         options = self._of_asked("a", "b", "bandwidth", "kernel", "period", "rtol", "n_threads")
         bins = way.bins if np.ndim(self.asked.bins) == 0 else self.asked.bins  # which are edges
         options |= {"target": self.target, "bins": bins, "rule": way.rule}
         return options | {"method": way.method, "order": way.order}
 
-    def first_calls(self, way: Measured, exact: Truth) -> Measured:
-        """Return a way with its errors, and the time of one call, which compiles nothing.
+    def estimate(self, way: Measured) -> float:
+        """Return about what a call takes by some of the points, which also compiles most of it."""
+        points = self.problem.points
+        if points <= 2 * _POINTS_TO_TRY:
+            return 0.0
+        x, z = self.x[..., :_POINTS_TO_TRY], self._unmasked(self.z[..., :_POINTS_TO_TRY])
+        work = partial(loss_and_grad, x, z, **self.options(way))
+        seconds, _ = self.purse.pay_again(work)
+        return seconds * points / _POINTS_TO_TRY
 
-        It is a ValueError where the way does not apply.
-        """
-        warm = _pairs(self.problem, way.bins) >= _MANY_PAIRS and self.problem.points > _POINTS_TO_WARM
-        if warm:
-            # The first points alone may be all masked; whether the way applies, all of them say.
-            x, z = (array[..., :_POINTS_TO_WARM] for array in (self.x, self.z))
-            with suppress(ValueError):
-                loss_and_grad(x, z, **self._options(way))
-        seconds, result = time_of(partial(self.call, way))
+    def first_calls(self, way: Measured, exact: Truth) -> Measured:
+        """Return a way with its errors and the time of a call; ValueError where it does not apply."""
+        return self._judged(way, partial(self.call, way), exact)
+
+    def step(self, plan: Plan) -> tuple[Any, Any]:
+        """Compute loss and gradient by a plan."""
+        return plan.loss_and_grad(self.z, out=self._out)
+
+    def first_step(self, way: Measured, plan: Plan, exact: Truth) -> Measured:
+        """Return a way with the errors of a plan, and the time of a step."""
+        return self._judged(way, partial(self.step, plan), exact)._replace(
+            workspace_bytes=plan.workspace_bytes
+        )
+
+    def _judged(self, way: Measured, work: Callable[[], Any], exact: Truth) -> Measured:
+        seconds, result = self.purse.pay_again(work)
         errors = exact.agreement(result, self.asked.rtol)
-        if seconds <= _LONG or not warm:
-            seconds, _ = time_of(partial(self.call, way))
         return way._replace(
             seconds=seconds,
             loss_error=errors.loss_error,
@@ -120,4 +157,10 @@ class Bench:
 
     def plan(self, way: Measured) -> Plan:
         """Return the plan that would compute this way."""
-        return Plan(self.x, **self._options(way))
+        return Plan(self.x, **self.options(way), copy=False)
+
+    def race(self, works: Mapping[Any, Callable[[], Any]], known: Mapping[Any, float]) -> dict[Any, Timings]:
+        """Return the times of calls that take turns, as many as the budget's rest allows."""
+        each = sum(max(known[name], 1.5e-2) for name in works)
+        turns = int(min(_MOST_TURNS, max(1.0, self.purse.left / each)))
+        return self.purse.pay(lambda: alternate(works, Effort(turns, float("inf")), known))[-1]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+import textwrap
+from collections.abc import Iterator
 from inspect import signature
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,11 +15,14 @@ from ..measure import numbers
 from ..names import AUTO
 
 if TYPE_CHECKING:
-    from ..plan import Plan
     from .choice import Choice, Measured
 
+PLAN = "Plan"
+_WIDTH = 80
+LEAST_TURNS = 6  # of a race, which decide
 
-def named(way: Measured | Plan) -> str:
+
+def named(way: Measured) -> str:
     """Return a method and its order."""
     return way.method if way.order is None else f"{way.method} of order {way.order}"
 
@@ -46,77 +51,140 @@ def problem(choice: Choice) -> str:
     return f"{asked.kernel} kernel on {place}, {points} points, {bins} on {interval}, {width}"
 
 
-def call(choice: Choice, a: str = "a", b: str = "b") -> str:
-    """Return the line of Python that uses the best strategy on [a, b], or auto where none was within rtol."""
+def call(choice: Choice) -> str:
+    """Return the call that is recommended, or of auto where nothing was within rtol."""
+    best = choice.best
+    if best is None or best.method != PLAN:
+        return f"kdexent.loss_and_grad(x, z, {_arguments(choice)})"
+    return f"kdexent.Plan(x, {_arguments(choice)}).loss_and_grad(z)"
+
+
+def _arguments(choice: Choice) -> str:
+    """Return all arguments but the data: numbers as they are, arrays by their names."""
     asked, row = choice.asked, choice.best
-    method, order = (AUTO, None) if row is None else (row.method, row.order)
+    method, order = (AUTO, None) if row is None or row.method == PLAN else (row.method, row.order)
+    bins, rule = (row or choice.strategies[0])[2:4]
     defaults = {name: _literal(each.default) for name, each in signature(loss_and_grad).parameters.items()}
     options = {
-        "bandwidth": "bandwidth" if np.ndim(asked.bandwidth) else _literal(float(asked.bandwidth)),
+        "bandwidth": _value("bandwidth", asked.bandwidth),
         "kernel": _literal(asked.kernel),
-        "bins": "bins" if np.ndim(asked.bins) else _literal(asked.bin_count),
-        "rule": _literal(asked.rule),
+        "bins": "bins" if np.ndim(asked.bins) else _literal(bins),
+        "rule": _literal(rule),
         "target": "target" if asked.target else "None",
         "period": _literal(asked.period),
         "method": _literal(method),
         "order": _literal(order),
-        "rtol": _literal(asked.rtol) if order is None and method != "direct" else defaults["rtol"],
+        "rtol": _literal(asked.rtol) if order is None else defaults["rtol"],
         "n_threads": _literal(asked.n_threads),
     }
-    given = ", ".join(f"{name}={text}" for name, text in options.items() if text != defaults[name])
-    return f"kdexent.loss_and_grad(x, z, {a}, {b}, {given})"
+    given = [f"{name}={text}" for name, text in options.items() if text != defaults[name]]
+    return ", ".join([_value("a", asked.a), _value("b", asked.b), *given])
+
+
+def _value(name: str, value: Any) -> str:
+    return name if np.ndim(value) else _literal(float(value))
 
 
 def _literal(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
+def code(choice: Choice) -> list[str]:
+    """Return lines of Python that do what is recommended with x and z."""
+    best, lines = choice.best, ["import kdexent"]
+    if choice.asked.copied:
+        lines += ["import numpy as np", "x, z = np.ascontiguousarray(x), np.ascontiguousarray(z)"]
+    if best is not None and best.method == PLAN:
+        lines.append(f"plan = kdexent.Plan(x, {_arguments(choice)})")
+        return [*lines, "loss, gradient = plan.loss_and_grad(z)  # in each step"]
+    return [*lines, f"loss, gradient = {call(choice)}"]
+
+
 def recommendation(choice: Choice) -> str:
-    """Return one sentence: what to use, and why."""
-    best, rtol = choice.best, f"{choice.asked.rtol:g}"
+    """Return what to use, and why."""
+    best, rtol = choice.best, f"rtol = {choice.asked.rtol:g}"
     if best is None:
-        closest = choice.front_runner
+        closest = min(choice.strategies, key=lambda row: row.gradient_error)
         return (
-            f"None of the {len(choice.strategies)} strategies measured is within rtol = {rtol} "
+            f"None of the {len(choice.strategies)} strategies measured is within {rtol} "
             f"({named(closest)} comes closest, with a gradient error of "
             f'{numbers.error(closest.gradient_error)}), so take method="auto", which promises it.'
         )
-    return f"Take {named(best)}: {_why(choice, best)}{_other_bins(choice, best)}."
+    took = f" (which takes {best.took} here)" if best.method == AUTO and best.took else ""
+    sentences = [f"Take {named(best)}{took} at {_bins_of(choice, best)}: {_errors(choice, best)}."]
+    if not best.promised:
+        sentences.append("Nothing is promised of it: the error was measured for these logits alone.")
+    sentences += [*_rivals(choice, best), *_plan(choice, best)]
+    return " ".join(sentences)
 
 
-def _why(choice: Choice, best: Measured) -> str:
-    rtol = f"rtol = {choice.asked.rtol:g}"
-    took = f"{numbers.seconds(best.seconds)} for loss and gradient"
-    error = f"with a gradient error of {numbers.error(best.gradient_error)}"
-    if best.gradient_error == 0:
-        error = "exact to rounding"
-    good = sum(row.within_rtol for row in choice.strategies)
-    if len(choice.strategies) == 1:
-        return f"{took}, {error}"
-    text = f"the fastest within {rtol} ({good} of {len(choice.strategies)} are), {took}, {error}"
-    others = {row.method: row.seconds / best.seconds for row in choice.strategies if row.order is None}
-    rivals = []
-    for name in (AUTO, "direct"):
-        if name != best.method and name in others:
-            times = "about" if others[name] < 1.1 else f"{numbers.ratio(others[name])[:-1]} times"
-            rivals.append(f"{times} as fast as {name}")
-    return text + (f", {' and '.join(rivals)}" if rivals else "")
+def _bins_of(choice: Choice, row: Measured) -> str:
+    if choice.asked.target or np.ndim(choice.asked.bins):
+        return f"the {row.bins:,} bins given"
+    return quadrature(row.bins, row.rule)
 
 
-def _other_bins(choice: Choice, best: Measured) -> str:
-    """Return what other bins would be worth."""
-    row = choice.best_bins
-    if not choice.quadratures:
-        return ""
-    limit = f"{choice.bins_tolerance:g}"
-    error = numbers.error(best.quadrature_error)
-    clause = f"{quadrature(best.bins, best.rule)} have a quadrature error of {error}"
-    if row is None:
-        return f"; {clause}, and no number of bins measured reaches {limit}"
-    if (row.bins, row.rule) == (best.bins, best.rule):
-        return f"; {clause}, and none that reaches {limit} is cheaper"
-    cost = numbers.seconds(row.seconds)
-    return f"; {clause}, {quadrature(row.bins, row.rule)} {numbers.error(row.quadrature_error)} in {cost}"
+def _errors(choice: Choice, best: Measured) -> str:
+    """Return what it takes, and the errors of the sum and of the integral."""
+    parts = [f"{numbers.seconds(best.seconds)} for loss and gradient"]
+    error = max(best.loss_error, best.gradient_error)
+    allowed = f"rtol = {choice.asked.rtol:g}"
+    parts.append(
+        f"exact to rounding (direct, {allowed})"
+        if error == 0
+        else f"errors up to {numbers.error(error)} ({allowed})"
+    )
+    if not math.isnan(best.quadrature_error):
+        limit = f"integral_rtol = {choice.asked.integral_rtol:g}"
+        of_integral = numbers.error(best.quadrature_error)
+        if max(best.quadrature_error, choice.uncertainty) <= choice.asked.integral_rtol:
+            parts.append(f"and {of_integral} of the integral ({limit})")
+        else:
+            parts.append(f"and {of_integral} of the integral, where no bins measured reach {limit}")
+    return ", ".join(parts)
+
+
+def _rivals(choice: Choice, best: Measured) -> Iterator[str]:
+    """Yield how much faster than auto it is, or what is as fast."""
+    auto = next((row for row in choice.strategies if row.method == AUTO), None)
+    if auto is not None and auto is not best:
+        ratio = auto.compared(best)
+        yield (
+            f"It is {numbers.ratio(ratio.ratio)[:-1]} times as fast as auto "
+            f"({numbers.ratio(ratio.low)[:-1]} to {numbers.ratio(ratio.high)[:-1]})."
+        )
+    if len(choice.strategies) > 1 and len(best.samples) < LEAST_TURNS:
+        yield "Calls take too long to tell in this budget which is the fastest."
+    elif choice.ties:
+        yield f"As fast, as far as the noise tells: {', '.join(map(named, choice.ties))}."
+
+
+def _plan(choice: Choice, best: Measured) -> Iterator[str]:
+    """Yield what a plan costs and from when on it pays."""
+    plan, row = choice.plan, next((row for row in choice.strategies if row.method == PLAN), None)
+    if plan is None or row is None:
+        return
+    pays = "never pays" if math.isinf(plan.pays_from) else f"pays from {plan.pays_from:,.0f} steps on"
+    yield (
+        f"A Plan takes {numbers.seconds(plan.seconds)} to make and {numbers.seconds(row.seconds)} a step, "
+        f"keeps {numbers.size(plan.stored_bytes)}, and {pays}."
+    )
+
+
+def strict(value: Any) -> Any:
+    """Return a value as JSON has it: None where a number is not finite."""
+    if isinstance(value, dict):
+        return {name: strict(each) for name, each in value.items()}
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [strict(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def as_dict(row: Measured, best: bool = False, tie: bool = False) -> dict[str, Any]:
+    """Return a row as JSON has it."""
+    return strict({**row._asdict(), "promised": row.promised, "best": best, "tie": tie})
 
 
 class Line(NamedTuple):
@@ -127,64 +195,62 @@ class Line(NamedTuple):
 
 
 def description(choice: Choice) -> Iterator[Line]:
-    """Yield all there is to say about a choice, but for the line of Python."""
-    yield Line("text", problem(choice))
-    yield from _strategies(choice)
+    """Yield all there is to say about a choice, but for the lines of Python."""
+    yield from _paragraph("text", problem(choice))
     if choice.quadratures:
         yield from _bins(choice)
+    yield from _strategies(choice)
     if choice.notes:
         yield Line("text", "")
-    yield from (Line("note", note) for note in choice.notes)
+    for note in choice.notes:
+        yield from _paragraph("note", note)
     yield Line("text", "")
-    yield Line("advice", choice.recommendation)
+    yield from _paragraph("advice", choice.recommendation)
 
 
 def text(choice: Choice) -> str:
     """Return everything about a choice as plain text."""
-    return "\n".join([*(line.text for line in description(choice)), choice.line])
+    return "\n".join([*(line.text for line in description(choice)), "", *code(choice)])
+
+
+def _paragraph(kind: str, text: str) -> Iterator[Line]:
+    """Yield the lines of a paragraph."""
+    yield from (Line(kind, line) for line in textwrap.wrap(text, _WIDTH, break_on_hyphens=False))
 
 
 def _strategies(choice: Choice) -> Iterator[Line]:
-    rows, best, front = choice.strategies, choice.best, choice.pareto
+    rows, best, ties = choice.strategies, choice.best, choice.ties
     columns = {
-        "method": [row.method for row in rows],
-        "order": [str(row.order or "-") for row in rows],
-        **_measurements(rows),
-        "workspace": [numbers.size(row.workspace_bytes) for row in rows],
-    }
-    marks = ["*" if row is best else "+" if row in front else "" for row in rows]
-    title = f"Strategies: errors against {choice.asked.exact}, rtol = {choice.asked.rtol:g}"
-    yield from _table(title, columns, marks)
-    meanings = {"*": "* the fastest within rtol", "+": "+ none is both faster and closer"}
-    yield Line("note", "; ".join(meaning for mark, meaning in meanings.items() if mark in marks))
-
-
-def _bins(choice: Choice) -> Iterator[Line]:
-    rows, cheapest = choice.quadratures, choice.best_bins
-    columns = {
-        "rule": [row.rule for row in rows],
         "method": [brief(row) for row in rows],
-        "bins": [f"{row.bins:,}" for row in rows],
-        **_measurements(rows),
-        "quadrature error": [numbers.error(row.quadrature_error) for row in rows],
-    }
-    with_ = ""
-    if len(set(columns["method"])) == 1:  # some numbers of bins may be beyond the best strategy
-        with_ = f" with {named(rows[0])}"
-        del columns["method"]
-    first = " in the first row" if choice.asked.rows > 1 else ""
-    title = f"Bins{with_}: infinitely many have a loss of {choice.converged:.10g}{first}"
-    yield from _table(title, columns, ["*" if row is cheapest else "" for row in rows])
-    if cheapest is not None:
-        yield Line("note", f"* the cheapest with a quadrature error up to {choice.bins_tolerance:g}")
-
-
-def _measurements(rows: Sequence[Measured]) -> dict[str, list[str]]:
-    return {
+        "takes": [row.took.replace(" of order", "") for row in rows],
         "time": [numbers.seconds(row.seconds) for row in rows],
         "loss error": [numbers.error(row.loss_error) for row in rows],
         "grad error": [numbers.error(row.gradient_error) for row in rows],
+        "workspace": [numbers.size(row.workspace_bytes) for row in rows],
     }
+    marks = ["*" if row is best else "=" if row in ties else "" for row in rows]
+    yield from _table(f"Strategies at {_bins_of(choice, rows[0])}", columns, marks)
+    meanings = {"*": "* the answer", "=": "= as fast, as far as the noise tells"}
+    yield from _paragraph("note", "; ".join(meaning for mark, meaning in meanings.items() if mark in marks))
+
+
+def _bins(choice: Choice) -> Iterator[Line]:
+    rows = sorted(choice.quadratures, key=lambda row: (row.rule != "midpoint", row.bins))
+    taken = choice.strategies[0][2:4]
+    columns = {
+        "rule": [row.rule for row in rows],
+        "bins": [f"{row.bins:,}" for row in rows],
+        "error of the integral": [numbers.error(row.quadrature_error) for row in rows],
+        "time of auto": [numbers.seconds(row.seconds) for row in rows],
+    }
+    first = " in the first row" if choice.asked.rows > 1 else ""
+    title = f"Bins: infinitely many have a loss of {choice.converged:.10g}{first}"
+    yield from _table(title, columns, ["*" if row[2:4] == taken else "" for row in rows])
+    limit = choice.asked.integral_rtol
+    if any(max(row.quadrature_error, choice.uncertainty) <= limit for row in rows):
+        yield Line("note", f"* the cheapest within {limit:g}; others than the fewest were not timed")
+    else:
+        yield Line("note", f"* the closest: none is within {limit:g}")
 
 
 def _table(title: str, columns: dict[str, list[str]], marks: list[str]) -> Iterator[Line]:
@@ -193,7 +259,7 @@ def _table(title: str, columns: dict[str, list[str]], marks: list[str]) -> Itera
     yield Line("title", title)
     aligned = []
     for head, cells in columns.items():
-        justify = str.ljust if head in ("rule", "method") else str.rjust
+        justify = str.ljust if head in ("rule", "method", "takes") else str.rjust
         width = max(map(len, (head, *cells)))
         aligned.append([justify(cell, width) for cell in (head, *cells)])
     kinds = ("heads", *("best" if mark == "*" else "row" for mark in marks))

@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from .. import __version__
-from ..names import KERNELS
+from ..names import BANDWIDTH_RULES, KERNELS, METHODS
 from .streams import Refused, Unwritten, complain
 
 app = typer.Typer(
@@ -104,16 +104,21 @@ def bench(
 @app.command()
 def choose(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Data: .npz, .npy, .csv or .parquet.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="Data: .csv, .tsv (.gz too), .parquet, .feather, .npz or .npy.",
+            show_default=False,
+        ),
     ],
     *,
     x: Annotated[
         str | None,
-        _option("COLUMN", "Data points: a name, or a number from 0. x or the only one if not given."),
+        _option("COLUMN", "Data points: a name, or a number from 0; x or the only one if not given."),
     ] = None,
     z: Annotated[
         str | None,
-        _option("COLUMN", "Logits. All 0 if not given, or the second column of a plain (N, 2) array."),
+        _option("COLUMN", "Logits: z if there is one, or the second of two without names, or none."),
     ] = None,
     start: Annotated[
         float | None,
@@ -126,27 +131,58 @@ def choose(
         ),
     ] = None,
     bandwidth: Annotated[
-        float | None, _option("H", "Bandwidth. Silverman's rule of thumb if not given.")
+        str | None, _option("H", f"Bandwidth, or a rule for it: {' or '.join(BANDWIDTH_RULES)}.")
     ] = None,
     kernel: Annotated[str, _option("NAME", f"One of {', '.join(KERNELS)}.")] = "gaussian",
-    bins: Annotated[int, _option("M", "Number of bins.")] = 256,
+    bins: Annotated[str, _option("M", "Number of bins, or their edges: 0,0.5,2.")] = "256",
     rule: Annotated[str, _option("NAME", "midpoint or gauss.")] = "midpoint",
     period: Annotated[
         float | None, _option("P", "Length of the circle that x lives on. On the line if not given.")
     ] = None,
-    rtol: Annotated[float, _option("R", "Largest error of the strategy to choose.")] = 1e-9,
+    target: Annotated[
+        str | None, _option("P", "Masses of the target on the bins: 1,2,1; uniform if not given.")
+    ] = None,
+    rtol: Annotated[float, _option("R", "Largest error of the sum over bins.")] = 1e-9,
+    integral_rtol: Annotated[float, _option("R", "Largest error of it as an integral.")] = 1e-6,
+    methods: Annotated[
+        str | None,
+        _option("NAMES", f"Of {', '.join(METHODS)}, with all orders; what keeps rtol if not given."),
+    ] = None,
+    steps: Annotated[int | None, _option("N", "How often logits will change while x stays.")] = None,
+    budget: Annotated[float, _option("S", "Seconds to measure, compiling apart.")] = 20.0,
+    drop_missing: Annotated[
+        bool, typer.Option("--drop-missing", help="Go on without rows that lack a value.")
+    ] = False,
+    decimal: Annotated[str, _option("C", "Decimal point of .csv and .tsv files.")] = ".",
+    json: Annotated[
+        Path | None, _option("FILE", "Where to write every figure; - for the standard output.")
+    ] = None,
     plot: Annotated[Path | None, _option("PATH", "Where to draw time against error.")] = None,
     threads: Threads = None,
 ) -> None:
-    """Measure every strategy on your own data, and say which to use."""
+    """Measure on your own data which strategy, number of bins and rule to use."""
     if plot is not None:
         _need_matplotlib()
-    from . import choosing  # noqa: PLC0415  # --help stays fast
+    from . import choosing, columns  # noqa: PLC0415  # --help stays fast
 
-    options = {"kernel": kernel, "bins": bins, "rule": rule, "period": period}
-    options |= {"rtol": rtol, "n_threads": threads}
-    given = {"a": start, "b": end, "bandwidth": bandwidth}
-    _end(lambda: choosing.choose_for(file, x, z, given, options, plot))
+    count = _numbers("bins", bins)
+    options: dict[str, Any] = {"kernel": kernel, "rule": rule, "period": period, "rtol": rtol}
+    options |= {"bins": int(count[0]) if len(count) == 1 and count[0].is_integer() else count}
+    options |= {"target": None if target is None else _numbers("target", target)}
+    options |= {"methods": None if methods is None else methods.split(",")}
+    options |= {"integral_rtol": integral_rtol, "steps": steps, "budget": budget, "n_threads": threads}
+    width = bandwidth if bandwidth in (None, *BANDWIDTH_RULES) else _numbers("bandwidth", bandwidth)[0]
+    given = {"a": start, "b": end, "bandwidth": width}
+    reading = columns.Options(x, z, drop_missing, decimal)
+    _end(lambda: choosing.choose_for(file, reading, given, options, choosing.Written(plot, json)))
+
+
+def _numbers(name: str, text: str) -> list[float]:
+    """Return numbers that commas separate."""
+    try:
+        return [float(each) for each in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"numbers, got {text!r}", param_hint=f"'--{name}'") from None
 
 
 @app.command()

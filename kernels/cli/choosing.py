@@ -1,8 +1,8 @@
 """`kdexent choose` from the file to the line of Python."""
 
-import math
+import json as json_text
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,53 +10,78 @@ from rich.console import Console
 from rich.text import Text
 
 from ..arguments import checks
+from ..bandwidth import select_bandwidth
 from ..choosing.choice import Choice
 from ..choosing.recommend import choose
-from ..choosing.words import call, description
-from .columns import Columns, read
-from .streams import NOT_WRITTEN, Refused, complain, make_folders, write_files
+from ..choosing.words import code, description
+from ..names import BANDWIDTH_RULES
+from .columns import Columns, Options, read
+from .streams import NOT_WRITTEN, STDOUT, Refused, complain, make_folders, write_files
 from .terminal import console, progress_bar
 
 _STYLES = {"title": "italic cyan", "heads": "bold", "best": "bold green", "note": "dim", "advice": "bold"}
 _TABLE = ("heads", "row", "best")
 # Between these quantiles of the data is the target, unless it is the whole circle.
 _QUANTILES = (0.05, 0.95)
+_MOST_LOOKED_AT = 2**20
+_TIES = 0.05  # of the points, from which on equal ones are no chance
+
+
+class Written(NamedTuple):
+    """Files to write, beside the text."""
+
+    plot: Path | None = None
+    json: Path | None = None
 
 
 def choose_for(
-    file: Path,
-    x: str | None,
-    z: str | None,
-    given: dict[str, float | None],
-    options: dict[str, Any],
-    plot: Path | None,
+    file: Path, reading: Options, given: dict[str, Any], options: dict[str, Any], written: Written
 ) -> int:
-    """Read, measure, print, and draw what was asked for; return the exit status.
+    """Read, measure, print, and write what was asked for; return the exit status.
 
-    `given` are a, b and bandwidth, None where they are to be assumed, and `options` further arguments of
-    `choose`.
+    `given` are a, b and bandwidth, None where they are to be assumed and the bandwidth maybe a rule, and
+    `options` further arguments of `choose`.
     """
+    plot, json = written
     if plot is not None:
         _check_picture(plot)
+    if json is not None and json != STDOUT:
+        make_folders([json])
     try:
-        columns = read(file, x, z)
-        frame, assumed = _complete(given, file, columns, options["period"])
+        columns = read(file, reading)
+        frame, assumed, warnings = _complete(given, file, columns, options["kernel"], options["period"])
         with progress_bar() as report:
             choice = choose(columns.x, columns.z, **frame, **options, progress=report)
     except (ValueError, TypeError) as error:
         raise Refused(error) from None
-    failure = write_files([] if plot is None else [(plot, choice.plot)])
+    document = {"file": str(file), "assumed": assumed, "warnings": warnings, **choice.to_dict()}
+    document["reading"] = columns.lines
+    files: list[tuple[Path, Any]] = [] if plot is None else [(plot, choice.plot)]
+    if json is not None and json != STDOUT:
+        files.append((json, lambda path: path.write_text(_strict(document))))
+    failure = write_files(files)
+    if json == STDOUT:
+        print(_strict(document))
+        return 0 if failure is None else complain(failure, NOT_WRITTEN)
     out = console()
     logits = "all 0" if columns.z_name is None else f"from column {columns.z_name}"
     out.print(Text(f"{file}: x from column {columns.x_name}, logits {logits}", style="bold"))
+    if columns.dropped:
+        out.print(Text(f"{columns.dropped:,} rows with a missing value were dropped."))
     if assumed:
         out.print(Text("Assumed: " + ", ".join(assumed) + "."))
-    _show(choice, [*columns.imports, columns.line], frame, out)
+    for warning in warnings:
+        out.print(Text(warning, style="yellow"))
+    _show(choice, columns.lines, out)
     if failure is not None:
         return complain(failure, NOT_WRITTEN)
-    if plot is not None:
-        out.print(Text(f"Written: {plot}"))
+    for path, _ in files:
+        out.print(Text(f"Written: {path}"))
     return 0
+
+
+def _strict(document: dict[str, Any]) -> str:
+    return json_text.dumps(document, indent=1, allow_nan=False) + "\n"
 
 
 def _check_picture(path: Path) -> None:
@@ -70,9 +95,9 @@ def _check_picture(path: Path) -> None:
 
 
 def _complete(
-    given: dict[str, float | None], file: Path, columns: Columns, period: float | None
-) -> tuple[dict[str, Any], list[str]]:
-    """Return a, b and the bandwidth, and which of them were assumed."""
+    given: dict[str, Any], file: Path, columns: Columns, kernel: str, period: float | None
+) -> tuple[dict[str, Any], list[str], list[str]]:
+    """Return a, b and the bandwidth, which of them were assumed, and what is odd about the bandwidth."""
     x, z = checks.real_array("x", columns.x), checks.real_array("z", columns.z)
     if x.size == 0:
         raise Refused(f"{file} has no rows")
@@ -80,46 +105,53 @@ def _complete(
     period = checks.period_length(period)
     circle = period is not None
     low, high = (0.0, period) if period is not None else map(float, np.quantile(x, _QUANTILES))
-    missing = {
-        "a": ("--from", low, "0" if circle else "the 5 % quantile of x"),
-        "b": ("--to", high, "the period" if circle else "the 95 % quantile of x"),
-    }
-    if given["bandwidth"] is None:
-        missing["bandwidth"] = "--bandwidth", silverman(x, period), "Silverman's rule of thumb"
-        if missing["bandwidth"][1] == 0:
-            raise Refused("all points are equal, so --bandwidth must be given")
-    assumed = {name: missing[name] for name, value in given.items() if value is None}
-    frame = {name: assumed[name][1] if value is None else value for name, value in given.items()}
-    return frame, [f"{option} {value:.6g} ({what})" for option, value, what in assumed.values()]
+    frame, assumed = dict(given), []
+    for name, option, value, what in (
+        ("a", "--from", low, "0" if circle else "the 5 % quantile of x"),
+        ("b", "--to", high, "the period" if circle else "the 95 % quantile of x"),
+    ):
+        if given[name] is None:
+            frame[name] = value
+            assumed.append(f"{option} {value:.6g} ({what})")
+    rule = given["bandwidth"]
+    if not isinstance(rule, float):
+        rule = rule or BANDWIDTH_RULES[0]
+        try:
+            frame["bandwidth"] = select_bandwidth(x, z, kernel=kernel, period=period, rule=rule)
+        except ValueError as error:
+            raise Refused(f"--bandwidth must be given: {error}") from None
+        name = "Silverman's rule of thumb" if rule == BANDWIDTH_RULES[0] else f"of the largest {rule}"
+        assumed.append(f"--bandwidth {np.max(frame['bandwidth']):.6g} ({name})")
+    return frame, assumed, _oddities(x, float(np.min(frame["bandwidth"])))
 
 
-def silverman(x: NDArray[Any], period: float | None) -> float:
-    """Return Silverman's rule of thumb for the bandwidth.
-
-    0.9 N^(-1/5) times the smaller of standard deviation and interquartile range / 1.34; on a circle,
-    the circular standard deviation, at most that of a uniform distribution. The weights play no part.
-    """
-    x = x.astype(np.float64, copy=False)
-    if period is None:
-        low, high = np.quantile(x, (0.25, 0.75))
-        spread = min((s for s in (float(x.std()), float(high - low) / 1.34) if s > 0), default=0.0)
-    else:
-        resultant = abs(np.exp(2j * np.pi / period * x).mean())
-        uniform = period / math.sqrt(12)
-        if resultant == 0:
-            spread = uniform
-        else:
-            spread = min(uniform, period / (2 * np.pi) * math.sqrt(max(0.0, -2 * math.log(resultant))))
-    return float(0.9 * spread * x.shape[-1] ** -0.2)
+def _oddities(x: NDArray[Any], h: float) -> list[str]:
+    """Return what a bandwidth has to do with the distances of the points, where that is odd."""
+    some = np.unique(x.ravel()[:: max(1, x.size // _MOST_LOOKED_AT)].astype(np.float64))
+    looked_at = len(x.ravel()[:: max(1, x.size // _MOST_LOOKED_AT)])
+    if len(some) < 2:
+        return []
+    apart, equal = float(np.median(np.diff(some))), 1 - len(some) / looked_at
+    if equal > _TIES and apart > h:
+        return [
+            f"{100 * equal:.0f} % of the points are equal to others, and values lie {apart:.3g} apart: "
+            f"with a bandwidth of {h:.3g} the density is a row of peaks."
+        ]
+    if 2 * apart > h:
+        return [f"The bandwidth {h:.3g} is near the resolution of x, whose values lie {apart:.3g} apart."]
+    return []
 
 
-def _show(choice: Choice, reading: list[str], frame: dict[str, Any], out: Console) -> None:
+def _show(choice: Choice, reading: list[str], out: Console) -> None:
     for kind, text in description(choice):
         # The lines of a table must not be broken to the terminal's width, nor those to copy.
         out.print(Text(text, style=_STYLES.get(kind, "")), soft_wrap=kind in _TABLE)
         if kind == "heads":
             out.print("─" * len(text), soft_wrap=True)
     out.print()
-    calling = f"loss, gradient = {call(choice, repr(frame['a']), repr(frame['b']))}"
-    for line in ("import numpy as np", "import kdexent", *reading, calling):
+    for line in (
+        "import numpy as np",
+        *reading,
+        *(line for line in code(choice) if line != "import numpy as np"),
+    ):
         out.print(Text(line), soft_wrap=True)

@@ -1,21 +1,43 @@
-"""Data points and logits out of a file, and the line of Python that reads them."""
+"""Data points and logits out of a file, and the lines of Python that read them."""
 
-import csv
 import json
-import warnings
+import stat
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments.memory import memory_bytes
 from .streams import Refused
 
-ENDINGS = (".npz", ".npy", ".csv", ".parquet")
-_X = "x"
 _SHOWN = 20  # names in a message
+# A point takes some ten numbers of 8 bytes, with its logit, its gradients and what is summed.
+_BYTES_A_POINT = 80
+_MOST_BYTES = 2**32  # out of what has no size
+
+
+class Options(NamedTuple):
+    """How to read a file."""
+
+    x: str | None = None  # a name, or a number from 0
+    z: str | None = None
+    drop_missing: bool = False
+    decimal: str = "."
+
+
+class Table(NamedTuple):
+    """What a file holds, and how to read it in Python."""
+
+    names: Sequence[str]  # of columns; their numbers where they have no names
+    get: Callable[[list[int]], list[NDArray[Any]]]  # the columns of these numbers
+    lines: Callable[
+        [list[int]], tuple[list[str], list[str]]
+    ]  # lines of Python, and then an expression for each
+    plain: bool = False  # columns without names
 
 
 class Columns(NamedTuple):
@@ -25,141 +47,216 @@ class Columns(NamedTuple):
     z: NDArray[Any]
     x_name: str
     z_name: str | None  # None where all logits are 0
-    imports: tuple[str, ...]
-    line: str
+    lines: list[str]
+    dropped: int = 0
 
 
-def read(path: Path, x: str | None, z: str | None) -> Columns:
+def endings() -> list[str]:
+    """Return what the names of files may end in."""
+    return [*_READERS]
+
+
+def read(path: Path, options: Options) -> Columns:
     """Read the columns of a file, or raise Refused with the reason.
 
-    x and z are names of columns, or numbers from 0 where columns have no names and in a .csv. For x, "x" or
-    else the only column if not given; for z, the second column of a plain array of two, and otherwise none:
-    all logits are 0.
+    For x, the column "x" or the only one if not given, or the first of those without names; for z, "z" beside
+    it, or the second of two without names, and otherwise none: all logits are 0.
     """
-    readers = {".npz": _read_numpy, ".npy": _read_numpy, ".csv": _read_csv, ".parquet": _read_parquet}
-    reader = readers.get(path.suffix.lower())
+    reader = next((each for ending, each in _READERS.items() if path.name.lower().endswith(ending)), None)
     if reader is None:
-        raise Refused(f"{path} must end in one of {', '.join(ENDINGS)}")
+        raise Refused(f"{path} must end in one of {', '.join(_READERS)}")
     try:
-        return reader(path, x, z)
+        return _picked(path, reader(path, options), options)
     except FileNotFoundError:
         raise Refused(f"there is no file {path}") from None
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "pyarrow":
+            raise
+        raise Refused(f'{path.suffix} files need pyarrow; pip install "kdexent[bench]"') from None
     except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
         raise Refused(f"cannot read {path}: {error}") from None
 
 
-def _picked(
-    path: Path, names: list[str], x: str | None, z: str | None, also: list[str] | None = None
-) -> tuple[str, str | None]:
-    """Return the names of x, "x" or the only one if not given, and of z; `also` name columns too."""
-    hint = ""
-    if x is None:
-        x = _X if _X in names or len(names) != 1 else names[0]
-        hint = "; name another with --x"
-    for given, advice in ((x, hint), (z, "")):
-        if given is not None and given not in names and given not in (also or ()):
-            shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
-            raise Refused(f"{path} has no column {given!r}, but {shown or 'none at all'}{advice}")
-    return x, z
+def _picked(path: Path, table: Table, options: Options) -> Columns:
+    at_x = _place(path, table, options.x, "x")
+    at_z = _place(path, table, options.z, "z", at_x)
+    places = [at for at in (at_x, at_z) if at is not None]
+    arrays = table.get(places)
+    lines, expressions = table.lines(places)
+    x = arrays[0]
+    z = np.zeros(x.shape) if at_z is None else arrays[1]
+    lines += [f"x = {expressions[0]}", f"z = {'np.zeros(x.shape)' if at_z is None else expressions[1]}"]
+    names = [str(table.names[at]) for at in places]
+    missing = np.logical_or.reduce([_missing(array) for array in arrays])
+    dropped = int(np.count_nonzero(missing))
+    if dropped:
+        if not options.drop_missing or missing.ndim != 1:
+            first = np.argwhere(missing)[0]
+            remedy = "; --drop-missing goes on without these rows" if missing.ndim == 1 else ""
+            where = f"column{'s' * (len(names) > 1)} {' and '.join(names)}"
+            row = ", ".join(str(int(each) + 1) for each in first)
+            raise Refused(
+                f"{path} lacks {dropped:,} value{'s' * (dropped > 1)} in {where}, the first one in row {row} "
+                f"of {len(missing):,}{remedy}"
+            )
+        x, z = x[~missing], z[~missing]
+        lines += ["good = ~np.isnan(x) & ~np.isnan(z)", "x, z = x[good], z[good]"]
+    return Columns(x, z, names[0], None if at_z is None else names[1], lines, dropped)
 
 
-def _columns(
-    picked: tuple[str, str | None],
-    load: str,
-    get: Callable[[str], tuple[NDArray[Any], str]],
-    imports: tuple[str, ...] = (),
-) -> Columns:
-    """Return columns; `get` takes a name to the column, and to the Python that takes it out of `data`."""
-    x_name, z_name = picked
-    x, of_x = get(x_name)
-    z, of_z = (np.zeros(x.shape), "np.zeros(x.shape)") if z_name is None else get(z_name)
-    return Columns(x, z, x_name, z_name, imports, f"data = {load}; x = {of_x}; z = {of_z}")
+def _missing(array: NDArray[Any]) -> NDArray[np.bool_]:
+    return np.isnan(array) if array.dtype.kind == "f" else np.zeros(array.shape, bool)
 
 
-def _read_numpy(path: Path, x: str | None, z: str | None) -> Columns:
-    load = f"np.load({_literal(path)})"
+def _place(path: Path, table: Table, given: str | None, role: str, beside: int | None = None) -> int | None:
+    """Return the number of a column: the one given, or what stands for x or z; None for no z."""
+    names = [*map(str, table.names)]
+    if not names:
+        raise Refused(f"{path} has no rows and no columns")
+    if given is None:
+        if role == "z":
+            if table.plain:
+                return 1 if len(names) == 2 and beside == 0 else None
+            if "z" not in names or names.index("z") == beside:
+                return None
+            given = "z"
+        elif table.plain or ("x" not in names and len(names) == 1):
+            return 0
+        else:
+            given = "x"
+    places = [place for place, name in enumerate(names) if name == given]
+    if len(places) > 1:
+        numbers = " or ".join(f"--{role} {place}" for place in places)
+        raise Refused(f"{path} has {len(places)} columns named {given!r}: take one by its number, {numbers}")
+    if places:
+        return places[0]
+    if given.isdecimal() and int(given) < len(names):
+        return int(given)
+    if role == "z" and given == "none":
+        return None
+    shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+    hint = "" if table.plain or role == "z" else "; name another with --x, or its number from 0"
+    raise Refused(f"{path} has no column {given!r}: there are {shown or 'none'}{hint}")
+
+
+def require_points(path: Path, count: int) -> None:
+    """Refuse more points than can be measured in the memory there is."""
+    most = memory_bytes() // _BYTES_A_POINT
+    if count > most:
+        raise Refused(f"{path} has more than the {most:,} points that memory has room for: take a part of it")
+
+
+def source(path: Path) -> Path | bytes:
+    """Return the path to read, or all the bytes of what can be read once, such as a pipe."""
+    if stat.S_ISREG(path.stat().st_mode):
+        return path
     with path.open("rb") as file:
-        try:
-            data = np.load(file, allow_pickle=False)
-        except ValueError:
-            # NumPy proposes to unpickle what it does not know.
-            raise Refused(f"cannot read {path}: it is no .npz or .npy file of numbers") from None
-        if isinstance(data, np.ndarray) and data.dtype.names is None:
-            return _read_plain(path, data, load, x, z)
-        names = data.dtype.names if isinstance(data, np.ndarray) else data.files
-        picked = _picked(path, list(names or ()), x, z)
-        return _columns(picked, load, lambda name: (data[name], f"data[{_literal(name)}]"))
+        data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise Refused(f"{path} goes on after {_MOST_BYTES:,} bytes: take a part of it")
+    return data
 
 
-def _read_plain(path: Path, data: NDArray[Any], load: str, x: str | None, z: str | None) -> Columns:
-    """Return the columns of an array without names: x alone, or columns (N, K)."""
-    if data.ndim == 1:
-        return _columns(_picked(path, ["0"], x, z), load, lambda name: (data, "data"))
-    if data.ndim != 2:
-        raise Refused(f"{path} must hold a structured, a 1-D or a 2-D array, not one of shape {data.shape}")
-    numbers = [str(number) for number in range(data.shape[1])]
-    if z is None and len(numbers) == 2 and x in (None, "0"):
-        z = "1"
-    picked = _picked(path, numbers, x or "0", z)
-    return _columns(picked, load, lambda name: (data[:, int(name)], f"data[:, {name}]"))
-
-
-def _read_csv(path: Path, x: str | None, z: str | None) -> Columns:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        first_line = file.readline()
-    delimiter = max(",;\t", key=first_line.count)
-    cells = [cell.strip() for cell in next(csv.reader([first_line], delimiter=delimiter), [])]
-    header = not all(map(_is_number, cells))
-    numbers = [str(number) for number in range(len(cells))]
-    names = cells if header else numbers
-    picked = _picked(path, names, x if header else x or "0", z, numbers)
-    places = {each: names.index(each) if each in names else int(each) for each in picked if each is not None}
-    columns = tuple(dict.fromkeys(places.values()))
-    options: dict[str, Any] = {"delimiter": delimiter, "skiprows": int(header), "usecols": columns}
-    options |= {"quotechar": '"', "ndmin": 2}
-    try:
-        with warnings.catch_warnings():
-            # No rows: reported by whoever needs one.
-            warnings.filterwarnings("ignore", "loadtxt: input contained no data")
-            data = np.loadtxt(path, **options)
-    except ValueError as error:
-        below = " below the header" if header else ""
-        raise Refused(f"cannot read {path}: {error} Rows count from 0{below}.") from None
-    written = ", ".join(f"{name}={value!r}" for name, value in options.items())
-
-    def get(name: str) -> tuple[NDArray[Any], str]:
-        column = columns.index(places[name])
-        return data[:, column], f"data[:, {column}]"
-
-    return _columns(picked, f"np.loadtxt({_literal(path)}, {written})", get)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _read_parquet(path: Path, x: str | None, z: str | None) -> Columns:
-    try:
-        from pyarrow import parquet  # noqa: PLC0415  # optional
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != "pyarrow":
-            raise
-        raise Refused('parquet files need pyarrow; pip install "kdexent[parquet]"') from None
-    picked = _picked(path, parquet.read_schema(path).names, x, z)
-    wanted = list(dict.fromkeys(name for name in picked if name is not None))
-    data = parquet.read_table(path, columns=wanted)
-    load = f"pyarrow.parquet.read_table({_literal(path)}, columns=[{', '.join(map(_literal, wanted))}])"
-
-    def get(name: str) -> tuple[NDArray[Any], str]:
-        return data[name].to_numpy(), f"data[{_literal(name)}].to_numpy()"
-
-    return _columns(picked, load, get, ("import pyarrow.parquet",))
-
-
-def _literal(value: object) -> str:
+def literal(value: object) -> str:
     """Return a string literal in double quotes."""
     return json.dumps(str(value), ensure_ascii=False)
+
+
+def _read_numpy(path: Path, options: Options) -> Table:
+    file, load = source(path), f"data = np.load({literal(path)})"
+    if path.suffix.lower() == ".npz" and not zipfile.is_zipfile(
+        BytesIO(file) if isinstance(file, bytes) else file
+    ):
+        raise Refused(f"cannot read {path}: it is no .npz file")
+    try:
+        if isinstance(file, bytes):
+            data = np.load(BytesIO(file), allow_pickle=False)
+        else:
+            data = np.load(file, allow_pickle=False, mmap_mode="r")
+    except ValueError:
+        # NumPy proposes to unpickle what it does not know.
+        raise Refused(f"cannot read {path}: it is no file of numbers") from None
+    named = not isinstance(data, np.ndarray) or data.dtype.names is not None
+    if isinstance(data, np.ndarray):
+        require_points(path, data.size)
+    if named:
+        names = list(data.dtype.names or ()) if isinstance(data, np.ndarray) else data.files
+
+        def get(places: list[int]) -> list[NDArray[Any]]:
+            return [np.ascontiguousarray(data[names[place]]) for place in places]
+
+        def lines(places: list[int]) -> tuple[list[str], list[str]]:
+            items = [f"data[{literal(names[place])}]" for place in places]
+            strided = isinstance(data, np.ndarray)
+            return [load], [f"np.ascontiguousarray({item})" if strided else item for item in items]
+
+        return Table(names, get, lines)
+    if data.ndim not in (1, 2):
+        raise Refused(f"{path} must hold a structured, a 1-D or a 2-D array, not one of shape {data.shape}")
+    if data.ndim == 1:
+        return Table(
+            ["0"],
+            lambda places: [np.array(data) for _ in places],
+            lambda places: ([load], ["data"] * 2),
+            True,
+        )
+    return Table(
+        [str(number) for number in range(data.shape[1])],
+        lambda places: [np.array(data[:, place], order="C") for place in places],
+        lambda places: ([load], [f"np.ascontiguousarray(data[:, {place}])" for place in places]),
+        True,
+    )
+
+
+def _read_arrow(path: Path, options: Options, module: str) -> Table:
+    """Return a table out of a format that keeps names and types: parquet or feather."""
+    import pyarrow as pa  # noqa: PLC0415  # optional
+    from pyarrow import feather, parquet  # noqa: PLC0415
+
+    file = source(path)
+    readable = pa.BufferReader(file) if isinstance(file, bytes) else pa.memory_map(str(file))
+    if module == "parquet":
+        opened = parquet.ParquetFile(readable)
+        names, rows = list(opened.schema_arrow.names), opened.metadata.num_rows
+    else:
+        opened = feather.read_table(readable)
+        names, rows = list(opened.column_names), opened.num_rows
+    require_points(path, rows)
+
+    def get(places: list[int]) -> list[NDArray[Any]]:
+        wanted = [names[place] for place in places]
+        data = opened.read(columns=[*dict.fromkeys(wanted)]) if module == "parquet" else opened
+        arrays = []
+        for place in places:
+            same = [at for at, name in enumerate(data.column_names) if name == names[place]]
+            column = data.column(same[names[:place].count(names[place])])
+            if pa.types.is_decimal(column.type):
+                column = column.cast(pa.float64())
+            arrays.append(np.ascontiguousarray(column.to_numpy()))
+        return arrays
+
+    def lines(places: list[int]) -> tuple[list[str], list[str]]:
+        wanted = [*dict.fromkeys(names[place] for place in places)]
+        load = f"data = {module}.read_table({literal(path)}, columns=[{', '.join(map(literal, wanted))}])"
+        expressions = [f"data[{literal(names[place])}].to_numpy()" for place in places]
+        return [f"from pyarrow import {module}", load], expressions
+
+    return Table(names, get, lines)
+
+
+def _read_text(path: Path, options: Options) -> Table:
+    from .text_columns import read_text  # noqa: PLC0415  # pyarrow is optional
+
+    return read_text(path, options)
+
+
+_READERS: dict[str, Callable[[Path, Options], Table]] = {
+    ".npz": _read_numpy,
+    ".npy": _read_numpy,
+    ".csv": _read_text,
+    ".tsv": _read_text,
+    ".csv.gz": _read_text,
+    ".tsv.gz": _read_text,
+    ".parquet": lambda path, options: _read_arrow(path, options, "parquet"),
+    ".feather": lambda path, options: _read_arrow(path, options, "feather"),
+}

@@ -20,7 +20,7 @@ _LOOKS = {
     "cells": (GREEN, "o"),
     "auto": (BLUE, "*"),
 }
-METHODS = {method: _LOOKS.get(method, (GREY, "P")) for method in names.METHODS}
+METHODS = {method: _LOOKS.get(method, (GREY, "P")) for method in names.METHODS} | {"Plan": (SKY, "D")}
 
 
 def size_of(marker: str) -> int:

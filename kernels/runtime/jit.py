@@ -6,8 +6,8 @@ away.
 """
 
 import hashlib
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import numba
 from numba.core.caching import FunctionCache
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.event import TimingListener, install_listener
 from numba.core.runtime import rtsys
 
 from .entries import Entries
@@ -90,6 +91,14 @@ def lazily(make: Callable[[], Callable], signature: Any, name: str) -> Callable[
         return compiled[0] if compiled else undisturbed(compile_once)
 
     return get
+
+
+@contextmanager
+def compile_timing() -> Iterator[Callable[[], float]]:
+    """A context in which the function given returns the seconds that compiling took in it so far."""
+    listener: Any = TimingListener()
+    with install_listener("numba:compile", listener):
+        yield lambda: listener.duration if listener.done else 0.0
 
 
 @lru_cache(maxsize=1)

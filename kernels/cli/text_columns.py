@@ -1,0 +1,169 @@
+"""Columns of .csv and .tsv files, compressed or not, which are read once and in pieces."""
+
+import csv
+import gzip
+import re
+from contextlib import suppress
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import csv as reader
+
+from .columns import Options, Table, literal, require_points, source
+from .streams import Refused
+
+_HEAD = 2**16  # bytes that tell names, delimiter and decimal point
+_LINES = 50  # of these
+_MISSING: tuple[str, ...] = (
+    "",
+    "na",
+    "n/a",
+    "nan",
+    "-nan",
+    "null",
+    "none",
+    "-",
+    "?",
+    "#n/a",
+    "#na",
+    "1.#ind",
+)
+_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?|\d{1,2}:\d{2}(:\d{2}.*)?")
+_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
+
+
+class Layout(NamedTuple):
+    """How a text file is laid out."""
+
+    delimiter: str
+    names: list[str]  # of columns; numbers where there is no row of names
+    named: bool
+    rows: list[list[str]]  # the first ones
+
+
+def layout_of(head: str, ending: str) -> Layout:
+    """Return the layout of a file that begins so."""
+    lines = [line for line in head.splitlines()[:_LINES] if line.strip()]
+    if ending.startswith(".tsv"):
+        delimiter = "\t"
+    else:
+        # Commas may be decimal; others are delimiters where there are as many in every line.
+        counts = {each: {line.count(each) for line in lines} for each in "\t;"}
+        delimiter = next((each for each, seen in counts.items() if len(seen) == 1 and seen != {0}), ",")
+    rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
+    first = rows[0] if rows else []
+    named = bool(first) and not any(map(_is_value, first)) and any(first)
+    names = first if named else [str(number) for number in range(len(first))]
+    return Layout(delimiter, names, named, rows[named:])
+
+
+def _is_value(cell: str) -> bool:
+    """Return whether a cell is a number, missing or a date, which no name is."""
+    if cell.lower() in _MISSING:
+        return cell != ""
+    for kind in (float, lambda text: float(text.replace(",", ".")), datetime.fromisoformat):
+        with suppress(ValueError):
+            kind(cell)
+            return True
+    return _DATE.fullmatch(cell) is not None
+
+
+def read_text(path: Path, options: Options) -> Table:
+    """Return the table of a .csv or .tsv file, of which no more than the columns wanted are kept."""
+    file, compressed = source(path), path.suffix.lower() == ".gz"
+
+    def opened() -> Any:
+        if isinstance(file, bytes):
+            return gzip.open(BytesIO(file)) if compressed else BytesIO(file)
+        return gzip.open(path) if compressed else path.open("rb")
+
+    with opened() as stream:
+        head = stream.read(_HEAD)
+    ending = "".join(path.suffixes[-2:] if compressed else path.suffixes[-1:]).lower()
+    text = head.decode("utf-8-sig", errors="replace")
+    if len(head) == _HEAD and "\n" in text:
+        text = text[: text.rindex("\n")]  # the last line may be cut
+    layout = layout_of(text, ending)
+
+    def get(places: list[int]) -> list[NDArray[Any]]:
+        with opened() as stream:
+            return _columns(path, stream, layout, places, options)
+
+    return Table(layout.names, get, lambda places: _lines(path, layout, places, options), not layout.named)
+
+
+def _columns(
+    path: Path, file: Any, layout: Layout, places: list[int], options: Options
+) -> list[NDArray[Any]]:
+    """Return columns, read in pieces."""
+    if options.decimal == ".":
+        for place in places:
+            cells = [row[place] for row in layout.rows if place < len(row)]
+            odd = next((cell for cell in cells if _COMMA.fullmatch(cell)), None)
+            if odd is not None:
+                raise Refused(
+                    f"column {layout.names[place]} of {path} holds {odd}: for decimal commas add --decimal ,"
+                )
+    if not layout.rows:
+        return [np.empty(0) for _ in places]
+    wanted = [f"f{place}" for place in places]
+    found: list[list[NDArray[Any]]] = [[] for _ in places]
+    count = 0
+    try:
+        batches = reader.open_csv(
+            pa.PythonFile(file, mode="r"),
+            reader.ReadOptions(
+                autogenerate_column_names=True,
+                skip_rows=int(layout.named),
+                block_size=2**22,
+                use_threads=False,
+            ),
+            reader.ParseOptions(delimiter=layout.delimiter),
+            reader.ConvertOptions(
+                include_columns=wanted,
+                column_types=dict.fromkeys(wanted, pa.float64()),
+                decimal_point=options.decimal,
+                null_values=[variant for each in _MISSING for variant in {each, each.upper(), each.title()}]
+                + ["NaN", "-NaN"],
+            ),
+        )
+        with batches:
+            for batch in batches:
+                for arrays, name in zip(found, wanted, strict=True):
+                    arrays.append(batch.column(name).to_numpy(zero_copy_only=False))
+                count += batch.num_rows
+                require_points(path, count)
+    except pa.ArrowInvalid as error:
+        raise Refused(f"cannot read {path}: {_in_words(str(error), layout)}") from None
+    return [np.concatenate(arrays) if arrays else np.empty(0) for arrays in found]
+
+
+def _in_words(message: str, layout: Layout) -> str:
+    """Return what pyarrow says of a file, with the names of columns that it knows by number."""
+    text = re.sub(r"CSV column #(\d+)", lambda match: f"column {layout.names[int(match[1])]}", message)
+    if "conversion error" in text and not layout.named:
+        text += ". The first row counts as data where any of its cells is a number, a date or missing"
+    return text
+
+
+def _lines(path: Path, layout: Layout, places: list[int], options: Options) -> tuple[list[str], list[str]]:
+    """Return the lines of Python that read the columns, and the expressions that take them out."""
+    by_name = layout.named and len(set(layout.names)) == len(layout.names) and "" not in layout.names
+    names = [layout.names[place] if by_name else f"f{place}" for place in places]
+    arguments = [literal(path)]
+    if not by_name:
+        skipped = ", skip_rows=1" if layout.named else ""
+        arguments.append(f"csv.ReadOptions(autogenerate_column_names=True{skipped})")
+    if layout.delimiter != ",":
+        arguments.append(f"parse_options=csv.ParseOptions(delimiter={layout.delimiter!r})")
+    converted = f"include_columns=[{', '.join(map(literal, dict.fromkeys(names)))}]"
+    if options.decimal != ".":
+        converted += f", decimal_point={options.decimal!r}"
+    arguments.append(f"convert_options=csv.ConvertOptions({converted})")
+    lines = ["from pyarrow import csv", f"data = csv.read_csv({', '.join(arguments)})"]
+    return lines, [f"data[{literal(name)}].to_numpy()" for name in names]
