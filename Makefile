@@ -16,7 +16,7 @@ BIN := $(VENV)/$(SCRIPTS)
 # Some hundred processes start in a run of the tests: none should compile again what another has imported.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: bench gate calibrate gate-acceptance test test-all bits loops campaign lowest check \
+.PHONY: bench race gate calibrate gate-acceptance test test-all bits loops campaign lowest check \
 	asv-quick asv-compare dashboard clean
 
 bench: $(VENV)/bench.done
@@ -58,6 +58,10 @@ lowest: $(LOWEST)/installed.done
 
 SHORT := autodiff bad_cache callers_at_once choose closed_forms compiled_code examples full_output information \
 	linear sigmoid softmax starting vector_code
+
+# How far auto is from the fastest method that keeps rtol, on awkward data: ARGS="--only ties", ARGS=--plans.
+race: $(VENV)/bench.done
+	$(BIN)/python tests/race.py $(ARGS)
 
 # Whether what is here is slower than BASE, or wrong: make gate BASE=main ARGS="--tier full".
 gate: $(VENV)/bench.done

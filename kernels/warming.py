@@ -9,6 +9,7 @@ from .arguments.float_errors import no_float_errors
 from .arguments.problem import check_wrt
 from .names import AUTO, CIRCLE_ONLY, JUMPS, KERNELS, METHODS, WRT
 from .strategies import methods
+from .strategies.auto import count_far
 from .strategies.tails import tail
 
 _DOMAINS = ("line", "circle")
@@ -68,10 +69,10 @@ def warmup(
     only_z = check_wrt(wrt) == ("z",)
     checks.one_of("method", method, METHODS)
     table = methods.METHODS
-    chosen = ["direct", method]
+    chosen, needed = ["direct", method], list[Callable[[], Any]]()
     if method == AUTO:
         chosen = [name for name in table if table[name].cost is not None]
-    needed: list[Callable[[], Any]] = []
+        needed.append(count_far)
     for name, where in product(kernels, domains):
         if where == "line" and name in CIRCLE_ONLY:
             continue

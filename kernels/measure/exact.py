@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from .. import log_density, reference
 from ..arguments.problem import Request, loss_problem
-from ..strategies.auto import chosen, sums_for
+from ..strategies.auto import gaps_of, sums_for
 from ..strategies.evaluate_rows import row_shape
 from .cases import DIRECT, Arguments, Case, Way, small
 from .errors import ROUNDING, Agreement, Tolerance, agreement, largest
@@ -48,8 +48,8 @@ def _sums_of(arguments: Arguments, way: Way, derivatives: bool = False) -> tuple
     problem = loss_problem(x, z, a, b, *described, "midpoint", None, options.get("period"))
     shape, centers = row_shape(problem, 0, derivatives)
     request = Request(way.method, way.order, RTOL)
-    make = sums_for(shape, request, centers)
-    return chosen(shape, request), None if make is None else make(RTOL)
+    make = sums_for(shape, request, centers, gaps_of(shape, request, centers, problem.x.block(0, 1)[0]))
+    return ("direct", None) if make is None else (make.method, make(RTOL))
 
 
 class Exact:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..arguments.arrays import Floats, Gradients
 from ..arguments.kept import Store
 from ..arguments.problem import Problem, Request
 from ..families import row_parameters
 from ..names import JUMPS
-from .auto import chosen, sums_for
+from .auto import Gaps, gaps_of, sums_for
 from .direct.all_pairs import evaluate_pairs, gradients_of, pair_densities, pairs_workspace, takes_all_pairs
 from .row import RowProblem, evaluate_row, log_densities
 from .sums.blocks import RowData
@@ -67,17 +65,24 @@ def _each_row(
             yield r, row, prepared.row(problem, r, request, derivatives)
         else:
             needs = _row(problem, r, request, derivatives)
-            yield r, row, _beside_jumps(needs, row, problem, r, derivatives)
+            yield r, row, _beside_jumps(needs, row, problem, r)
 
 
 def _row(problem: Problem, r: int, request: Request, derivatives: bool) -> RowProblem:
     """Return what a row needs, some of which calls with the same arguments beside the data share."""
     if problem.frame is None or problem.points <= _UNSHARED:
-        return _make_row(problem, r, request, derivatives)
-    key = problem.frame, problem.points, request, derivatives
+        shape, centers = row_shape(problem, r, derivatives)
+        return _make_row(problem, r, request, shape, centers)
+    frame = problem.frame, problem.points, derivatives
+    known: tuple[RowShape, Floats] | None = _shared.get(frame)
+    if known is None:
+        known = row_shape(problem, r, derivatives)
+        _shared.put(frame, known)
+    gaps = gaps_of(known[0], request, known[1], problem.x.block(r, r + 1)[0])
+    key = *frame, request, gaps
     needs: RowProblem | None = _shared.get(key)
     if needs is None:
-        needs = _make_row(problem, r, request, derivatives)
+        needs = _make_row(problem, r, request, *known, gaps)
         if needs.sums is not None:
             needs.sums.grown = lambda: _shared.weigh(key)
         _shared.put(key, needs)
@@ -88,25 +93,28 @@ def _make_row(
     problem: Problem,
     r: int,
     request: Request,
-    derivatives: bool,
-    x: NDArray[Any] | None = None,
-    n_threads: int = 1,
+    shape: RowShape,
+    centers: Floats,
+    gaps: Gaps | None = None,
+    planned: int = 0,
 ) -> RowProblem:
-    """Return what a row needs; with the data points x, which are sorted for many calls."""
-    shape, centers = row_shape(problem, r, derivatives)
+    """Return what a row needs; of a plan its points are sorted, for many calls, on so many threads."""
+    x = problem.x.block(r, r + 1)[0]
+    if gaps is None:
+        gaps = gaps_of(shape, request, centers, x)
     family = row_parameters(shape.kernel, np.array([shape.h]), shape.period)
-    sums = sums_for(shape, request, centers, x, n_threads)
+    sums = sums_for(shape, request, centers, gaps, x if planned else None, max(1, planned))
     return RowProblem(shape, family, centers, problem.masses.block(r, r + 1)[0], request, sums)
 
 
-def _beside_jumps(needs: RowProblem, row: RowData, problem: Problem, r: int, derivatives: bool) -> RowProblem:
+def _beside_jumps(needs: RowProblem, row: RowData, problem: Problem, r: int) -> RowProblem:
     """Return a row with points in windows if some lie where the kernel, or a derivative asked for, jumps."""
     make = needs.sums
-    if make is None or make.outright or JUMPS[needs.shape.kernel] > int(derivatives):
+    if make is None or make.outright or JUMPS[needs.shape.kernel] > int(needs.shape.derivatives):
         return needs
     if not make(needs.request.rtol).touched(row):
         return needs
-    return _make_row(problem, r, needs.request._replace(method="window"), derivatives)
+    return _make_row(problem, r, needs.request._replace(method="window"), needs.shape, needs.centers)
 
 
 def row_shape(problem: Problem, r: int, derivatives: bool) -> tuple[RowShape, Floats]:
@@ -132,7 +140,7 @@ class Prepared:
             needs = self.row(problem, r, request, False)
             if r == 0 and needs.sums is not None:
                 sums = needs.sums(request.rtol)
-                self.method, self.order = chosen(needs.shape, needs.request), sums.order
+                self.method, self.order = needs.sums.method, sums.order
                 self.workspace = sums.workspace(problem.points)
 
     @property
@@ -146,7 +154,8 @@ class Prepared:
         key = (*(rows.at(r) for rows in used), derivatives)
         if key not in self._kept:
             x = problem.x.block(r, r + 1)[0]
-            needs = _make_row(problem, r, request, derivatives, x, self._n_threads)
+            shape, centers = row_shape(problem, r, derivatives)
+            needs = _make_row(problem, r, request, shape, centers, planned=self._n_threads)
             row = RowData(x, x, self._n_threads)
-            self._kept[key] = _beside_jumps(needs, row, problem, r, derivatives)
+            self._kept[key] = _beside_jumps(needs, row, problem, r)
         return self._kept[key]

@@ -86,8 +86,8 @@ class Sums(ABC):
 class SumsFor:
     """Makes a row's sums for a tolerance, and keeps them."""
 
-    def __init__(self, make: Callable[[float], Sums], outright: bool) -> None:
-        self._make = make
+    def __init__(self, method: str, make: Callable[[float], Sums], outright: bool) -> None:
+        self.method, self._make = method, make
         self.outright = outright  # the error is that of an order named, or of a grid, whatever the tolerance
         self._made: dict[float, Sums] = {}
         self.grown: Callable[[], None] | None = None  # is told when there are more

@@ -21,7 +21,7 @@ from .tiles import Strategy, Tile, cut
 _POINTS_AT_A_TIME = 2**16
 _POINTS_TO_SCAN = 2**18
 # Rows with fewer pairs take the direct way without a look at the others.
-_FEW_PAIRS = 2**16
+_FEW_PAIRS = 2**18
 
 
 def takes_all_pairs(problem: Problem, request: Request) -> bool:
