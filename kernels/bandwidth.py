@@ -107,20 +107,21 @@ def select_bandwidth(
     for r in range(problem.rows):
         points, logits = (rows.block(r, r + 1)[0].astype(np.float64) for rows in (problem.x, problem.z))
         weights = _weights(logits)
-        points, logits, weights = (array[weights > 0] for array in (points, logits, weights))
+        points, weights = points[weights > 0], weights[weights > 0]
+        if problem.period is not None:
+            points = np.mod(points, problem.period)
         checks.require_two("x", points, r if problem.rows > 1 else None)
         # Squares of lengths neither overflow nor vanish.
         scale = math.ldexp(1.0, math.frexp(float(np.abs(points).max()))[1] - 1)
         turn = None if problem.period is None else problem.period / scale
-        widths[r] = scale * select(Weighted(points / scale, logits, weights, problem.kernel, turn))
+        widths[r] = scale * select(Weighted(points / scale, weights, problem.kernel, turn))
     return widths.reshape(problem.shape) if problem.shape else float(widths[0])
 
 
 class Weighted(NamedTuple):
-    """One row: points, and their logits and weights, none of them 0."""
+    """One row: points, and their weights, none of them 0."""
 
     x: Floats  # (N,)
-    z: Floats
     w: Floats
     kernel: str
     period: float | None
@@ -143,10 +144,10 @@ def _spread(row: Weighted) -> float:
         low, high = _quartiles(x, w)
         return min(deviation, (high - low) / 1.34) if high > low else deviation
     uniform = period / math.sqrt(12)
-    resultant = abs((w * np.exp(2j * np.pi / period * x)).sum())
-    if resultant == 0:
-        return uniform
-    return min(uniform, period / (2 * np.pi) * math.sqrt(max(0.0, -2 * math.log(resultant))))
+    mean = float(np.angle((w * np.exp(2j * np.pi / period * x)).sum())) * period / (2 * np.pi)
+    # The mean resultant length is 1 less this, which is small where points are near each other.
+    apart = 2 * float((w * np.sin(np.pi / period * (x - mean)) ** 2).sum())
+    return min(uniform, period / (2 * np.pi) * math.sqrt(-2 * math.log1p(-apart))) if apart < 1 else uniform
 
 
 def _quartiles(x: Floats, w: Floats) -> tuple[float, float]:
@@ -167,10 +168,8 @@ def resolution(x: Floats) -> float:
 
 
 def _likeliest(row: Weighted) -> float:
-    if row.period is not None:
-        row = row._replace(x=np.mod(row.x, row.period))
     order = np.argsort(row.x)
-    row = row._replace(x=row.x[order], z=row.z[order], w=row.w[order])
+    row = row._replace(x=row.x[order], w=row.w[order])
     finest, widest = resolution(row.x), row.period or 4 * float(row.x[-1] - row.x[0])
 
     low, high = math.log(finest), math.log(max(widest, finest))
@@ -220,7 +219,11 @@ def _log_likelihood(row: Weighted, h: float) -> float:
         if rest.any():
             log_rest = log_density(x[rest], log_w[rest], x[alone], **options) + math.log(w[rest].sum())
         log_q[alone] = np.logaddexp(log_rest, _among_themselves(x[alone], log_w[alone], options))
-    return float((w * (log_q - np.log1p(-one))).sum())
+    others, top = 1 - one, int(np.argmax(one))
+    others[top] = np.delete(w, top).sum() + (
+        w[top] - one[top]
+    )  # next to nothing beside a point of all weight
+    return float((w * (log_q - np.log(others))).sum())
 
 
 def _gathered(row: Weighted, h: float) -> tuple[Floats, Floats, Floats]:

@@ -49,8 +49,9 @@ def select_bandwidth(
     select = _silverman if rule == "silverman" else _likeliest
     widths = []
     for r, (row, logits) in enumerate(zip(_rows(x), _rows(z), strict=True)):
-        checks.require_two("x", row[softmax(logits) > 0], r if x.ndim > 1 else None)
-        widths.append(select(row, logits, kernel, period))
+        turned = row if period is None else np.mod(row, period)
+        checks.require_two("x", turned[softmax(logits) > 0], r if x.ndim > 1 else None)
+        widths.append(select(turned, logits, kernel, period))
     return np.reshape(widths, x.shape[:-1]) if x.ndim > 1 else widths[0]
 
 
@@ -67,7 +68,8 @@ def _silverman(x: Floats, z: Floats, kernel: str, period: float | None) -> float
         if high > low:
             spread = min(spread, (high - low) / 1.34)
     else:
-        resultant = abs((w * np.exp(2j * np.pi * x / period)).sum())
+        mean = np.angle((w * np.exp(2j * np.pi * x / period)).sum()) * period / (2 * np.pi)
+        resultant = 1 - (w * 2 * np.sin(np.pi * (x - mean) / period) ** 2).sum()
         spread = period / (2 * np.pi) * math.sqrt(-2 * math.log(resultant)) if resultant > 0 else math.inf
         spread = min(spread, period / math.sqrt(12))
     return float(0.9 * spread * n**-0.2 * FACTS[kernel].canonical)
@@ -82,8 +84,6 @@ def _quartiles(x: Floats, w: Floats) -> Floats:
 
 def _likeliest(x: Floats, z: Floats, kernel: str, period: float | None) -> float:
     x, z = x[softmax(z) > 0], z[softmax(z) > 0]
-    if period is not None:
-        x = np.mod(x, period)
     low = float(np.median(np.diff(np.unique(x))))
     high = max(period or 4 * float(x.max() - x.min()), low)
     finest = low

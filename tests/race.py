@@ -14,6 +14,7 @@ from kdexent.measure.errors import truth
 from kdexent.measure.races.change import change
 from kdexent.measure.timing import Effort, alternate, time_of
 from kdexent.names import AUTO, METHODS
+from kdexent.strategies.auto import LEAST_RTOL
 
 BOUND = 1.3
 RTOL = 1e-9
@@ -89,7 +90,7 @@ def race(problem: Problem, plans: bool) -> Result:
     out = np.empty_like(z)
     works, known = {}, {}
     pairs = z.size * options["bins"]
-    rtol, exact = (0.0, "direct") if pairs <= FULL_PAIRS else (1e-13, AUTO)
+    rtol, exact = (0.0, "direct") if pairs <= FULL_PAIRS else (LEAST_RTOL, AUTO)
     right = truth(kdexent.loss_and_grad(x, z, **{**options, "rtol": rtol}, method=exact), z)
     wrong, took = [], {}
     for method in METHODS:

@@ -375,7 +375,7 @@ def test_document_is_strict_json():
     document = json.loads(json.dumps(choice.to_dict(), allow_nan=False))
     assert document["best"]["method"] == choice.best.method and document["code"] == choice.code
     assert [row["best"] for row in document["strategies"]].count(True) == 1
-    assert document["ties"] == json.loads(json.dumps([words.as_dict(row) for row in choice.ties]))
+    assert document["ties"] == json.loads(json.dumps([words.as_dict(row, tie=True) for row in choice.ties]))
     document = Choice(ROWS[2:3], [], ASKED._replace(a=np.zeros(2))).to_dict()
     assert document["best"] is None and document["converged"] is None and document["asked"]["a"] == [0.0, 0.0]
 
@@ -599,7 +599,9 @@ def test_odd_bandwidths_are_pointed_out(tmp_path, x, h, words):
         ),
         ("data.csv", b"x,x\n1,2\n", [], "2 columns named 'x': take one by its number, --x 0 or --x 1"),
         ("data.csv", b"x,2013\n1,2\n", [], "no column 'x'|invalid value 'x'.*first row counts as data"),
-        ("data.csv", b"x\n1\n2,3\n", [], "Expected 1 columns, got 2"),
+        ("data.csv", b"x\n1\n2,3\n", [], "row 2 has 2 cells, where there are 1 columns"),
+        ("data.csv", b"x,z\n1,5,6\n2,7,8\n", [], "row 1 has 3 cells, where there are 2 columns"),
+        ("data.csv", b"x\n1\n2\n", ["--bandwidth", "0.1,9"], "one number, got '0.1,9'"),
         ("data.csv", b"x\n1\n2\n", ["--bandwidth", "wide"], "numbers, got 'wide'"),
         ("data.npz", b"nothing", [], "it is no .npz file"),
         ("data.npy", b"", [], "cannot read"),
@@ -621,6 +623,6 @@ def test_command_complains_in_one_line(tmp_path, monkeypatch, name, content, opt
         (tmp_path / name).write_bytes(content)
     result = run(name, *options)
     assert result.exit_code == 2, result.output
-    if "wide" not in options:  # which typer complains of
+    if "--bandwidth" not in options:  # which typer complains of
         assert result.output.startswith("kdexent: ") and result.output.count("\n") == 1
     assert re.search(words, result.output)

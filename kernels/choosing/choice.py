@@ -74,7 +74,7 @@ class Choice(Sequence[Measured]):
     """The rows that `kdexent.choose` measured, and what follows from them; str() is a table.
 
     A sequence of `Measured`: the strategies, raced against each other at the bins and the rule that are
-    recommended, then `auto` at the others.
+    recommended, then `auto` at all bins and rules tried.
 
     Attributes
     ----------
@@ -148,6 +148,7 @@ class Choice(Sequence[Measured]):
             for row in self.strategies
             if row is not best
             and row.within_rtol
+            and (row.method != PLAN or self.plan_pays)
             and row.compared(best).verdict() is not Verdict.SLOWER
             and row.seconds <= _TIE * best.seconds
         )
@@ -187,8 +188,8 @@ class Choice(Sequence[Measured]):
             "asked": words.strict(self.asked._asdict()),
             "strategies": rows,
             "quadratures": [words.as_dict(row) for row in self.quadratures],
-            "best": None if best is None else words.as_dict(best),
-            "ties": [words.as_dict(row) for row in self.ties],
+            "best": None if best is None else words.as_dict(best, True),
+            "ties": [words.as_dict(row, tie=True) for row in self.ties],
             "plan": None if self.plan is None else words.strict(self.plan._asdict()),
             "converged": words.strict(self.converged),
             "uncertainty": words.strict(self.uncertainty),

@@ -92,7 +92,7 @@ def choose(
     Times of a table are medians of calls that take turns and write into `out`, compiled before. The
     answer is ``"auto"`` unless another way was faster in most turns, by more than 5 % and beyond chance
     (5 % risk). Errors are those of the worst row measured, against ``method="direct"``, or against
-    ``"auto"`` at rtol = 1e-13 where all pairs take too long. Beside rtol, 100 eps are allowed in the loss and
+    ``"auto"`` at rtol = 2e-13 where all pairs take too long. Beside rtol, 100 eps are allowed in the loss and
     100 eps max(S) in the gradient.
 
     Examples

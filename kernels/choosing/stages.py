@@ -26,6 +26,7 @@ _MOST_GAUSS = 512
 _AIM = 1e-14
 _ROUNDING = 1e-13  # no error below it is one of quadrature
 _INTEGRAL_PART, _BINS_PART, _RACE_PART = 0.25, 0.3, 0.4  # of the budget
+_WARMING = 160  # positions, which many points take the fast way for
 _HOPELESS = 3.0  # times as long as the fastest
 
 Step = Callable[[str], None]
@@ -89,7 +90,7 @@ def measure_bins(bench: Bench, ways: list[Measured], step: Step) -> Bins:
     step("the converged integral")
     purse = bench.purse
     seconds = _INTEGRAL_PART * purse.budget
-    bench.log_density(np.array([0.5]))  # what takes no part of the time for the integral
+    bench.log_density(np.linspace(0, 1, _WARMING))  # compiles, which takes time from the integral below
     converged = purse.pay(partial(converged_loss, bench.log_density, bench.intervals, _AIM, seconds))[-1]
     if not np.isfinite(converged.losses).all():
         found.notes.append(
@@ -98,7 +99,8 @@ def measure_bins(bench: Bench, ways: list[Measured], step: Step) -> Bins:
         return found
     found.converged = converged
     dearest, left_out = 0.0, []
-    for way in sorted(ways, key=lambda way: way.bins):
+    asked = bench.asked.bin_count, bench.asked.rule
+    for way in sorted(ways, key=lambda way: ((way.bins, way.rule) != asked, way.bins)):
         step(quadrature(way.bins, way.rule))
         before = purse.spent
         if 2 * dearest > purse.left - (1 - _INTEGRAL_PART - _BINS_PART) * purse.budget:
@@ -135,7 +137,7 @@ def choose_bins(bench: Bench, found: Bins, step: Step) -> tuple[int, str]:
         for rule in RULES
     ]
     rivals += [row for row in good if (row.bins, row.rule) == asked]
-    raced = _race(bench, [*dict.fromkeys(row for row in rivals if row is not None)], {}, step)
+    raced = _race(bench, [*dict.fromkeys(row for row in rivals if row is not None)], {}, _RACE_PART, step)
     found.rows = [next((new for new in raced if new[:4] == row[:4]), row) for row in found.rows]
     fastest = min(raced, key=lambda row: row.seconds)
     equal = [row for row in raced if row is fastest or row.compared(fastest).verdict() is not Verdict.SLOWER]
@@ -144,15 +146,18 @@ def choose_bins(bench: Bench, found: Bins, step: Step) -> tuple[int, str]:
 
 
 def _race(
-    bench: Bench, rows: list[Measured], others: dict[Measured, Callable[[], Any]], step: Step
+    bench: Bench, rows: list[Measured], others: dict[Measured, Callable[[], Any]], kept: float, step: Step
 ) -> list[Measured]:
-    """Return rows with the times that calls took in turns; `others` are computed in other ways."""
+    """Return rows with the times that calls took in turns; `others` are computed in other ways.
+
+    A part of the budget is `kept` for what follows.
+    """
     works = {row: others.get(row, partial(bench.call, row)) for row in rows}
     known = {
         row: row.seconds if row.seconds > 0 else bench.purse.pay_again(work)[0] for row, work in works.items()
     }
     step("alternating calls")
-    timings: dict[Measured, Timings] = bench.race(works, known)
+    timings: dict[Measured, Timings] = bench.race(works, known, kept)
     return [row._replace(seconds=timings[row].median, samples=timings[row].seconds) for row in rows]
 
 
@@ -196,7 +201,7 @@ def measure_ways(
         row = bench.first_step(way._replace(method=PLAN), plan, truth)
         kept.append(row._replace(took=named(Measured(plan.method, plan.order, *bins))))
         others[kept[-1]] = partial(bench.step, plan)
-    raced = _race(bench, kept, others, step)
+    raced = _race(bench, kept, others, 0.0, step)
     costs = None
     if plan is not None:
         one_shot = next((row for row in raced if row.method == AUTO), raced[0])

@@ -14,12 +14,12 @@ from ..measure.errors import Truth, truth
 from ..measure.timing import Effort, Timings, alternate, time_of
 from ..names import AUTO
 from ..plan import Plan
+from ..strategies.auto import LEAST_RTOL
 from .choice import Asked, Measured
 
 # With more pairs exact values take too long by all of them: so many pairs a second, for a part of the budget.
 _PAIRS_A_SECOND = 5e8
 _EXACT_PART = 0.1
-_AUTO_RTOL = 1e-13
 _POINTS_TO_TRY = 4096
 _MOST_TURNS = 15
 _SHORT = 0.02  # parts of the budget
@@ -87,7 +87,7 @@ class Bench:
         """Return the method and rtol that stand for exact values."""
         pairs = float(self.problem.rows) * self.problem.points * bins
         few = pairs <= _PAIRS_A_SECOND * _EXACT_PART * self.purse.budget
-        return ("direct", 0.0) if few else (AUTO, _AUTO_RTOL)
+        return ("direct", 0.0) if few else (AUTO, LEAST_RTOL)
 
     def exact(self, bins: int, rule: str) -> Truth:
         """Return the exact values: float32 data count as what they are in float64."""
@@ -105,7 +105,7 @@ class Bench:
         """Return log q (..., K) at positions in [0, 1] of [a, b]."""
         a, b = (np.asarray(end, np.float64)[..., np.newaxis] for end in (self.asked.a, self.asked.b))
         options = self._of_asked("bandwidth", "kernel", "period", "n_threads")
-        return log_density(*self._exact_data, a + (b - a) * nodes, rtol=_AUTO_RTOL, **options)
+        return log_density(*self._exact_data, a + (b - a) * nodes, rtol=LEAST_RTOL, **options)
 
     def call(self, way: Measured) -> tuple[Any, Any]:
         """Compute loss and gradient; the gradient's memory is the same for every call."""
@@ -126,10 +126,11 @@ class Bench:
         points = self.problem.points
         if points <= 2 * _POINTS_TO_TRY:
             return 0.0
-        x, z = self.x[..., :_POINTS_TO_TRY], self._unmasked(self.z[..., :_POINTS_TO_TRY])
+        some = slice(None, None, -(-points // _POINTS_TO_TRY))
+        x, z = (np.ascontiguousarray(array[..., some]) for array in (self.x, self._unmasked(self.z)))
         work = partial(loss_and_grad, x, z, **self.options(way))
         seconds, _ = self.purse.pay_again(work)
-        return seconds * points / _POINTS_TO_TRY
+        return seconds * points / x.shape[-1]
 
     def first_calls(self, way: Measured, exact: Truth) -> Measured:
         """Return a way with its errors and the time of a call; ValueError where it does not apply."""
@@ -159,8 +160,10 @@ class Bench:
         """Return the plan that would compute this way."""
         return Plan(self.x, **self.options(way), copy=False)
 
-    def race(self, works: Mapping[Any, Callable[[], Any]], known: Mapping[Any, float]) -> dict[Any, Timings]:
-        """Return the times of calls that take turns, as many as the budget's rest allows."""
+    def race(
+        self, works: Mapping[Any, Callable[[], Any]], known: Mapping[Any, float], kept: float
+    ) -> dict[Any, Timings]:
+        """Return the times of calls that take turns, as many as the budget allows, a part of it kept."""
         each = sum(max(known[name], 1.5e-2) for name in works)
-        turns = int(min(_MOST_TURNS, max(1.0, self.purse.left / each)))
+        turns = int(min(_MOST_TURNS, max(1.0, (self.purse.left - kept * self.purse.budget) / each)))
         return self.purse.pay(lambda: alternate(works, Effort(turns, float("inf")), known))[-1]

@@ -169,12 +169,19 @@ def choose(
     options: dict[str, Any] = {"kernel": kernel, "rule": rule, "period": period, "rtol": rtol}
     options |= {"bins": int(count[0]) if len(count) == 1 and count[0].is_integer() else count}
     options |= {"target": None if target is None else _numbers("target", target)}
-    options |= {"methods": None if methods is None else methods.split(",")}
+    options |= {"methods": None if methods is None else [name.strip() for name in methods.split(",")]}
     options |= {"integral_rtol": integral_rtol, "steps": steps, "budget": budget, "n_threads": threads}
-    width = bandwidth if bandwidth in (None, *BANDWIDTH_RULES) else _numbers("bandwidth", bandwidth)[0]
+    width = bandwidth if bandwidth in (None, *BANDWIDTH_RULES) else _number("bandwidth", bandwidth)
     given = {"a": start, "b": end, "bandwidth": width}
     reading = columns.Options(x, z, drop_missing, decimal)
     _end(lambda: choosing.choose_for(file, reading, given, options, choosing.Written(plot, json)))
+
+
+def _number(name: str, text: str) -> float:
+    numbers = _numbers(name, text)
+    if len(numbers) != 1:
+        raise typer.BadParameter(f"one number, got {text!r}", param_hint=f"'--{name}'")
+    return numbers[0]
 
 
 def _numbers(name: str, text: str) -> list[float]:

@@ -119,7 +119,8 @@ def _complete(
         try:
             frame["bandwidth"] = select_bandwidth(x, z, kernel=kernel, period=period, rule=rule)
         except ValueError as error:
-            raise Refused(f"--bandwidth must be given: {error}") from None
+            advice = "--bandwidth must be given: " if "two different points" in str(error) else ""
+            raise Refused(f"{advice}{error}") from None
         name = "Silverman's rule of thumb" if rule == BANDWIDTH_RULES[0] else f"of the largest {rule}"
         assumed.append(f"--bandwidth {np.max(frame['bandwidth']):.6g} ({name})")
     return frame, assumed, _oddities(x, float(np.min(frame["bandwidth"])))

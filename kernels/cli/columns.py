@@ -3,6 +3,7 @@
 import json
 import stat
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +18,8 @@ from .streams import Refused
 _SHOWN = 20  # names in a message
 # A point takes some ten numbers of 8 bytes, with its logit, its gradients and what is summed.
 _BYTES_A_POINT = 80
+# What readers raise for files that are damaged, or of kinds that they do not know.
+_UNREADABLE = OSError, EOFError, ValueError, KeyError, NotImplementedError, RuntimeError
 _MOST_BYTES = 2**32  # out of what has no size
 
 
@@ -51,11 +54,6 @@ class Columns(NamedTuple):
     dropped: int = 0
 
 
-def endings() -> list[str]:
-    """Return what the names of files may end in."""
-    return [*_READERS]
-
-
 def read(path: Path, options: Options) -> Columns:
     """Read the columns of a file, or raise Refused with the reason.
 
@@ -73,7 +71,7 @@ def read(path: Path, options: Options) -> Columns:
         if error.name is None or error.name.partition(".")[0] != "pyarrow":
             raise
         raise Refused(f'{path.suffix} files need pyarrow; pip install "kdexent[bench]"') from None
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+    except (*_UNREADABLE, zipfile.BadZipFile, zlib.error) as error:
         raise Refused(f"cannot read {path}: {error}") from None
 
 
@@ -87,7 +85,7 @@ def _picked(path: Path, table: Table, options: Options) -> Columns:
     z = np.zeros(x.shape) if at_z is None else arrays[1]
     lines += [f"x = {expressions[0]}", f"z = {'np.zeros(x.shape)' if at_z is None else expressions[1]}"]
     names = [str(table.names[at]) for at in places]
-    missing = np.logical_or.reduce([_missing(array) for array in arrays])
+    missing = _missing(arrays)
     dropped = int(np.count_nonzero(missing))
     if dropped:
         if not options.drop_missing or missing.ndim != 1:
@@ -104,8 +102,12 @@ def _picked(path: Path, table: Table, options: Options) -> Columns:
     return Columns(x, z, names[0], None if at_z is None else names[1], lines, dropped)
 
 
-def _missing(array: NDArray[Any]) -> NDArray[np.bool_]:
-    return np.isnan(array) if array.dtype.kind == "f" else np.zeros(array.shape, bool)
+def _missing(arrays: list[NDArray[Any]]) -> NDArray[np.bool_]:
+    """Return where a value is missing, in arrays of one shape or else in the first that lacks one."""
+    each = [np.isnan(array) if array.dtype.kind == "f" else np.zeros(array.shape, bool) for array in arrays]
+    if len({array.shape for array in arrays}) == 1:
+        return np.logical_or.reduce(each)
+    return max(each, key=np.count_nonzero)
 
 
 def _place(path: Path, table: Table, given: str | None, role: str, beside: int | None = None) -> int | None:
@@ -178,7 +180,7 @@ def _read_numpy(path: Path, options: Options) -> Table:
         raise Refused(f"cannot read {path}: it is no file of numbers") from None
     named = not isinstance(data, np.ndarray) or data.dtype.names is not None
     if isinstance(data, np.ndarray):
-        require_points(path, data.size)
+        require_points(path, len(data) if data.ndim else 0)
     if named:
         names = list(data.dtype.names or ()) if isinstance(data, np.ndarray) else data.files
 

@@ -109,6 +109,12 @@ def _columns(
                 raise Refused(
                     f"column {layout.names[place]} of {path} holds {odd}: for decimal commas add --decimal ,"
                 )
+    for number, row in enumerate(layout.rows, 1):
+        if len(row) != len(layout.names):
+            raise Refused(
+                f"cannot read {path}: row {number} has {len(row)} cells, "
+                f"where there are {len(layout.names)} columns"
+            )
     if not layout.rows:
         return [np.empty(0) for _ in places]
     wanted = [f"f{place}" for place in places]
@@ -125,7 +131,7 @@ def _columns(
             ),
             reader.ParseOptions(delimiter=layout.delimiter),
             reader.ConvertOptions(
-                include_columns=wanted,
+                include_columns=[*dict.fromkeys(wanted)],
                 column_types=dict.fromkeys(wanted, pa.float64()),
                 decimal_point=options.decimal,
                 null_values=[variant for each in _MISSING for variant in {each, each.upper(), each.title()}]

@@ -57,19 +57,17 @@ def gaps_of(shape: RowShape, request: Request, centers: Floats, x: NDArray[Any])
     if math.isinf(small):
         return NO_GAPS
     points = x[:: -(-len(x) // _LOOKED_AT)].astype(np.float64)
-    if shape.period is None:
-        points.sort()
-        return Gaps(*count_far()(points, centers, 0.0, small, lost))
-    points %= shape.period
+    if shape.period is not None:
+        points %= shape.period
     points.sort()
-    return Gaps(*count_far()(points, centers, shape.period, small, lost))
+    return Gaps(*count_far()(points, centers, shape.period or 0.0, small, lost))
 
 
 def _make_count_far() -> Callable:
     def count_far(points, centers, period, small, lost):
-        """Return how many sixteenths of some centers (M,) have no points (n,) within two distances.
+        """Return how many sixteenths of some centers (M,) are further from sorted points (n,) than these.
 
-        Beside what the next points to either side, of sorted ones, are apart from their neighbours.
+        Counted is the way to the next point, less what this is apart from its fourth neighbour.
         """
         count, step = points.shape[0], -(-centers.shape[0] // _BINS_LOOKED_AT)
         far, farther, looked_at = 0, 0, 0

@@ -11,7 +11,7 @@ from ..arguments.kept import Store
 from ..arguments.problem import Problem, Request
 from ..families import row_parameters
 from ..names import JUMPS
-from .auto import Gaps, gaps_of, sums_for
+from .auto import Gaps, chosen, gaps_of, sums_for
 from .direct.all_pairs import evaluate_pairs, gradients_of, pair_densities, pairs_workspace, takes_all_pairs
 from .row import RowProblem, evaluate_row, log_densities
 from .sums.blocks import RowData
@@ -79,7 +79,7 @@ def _row(problem: Problem, r: int, request: Request, derivatives: bool) -> RowPr
         known = row_shape(problem, r, derivatives)
         _shared.put(frame, known)
     gaps = gaps_of(known[0], request, known[1], problem.x.block(r, r + 1)[0])
-    key = *frame, request, gaps
+    key = *frame, request, chosen(known[0], request, gaps)
     needs: RowProblem | None = _shared.get(key)
     if needs is None:
         needs = _make_row(problem, r, request, *known, gaps)
