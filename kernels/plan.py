@@ -121,7 +121,7 @@ class Plan:
             (*problem.shape, problem.bins)
         )
         self._prepared = Prepared(problem, request, self._threads)
-        self.method, self.order = self._prepared.method, self._prepared.order
+        self.method, self.order = self._prepared.taken[:2]
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the arguments: what is made of them may be compiled, or larger."""
@@ -149,7 +149,7 @@ class Plan:
     @property
     def workspace_bytes(self) -> int:
         """Memory that a call takes beside its arguments, its results and what the plan keeps."""
-        return self._prepared.workspace
+        return self._prepared.taken.workspace_bytes
 
     @property
     def stored_bytes(self) -> int:

@@ -9,12 +9,14 @@ import numpy as np
 
 import kdexent
 from kdexent import data
+from kdexent.arguments.problem import Request, loss_problem
 from kdexent.measure import numbers
 from kdexent.measure.errors import truth
 from kdexent.measure.races.change import change
 from kdexent.measure.timing import Effort, alternate, time_of
 from kdexent.names import AUTO, METHODS
 from kdexent.strategies.auto import LEAST_RTOL
+from kdexent.strategies.evaluate_rows import taken
 
 BOUND = 1.3
 RTOL = 1e-9
@@ -84,6 +86,13 @@ class Result(NamedTuple):
     wrong: list[str]  # ways that miss rtol
 
 
+def problem_of(
+    x: Any, z: Any, a: Any, b: Any, *, bandwidth: Any, kernel: str, bins: int, **others: Any
+) -> Any:
+    """Return the problem that a call makes of its arguments."""
+    return loss_problem(x, z, a, b, bandwidth, kernel, bins, "midpoint", None, others.get("period"))
+
+
 def race(problem: Problem, plans: bool) -> Result:
     """Race auto against all methods that apply."""
     x, z, options = problem.x, problem.z, {**problem.options, "rtol": RTOL}
@@ -97,14 +106,17 @@ def race(problem: Problem, plans: bool) -> Result:
         if method == "grid" or (method == "direct" and pairs > FULL_PAIRS):
             continue
         try:
-            plan = kdexent.Plan(x, **options, method=method)
-            call = partial(kdexent.loss_and_grad, x, z, **options, method=method, out=out)
-            work = partial(plan.loss_and_grad, z, out=out) if plans else call
+            if plans:
+                plan = kdexent.Plan(x, **options, method=method)
+                work, by = partial(plan.loss_and_grad, z, out=out), plan
+            else:
+                work = partial(kdexent.loss_and_grad, x, z, **options, method=method, out=out)
+                by = taken(problem_of(x, z, **options), Request(method, None, RTOL))
             work()
-        except ValueError:
+        except ValueError:  # the method does not apply
             continue
         seconds, result = time_of(work)
-        took[method] = plan.method if plan.order is None else f"{plan.method} {plan.order}"
+        took[method] = by.method if by.order is None else f"{by.method} {by.order}"
         if not right.agreement(result, RTOL).agrees:
             wrong.append(method)
         if seconds > HOPELESS * min(known.values(), default=np.inf) and method != AUTO:

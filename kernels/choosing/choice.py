@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple, overload
 
+from ..measure import numbers
 from ..measure.races.change import Change, Verdict, change
 from ..names import AUTO
 from . import words
@@ -38,6 +39,11 @@ class Measured(NamedTuple):
     def compared(self, other: "Measured") -> Change:
         """Return this one's time over the other's, turn by turn of their race."""
         return change(math.log(mine / its) for mine, its in zip(self.samples, other.samples, strict=False))
+
+    def ties(self, other: "Measured") -> bool:
+        """Return whether its time cannot be told from the other's, of the same race."""
+        slower = self.compared(other).verdict() is Verdict.SLOWER
+        return not slower and self.seconds <= _TIE * other.seconds
 
 
 class Asked(NamedTuple):
@@ -149,8 +155,7 @@ class Choice(Sequence[Measured]):
             if row is not best
             and row.within_rtol
             and (row.method != PLAN or self.plan_pays)
-            and row.compared(best).verdict() is not Verdict.SLOWER
-            and row.seconds <= _TIE * best.seconds
+            and row.ties(best)
         )
 
     @property
@@ -185,14 +190,14 @@ class Choice(Sequence[Measured]):
         best = self.best
         rows = [words.as_dict(row, row is best, row in self.ties) for row in self.strategies]
         return {
-            "asked": words.strict(self.asked._asdict()),
+            "asked": numbers.plain(self.asked._asdict()),
             "strategies": rows,
             "quadratures": [words.as_dict(row) for row in self.quadratures],
             "best": None if best is None else words.as_dict(best, True),
             "ties": [words.as_dict(row, tie=True) for row in self.ties],
-            "plan": None if self.plan is None else words.strict(self.plan._asdict()),
-            "converged": words.strict(self.converged),
-            "uncertainty": words.strict(self.uncertainty),
+            "plan": None if self.plan is None else numbers.plain(self.plan._asdict()),
+            "converged": numbers.plain(self.converged),
+            "uncertainty": numbers.plain(self.uncertainty),
             "notes": list(self.notes),
             "recommendation": self.recommendation,
             "code": self.code,

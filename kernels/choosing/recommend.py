@@ -51,7 +51,7 @@ def choose(
         As in `kdexent.loss_and_grad`.
     rtol : float, in [0, 1)
         The largest error of the sum over bins, kept for any logits.
-    integral_rtol : float, in (0, 1)
+    integral_rtol : float, positive
         The largest error of that sum as an integral over [a, b], relative to max(1, abs(L)).
     methods : str or sequence of str, optional
         Out of `kdexent.METHODS`, to measure them with each of their orders; nothing is then promised of

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,7 +25,8 @@ _DOUBLINGS = range(-3, 3)
 _MOST_GAUSS = 512
 _AIM = 1e-14
 _ROUNDING = 1e-13  # no error below it is one of quadrature
-_INTEGRAL_PART, _BINS_PART, _RACE_PART = 0.25, 0.3, 0.4  # of the budget
+# Of the budget: for the integral, for bins, and what is left then for the race; a call too long for it.
+_INTEGRAL_PART, _BINS_PART, _RACE_PART, _CALL_PART = 0.25, 0.3, 0.4, 0.04
 _WARMING = 160  # positions, which many points take the fast way for
 _HOPELESS = 3.0  # times as long as the fastest
 
@@ -68,36 +69,26 @@ def bin_ways(bench: Bench, counts: Sequence[int]) -> list[Measured]:
     ]
 
 
-class Bins:
-    """What numbers of bins are worth."""
+class Quadratures(NamedTuple):
+    """What numbers of bins are worth: their errors against the converged integral."""
 
-    def __init__(self, ways: list[Measured]) -> None:
-        self.rows = ways
-        self.converged = Converged(np.array([math.nan]), math.nan)
-        self.notes: list[str] = []
-
-    def of(self, bins: int, rule: str) -> Measured:
-        """Return the row of some bins and their rule."""
-        return next(row for row in self.rows if (row.bins, row.rule) == (bins, rule))
+    rows: list[Measured]
+    converged: Converged
+    notes: list[str]
 
 
-def measure_bins(bench: Bench, ways: list[Measured], step: Step) -> Bins:
-    """Return the errors of bins against the converged integral."""
-    found = Bins([])
+def measure_bins(bench: Bench, ways: list[Measured], step: Step) -> Quadratures:
+    """Return the errors of bins against the converged integral; no rows where there are none."""
     if not bench.has_quadrature:
-        found.notes.append("No quadrature errors: they are those of a uniform target on a number of bins.")
-        return found
+        return _without("they are those of a uniform target on a number of bins")
     step("the converged integral")
     purse = bench.purse
     seconds = _INTEGRAL_PART * purse.budget
     bench.log_density(np.linspace(0, 1, _WARMING))  # compiles, which takes time from the integral below
     converged = purse.pay(partial(converged_loss, bench.log_density, bench.intervals, _AIM, seconds))[-1]
     if not np.isfinite(converged.losses).all():
-        found.notes.append(
-            "No quadrature errors: part of the target is out of every point's reach, its integral infinite."
-        )
-        return found
-    found.converged = converged
+        return _without("part of the target is out of every point's reach, its integral infinite")
+    rows, notes = list[Measured](), list[str]()
     dearest, left_out = 0.0, []
     asked = bench.asked.bin_count, bench.asked.rule
     for way in sorted(ways, key=lambda way: ((way.bins, way.rule) != asked, way.bins)):
@@ -106,43 +97,45 @@ def measure_bins(bench: Bench, ways: list[Measured], step: Step) -> Bins:
         if 2 * dearest > purse.left - (1 - _INTEGRAL_PART - _BINS_PART) * purse.budget:
             left_out.append(quadrature(way.bins, way.rule))
             continue
-        losses = bench.exact(way.bins, way.rule).result[0]
-        found.rows.append(way._replace(quadrature_error=float(loss_errors(losses, converged.losses).max())))
+        losses = bench.exact_losses(way.bins, way.rule)
+        rows.append(way._replace(quadrature_error=float(loss_errors(losses, converged.losses).max())))
         dearest = max(dearest, purse.spent - before)
     if left_out:
-        found.notes.append(f"Left out for want of time: {', '.join(left_out)}.")
-    smallest = min((row.quadrature_error for row in found.rows), default=math.nan)
+        notes.append(f"Left out for want of time: {', '.join(left_out)}.")
+    smallest = min((row.quadrature_error for row in rows), default=math.nan)
     if converged.uncertainty > max(smallest, _ROUNDING) / 10:
         kinks = " (the kernel has kinks or jumps)" if KNOTS[bench.problem.kernel] else ""
-        found.notes.append(
+        notes.append(
             f"The converged integral is known to {converged.uncertainty:.0e}{kinks}: "
             "a smaller quadrature error means no more than that."
         )
-    return found
+    return Quadratures(rows, converged, notes)
 
 
-def choose_bins(bench: Bench, found: Bins, step: Step) -> tuple[int, str]:
-    """Return the bins and the rule to take: the cheapest that are good enough, or the closest; race those."""
+def _without(reason: str) -> Quadratures:
+    return Quadratures([], Converged(np.array([math.nan]), math.nan), [f"No quadrature errors: {reason}."])
+
+
+def choose_bins(bench: Bench, found: Quadratures, step: Step) -> tuple[tuple[int, str], list[Measured]]:
+    """Return the bins and the rule to take, and all rows: of those that are good enough with their times.
+
+    The cheapest are taken, or the closest if none is good enough.
+    """
     asked = bench.asked.bin_count, bench.asked.rule
     if not found.rows:
-        return asked
+        return asked, []
     limit = bench.asked.integral_rtol
     good = [row for row in found.rows if max(row.quadrature_error, found.converged.uncertainty) <= limit]
     if not good:
         closest = min(found.rows, key=lambda row: (row.quadrature_error, row.bins))
-        return closest.bins, closest.rule
+        return closest[2:4], found.rows
     # More bins of a rule take no less time; what was asked for is worth a comparison.
-    rivals = [
-        min((row for row in good if row.rule == rule), default=None, key=lambda row: row.bins)
-        for rule in RULES
-    ]
-    rivals += [row for row in good if (row.bins, row.rule) == asked]
-    raced = _race(bench, [*dict.fromkeys(row for row in rivals if row is not None)], {}, _RACE_PART, step)
-    found.rows = [next((new for new in raced if new[:4] == row[:4]), row) for row in found.rows]
+    fewest = {row.rule: row for row in sorted(good, key=lambda row: -row.bins)}
+    rivals = dict.fromkeys([*fewest.values(), *(row for row in good if row[2:4] == asked)])
+    raced = _race(bench, [*rivals], {}, _RACE_PART, step)
     fastest = min(raced, key=lambda row: row.seconds)
-    equal = [row for row in raced if row is fastest or row.compared(fastest).verdict() is not Verdict.SLOWER]
-    best = min(equal, key=lambda row: row.bins)
-    return best.bins, best.rule
+    best = min((row for row in raced if row is fastest or row.ties(fastest)), key=lambda row: row.bins)
+    return best[2:4], [next((new for new in raced if new[2:4] == row[2:4]), row) for row in found.rows]
 
 
 def _race(
@@ -175,16 +168,12 @@ def measure_ways(
         fastest = min((row.seconds for row in rows if row.within_rtol), default=math.inf)
         try:
             estimate = bench.estimate(way)
-            if estimate > max(2 * _HOPELESS * fastest, _RACE_PART * bench.purse.budget / 10) and rows:
+            if estimate > max(2 * _HOPELESS * fastest, _CALL_PART * bench.purse.budget) and rows:
                 notes.append(f"Dropped early: {named(way)} (some {numbers.seconds(estimate)} a call).")
                 continue
-            row = bench.first_calls(way, truth)
-            planned = bench.plan(way)
+            rows.append(bench.first_calls(way, truth))
         except ValueError as error:
             refused[method, order] = str(error)
-            continue
-        took = named(Measured(planned.method, planned.order, *bins))
-        rows.append(row._replace(workspace_bytes=planned.workspace_bytes, took=took))
     notes += _reasons(refused, {row.method for row in rows})
     if not rows:
         raise ValueError("methods must name at least one that applies here: " + " ".join(notes))
@@ -197,9 +186,8 @@ def measure_ways(
     if bench.asked.steps is not None:
         step(PLAN)
         way = Measured(AUTO, None, *bins)
-        seconds, plan = _made(bench, way)
-        row = bench.first_step(way._replace(method=PLAN), plan, truth)
-        kept.append(row._replace(took=named(Measured(plan.method, plan.order, *bins))))
+        seconds, plan = bench.purse.pay_again(partial(bench.plan, way))
+        kept.append(bench.first_step(way._replace(method=PLAN), plan, truth))
         others[kept[-1]] = partial(bench.step, plan)
     raced = _race(bench, kept, others, 0.0, step)
     costs = None
@@ -210,12 +198,6 @@ def measure_ways(
         pays_from = math.ceil(seconds / gain) if faster else math.inf
         costs = PlanCosts(seconds, plan.stored_bytes, pays_from)
     return raced, notes, costs
-
-
-def _made(bench: Bench, way: Measured) -> tuple[float, Any]:
-    """Return the time of making a plan whose code is compiled, and the plan."""
-    seconds, plan = bench.purse.pay_again(partial(bench.plan, way))
-    return seconds, plan
 
 
 def _reasons(refused: dict[tuple[str, int | None], str], applicable: set[str]) -> list[str]:
@@ -236,11 +218,10 @@ def _reasons(refused: dict[tuple[str, int | None], str], applicable: set[str]) -
 def measure(bench: Bench, methods: Sequence[str] | None, ways: list[Measured], step: Step) -> Choice:
     """Return what is found out of a problem: the bins to take first, and then the way at these."""
     found = measure_bins(bench, ways, step)
-    bins = choose_bins(bench, found, step)
+    bins, quadratures = choose_bins(bench, found, step)
     rows, notes, plan = measure_ways(bench, methods, bins, step)
-    if found.rows:
-        error = found.of(*bins).quadrature_error
-        rows = [row._replace(quadrature_error=error) for row in rows]
+    error = next((row.quadrature_error for row in quadratures if row[2:4] == bins), math.nan)
+    rows = [row._replace(quadrature_error=error) for row in rows]
     compiling = bench.purse.compiling()
     notes.append(
         f"First calls took {numbers.seconds(compiling)} more to compile, which is kept on disk."
@@ -249,5 +230,5 @@ def measure(bench: Bench, methods: Sequence[str] | None, ways: list[Measured], s
     )
     if bench.asked.measured_rows < bench.asked.rows:
         notes.append(f"Measured on {bench.asked.measured_rows:,} of the {bench.asked.rows:,} rows.")
-    first = float(found.converged.losses[0]), found.converged.uncertainty
-    return Choice(rows, found.rows, bench.asked, [*notes, *found.notes], *first, plan)
+    converged = float(found.converged.losses[0]), found.converged.uncertainty
+    return Choice(rows, quadratures, bench.asked, [*notes, *found.notes], *converged, plan)

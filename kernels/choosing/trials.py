@@ -8,21 +8,27 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arguments.problem import Problem
-from ..kde import log_density, loss_and_grad
+from ..arguments.problem import Problem, Request, loss_problem
+from ..kde import log_density, loss, loss_and_grad
 from ..measure.errors import Truth, truth
 from ..measure.timing import Effort, Timings, alternate, time_of
 from ..names import AUTO
 from ..plan import Plan
 from ..strategies.auto import LEAST_RTOL
+from ..strategies.evaluate_rows import Taken, taken
 from .choice import Asked, Measured
+from .words import named
 
 # With more pairs exact values take too long by all of them: so many pairs a second, for a part of the budget.
 _PAIRS_A_SECOND = 5e8
 _EXACT_PART = 0.1
-_POINTS_TO_TRY = 4096
+_POINTS_TO_TRY = 2**12, 2**14
+_MOST_PANELS = 2**16  # of the integral to begin with, of all rows
 _MOST_TURNS = 15
 _SHORT = 0.02  # parts of the budget
+
+# The arguments that a problem has beside its data.
+_BESIDE = "a", "b", "bandwidth", "kernel", "bins", "rule", "target", "period"
 
 Result = TypeVar("Result")
 
@@ -79,22 +85,26 @@ class Bench:
 
     @property
     def intervals(self) -> float:
-        """How many bandwidths fit into [a, b], in the row where most do."""
+        """How many bandwidths fit into [a, b], in the row where most do, if these are not too many."""
         with np.errstate(over="ignore"):
-            return float(np.max((np.asarray(self.asked.b) - self.asked.a) / self.asked.bandwidth))
+            most = np.max((np.asarray(self.asked.b) - self.asked.a) / self.asked.bandwidth)
+        return min(float(most), _MOST_PANELS / self.problem.rows)
 
-    def exact_method(self, bins: int) -> tuple[str, float]:
-        """Return the method and rtol that stand for exact values."""
+    def _exactly(self, function: Callable[..., Result], bins: int, rule: str) -> Result:
+        """Return exact values, by all pairs if they are not too many: float32 data count as in float64."""
         pairs = float(self.problem.rows) * self.problem.points * bins
         few = pairs <= _PAIRS_A_SECOND * _EXACT_PART * self.purse.budget
-        return ("direct", 0.0) if few else (AUTO, LEAST_RTOL)
+        method, rtol = ("direct", 0.0) if few else (AUTO, LEAST_RTOL)
+        options = self.options(Measured(method, None, bins, rule)) | {"rtol": rtol}
+        return self.purse.pay(partial(function, *self._exact_data, **options))[1]
 
     def exact(self, bins: int, rule: str) -> Truth:
-        """Return the exact values: float32 data count as what they are in float64."""
-        method, rtol = self.exact_method(bins)
-        options = self.options(Measured(method, None, bins, rule)) | {"rtol": rtol}
-        x, z = self._exact_data
-        return truth(self.purse.pay(partial(loss_and_grad, x, z, **options))[-1], z)
+        """Return the exact loss and gradient."""
+        return truth(self._exactly(loss_and_grad, bins, rule), self._exact_data[1])
+
+    def exact_losses(self, bins: int, rule: str) -> Any:
+        """Return the exact losses."""
+        return self._exactly(loss, bins, rule)
 
     @staticmethod
     def _unmasked(z: NDArray[Any]) -> NDArray[Any]:
@@ -122,19 +132,24 @@ class Bench:
         return options | {"method": way.method, "order": way.order}
 
     def estimate(self, way: Measured) -> float:
-        """Return about what a call takes by some of the points, which also compiles most of it."""
-        points = self.problem.points
-        if points <= 2 * _POINTS_TO_TRY:
+        """Return about what a call takes by two parts of the points, which also compiles most of it."""
+        if self.problem.points <= _POINTS_TO_TRY[-1]:
             return 0.0
-        some = slice(None, None, -(-points // _POINTS_TO_TRY))
-        x, z = (np.ascontiguousarray(array[..., some]) for array in (self.x, self._unmasked(self.z)))
-        work = partial(loss_and_grad, x, z, **self.options(way))
-        seconds, _ = self.purse.pay_again(work)
-        return seconds * points / x.shape[-1]
+        sizes, times = [], []
+        for most in _POINTS_TO_TRY:
+            some = slice(None, None, -(-self.problem.points // most))
+            x, z = (np.ascontiguousarray(array[..., some]) for array in (self.x, self._unmasked(self.z)))
+            sizes.append(x.shape[-1])
+            times.append(self.purse.pay_again(partial(loss_and_grad, x, z, **self.options(way)))[0])
+        rate = max(0.0, times[1] - times[0]) / max(1, sizes[1] - sizes[0])
+        return times[1] + rate * (self.problem.points - sizes[1])
 
     def first_calls(self, way: Measured, exact: Truth) -> Measured:
         """Return a way with its errors and the time of a call; ValueError where it does not apply."""
-        return self._judged(way, partial(self.call, way), exact)
+        row = self._judged(way, partial(self.call, way), exact)
+        options = self.options(way)
+        problem = loss_problem(self.x, self.z, *(options[name] for name in _BESIDE))
+        return _said(row, taken(problem, Request(way.method, way.order, self.asked.rtol)))
 
     def step(self, plan: Plan) -> tuple[Any, Any]:
         """Compute loss and gradient by a plan."""
@@ -142,9 +157,8 @@ class Bench:
 
     def first_step(self, way: Measured, plan: Plan, exact: Truth) -> Measured:
         """Return a way with the errors of a plan, and the time of a step."""
-        return self._judged(way, partial(self.step, plan), exact)._replace(
-            workspace_bytes=plan.workspace_bytes
-        )
+        row = self._judged(way, partial(self.step, plan), exact)
+        return _said(row, Taken(plan.method, plan.order, plan.workspace_bytes))
 
     def _judged(self, way: Measured, work: Callable[[], Any], exact: Truth) -> Measured:
         seconds, result = self.purse.pay_again(work)
@@ -167,3 +181,9 @@ class Bench:
         each = sum(max(known[name], 1.5e-2) for name in works)
         turns = int(min(_MOST_TURNS, max(1.0, (self.purse.left - kept * self.purse.budget) / each)))
         return self.purse.pay(lambda: alternate(works, Effort(turns, float("inf")), known))[-1]
+
+
+def _said(row: Measured, by: Taken) -> Measured:
+    """Return a row with what was taken for it."""
+    took = named(row._replace(method=by.method, order=by.order))
+    return row._replace(took=took, workspace_bytes=by.workspace_bytes)

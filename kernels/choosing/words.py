@@ -129,11 +129,7 @@ def _errors(choice: Choice, best: Measured) -> str:
     parts = [f"{numbers.seconds(best.seconds)} for loss and gradient"]
     error = max(best.loss_error, best.gradient_error)
     allowed = f"rtol = {choice.asked.rtol:g}"
-    parts.append(
-        f"exact to rounding (direct, {allowed})"
-        if error == 0
-        else f"errors up to {numbers.error(error)} ({allowed})"
-    )
+    parts.append(f"errors up to {numbers.error(error)} ({allowed})" if error else "exact to rounding")
     if not math.isnan(best.quadrature_error):
         limit = f"integral_rtol = {choice.asked.integral_rtol:g}"
         of_integral = numbers.error(best.quadrature_error)
@@ -171,20 +167,9 @@ def _plan(choice: Choice, best: Measured) -> Iterator[str]:
     )
 
 
-def strict(value: Any) -> Any:
-    """Return a value as JSON has it: None where a number is not finite."""
-    if isinstance(value, dict):
-        return {name: strict(each) for name, each in value.items()}
-    if isinstance(value, (np.ndarray, np.generic)):
-        value = value.tolist()
-    if isinstance(value, (list, tuple)):
-        return [strict(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def as_dict(row: Measured, best: bool = False, tie: bool = False) -> dict[str, Any]:
     """Return a row as JSON has it."""
-    return strict({**row._asdict(), "promised": row.promised, "best": best, "tie": tie})
+    return numbers.plain({**row._asdict(), "promised": row.promised, "best": best, "tie": tie})
 
 
 class Line(NamedTuple):

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..strategies.evaluate_rows import Taken
 from .cases import AUTO, DIRECT, Comparison, Way
-from .exact import Exact, Taken, taken
+from .exact import Exact, taken
 from .limits import Limits
 from .results import Result, same_bits
 from .timing import UNTIMED, Effort, Timings, Work, alternate, time_of

@@ -1,15 +1,15 @@
 """What results are measured against, what each way comes down to, and how far off it may be."""
 
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import log_density, reference
-from ..arguments.problem import Request, loss_problem
-from ..strategies.auto import gaps_of, sums_for
-from ..strategies.evaluate_rows import row_shape
+from ..arguments.problem import Problem, Request, loss_problem
+from ..strategies.evaluate_rows import Taken, first_sums
+from ..strategies.evaluate_rows import taken as taken_by
 from .cases import DIRECT, Arguments, Case, Way, small
 from .errors import ROUNDING, Agreement, Tolerance, agreement, largest
 from .timing import time_of
@@ -20,36 +20,25 @@ _GRID = {1: 0.3, 2: 1 / 8, 4: 0.07}
 _MOVES, _SLACK = 2, 4.0
 
 
-class Taken(NamedTuple):
-    """What a way comes down to for a case; of several rows, for the first."""
-
-    method: str = ""
-    order: int | None = None
-    workspace_bytes: int = 0
-    stored_bytes: int = 0  # by a plan
-
-
 def taken(arguments: Arguments, way: Way, derivatives: bool = False) -> Taken:
     """Return the method and order that a way takes, and the memory; with derivatives by x or h, or none."""
     if way.planned:
         plan = way.plan(arguments)
         return Taken(plan.method, plan.order, plan.workspace_bytes, plan.stored_bytes)
-    # A single call need not take the order that is the best for many.
-    method, sums = _sums_of(arguments, way, derivatives)
-    if sums is None:
-        return Taken(method, None, DIRECT.plan(arguments).workspace_bytes)
-    return Taken(method, sums.order, sums.workspace(arguments.x.shape[-1]))
+    return taken_by(_problem(arguments), Request(way.method, way.order, RTOL), derivatives)
 
 
-def _sums_of(arguments: Arguments, way: Way, derivatives: bool = False) -> tuple[str, Any]:
-    """Return the method of a single call and its sums, None where it takes all pairs."""
+def _problem(arguments: Arguments) -> Problem:
     x, z, a, b, options = arguments
     described = options["bandwidth"], options["kernel"], options["bins"]
-    problem = loss_problem(x, z, a, b, *described, "midpoint", None, options.get("period"))
-    shape, centers = row_shape(problem, 0, derivatives)
-    request = Request(way.method, way.order, RTOL)
-    make = sums_for(shape, request, centers, gaps_of(shape, request, centers, problem.x.block(0, 1)[0]))
-    return ("direct", None) if make is None else (make.method, make(RTOL))
+    return loss_problem(x, z, a, b, *described, "midpoint", None, options.get("period"))
+
+
+def _sums_of(arguments: Arguments, way: Way) -> Any:
+    """Return the sums that a way named takes."""
+    sums = first_sums(_problem(arguments), Request(way.method, way.order, RTOL))
+    assert sums is not None, "all pairs need none"
+    return sums(RTOL)
 
 
 class Exact:
@@ -97,11 +86,11 @@ class Exact:
         if way.order is None:
             return rounding.plus(RTOL, RTOL)
         # Bins whose densities are further off than that are not left to the cells.
-        keeps = max(RTOL, _sums_of(self.arguments, way)[1].keeps)
+        keeps = max(RTOL, _sums_of(self.arguments, way).keeps)
         return rounding.plus(keeps, keeps * float(1 + self._weights.max() / self._largest_entry))
 
     def _grid_error(self, way: Way) -> float:
-        grid = _sums_of(self.arguments, way)[1].plan
+        grid = _sums_of(self.arguments, way).plan
         # As much again for bins that lie between the grid's points.
         return (1 if grid.through_centers else 2) * _GRID[grid.order] * (grid.spacing / grid.h) ** grid.order
 

@@ -1,7 +1,10 @@
-"""Numbers as people read them."""
+"""Numbers as people read them, and as JSON has them."""
 
 import math
 from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 
 _TIMES = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9))
 _SIZES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
@@ -55,3 +58,14 @@ def size(count: int | None) -> str:
     if count is None:
         return "-"
     return f"{count} B" if count < 1000 else _with_unit(count, _SIZES)
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON can hold it; what is not finite becomes None."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

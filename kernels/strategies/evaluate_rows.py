@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from ..families import row_parameters
 from ..names import JUMPS
 from .auto import Gaps, chosen, gaps_of, sums_for
 from .direct.all_pairs import evaluate_pairs, gradients_of, pair_densities, pairs_workspace, takes_all_pairs
-from .row import RowProblem, evaluate_row, log_densities
+from .row import RowProblem, SumsFor, evaluate_row, log_densities
 from .sums.blocks import RowData
 from .sums.reach import Bins, RowShape
 
@@ -127,21 +128,42 @@ def row_shape(problem: Problem, r: int, derivatives: bool) -> tuple[RowShape, Fl
     return RowShape(problem.kernel, h, problem.period, bins, problem.points, derivatives), centers
 
 
+class Taken(NamedTuple):
+    """What a call comes down to; of several rows, for the first."""
+
+    method: str = ""
+    order: int | None = None
+    workspace_bytes: int = 0
+    stored_bytes: int = 0  # by a plan
+
+
+def taken(problem: Problem, request: Request, derivatives: bool = False) -> Taken:
+    """Return what a single call takes, with derivatives by x or h, or none: a plan may take another order."""
+    sums = None if takes_all_pairs(problem, request) else first_sums(problem, request, derivatives)
+    if sums is None:
+        return Taken("direct", None, pairs_workspace(problem))
+    return Taken(sums.method, sums(request.rtol).order, sums(request.rtol).workspace(problem.points))
+
+
+def first_sums(problem: Problem, request: Request, derivatives: bool = False) -> SumsFor | None:
+    """Return what makes the sums of a single call's first row, None where it takes all pairs."""
+    return _make_row(problem, 0, request, *row_shape(problem, 0, derivatives)).sums
+
+
 class Prepared:
     """What depends on the data points of a problem alone, kept for the calls of a plan."""
 
     def __init__(self, problem: Problem, request: Request, n_threads: int) -> None:
         self._n_threads = n_threads
         self._kept: dict[tuple[int, ...], RowProblem] = {}
-        self.method, self.order, self.workspace = "direct", None, pairs_workspace(problem)
+        self.taken = Taken("direct", None, pairs_workspace(problem))
         if takes_all_pairs(problem, request):
             return
         for r in range(problem.rows):
             needs = self.row(problem, r, request, False)
             if r == 0 and needs.sums is not None:
                 sums = needs.sums(request.rtol)
-                self.method, self.order = needs.sums.method, sums.order
-                self.workspace = sums.workspace(problem.points)
+                self.taken = Taken(needs.sums.method, sums.order, sums.workspace(problem.points))
 
     @property
     def stored(self) -> int:

@@ -1,7 +1,6 @@
 """The figures as JSON."""
 
 import json
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -144,17 +143,6 @@ def _density(row: DensityResult, limits: Limits) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
-    """Return a value as JSON can hold it; what is not finite becomes null."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def as_json(outcome: Outcome) -> str:
     """Return everything about a run as a JSON document."""
     document = {
@@ -184,4 +172,4 @@ def as_json(outcome: Outcome) -> str:
         "cases": [_density(row, outcome.limits) for row in outcome.rows],
         "classifiers": [_classifier(row) for row in outcome.classifiers],
     }
-    return json.dumps(_plain(document), indent=2, allow_nan=False)
+    return json.dumps(numbers.plain(document), indent=2, allow_nan=False)

@@ -286,10 +286,6 @@ def _figure(value: float | None, unit: str) -> str:
     return numbers.seconds(value) if unit == "s" else numbers.size(int(value))
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
 def _failures(name: str, outcome: Outcome) -> tuple[str | None, str | None]:
     """Return why a cell cannot run on the old side and on the new one."""
     failure, seen = outcome.race.failures.get(name), outcome.seen.get(name)
@@ -300,7 +296,7 @@ def _failures(name: str, outcome: Outcome) -> tuple[str | None, str | None]:
 
 def _change(found: Change) -> dict[str, Any]:
     """Return a change; where its interval has no end, null."""
-    return {"ratio": _finite(found.ratio), "low": found.low or None, "high": _finite(found.high)}
+    return {"ratio": found.ratio, "low": found.low or None, "high": found.high}
 
 
 def _row(name: str, outcome: Outcome) -> dict[str, Any]:
@@ -320,10 +316,10 @@ def _row(name: str, outcome: Outcome) -> dict[str, Any]:
         "taken": seen.taken if seen else None,
         **_change(change(()) if null else race.change(name)),
         "seconds": None if null else race.seconds.get(name),
-        "error_before": _finite(before.value),
-        "error_after": _finite(after.value),
-        "allowed_before": _finite(before.allowed),
-        "allowed": _finite(after.allowed),
+        "error_before": before.value,
+        "error_after": after.value,
+        "allowed_before": before.allowed,
+        "allowed": after.allowed,
         "failures": _failures(name, outcome),
         "verdict": None if null else outcome.verdicts[name],
     }
@@ -362,4 +358,4 @@ def as_json(outcome: Outcome) -> str:
         "once": {name: once._asdict() for name, once in outcome.once.items()},
         "cells": [_row(name, outcome) for name in outcome.names if name not in controls],
     }
-    return json.dumps(document, indent=2, allow_nan=False)
+    return json.dumps(numbers.plain(document), indent=2, allow_nan=False)
