@@ -106,7 +106,8 @@ def select_bandwidth(
     widths = np.empty(problem.rows)
     for r in range(problem.rows):
         points, logits = (rows.block(r, r + 1)[0].astype(np.float64) for rows in (problem.x, problem.z))
-        weights = _weights(logits)
+        weights = np.exp(logits - logits.max())  # kdexent.softmax would take seconds to compile
+        weights /= weights.sum()
         points, weights = points[weights > 0], weights[weights > 0]
         if problem.period is not None:
             points = np.mod(points, problem.period)
@@ -125,11 +126,6 @@ class Weighted(NamedTuple):
     w: Floats
     kernel: str
     period: float | None
-
-
-def _weights(z: Floats) -> Floats:
-    weights = np.exp(z - z.max())
-    return weights / weights.sum()
 
 
 def _silverman(row: Weighted) -> float:

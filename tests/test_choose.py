@@ -496,6 +496,7 @@ def test_command_writes_strict_json(tmp_path):
     assert document["best"]["method"] == "direct" and document["file"] == str(path)
     printed = run(path, *named, *SOON, "--json", "-")
     assert json.loads(printed.stdout)["best"]["bins"] == document["best"]["bins"]
+    assert "Take direct" in " ".join(printed.stderr.split())
 
 
 def test_command_takes_edges_and_a_target(tmp_path):
@@ -504,6 +505,12 @@ def test_command_takes_edges_and_a_target(tmp_path):
     result = run(path, *named, *given, "--bins", "0,1,4", "--target", "2,1")
     assert result.exit_code == 0, result.output
     assert "the 2 bins given" in " ".join(result.output.split())
+    lines = result.output.splitlines()
+    names = {}
+    exec("\n".join(lines[lines.index("import numpy as np") :]), names)
+    assert names["target"].tolist() == [2, 1] and names["gradient"].shape == X.shape
+    ends = run(path, *named, *given[4:], "--bins", "0,1,4")
+    assert "--from 0 (the first edge), --to 4 (the last edge)" in " ".join(ends.output.split())
     result = run(path, *named, *given, "--bins", "0,one")
     assert result.exit_code == 2 and "numbers, got" in result.output
 
@@ -517,7 +524,19 @@ def test_command_takes_edges_and_a_target(tmp_path):
         ("x\ty\n1.5\t1\n2.5\t2\n", ["--x", 0, "--z", "y"], 2),
         ("x;y\n1,5;1\n2,5;2\n", ["--decimal", ","], 2),
         ("x,x\n1.5,1\n2.5,2\n", ["--x", 1], 2),
-        ("x,y\n1.5,1\nNA,2\n3.5,\n2.5,3\n", ["--z", "y", "--drop-missing"], 2),
+        ("x,y\n1.5,1\nNA,2\n3.5,\n2.5,3\n?,4\n", ["--z", "y", "--drop-missing"], 2),
+        ('\n\nx;note\n1.5;"a;b"\n2.5;c\n', [], 2),  # empty lines, and a delimiter in quotes
+        ('"x", "z"\n1.5, 2\n2.5, 3\n', ["--z", "z"], 2),
+        ("x,z\n1.5,2\n2.5,3\n", ["--x", "z", "--z", "z"], 2),
+        (
+            ",".join(["x"] + ["c"] * 40_000)
+            + "\n"
+            + ("1.5" + ",2" * 40_000 + "\n") * 2
+            + "2.5"
+            + ",2" * 40_000,
+            [],
+            3,
+        ),
     ],
 )
 def test_no_row_of_a_text_file_is_lost(tmp_path, text, options, points):
@@ -525,7 +544,12 @@ def test_no_row_of_a_text_file_is_lost(tmp_path, text, options, points):
     path.write_text(text)
     result = run(path, *options, "--json", "-", *SOON)
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["asked"]["points"] == points
+    document = json.loads(result.stdout)
+    assert document["asked"]["points"] == points
+    # The lines of Python read the same.
+    names = {}
+    exec(document["code"], names)
+    assert names["x"].shape == names["gradient"].shape == (points,)
 
 
 def test_a_pipe_is_read_once(tmp_path):
@@ -551,6 +575,23 @@ def test_what_does_not_end_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(columns, "memory_bytes", lambda: 80 * 50)
     result = run(path)
     assert result.exit_code == 2 and "more than the 50 points" in result.output
+
+
+def test_a_likelihood_that_grows_is_pointed_out(tmp_path):
+    path = tmp_path / "data.npy"
+    np.save(path, np.repeat(np.arange(10.0), 10))
+    result = run(path, "--bandwidth", "likelihood", "--methods", "direct", "--json", "-")
+    assert result.exit_code == 0 and "Warning" not in result.stderr
+    assert any("the likelihood still grows" in each for each in json.loads(result.stdout)["warnings"])
+
+
+def test_shapes_that_differ(tmp_path):
+    path = tmp_path / "data.npz"
+    np.savez(path, x=X.reshape(3, 20), z=Z[:20])
+    document = json.loads(run(path, *SOON, "--json", "-").stdout)
+    assert (document["asked"]["rows"], document["asked"]["points"]) == (3, 20)
+    np.savez(path, x=np.where(X > 5, nan, X).reshape(3, 20), z=Z[:20])
+    assert "lacks" in run(path, *SOON).output
 
 
 @pytest.mark.parametrize(
@@ -610,6 +651,8 @@ def test_odd_bandwidths_are_pointed_out(tmp_path, x, h, words):
         ("data.parquet", b"", [], "cannot read"),
         ("data.feather", b"nothing", [], "cannot read"),
         ("data.csv.gz", b"nothing", [], "cannot read"),
+        ("data.csv.gz", gzip.compress(b"x\n" + b"1.5\n" * 999)[:-40], [], "cannot read"),
+        ("data.csv.gz", gzip.compress(b"x\n1.5\n")[:12] + b"damaged!!!", [], "cannot read"),
         ("data.csv", b"x\n1\n2\n", ["--kernel", "round"], "kernel must be one of"),
         ("data.csv", b"x\n1\n2\n", ["--from", "5"], "a < b"),
         ("data.csv", b"x\n1\n2\n", ["--plot", "found.text"], "must end in one of"),

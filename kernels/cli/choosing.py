@@ -1,6 +1,7 @@
 """`kdexent choose` from the file to the line of Python."""
 
 import json as json_text
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..arguments import checks
-from ..bandwidth import select_bandwidth
+from ..bandwidth import resolution, select_bandwidth
 from ..choosing.choice import Choice
 from ..choosing.recommend import choose
 from ..choosing.words import code, description
@@ -23,6 +24,7 @@ _STYLES = {"title": "italic cyan", "heads": "bold", "best": "bold green", "note"
 _TABLE = ("heads", "row", "best")
 # Between these quantiles of the data is the target, unless it is the whole circle.
 _QUANTILES = (0.05, 0.95)
+_TAKEN = "a", "b", "bandwidth", "bins", "target"  # what code names where it is an array
 _MOST_LOOKED_AT = 2**20
 _TIES = 0.05  # of the points, from which on equal ones are no chance
 
@@ -49,39 +51,39 @@ def choose_for(
         make_folders([json])
     try:
         columns = read(file, reading)
-        frame, assumed, warnings = _complete(given, file, columns, options["kernel"], options["period"])
+        frame, assumed, odd = _complete({**given, "bins": options["bins"]}, file, columns, options)
+        options = {**options, **frame}
         with progress_bar() as report:
-            choice = choose(columns.x, columns.z, **frame, **options, progress=report)
+            choice = choose(columns.x, columns.z, **options, progress=report)
     except (ValueError, TypeError) as error:
         raise Refused(error) from None
-    document = {"file": str(file), "assumed": assumed, "warnings": warnings, **choice.to_dict()}
-    document["reading"] = columns.lines
+    arrays = {name: np.asarray(value) for name, value in options.items() if np.ndim(value)}
+    of_arrays = [f"{name} = np.array({array.tolist()})" for name, array in arrays.items() if name in _TAKEN]
+    lines = [*dict.fromkeys(["import numpy as np", *columns.lines, *of_arrays, *code(choice)])]
+    document = {"file": str(file), "assumed": assumed, "warnings": odd, **choice.to_dict()}
+    text = json_text.dumps(document | {"code": "\n".join(lines)}, indent=2, allow_nan=False)
     files: list[tuple[Path, Any]] = [] if plot is None else [(plot, choice.plot)]
     if json is not None and json != STDOUT:
-        files.append((json, lambda path: path.write_text(_strict(document))))
+        files.append((json, lambda path: path.write_text(text + "\n", encoding="utf-8")))
+    # The files first: a standard output that is full must not lose them.
     failure = write_files(files)
-    if json == STDOUT:
-        print(_strict(document))
-        return 0 if failure is None else complain(failure, NOT_WRITTEN)
-    out = console()
+    out = console(stderr=json == STDOUT)
     logits = "all 0" if columns.z_name is None else f"from column {columns.z_name}"
     out.print(Text(f"{file}: x from column {columns.x_name}, logits {logits}", style="bold"))
     if columns.dropped:
         out.print(Text(f"{columns.dropped:,} rows with a missing value were dropped."))
     if assumed:
         out.print(Text("Assumed: " + ", ".join(assumed) + "."))
-    for warning in warnings:
+    for warning in odd:
         out.print(Text(warning, style="yellow"))
-    _show(choice, columns.lines, out)
+    _show(choice, lines, out)
+    if json == STDOUT:
+        print(text)
     if failure is not None:
         return complain(failure, NOT_WRITTEN)
     for path, _ in files:
         out.print(Text(f"Written: {path}"))
     return 0
-
-
-def _strict(document: dict[str, Any]) -> str:
-    return json_text.dumps(document, indent=1, allow_nan=False) + "\n"
 
 
 def _check_picture(path: Path) -> None:
@@ -95,44 +97,49 @@ def _check_picture(path: Path) -> None:
 
 
 def _complete(
-    given: dict[str, Any], file: Path, columns: Columns, kernel: str, period: float | None
+    given: dict[str, Any], file: Path, columns: Columns, options: dict[str, Any]
 ) -> tuple[dict[str, Any], list[str], list[str]]:
     """Return a, b and the bandwidth, which of them were assumed, and what is odd about the bandwidth."""
     x, z = checks.real_array("x", columns.x), checks.real_array("z", columns.z)
     if x.size == 0:
         raise Refused(f"{file} has no rows")
     checks.require_data(x, z)
-    period = checks.period_length(period)
-    circle = period is not None
-    low, high = (0.0, period) if period is not None else map(float, np.quantile(x, _QUANTILES))
-    frame, assumed = dict(given), []
-    for name, option, value, what in (
-        ("a", "--from", low, "0" if circle else "the 5 % quantile of x"),
-        ("b", "--to", high, "the period" if circle else "the 95 % quantile of x"),
-    ):
-        if given[name] is None:
+    period, bins = checks.period_length(options["period"]), given["bins"]
+    if np.ndim(bins):
+        ends = (bins[0], "the first edge"), (bins[-1], "the last edge")
+    elif period is not None:
+        ends = (0.0, "0"), (period, "the period")
+    else:
+        low, high = map(float, np.quantile(x, _QUANTILES))
+        ends = (low, "the 5 % quantile of x"), (high, "the 95 % quantile of x")
+    frame, assumed = {name: given[name] for name in ("a", "b", "bandwidth")}, []
+    for (name, option), (value, what) in zip((("a", "--from"), ("b", "--to")), ends, strict=True):
+        if frame[name] is None:
             frame[name] = value
             assumed.append(f"{option} {value:.6g} ({what})")
-    rule = given["bandwidth"]
+    rule, odd = frame["bandwidth"], list[str]()
     if not isinstance(rule, float):
-        rule = rule or BANDWIDTH_RULES[0]
-        try:
-            frame["bandwidth"] = select_bandwidth(x, z, kernel=kernel, period=period, rule=rule)
-        except ValueError as error:
-            advice = "--bandwidth must be given: " if "two different points" in str(error) else ""
-            raise Refused(f"{advice}{error}") from None
+        rule, kernel = rule or BANDWIDTH_RULES[0], options["kernel"]
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                frame["bandwidth"] = select_bandwidth(x, z, kernel=kernel, period=period, rule=rule)
+            except ValueError as error:
+                advice = "--bandwidth must be given: " if "two different points" in str(error) else ""
+                raise Refused(f"{advice}{error}") from None
+        odd += [f"Of the bandwidth: {each.message}." for each in caught]
         name = "Silverman's rule of thumb" if rule == BANDWIDTH_RULES[0] else f"of the largest {rule}"
         assumed.append(f"--bandwidth {np.max(frame['bandwidth']):.6g} ({name})")
-    return frame, assumed, _oddities(x, float(np.min(frame["bandwidth"])))
+    return frame, assumed, odd + _oddities(x, float(np.min(frame["bandwidth"])))
 
 
 def _oddities(x: NDArray[Any], h: float) -> list[str]:
     """Return what a bandwidth has to do with the distances of the points, where that is odd."""
-    some = np.unique(x.ravel()[:: max(1, x.size // _MOST_LOOKED_AT)].astype(np.float64))
-    looked_at = len(x.ravel()[:: max(1, x.size // _MOST_LOOKED_AT)])
-    if len(some) < 2:
+    some = x.ravel()[:: max(1, x.size // _MOST_LOOKED_AT)].astype(np.float64)
+    values = len(np.unique(some))
+    if values < 2:
         return []
-    apart, equal = float(np.median(np.diff(some))), 1 - len(some) / looked_at
+    apart, equal = resolution(some), 1 - values / len(some)
     if equal > _TIES and apart > h:
         return [
             f"{100 * equal:.0f} % of the points are equal to others, and values lie {apart:.3g} apart: "
@@ -143,16 +150,12 @@ def _oddities(x: NDArray[Any], h: float) -> list[str]:
     return []
 
 
-def _show(choice: Choice, reading: list[str], out: Console) -> None:
+def _show(choice: Choice, lines: list[str], out: Console) -> None:
     for kind, text in description(choice):
         # The lines of a table must not be broken to the terminal's width, nor those to copy.
         out.print(Text(text, style=_STYLES.get(kind, "")), soft_wrap=kind in _TABLE)
         if kind == "heads":
             out.print("─" * len(text), soft_wrap=True)
     out.print()
-    for line in (
-        "import numpy as np",
-        *reading,
-        *(line for line in code(choice) if line != "import numpy as np"),
-    ):
+    for line in lines:
         out.print(Text(line), soft_wrap=True)

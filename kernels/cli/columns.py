@@ -18,8 +18,6 @@ from .streams import Refused
 _SHOWN = 20  # names in a message
 # A point takes some ten numbers of 8 bytes, with its logit, its gradients and what is summed.
 _BYTES_A_POINT = 80
-# What readers raise for files that are damaged, or of kinds that they do not know.
-_UNREADABLE = OSError, EOFError, ValueError, KeyError, NotImplementedError, RuntimeError
 _MOST_BYTES = 2**32  # out of what has no size
 
 
@@ -37,9 +35,7 @@ class Table(NamedTuple):
 
     names: Sequence[str]  # of columns; their numbers where they have no names
     get: Callable[[list[int]], list[NDArray[Any]]]  # the columns of these numbers
-    lines: Callable[
-        [list[int]], tuple[list[str], list[str]]
-    ]  # lines of Python, and then an expression for each
+    lines: Callable[[list[int]], tuple[list[str], list[str]]]  # of Python, and then an expression for each
     plain: bool = False  # columns without names
 
 
@@ -71,7 +67,7 @@ def read(path: Path, options: Options) -> Columns:
         if error.name is None or error.name.partition(".")[0] != "pyarrow":
             raise
         raise Refused(f'{path.suffix} files need pyarrow; pip install "kdexent[bench]"') from None
-    except (*_UNREADABLE, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:  # of damaged files
         raise Refused(f"cannot read {path}: {error}") from None
 
 
@@ -164,7 +160,7 @@ def literal(value: object) -> str:
     return json.dumps(str(value), ensure_ascii=False)
 
 
-def _read_numpy(path: Path, options: Options) -> Table:
+def _read_numpy(path: Path) -> Table:
     file, load = source(path), f"data = np.load({literal(path)})"
     if path.suffix.lower() == ".npz" and not zipfile.is_zipfile(
         BytesIO(file) if isinstance(file, bytes) else file
@@ -185,7 +181,13 @@ def _read_numpy(path: Path, options: Options) -> Table:
         names = list(data.dtype.names or ()) if isinstance(data, np.ndarray) else data.files
 
         def get(places: list[int]) -> list[NDArray[Any]]:
-            return [np.ascontiguousarray(data[names[place]]) for place in places]
+            try:
+                return [np.ascontiguousarray(data[names[place]]) for place in places]
+            except (
+                RuntimeError,
+                NotImplementedError,
+            ) as error:  # encrypted, or packed otherwise
+                raise Refused(f"cannot read {path}: {error}") from None
 
         def lines(places: list[int]) -> tuple[list[str], list[str]]:
             items = [f"data[{literal(names[place])}]" for place in places]
@@ -210,10 +212,10 @@ def _read_numpy(path: Path, options: Options) -> Table:
     )
 
 
-def _read_arrow(path: Path, options: Options, module: str) -> Table:
+def _read_arrow(path: Path, module: str) -> Table:
     """Return a table out of a format that keeps names and types: parquet or feather."""
-    import pyarrow as pa  # noqa: PLC0415  # optional
-    from pyarrow import feather, parquet  # noqa: PLC0415
+    import pyarrow as pa  # noqa: PLC0415  # slow to import, and NumPy's files do without
+    from pyarrow import feather, parquet  # noqa: PLC0415  # likewise
 
     file = source(path)
     readable = pa.BufferReader(file) if isinstance(file, bytes) else pa.memory_map(str(file))
@@ -224,6 +226,7 @@ def _read_arrow(path: Path, options: Options, module: str) -> Table:
         opened = feather.read_table(readable)
         names, rows = list(opened.column_names), opened.num_rows
     require_points(path, rows)
+    items: dict[int, str] = {}  # what takes a column out of data
 
     def get(places: list[int]) -> list[NDArray[Any]]:
         wanted = [names[place] for place in places]
@@ -232,33 +235,34 @@ def _read_arrow(path: Path, options: Options, module: str) -> Table:
         for place in places:
             same = [at for at, name in enumerate(data.column_names) if name == names[place]]
             column = data.column(same[names[:place].count(names[place])])
-            if pa.types.is_decimal(column.type):
-                column = column.cast(pa.float64())
-            arrays.append(np.ascontiguousarray(column.to_numpy()))
+            decimal = pa.types.is_decimal(column.type)
+            arrays.append(np.ascontiguousarray((column.cast("float64") if decimal else column).to_numpy()))
+            items[place] = f"data.column({same[names[:place].count(names[place])]})" if len(same) > 1 else ""
+            items[place] = items[place] or f"data[{literal(names[place])}]"
+            items[place] += '.cast("float64")' * decimal
         return arrays
 
     def lines(places: list[int]) -> tuple[list[str], list[str]]:
         wanted = [*dict.fromkeys(names[place] for place in places)]
         load = f"data = {module}.read_table({literal(path)}, columns=[{', '.join(map(literal, wanted))}])"
-        expressions = [f"data[{literal(names[place])}].to_numpy()" for place in places]
-        return [f"from pyarrow import {module}", load], expressions
+        return [f"from pyarrow import {module}", load], [f"{items[place]}.to_numpy()" for place in places]
 
     return Table(names, get, lines)
 
 
 def _read_text(path: Path, options: Options) -> Table:
-    from .text_columns import read_text  # noqa: PLC0415  # pyarrow is optional
+    from .text_columns import read_text  # noqa: PLC0415  # imports pyarrow, which NumPy's files do without
 
     return read_text(path, options)
 
 
 _READERS: dict[str, Callable[[Path, Options], Table]] = {
-    ".npz": _read_numpy,
-    ".npy": _read_numpy,
+    ".npz": lambda path, options: _read_numpy(path),
+    ".npy": lambda path, options: _read_numpy(path),
     ".csv": _read_text,
     ".tsv": _read_text,
     ".csv.gz": _read_text,
     ".tsv.gz": _read_text,
-    ".parquet": lambda path, options: _read_arrow(path, options, "parquet"),
-    ".feather": lambda path, options: _read_arrow(path, options, "feather"),
+    ".parquet": lambda path, options: _read_arrow(path, "parquet"),
+    ".feather": lambda path, options: _read_arrow(path, "feather"),
 }

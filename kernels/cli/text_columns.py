@@ -17,22 +17,10 @@ from pyarrow import csv as reader
 from .columns import Options, Table, literal, require_points, source
 from .streams import Refused
 
-_HEAD = 2**16  # bytes that tell names, delimiter and decimal point
-_LINES = 50  # of these
-_MISSING: tuple[str, ...] = (
-    "",
-    "na",
-    "n/a",
-    "nan",
-    "-nan",
-    "null",
-    "none",
-    "-",
-    "?",
-    "#n/a",
-    "#na",
-    "1.#ind",
-)
+_HEAD, _LINES = 2**16, 50  # bytes, or so many lines, that tell names, delimiter and decimal point
+_WIDEST = 2**26  # bytes
+_MISSING = ["", "na", "n/a", "#n/a", "#na", "1.#ind", "nan", "-nan", "null", "none", "-", "?"]
+_NULLS = sorted({form for each in _MISSING for form in (each, each.upper(), each.title())} | {"NaN", "-NaN"})
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?|\d{1,2}:\d{2}(:\d{2}.*)?")
 _COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 
@@ -43,23 +31,36 @@ class Layout(NamedTuple):
     delimiter: str
     names: list[str]  # of columns; numbers where there is no row of names
     named: bool
+    by_name: bool  # whether pyarrow takes these names
+    before: int  # lines before the first row of values, of names and empty ones
     rows: list[list[str]]  # the first ones
 
 
 def layout_of(head: str, ending: str) -> Layout:
     """Return the layout of a file that begins so."""
-    lines = [line for line in head.splitlines()[:_LINES] if line.strip()]
+    lines = head.splitlines()
+    empty = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
+    lines = [line for line in lines[empty : empty + _LINES] if line.strip()]
+
+    def rows_by(delimiter: str) -> list[list[str]]:
+        rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+        return [[cell.strip() for cell in row] for row in rows]
+
+    delimiter = ","
     if ending.startswith(".tsv"):
         delimiter = "\t"
     else:
-        # Commas may be decimal; others are delimiters where there are as many in every line.
-        counts = {each: {line.count(each) for line in lines} for each in "\t;"}
-        delimiter = next((each for each, seen in counts.items() if len(seen) == 1 and seen != {0}), ",")
-    rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
+        # Commas may be decimal; others are delimiters where every row has as many.
+        for each in "\t;":
+            if all(each in line for line in lines) and len({len(row) for row in rows_by(each)} - {1}) == 1:
+                delimiter = each
+    rows = rows_by(delimiter)
     first = rows[0] if rows else []
-    named = bool(first) and not any(map(_is_value, first)) and any(first)
+    named = any(first) and not any(map(_is_value, first))
+    by_name = named and empty == 0 and [*csv.reader(lines[:1], delimiter=delimiter)] == [first]
     names = first if named else [str(number) for number in range(len(first))]
-    return Layout(delimiter, names, named, rows[named:])
+    by_name = by_name and len({*names}) == len(names)
+    return Layout(delimiter, names, named, by_name, empty + named, rows[named:])
 
 
 def _is_value(cell: str) -> bool:
@@ -84,11 +85,18 @@ def read_text(path: Path, options: Options) -> Table:
 
     with opened() as stream:
         head = stream.read(_HEAD)
+        while head.count(b"\n") < 2 and (more := stream.read(len(head))):
+            head += more  # of wide tables
+            if len(head) > _WIDEST:
+                raise Refused(f"cannot read {path}: its first two lines are longer than {_WIDEST:,} bytes")
     ending = "".join(path.suffixes[-2:] if compressed else path.suffixes[-1:]).lower()
     text = head.decode("utf-8-sig", errors="replace")
-    if len(head) == _HEAD and "\n" in text:
+    if len(head) >= _HEAD and "\n" in text:
         text = text[: text.rindex("\n")]  # the last line may be cut
-    layout = layout_of(text, ending)
+    try:
+        layout = layout_of(text, ending)
+    except csv.Error as error:
+        raise Refused(f"cannot read {path}: {error}") from None
 
     def get(places: list[int]) -> list[NDArray[Any]]:
         with opened() as stream:
@@ -125,7 +133,7 @@ def _columns(
             pa.PythonFile(file, mode="r"),
             reader.ReadOptions(
                 autogenerate_column_names=True,
-                skip_rows=int(layout.named),
+                skip_rows=layout.before,
                 block_size=2**22,
                 use_threads=False,
             ),
@@ -134,8 +142,7 @@ def _columns(
                 include_columns=[*dict.fromkeys(wanted)],
                 column_types=dict.fromkeys(wanted, pa.float64()),
                 decimal_point=options.decimal,
-                null_values=[variant for each in _MISSING for variant in {each, each.upper(), each.title()}]
-                + ["NaN", "-NaN"],
+                null_values=_NULLS,
             ),
         )
         with batches:
@@ -144,7 +151,7 @@ def _columns(
                     arrays.append(batch.column(name).to_numpy(zero_copy_only=False))
                 count += batch.num_rows
                 require_points(path, count)
-    except pa.ArrowInvalid as error:
+    except pa.ArrowException as error:  # whatever it finds wrong with the file
         raise Refused(f"cannot read {path}: {_in_words(str(error), layout)}") from None
     return [np.concatenate(arrays) if arrays else np.empty(0) for arrays in found]
 
@@ -159,17 +166,19 @@ def _in_words(message: str, layout: Layout) -> str:
 
 def _lines(path: Path, layout: Layout, places: list[int], options: Options) -> tuple[list[str], list[str]]:
     """Return the lines of Python that read the columns, and the expressions that take them out."""
-    by_name = layout.named and len(set(layout.names)) == len(layout.names) and "" not in layout.names
-    names = [layout.names[place] if by_name else f"f{place}" for place in places]
+    names = [layout.names[place] if layout.by_name else f"f{place}" for place in places]
     arguments = [literal(path)]
-    if not by_name:
-        skipped = ", skip_rows=1" if layout.named else ""
+    if not layout.by_name:
+        skipped = f", skip_rows={layout.before}" if layout.before else ""
         arguments.append(f"csv.ReadOptions(autogenerate_column_names=True{skipped})")
     if layout.delimiter != ",":
         arguments.append(f"parse_options=csv.ParseOptions(delimiter={layout.delimiter!r})")
     converted = f"include_columns=[{', '.join(map(literal, dict.fromkeys(names)))}]"
     if options.decimal != ".":
         converted += f", decimal_point={options.decimal!r}"
+    if options.drop_missing:  # the same cells are then missing
+        types = ", ".join(f'{literal(name)}: "float64"' for name in dict.fromkeys(names))
+        converted += f", column_types={{{types}}}, null_values={_NULLS}"
     arguments.append(f"convert_options=csv.ConvertOptions({converted})")
     lines = ["from pyarrow import csv", f"data = csv.read_csv({', '.join(arguments)})"]
     return lines, [f"data[{literal(name)}].to_numpy()" for name in names]
