@@ -19,7 +19,7 @@ from ..arguments.checks import unavailable
 from ..arguments.problem import Request
 from ..families import row_parameters
 from ..names import AUTO, COMPACT
-from ..runtime.jit import lazily
+from ..runtime.jit import helper, lazily
 from ..runtime.signatures import READ1, WRITE1
 from .cells.cells import LEAST_RTOL
 from .methods import METHODS
@@ -63,6 +63,15 @@ def gaps_of(shape: RowShape, request: Request, centers: Floats, x: NDArray[Any])
     return Gaps(*count_far()(points, centers, shape.period or 0.0, small, lost))
 
 
+@helper
+def _at(points, index, period):
+    """Return the point (n,) of any index: all around a circle, or the last one on either end of a line."""
+    count = points.shape[0]
+    if period > 0.0:
+        return points[index % count] + period * (index // count)
+    return points[min(max(index, 0), count - 1)]
+
+
 def _make_count_far() -> Callable:
     def count_far(points, centers, period, small, lost):
         """Return how many sixteenths of some centers (M,) are further from sorted points (n,) than these.
@@ -81,14 +90,10 @@ def _make_count_far() -> Callable:
                 else:
                     high = middle
             left, right = np.inf, np.inf
-            if low > 0:
-                left = c - 2.0 * points[low - 1] + points[max(low - 1 - _NEIGHBOURS, 0)]
-            elif period > 0.0:
-                left = c + period - points[count - 1]
-            if low < count:
-                right = 2.0 * points[low] - c - points[min(low + _NEIGHBOURS, count - 1)]
-            elif period > 0.0:
-                right = points[0] + period - c
+            if low > 0 or period > 0.0:
+                left = c - 2.0 * _at(points, low - 1, period) + _at(points, low - 1 - _NEIGHBOURS, period)
+            if low < count or period > 0.0:
+                right = 2.0 * _at(points, low, period) - c - _at(points, low + _NEIGHBOURS, period)
             far += min(left, right) > small
             farther += min(left, right) > lost
             looked_at += 1
