@@ -108,10 +108,9 @@ def select_bandwidth(
         points, logits = (rows.block(r, r + 1)[0].astype(np.float64) for rows in (problem.x, problem.z))
         weights = np.exp(logits - logits.max())  # kdexent.softmax would take seconds to compile
         weights /= weights.sum()
-        points, weights = points[weights > 0], weights[weights > 0]
         if problem.period is not None:
             points = np.mod(points, problem.period)
-        checks.require_two("x", points, r if problem.rows > 1 else None)
+        points, weights = checks.weighted_points("x", points, weights, r if problem.rows > 1 else None)
         # Squares of lengths neither overflow nor vanish.
         scale = math.ldexp(1.0, math.frexp(float(np.abs(points).max()))[1] - 1)
         turn = None if problem.period is None else problem.period / scale
@@ -216,9 +215,8 @@ def _log_likelihood(row: Weighted, h: float) -> float:
             log_rest = log_density(x[rest], log_w[rest], x[alone], **options) + math.log(w[rest].sum())
         log_q[alone] = np.logaddexp(log_rest, _among_themselves(x[alone], log_w[alone], options))
     others, top = 1 - one, int(np.argmax(one))
-    others[top] = np.delete(w, top).sum() + (
-        w[top] - one[top]
-    )  # next to nothing beside a point of all weight
+    # The difference from 1 would be rounding where a point has nearly all the weight.
+    others[top] = np.delete(w, top).sum() + w[top] - one[top]
     return float((w * (log_q - np.log(others))).sum())
 
 

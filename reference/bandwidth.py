@@ -50,7 +50,7 @@ def select_bandwidth(
     widths = []
     for r, (row, logits) in enumerate(zip(_rows(x), _rows(z), strict=True)):
         turned = row if period is None else np.mod(row, period)
-        checks.require_two("x", turned[softmax(logits) > 0], r if x.ndim > 1 else None)
+        checks.weighted_points("x", turned, softmax(logits), r if x.ndim > 1 else None)
         widths.append(select(turned, logits, kernel, period))
     return np.reshape(widths, x.shape[:-1]) if x.ndim > 1 else widths[0]
 

@@ -111,6 +111,7 @@ def test_likelihood_of_ties_ends_at_their_distance():
     [
         ([1.0, 1.0], {}, ValueError, "x must have two different points with a weight, got 1.0 alone"),
         ([1.0, 2.0], {"z": [0.0, -1e5]}, ValueError, "two different points with a weight"),
+        ([1.0, 2.0], {"z": [0.0, -710.0]}, ValueError, "two different points with a weight"),
         ([[1.0, 2.0], [3.0, 3.0]], {}, ValueError, "with a weight in row 1, got 3.0 alone"),
         ([1.0], {}, ValueError, "two different points"),
         ([], {}, ValueError, "at least one point"),

@@ -10,11 +10,14 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrays import Floats
+
 _REAL_KINDS = "fiub"
 _SMALLEST_NORMAL = float(np.finfo(np.float64).tiny)
 # Up to here sums of a few lengths, and their inverses, are normal numbers.
 LONGEST = 2.0**1000
 _MOST_WORK: Any = 10_000  # of telling whether arrays share memory: some 0.1 ms
+_NO_WEIGHT = 1e-200  # products with squared distances do not vanish above it
 _COMPUTE_DTYPES = (np.dtype(np.float64), np.dtype(np.float32))
 
 
@@ -147,13 +150,16 @@ def require_data(x: NDArray[Any], z: NDArray[Any]) -> None:
     require("z", z[..., 0], unmasked, "must have a logit above -inf in every row")
 
 
-def require_two(name: str, points: NDArray[Any], row: int | None) -> None:
-    """Require that the points with a weight (N,), of a row or of the only one, are not all equal."""
+def weighted_points(name: str, points: Floats, weights: Floats, row: int | None) -> tuple[Floats, Floats]:
+    """Return those of points (N,), of a row or the only one, that have a weight; they must not be equal."""
+    heavy = weights > _NO_WEIGHT
+    points, weights = points[heavy], weights[heavy]
     if points.min() == points.max():
         of_row = "" if row is None else f" in row {row}"
         raise ValueError(
             f"{name} must have two different points with a weight{of_row}, got {points[0]} alone"
         )
+    return points, weights
 
 
 def lengths(name: str, array: Any) -> None:
