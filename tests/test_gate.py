@@ -15,7 +15,7 @@ from rich.console import Console
 import kdexent
 from kdexent.cli import app
 from kdexent.cli.gate import builds, compare
-from kdexent.cli.gate.report import INTERRUPTED, Once, Outcome, Run, Seen, as_json, called, show
+from kdexent.cli.gate.report import INTERRUPTED, Once, Outcome, Seen, as_json, called, show
 from kdexent.cli.streams import Refused
 from kdexent.measure.errors import Error
 from kdexent.measure.races import workloads
@@ -47,10 +47,13 @@ def outcome(logs, seen=None, ended="", names=(CONTROL, CELL, OTHER), starts=()):
     return Outcome(
         race,
         {name: CELLS[name] for name in names},
-        starts,
+        [*starts],
         seen,
         {"memory": Once(None, 1e9, "bytes")},
-        Run("quick", ended, 1.0, workloads.VERSION),
+        "quick",
+        workloads.VERSION,
+        1.0,
+        ended,
     )
 
 

@@ -24,7 +24,7 @@ from ...measure.timing import now
 from ..streams import NOT_WRITTEN, STDOUT, Refused, complain, make_folders, write_files
 from ..terminal import console, progress_bar
 from .builds import WORKING_TREE, build
-from .report import FAILS, INTERRUPTED, Once, Outcome, Run, Seen, as_json, called, show
+from .report import FAILS, INTERRUPTED, Once, Outcome, Seen, as_json, called, show
 
 Report = Callable[[int, int, str], None]
 FULL = "full"
@@ -87,8 +87,8 @@ def gate(base: str, head: str | None, options: Options) -> int:
             ended = f"{(new if missing.new else old).name} cannot run the workloads: {missing}"
             if not race.logs:
                 raise Refused(ended) from None
-    run = Run(options.tier, ended, now() - started, workloads.VERSION)
-    outcome = Outcome(race, cells, starts, seen, once, run)
+    how = options.tier, workloads.VERSION, now() - started, ended
+    outcome = Outcome(race, cells, starts, seen, once, *how)
     # The file first: a standard output that is full must not lose it.
     failure = write_files([(path, partial(_write, outcome)) for path in files])
     show(outcome, console(stderr=options.json == STDOUT))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache, cached_property
 from statistics import median
 from typing import Any, NamedTuple
@@ -53,15 +53,6 @@ class Seen(NamedTuple):
         return old, new
 
 
-class Run(NamedTuple):
-    """How a gate ran."""
-
-    tier: str
-    ended: str  # why before its end, if it did
-    seconds: float
-    workloads: Any  # their version
-
-
 class Once(NamedTuple):
     """A figure that there is one of on each side, None where it cannot be had, and its unit, s or bytes."""
 
@@ -70,20 +61,19 @@ class Once(NamedTuple):
     unit: str
 
 
+@dataclass
 class Outcome:
-    """What a whole run found out."""
+    """What a whole run found out, and how it ran."""
 
-    def __init__(
-        self,
-        race: Race,
-        cells: dict[str, Any],
-        starts: Iterable[str],
-        seen: dict[str, Seen],
-        once: dict[str, Once],
-        run: Run,
-    ) -> None:
-        self.race, self.cells, self.starts, self.seen = race, cells, [*starts], seen
-        self.once, self.run = once, run
+    race: Race
+    cells: dict[str, Any]
+    starts: list[str]
+    seen: dict[str, Seen]
+    once: dict[str, Once]
+    tier: str
+    workloads: Any  # their version
+    seconds: float
+    ended: str  # why before its end, if it did
 
     @cached_property
     def noisy(self) -> list[str]:
@@ -136,8 +126,8 @@ class Outcome:
         """The exit status."""
         if self.worst in (WRONG, Verdict.SLOWER):
             return FAILS
-        if self.run.ended:
-            return STOPPED if self.run.ended == INTERRUPTED else FAILED
+        if self.ended:
+            return STOPPED if self.ended == INTERRUPTED else FAILED
         return UNDECIDED if self.worst == Verdict.UNDECIDED else PASSES
 
     def is_control(self, name: str) -> bool:
@@ -155,7 +145,7 @@ class Outcome:
             f"{count} {verdict}" for verdict, count in sorted(counts.items(), key=lambda each: -each[1])
         )
         overall = {PASSES: "nothing slower, nothing wrong", FAILS: "slower or wrong", UNDECIDED: "undecided"}
-        found = ", ".join(filter(None, [overall.get(self.status), self.run.ended]))
+        found = ", ".join(filter(None, [overall.get(self.status), self.ended]))
         return f"{found}{f': {NOISY}' if self.noisy else ''} ({told})"
 
 
@@ -245,7 +235,7 @@ def show(outcome: Outcome, console: Console) -> None:
 def _notes(outcome: Outcome, left_out: list[str]) -> list[str]:
     race = outcome.race
     notes = [
-        f"{race.old.name} > {race.new.name}, in {outcome.run.seconds:.0f} s. time: how much longer the new "
+        f"{race.old.name} > {race.new.name}, in {outcome.seconds:.0f} s. time: how much longer the new "
         "one takes, the median of pairs of processes, and an interval that holds it 19 times in 20. Beyond "
         f"{100 * race.threshold:g} %, and all of it on one side of 0: slower, or faster. All of it within "
         f"{100 * race.threshold:g} %: the same.",
@@ -334,11 +324,11 @@ def as_json(outcome: Outcome) -> str:
         "verdict": outcome.worst,
         "words": outcome.words,
         "status": outcome.status,
-        "interrupted": outcome.run.ended == INTERRUPTED,
+        "interrupted": outcome.ended == INTERRUPTED,
         "old": {"name": race.old.name, "key": race.old.key},
         "new": {"name": race.new.name, "key": race.new.key},
-        "tier": outcome.run.tier,
-        "workloads": outcome.run.workloads,
+        "tier": outcome.tier,
+        "workloads": outcome.workloads,
         "threshold": race.threshold,
         "seed": race.seed,
         "machine": describe(),
