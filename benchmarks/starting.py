@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 from kdexent_workloads import cases
@@ -55,17 +57,15 @@ class Compiling:
     param_names = ("kernel", "method")
 
     def setup_cache(self) -> dict[tuple[str, str], Started]:
-        return {
-            (kernel, method): self.started(kernel, method)
-            for kernel in KERNELS
-            for method in ("direct", "cells")
-        }
+        def started(at: tuple[str, str]) -> Started:
+            kernel, method = at
+            period = None if kernel in cases.LINE_KERNELS else 6.0
+            options = {"kernel": kernel, "period": period, "method": method, "bins": 64}
+            return in_new_process(os.environ, 1_000, options, nothing_compiled=True)
 
-    @staticmethod
-    def started(kernel: str, method: str) -> Started:
-        period = None if kernel in cases.LINE_KERNELS else 6.0
-        options = {"kernel": kernel, "period": period, "method": method, "bins": 64}
-        return in_new_process(os.environ, 1_000, options, nothing_compiled=True)
+        every = [*itertools.product(*self.params)]
+        with ThreadPoolExecutor(2) as threads:
+            return dict(zip(every, threads.map(started, every), strict=True))
 
     def track_cpu_seconds(self, found: dict[tuple[str, str], Started], kernel: str, method: str) -> float:
         return round(found[kernel, method].cpu, 2)

@@ -94,9 +94,9 @@ def select_bandwidth(
     >>> import numpy as np, kdexent
     >>> x = np.linspace(-2, 2, 101)
     >>> round(kdexent.select_bandwidth(x), 4)
-    0.4169
-    >>> round(kdexent.select_bandwidth(x, kernel="epanechnikov", rule="likelihood"), 2)
-    0.24
+    0.417
+    >>> round(kdexent.select_bandwidth(x, kernel="laplace", rule="likelihood"), 2)
+    0.27
     """
     select = {"silverman": _silverman, "likelihood": _likeliest}[checks.one_of("rule", rule, BANDWIDTH_RULES)]
     x = checks.real_array("x", x)

@@ -39,7 +39,7 @@ def select_bandwidth(
     --------
     >>> from kdexent import reference
     >>> round(reference.select_bandwidth([0.0, 1.0, 3.0], kernel="laplace"), 4)
-    0.4008
+    0.5983
     """
     checks.one_of("rule", rule, BANDWIDTH_RULES)
     x = checks.real_array("x", x)
@@ -50,8 +50,8 @@ def select_bandwidth(
     widths = []
     for r, (row, logits) in enumerate(zip(_rows(x), _rows(z), strict=True)):
         turned = row if period is None else np.mod(row, period)
-        checks.weighted_points("x", turned, softmax(logits), r if x.ndim > 1 else None)
-        widths.append(select(turned, logits, kernel, period))
+        points, w = checks.weighted_points("x", turned, softmax(logits), r if x.ndim > 1 else None)
+        widths.append(select(points, w, kernel, period))
     return np.reshape(widths, x.shape[:-1]) if x.ndim > 1 else widths[0]
 
 
@@ -59,12 +59,11 @@ def _rows(array: Floats) -> Floats:
     return array.reshape(-1, array.shape[-1])
 
 
-def _silverman(x: Floats, z: Floats, kernel: str, period: float | None) -> float:
-    w = softmax(z)
+def _silverman(x: Floats, w: Floats, kernel: str, period: float | None) -> float:
     n = 1 / (w**2).sum()
     if period is None:
         spread = math.sqrt((w * (x - (w * x).sum()) ** 2).sum())
-        low, high = _quartiles(x[w > 0], w[w > 0])
+        low, high = _quartiles(x, w)
         if high > low:
             spread = min(spread, (high - low) / 1.34)
     else:
@@ -82,20 +81,19 @@ def _quartiles(x: Floats, w: Floats) -> Floats:
     return np.interp([0.25, 0.75], (below - below[0]) / (below[-1] - below[0]), x)
 
 
-def _likeliest(x: Floats, z: Floats, kernel: str, period: float | None) -> float:
-    x, z = x[softmax(z) > 0], z[softmax(z) > 0]
+def _likeliest(x: Floats, w: Floats, kernel: str, period: float | None) -> float:
     low = float(np.median(np.diff(np.unique(x))))
     high = max(period or 4 * float(x.max() - x.min()), low)
     finest = low
     for _ in range(_ROUNDS):
         tried = np.geomspace(low, high, _TRIED)
-        best = int(np.argmax([_log_likelihood(x, z, h, kernel, period) for h in tried]))
+        best = int(np.argmax([_log_likelihood(x, w, h, kernel, period) for h in tried]))
         low, high = tried[max(best - 1, 0)], tried[min(best + 1, _TRIED - 1)]
     return max(finest, float(tried[best]))
 
 
-def _log_likelihood(x: Floats, z: Floats, h: float, kernel: str, period: float | None) -> float:
+def _log_likelihood(x: Floats, w: Floats, h: float, kernel: str, period: float | None) -> float:
     """Return sum_i w_i log q_i(x_i)."""
-    others = np.where(np.eye(len(x), dtype=bool), -np.inf, z)
+    others = np.where(np.eye(len(x), dtype=bool), -np.inf, np.log(w))
     log_q = log_density(x, others, x[:, np.newaxis], bandwidth=h, kernel=kernel, period=period)
-    return float((softmax(z) * log_q[:, 0]).sum())
+    return float((w * log_q[:, 0]).sum())

@@ -3,35 +3,25 @@
 import argparse
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 import kdexent
 from kdexent import data
-from kdexent.arguments.problem import Request, loss_problem
 from kdexent.measure import numbers
+from kdexent.measure.cases import Arguments, Way
 from kdexent.measure.errors import truth
+from kdexent.measure.exact import RTOL, taken
 from kdexent.measure.races.change import change
 from kdexent.measure.timing import Effort, alternate, time_of
 from kdexent.names import AUTO, METHODS
 from kdexent.strategies.auto import LEAST_RTOL
-from kdexent.strategies.evaluate_rows import taken
 
 BOUND = 1.3
-RTOL = 1e-9
 TURNS = 9
 HOPELESS = 3.0
 FULL_PAIRS = 3e9  # more of them have no direct method in the race
-
-
-class Problem(NamedTuple):
-    """Something to compute the loss and gradient of."""
-
-    name: str
-    x: np.ndarray
-    z: np.ndarray
-    options: dict[str, Any]
 
 
 def data_sets(rng: np.random.Generator, count: int) -> dict[str, tuple[np.ndarray, float, float, float]]:
@@ -52,27 +42,27 @@ def data_sets(rng: np.random.Generator, count: int) -> dict[str, tuple[np.ndarra
     }
 
 
-def problems(rng: np.random.Generator) -> Iterator[Problem]:
-    """Yield all problems."""
+def problems(rng: np.random.Generator) -> Iterator[tuple[str, Arguments]]:
+    """Yield all problems, to compute loss and gradient of, with their names."""
     for count, bins in ((2_000, 64), (20_000, 256), (1_000_000, 1024)):
         for name, (x, a, b, h) in data_sets(rng, count).items():
             for kernel in ("gaussian", "laplace", "epanechnikov", "cauchy"):
-                options = {"a": a, "b": b, "bandwidth": h, "kernel": kernel, "bins": bins}
-                z = rng.standard_normal(count)
-                yield Problem(f"{name}, {kernel}, {count:,} x {bins}", x, z, options)
+                z, options = rng.standard_normal(count), {"bandwidth": h, "kernel": kernel, "bins": bins}
+                yield f"{name}, {kernel}, {count:,} x {bins}", Arguments(x, z, a, b, options)
     x, z, period = data.departures()
     for kernel in ("gaussian", "von_mises", "epanechnikov"):
-        options = {"a": 0.0, "b": period, "bandwidth": period / 200, "kernel": kernel, "bins": 256}
-        yield Problem(f"departures, {kernel}, {len(x):,} x 256", x, z, options | {"period": period})
+        options = {"bandwidth": period / 200, "kernel": kernel, "bins": 256, "period": period}
+        yield f"departures, {kernel}, {len(x):,} x 256", Arguments(x, z, 0.0, period, options)
     for rows, count, bins in ((10_000, 50, 64), (2_000, 500, 151), (400, 5_000, 151)):
         for kernel in ("gaussian", "laplace", "epanechnikov", "von_mises"):
             for ends in ("common", "own"):
                 x = rng.vonmises(0.0, 2.0, (rows, count))
                 z = rng.standard_normal((rows, count))
                 shift = rng.uniform(-0.5, 0.5, rows) if ends == "own" else 0.0
-                options = {"a": shift - 1.0, "b": shift + 1.0, "bandwidth": 0.1, "kernel": kernel}
-                options |= {"bins": bins, "period": 2 * np.pi if kernel == "von_mises" else None}
-                yield Problem(f"rows of {ends} ends, {kernel}, {rows:,} x {count:,} x {bins}", x, z, options)
+                period = 2 * np.pi if kernel == "von_mises" else None
+                options = {"bandwidth": 0.1, "kernel": kernel, "bins": bins, "period": period}
+                name = f"rows of {ends} ends, {kernel}, {rows:,} x {count:,} x {bins}"
+                yield name, Arguments(x, z, shift - 1.0, shift + 1.0, options)
 
 
 class Result(NamedTuple):
@@ -86,37 +76,25 @@ class Result(NamedTuple):
     wrong: list[str]  # ways that miss rtol
 
 
-def problem_of(
-    x: Any, z: Any, a: Any, b: Any, *, bandwidth: Any, kernel: str, bins: int, **others: Any
-) -> Any:
-    """Return the problem that a call makes of its arguments."""
-    return loss_problem(x, z, a, b, bandwidth, kernel, bins, "midpoint", None, others.get("period"))
-
-
-def race(problem: Problem, plans: bool) -> Result:
+def race(arguments: Arguments, plans: bool) -> Result:
     """Race auto against all methods that apply."""
-    x, z, options = problem.x, problem.z, {**problem.options, "rtol": RTOL}
-    out = np.empty_like(z)
-    works, known = {}, {}
-    pairs = z.size * options["bins"]
-    rtol, exact = (0.0, "direct") if pairs <= FULL_PAIRS else (LEAST_RTOL, AUTO)
-    right = truth(kdexent.loss_and_grad(x, z, **{**options, "rtol": rtol}, method=exact), z)
-    wrong, took = [], {}
+    out, pairs = np.empty_like(arguments.z), arguments.z.size * arguments.options["bins"]
+    few = pairs <= FULL_PAIRS
+    exact = {"method": "direct", "rtol": 0.0} if few else {"method": AUTO, "rtol": LEAST_RTOL}
+    right = truth(arguments.to(kdexent.loss_and_grad, **exact)(), arguments.z)
+    works, known, wrong, took = {}, {}, [], {}
     for method in METHODS:
-        if method == "grid" or (method == "direct" and pairs > FULL_PAIRS):
+        if method == "grid" or (method == "direct" and not few):
             continue
+        way = Way(method, planned=plans)
         try:
-            if plans:
-                plan = kdexent.Plan(x, **options, method=method)
-                work, by = partial(plan.loss_and_grad, z, out=out), plan
-            else:
-                work = partial(kdexent.loss_and_grad, x, z, **options, method=method, out=out)
-                by = taken(problem_of(x, z, **options), Request(method, None, RTOL))
+            work = partial(way.computation(arguments), out=out)
+            by = taken(arguments, way)
             work()
         except ValueError:  # the method does not apply
             continue
         seconds, result = time_of(work)
-        took[method] = by.method if by.order is None else f"{by.method} {by.order}"
+        took[method] = Way(by.method, by.order).name
         if not right.agreement(result, RTOL).agrees:
             wrong.append(method)
         if seconds > HOPELESS * min(known.values(), default=np.inf) and method != AUTO:
@@ -136,14 +114,14 @@ def main() -> int:
     slow = 0
     heads = ("problem", "auto took", "best", "time", "auto/best")
     print("{:52} {:10} {:10} {:>8} {:>9}".format(*heads))
-    for problem in problems(np.random.default_rng(0)):
-        if given.only not in problem.name:
+    for name, arguments in problems(np.random.default_rng(0)):
+        if given.only not in name:
             continue
-        result = race(problem, given.plans)
+        result = race(arguments, given.plans)
         beyond = result.ratio > BOUND and result.low > 1
         slow += beyond or bool(result.wrong)
         mark = " <" * beyond + "".join(f" {method} is wrong" for method in result.wrong)
-        line = f"{problem.name:52} {result.took:10} {result.best:10} {numbers.seconds(result.seconds):>8}"
+        line = f"{name:52} {result.took:10} {result.best:10} {numbers.seconds(result.seconds):>8}"
         print(f"{line} {result.ratio:9.2f}{mark}", flush=True)
     print(f"{slow} beyond {BOUND} times the best, or wrong")
     return min(slow, 1)

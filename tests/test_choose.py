@@ -15,7 +15,7 @@ from tiers import thorough_but_for
 from typer.testing import CliRunner
 
 import kdexent
-from kdexent.choosing import recommend, stages, trials, words
+from kdexent.choosing import recommend, stages, trials
 from kdexent.choosing.choice import Asked, Choice, Measured, PlanCosts
 from kdexent.choosing.quadrature import converged_loss
 from kdexent.cli import columns
@@ -169,7 +169,7 @@ def test_converged_loss_of_many_rows():
     ("options", "words"),
     [
         ({"target": np.arange(1.0, 17.0)}, "uniform target"),
-        ({"bins": np.linspace(1, 4, 17) ** 1.0}, "uniform target"),
+        ({"bins": np.linspace(1, 4, 17)}, "uniform target"),
         ({"kernel": "boxcar", "bandwidth": 1e-3, "a": 100.0, "b": 101.0, "methods": "direct"}, "infinite"),
     ],
 )
@@ -265,7 +265,7 @@ def test_progress_counts_to_the_end():
     assert done[0] == 0 and done[-1] == totals[0] and "direct" in texts
 
 
-def test_little_budget_is_kept(monkeypatch):
+def test_little_budget_leaves_out_bins():
     x = RNG.normal(size=200_000)
     choice = kdexent.choose(x, np.zeros(len(x)), -2, 2, bandwidth=0.1, bins=2048, budget=0.05)
     assert choice.best.method == "auto" and "Left out for want of time" in " ".join(choice.notes)
@@ -285,7 +285,8 @@ def test_rows_of_a_large_batch_are_picked(monkeypatch):
 
 def test_steps_measure_a_plan():
     choice = choose(steps=1000)
-    assert choice.strategies[-1].method == "Plan" and choice.plan.stored_bytes >= 0
+    assert choice.strategies[-1].method == "Plan"
+    assert choice.plan.stored_bytes == kdexent.Plan(X, copy=False, **PLAIN).stored_bytes
     assert "A Plan takes" in choice.recommendation
     paid = Choice([*ROWS[:1], PLANNED], [], ASKED._replace(steps=12), plan=PlanCosts(1.0, 1000, 10.0))
     assert paid.best is PLANNED
@@ -376,7 +377,7 @@ def test_document_is_strict_json():
     document = json.loads(json.dumps(choice.to_dict(), allow_nan=False))
     assert document["best"]["method"] == choice.best.method and document["code"] == choice.code
     assert [row["best"] for row in document["strategies"]].count(True) == 1
-    assert document["ties"] == json.loads(json.dumps([words.as_dict(row, tie=True) for row in choice.ties]))
+    assert [row["method"] for row in document["ties"]] == [row.method for row in choice.ties]
     document = Choice(ROWS[2:3], [], ASKED._replace(a=np.zeros(2))).to_dict()
     assert document["best"] is None and document["converged"] is None and document["asked"]["a"] == [0.0, 0.0]
 
@@ -637,12 +638,12 @@ def test_odd_bandwidths_are_pointed_out(tmp_path, x, h, words):
             "data.csv",
             b"x;z\n1,5;2\n",
             [],
-            "column x of .* holds 1,5: for decimal commas add --decimal ,",
+            "column x: .*invalid value '1,5'; for decimal commas add --decimal ,",
         ),
         ("data.csv", b"x,x\n1,2\n", [], "2 columns named 'x': take one by its number, --x 0 or --x 1"),
         ("data.csv", b"x,2013\n1,2\n", [], "no column 'x'|invalid value 'x'.*first row counts as data"),
-        ("data.csv", b"x\n1\n2,3\n", [], "row 2 has 2 cells, where there are 1 columns"),
-        ("data.csv", b"x,z\n1,5,6\n2,7,8\n", [], "row 1 has 3 cells, where there are 2 columns"),
+        ("data.csv", b"x\n1\n2,3\n", [], "Expected 1 columns, got 2: 2,3"),
+        ("data.csv", b"x,z\n1,5,6\n2,7,8\n", [], "Expected 2 columns, got 3: 1,5,6"),
         ("data.csv", b"x\n1\n2\n", ["--bandwidth", "0.1,9"], "one number, got '0.1,9'"),
         ("data.csv", b"x\n1\n2\n", ["--bandwidth", "wide"], "numbers, got 'wide'"),
         ("data.npz", b"nothing", [], "it is no .npz file"),

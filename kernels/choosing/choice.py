@@ -3,7 +3,10 @@
 import math
 import os
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, NamedTuple, overload
+
+import numpy as np
 
 from ..measure import numbers
 from ..measure.races.change import Change, Verdict, change
@@ -36,6 +39,11 @@ class Measured(NamedTuple):
         """Whether `rtol` is kept for any logits: by methods without an order, but not by grids."""
         return self.order is None and self.method != "grid"
 
+    @property
+    def at(self) -> tuple[int, str]:
+        """The number of bins and their rule."""
+        return self.bins, self.rule
+
     def compared(self, other: "Measured") -> Change:
         """Return this one's time over the other's, turn by turn of their race."""
         return change(math.log(mine / its) for mine, its in zip(self.samples, other.samples, strict=False))
@@ -66,6 +74,15 @@ class Asked(NamedTuple):
     steps: int | None = None
     measured_rows: int = 1  # of `rows`, those that were measured
     copied: bool = False  # x or z did not lie in memory one after another
+
+    @property
+    def has_quadrature(self) -> bool:
+        """Whether the bins stand for a uniform target, so that more of them converge to an integral."""
+        return not self.target and np.ndim(self.bins) == 0
+
+    def reached(self, row: Measured, uncertainty: float) -> bool:
+        """Return whether a row's error of an integral that is so well known is small enough."""
+        return max(row.quadrature_error, uncertainty) <= self.integral_rtol
 
 
 class PlanCosts(NamedTuple):
@@ -124,18 +141,21 @@ class Choice(Sequence[Measured]):
     def __len__(self) -> int:
         return len(self.strategies) + len(self.quadratures)
 
-    @property
+    @cached_property
+    def _good(self) -> list[Measured]:
+        """Those within rtol; a plan where it pays."""
+        return [row for row in self.strategies if row.within_rtol and (row.method != PLAN or self.plan_pays)]
+
+    @cached_property
     def best(self) -> Measured | None:
         """What to take: ``"auto"``, unless another within rtol beats it by more than the noise.
 
         None if none is within rtol. A plan is taken where `steps` are enough for it to pay.
         """
-        good = [row for row in self.strategies if row.within_rtol and (row.method != PLAN or self.plan_pays)]
-        order = [(row.method != AUTO, not row.promised, row.seconds) for row in good]
-        base = good[order.index(min(order))] if good else None
-        if base is None:
+        if not self._good:
             return None
-        faster = [row for row in good if row.compared(base).verdict() is Verdict.FASTER]
+        base = min(self._good, key=lambda row: (row.method != AUTO, not row.promised, row.seconds))
+        faster = [row for row in self._good if row.compared(base).verdict() is Verdict.FASTER]
         return min(faster, key=lambda row: row.compared(base).ratio, default=base)
 
     @property
@@ -143,20 +163,13 @@ class Choice(Sequence[Measured]):
         """Whether the steps asked for are enough for a plan to pay."""
         return self.plan is not None and (self.asked.steps or 0) >= self.plan.pays_from
 
-    @property
+    @cached_property
     def ties(self) -> tuple[Measured, ...]:
         """The other `strategies` within rtol whose times cannot be told from the best's."""
         best = self.best
         if best is None:
             return ()
-        return tuple(
-            row
-            for row in self.strategies
-            if row is not best
-            and row.within_rtol
-            and (row.method != PLAN or self.plan_pays)
-            and row.ties(best)
-        )
+        return tuple(row for row in self._good if row is not best and row.ties(best))
 
     @property
     def pareto(self) -> tuple[Measured, ...]:

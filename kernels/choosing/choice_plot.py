@@ -15,7 +15,7 @@ from matplotlib.transforms import Bbox
 from ..measure import numbers
 from ..measure.plot_style import FAINT, GREY, METHODS, plain, save, size_of, write
 from .choice import Choice, Measured
-from .words import brief, problem
+from .words import named, problem
 
 _BEST = "#007a59"
 # Where errors that are 0, or lost in rounding, are drawn.
@@ -96,7 +96,7 @@ def _draw_labels(figure: Any, axis: Any, choice: Choice) -> None:
     taken = [Bbox([place - _NEAR, place + _NEAR]) for place, _ in groups]
     for place, rows in groups:
         best = rows[0] is choice.best
-        names = [brief(row) for row in rows]
+        names = [named(row) for row in rows]
         if best:
             names[0] += f" (best: {numbers.seconds(rows[0].seconds)})"
         label = ", ".join(names)

@@ -59,13 +59,13 @@ def bin_counts_of(bin_counts: Any, count: int) -> list[int]:
 def bin_ways(bench: Bench, counts: Sequence[int]) -> list[Measured]:
     """Return the bins and rules to measure: those asked for alone where others have another meaning."""
     asked = Measured(AUTO, None, bench.asked.bin_count, bench.asked.rule)
-    if not bench.has_quadrature:
+    if not bench.asked.has_quadrature:
         return [asked]
     return [
         Measured(AUTO, None, count, rule)
         for rule in RULES
         for count in counts
-        if (count, rule) == asked[2:4] or rule != "gauss" or count <= _MOST_GAUSS
+        if (count, rule) == asked.at or rule != "gauss" or count <= _MOST_GAUSS
     ]
 
 
@@ -79,12 +79,13 @@ class Quadratures(NamedTuple):
 
 def measure_bins(bench: Bench, ways: list[Measured], step: Step) -> Quadratures:
     """Return the errors of bins against the converged integral; no rows where there are none."""
-    if not bench.has_quadrature:
+    if not bench.asked.has_quadrature:
         return _without("they are those of a uniform target on a number of bins")
     step("the converged integral")
     purse = bench.purse
     seconds = _INTEGRAL_PART * purse.budget
-    bench.log_density(np.linspace(0, 1, _WARMING))  # compiles, which takes time from the integral below
+    # Compiles, which would take time from the integral.
+    purse.pay(partial(bench.log_density, np.linspace(0, 1, _WARMING)))
     converged = purse.pay(partial(converged_loss, bench.log_density, bench.intervals, _AIM, seconds))[-1]
     if not np.isfinite(converged.losses).all():
         return _without("part of the target is out of every point's reach, its integral infinite")
@@ -124,18 +125,17 @@ def choose_bins(bench: Bench, found: Quadratures, step: Step) -> tuple[tuple[int
     asked = bench.asked.bin_count, bench.asked.rule
     if not found.rows:
         return asked, []
-    limit = bench.asked.integral_rtol
-    good = [row for row in found.rows if max(row.quadrature_error, found.converged.uncertainty) <= limit]
+    good = [row for row in found.rows if bench.asked.reached(row, found.converged.uncertainty)]
     if not good:
         closest = min(found.rows, key=lambda row: (row.quadrature_error, row.bins))
-        return closest[2:4], found.rows
+        return closest.at, found.rows
     # More bins of a rule take no less time; what was asked for is worth a comparison.
     fewest = {row.rule: row for row in sorted(good, key=lambda row: -row.bins)}
-    rivals = dict.fromkeys([*fewest.values(), *(row for row in good if row[2:4] == asked)])
+    rivals = dict.fromkeys([*fewest.values(), *(row for row in good if row.at == asked)])
     raced = _race(bench, [*rivals], {}, _RACE_PART, step)
     fastest = min(raced, key=lambda row: row.seconds)
     best = min((row for row in raced if row is fastest or row.ties(fastest)), key=lambda row: row.bins)
-    return best[2:4], [next((new for new in raced if new[2:4] == row[2:4]), row) for row in found.rows]
+    return best.at, [next((new for new in raced if new.at == row.at), row) for row in found.rows]
 
 
 def _race(
@@ -220,7 +220,7 @@ def measure(bench: Bench, methods: Sequence[str] | None, ways: list[Measured], s
     found = measure_bins(bench, ways, step)
     bins, quadratures = choose_bins(bench, found, step)
     rows, notes, plan = measure_ways(bench, methods, bins, step)
-    error = next((row.quadrature_error for row in quadratures if row[2:4] == bins), math.nan)
+    error = next((row.quadrature_error for row in quadratures if row.at == bins), math.nan)
     rows = [row._replace(quadrature_error=error) for row in rows]
     compiling = bench.purse.compiling()
     notes.append(

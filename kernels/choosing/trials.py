@@ -79,15 +79,9 @@ class Bench:
         return self.x.astype(np.float64, copy=False), self.z.astype(np.float64, copy=False)
 
     @property
-    def has_quadrature(self) -> bool:
-        """Whether the bins stand for a uniform target, so that more of them converge to an integral."""
-        return not self.asked.target and np.ndim(self.asked.bins) == 0
-
-    @property
     def intervals(self) -> float:
         """How many bandwidths fit into [a, b], in the row where most do, if these are not too many."""
-        with np.errstate(over="ignore"):
-            most = np.max((np.asarray(self.asked.b) - self.asked.a) / self.asked.bandwidth)
+        most = np.max((np.asarray(self.asked.b) - self.asked.a) / self.asked.bandwidth)
         return min(float(most), _MOST_PANELS / self.problem.rows)
 
     def _exactly(self, function: Callable[..., Result], bins: int, rule: str) -> Result:

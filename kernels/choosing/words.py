@@ -19,17 +19,11 @@ if TYPE_CHECKING:
 
 PLAN = "Plan"
 _WIDTH = 80
-LEAST_TURNS = 6  # of a race, which decide
 
 
 def named(way: Measured) -> str:
     """Return a method and its order."""
-    return way.method if way.order is None else f"{way.method} of order {way.order}"
-
-
-def brief(row: Measured) -> str:
-    """Return a row's method and order where there is little room."""
-    return named(row).replace(" of order", "")
+    return way.method if way.order is None else f"{way.method} {way.order}"
 
 
 def quadrature(bins: int, rule: str) -> str:
@@ -63,7 +57,7 @@ def _arguments(choice: Choice) -> str:
     """Return all arguments but the data: numbers as they are, arrays by their names."""
     asked, row = choice.asked, choice.best
     method, order = (AUTO, None) if row is None or row.method == PLAN else (row.method, row.order)
-    bins, rule = (row or choice.strategies[0])[2:4]
+    bins, rule = (row or choice.strategies[0]).at
     defaults = {name: _literal(each.default) for name, each in signature(loss_and_grad).parameters.items()}
     options = {
         "bandwidth": _value("bandwidth", asked.bandwidth),
@@ -119,7 +113,7 @@ def recommendation(choice: Choice) -> str:
 
 
 def _bins_of(choice: Choice, row: Measured) -> str:
-    if choice.asked.target or np.ndim(choice.asked.bins):
+    if not choice.asked.has_quadrature:
         return f"the {row.bins:,} bins given"
     return quadrature(row.bins, row.rule)
 
@@ -133,7 +127,7 @@ def _errors(choice: Choice, best: Measured) -> str:
     if not math.isnan(best.quadrature_error):
         limit = f"integral_rtol = {choice.asked.integral_rtol:g}"
         of_integral = numbers.error(best.quadrature_error)
-        if max(best.quadrature_error, choice.uncertainty) <= choice.asked.integral_rtol:
+        if choice.asked.reached(best, choice.uncertainty):
             parts.append(f"and {of_integral} of the integral ({limit})")
         else:
             parts.append(f"and {of_integral} of the integral, where no bins measured reach {limit}")
@@ -143,13 +137,10 @@ def _errors(choice: Choice, best: Measured) -> str:
 def _rivals(choice: Choice, best: Measured) -> Iterator[str]:
     """Yield how much faster than auto it is, or what is as fast."""
     auto = next((row for row in choice.strategies if row.method == AUTO), None)
-    if auto is not None and auto is not best:
+    if auto is not None and auto is not best and auto.within_rtol:
         ratio = auto.compared(best)
-        yield (
-            f"It is {numbers.ratio(ratio.ratio)[:-1]} times as fast as auto "
-            f"({numbers.ratio(ratio.low)[:-1]} to {numbers.ratio(ratio.high)[:-1]})."
-        )
-    if len(choice.strategies) > 1 and len(best.samples) < LEAST_TURNS:
+        yield f"It is {ratio.ratio:.3g} times as fast as auto ({ratio.low:.3g} to {ratio.high:.3g})."
+    if len(choice.strategies) > 1 and math.isinf(best.compared(best).high):  # too few turns
         yield "Calls take too long to tell in this budget which is the fastest."
     elif choice.ties:
         yield f"As fast, as far as the noise tells: {', '.join(map(named, choice.ties))}."
@@ -206,8 +197,8 @@ def _paragraph(kind: str, text: str) -> Iterator[Line]:
 def _strategies(choice: Choice) -> Iterator[Line]:
     rows, best, ties = choice.strategies, choice.best, choice.ties
     columns = {
-        "method": [brief(row) for row in rows],
-        "takes": [row.took.replace(" of order", "") for row in rows],
+        "method": [named(row) for row in rows],
+        "takes": [row.took for row in rows],
         "time": [numbers.seconds(row.seconds) for row in rows],
         "loss error": [numbers.error(row.loss_error) for row in rows],
         "grad error": [numbers.error(row.gradient_error) for row in rows],
@@ -221,7 +212,7 @@ def _strategies(choice: Choice) -> Iterator[Line]:
 
 def _bins(choice: Choice) -> Iterator[Line]:
     rows = sorted(choice.quadratures, key=lambda row: (row.rule != "midpoint", row.bins))
-    taken = choice.strategies[0][2:4]
+    taken = choice.strategies[0].at
     columns = {
         "rule": [row.rule for row in rows],
         "bins": [f"{row.bins:,}" for row in rows],
@@ -230,9 +221,9 @@ def _bins(choice: Choice) -> Iterator[Line]:
     }
     first = " in the first row" if choice.asked.rows > 1 else ""
     title = f"Bins: infinitely many have a loss of {choice.converged:.10g}{first}"
-    yield from _table(title, columns, ["*" if row[2:4] == taken else "" for row in rows])
+    yield from _table(title, columns, ["*" if row.at == taken else "" for row in rows])
     limit = choice.asked.integral_rtol
-    if any(max(row.quadrature_error, choice.uncertainty) <= limit for row in rows):
+    if any(choice.asked.reached(row, choice.uncertainty) for row in rows):
         yield Line("note", f"* the cheapest within {limit:g}; others than the fewest were not timed")
     else:
         yield Line("note", f"* the closest: none is within {limit:g}")

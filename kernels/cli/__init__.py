@@ -8,10 +8,7 @@ _EXTRA = ("typer", "rich")
 
 
 def main() -> None:
-    """Run the console command.
-
-    Its exit status is 0, 1 (a case disagrees), 2 (it could not run) or 74 (results were not written).
-    """
+    """Run the console command; each command's help says what its exit status means."""
     with guarded():
         try:
             if sys.stdout is None:

@@ -166,15 +166,24 @@ def choose(
     from . import choosing, columns  # noqa: PLC0415  # --help stays fast
 
     count = _numbers("bins", bins)
-    options: dict[str, Any] = {"kernel": kernel, "rule": rule, "period": period, "rtol": rtol}
-    options |= {"bins": int(count[0]) if len(count) == 1 and count[0].is_integer() else count}
-    options |= {"target": None if target is None else _numbers("target", target)}
-    options |= {"methods": None if methods is None else [name.strip() for name in methods.split(",")]}
-    options |= {"integral_rtol": integral_rtol, "steps": steps, "budget": budget, "n_threads": threads}
-    width = bandwidth if bandwidth in (None, *BANDWIDTH_RULES) else _number("bandwidth", bandwidth)
-    given = {"a": start, "b": end, "bandwidth": width}
+    options: dict[str, Any] = {
+        "a": start,
+        "b": end,
+        "bandwidth": bandwidth if bandwidth in (None, *BANDWIDTH_RULES) else _number("bandwidth", bandwidth),
+        "kernel": kernel,
+        "bins": int(count[0]) if len(count) == 1 and count[0].is_integer() else count,
+        "rule": rule,
+        "period": period,
+        "target": None if target is None else _numbers("target", target),
+        "rtol": rtol,
+        "integral_rtol": integral_rtol,
+        "methods": None if methods is None else [name.strip() for name in methods.split(",")],
+        "steps": steps,
+        "budget": budget,
+        "n_threads": threads,
+    }
     reading = columns.Options(x, z, drop_missing, decimal)
-    _end(lambda: choosing.choose_for(file, reading, given, options, choosing.Written(plot, json)))
+    _end(lambda: choosing.choose_for(file, reading, options, plot, json))
 
 
 def _number(name: str, text: str) -> float:

@@ -3,7 +3,7 @@
 import json as json_text
 import warnings
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,30 +29,21 @@ _MOST_LOOKED_AT = 2**20
 _TIES = 0.05  # of the points, from which on equal ones are no chance
 
 
-class Written(NamedTuple):
-    """Files to write, beside the text."""
-
-    plot: Path | None = None
-    json: Path | None = None
-
-
 def choose_for(
-    file: Path, reading: Options, given: dict[str, Any], options: dict[str, Any], written: Written
+    file: Path, reading: Options, options: dict[str, Any], plot: Path | None, json: Path | None
 ) -> int:
     """Read, measure, print, and write what was asked for; return the exit status.
 
-    `given` are a, b and bandwidth, None where they are to be assumed and the bandwidth maybe a rule, and
-    `options` further arguments of `choose`.
+    `options` are arguments of `choose`: a, b and bandwidth are None where they are to be assumed, and the
+    bandwidth may be a rule.
     """
-    plot, json = written
     if plot is not None:
         _check_picture(plot)
     if json is not None and json != STDOUT:
         make_folders([json])
     try:
         columns = read(file, reading)
-        frame, assumed, odd = _complete({**given, "bins": options["bins"]}, file, columns, options)
-        options = {**options, **frame}
+        options, assumed, odd = _complete(file, columns, options)
         with progress_bar() as report:
             choice = choose(columns.x, columns.z, **options, progress=report)
     except (ValueError, TypeError) as error:
@@ -64,7 +55,7 @@ def choose_for(
     text = json_text.dumps(document | {"code": "\n".join(lines)}, indent=2, allow_nan=False)
     files: list[tuple[Path, Any]] = [] if plot is None else [(plot, choice.plot)]
     if json is not None and json != STDOUT:
-        files.append((json, lambda path: path.write_text(text + "\n", encoding="utf-8")))
+        files.append((json, text))
     # The files first: a standard output that is full must not lose them.
     failure = write_files(files)
     out = console(stderr=json == STDOUT)
@@ -97,14 +88,14 @@ def _check_picture(path: Path) -> None:
 
 
 def _complete(
-    given: dict[str, Any], file: Path, columns: Columns, options: dict[str, Any]
+    file: Path, columns: Columns, options: dict[str, Any]
 ) -> tuple[dict[str, Any], list[str], list[str]]:
-    """Return a, b and the bandwidth, which of them were assumed, and what is odd about the bandwidth."""
+    """Return options with a, b and bandwidth, which were assumed, and what is odd about the bandwidth."""
     x, z = checks.real_array("x", columns.x), checks.real_array("z", columns.z)
     if x.size == 0:
         raise Refused(f"{file} has no rows")
     checks.require_data(x, z)
-    period, bins = checks.period_length(options["period"]), given["bins"]
+    period, bins = checks.period_length(options["period"]), options["bins"]
     if np.ndim(bins):
         ends = (bins[0], "the first edge"), (bins[-1], "the last edge")
     elif period is not None:
@@ -112,25 +103,25 @@ def _complete(
     else:
         low, high = map(float, np.quantile(x, _QUANTILES))
         ends = (low, "the 5 % quantile of x"), (high, "the 95 % quantile of x")
-    frame, assumed = {name: given[name] for name in ("a", "b", "bandwidth")}, []
+    options, assumed = {**options}, []
     for (name, option), (value, what) in zip((("a", "--from"), ("b", "--to")), ends, strict=True):
-        if frame[name] is None:
-            frame[name] = value
+        if options[name] is None:
+            options[name] = value
             assumed.append(f"{option} {value:.6g} ({what})")
-    rule, odd = frame["bandwidth"], list[str]()
+    rule, odd = options["bandwidth"], list[str]()
     if not isinstance(rule, float):
         rule, kernel = rule or BANDWIDTH_RULES[0], options["kernel"]
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                frame["bandwidth"] = select_bandwidth(x, z, kernel=kernel, period=period, rule=rule)
+                options["bandwidth"] = select_bandwidth(x, z, kernel=kernel, period=period, rule=rule)
             except ValueError as error:
                 advice = "--bandwidth must be given: " if "two different points" in str(error) else ""
                 raise Refused(f"{advice}{error}") from None
         odd += [f"Of the bandwidth: {each.message}." for each in caught]
         name = "Silverman's rule of thumb" if rule == BANDWIDTH_RULES[0] else f"of the largest {rule}"
-        assumed.append(f"--bandwidth {np.max(frame['bandwidth']):.6g} ({name})")
-    return frame, assumed, odd + _oddities(x, float(np.min(frame["bandwidth"])))
+        assumed.append(f"--bandwidth {np.max(options['bandwidth']):.6g} ({name})")
+    return options, assumed, odd + _oddities(x, float(np.min(options["bandwidth"])))
 
 
 def _oddities(x: NDArray[Any], h: float) -> list[str]:

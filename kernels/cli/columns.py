@@ -1,5 +1,6 @@
 """Data points and logits out of a file, and the lines of Python that read them."""
 
+import csv
 import json
 import stat
 import zipfile
@@ -19,6 +20,8 @@ _SHOWN = 20  # names in a message
 # A point takes some ten numbers of 8 bytes, with its logit, its gradients and what is summed.
 _BYTES_A_POINT = 80
 _MOST_BYTES = 2**32  # out of what has no size
+# Damaged files; RuntimeError: encrypted ones, and such as need what was not built into a library.
+_UNREADABLE = OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, csv.Error
 
 
 class Options(NamedTuple):
@@ -30,12 +33,19 @@ class Options(NamedTuple):
     decimal: str = "."
 
 
+class Taken(NamedTuple):
+    """Columns, and how to read them in Python."""
+
+    arrays: list[NDArray[Any]]
+    lines: list[str]  # that make `data`
+    expressions: list[str]  # that take each column out of it
+
+
 class Table(NamedTuple):
-    """What a file holds, and how to read it in Python."""
+    """What a file holds."""
 
     names: Sequence[str]  # of columns; their numbers where they have no names
-    get: Callable[[list[int]], list[NDArray[Any]]]  # the columns of these numbers
-    lines: Callable[[list[int]], tuple[list[str], list[str]]]  # of Python, and then an expression for each
+    take: Callable[[list[int]], Taken]  # the columns of these numbers
     plain: bool = False  # columns without names
 
 
@@ -67,7 +77,7 @@ def read(path: Path, options: Options) -> Columns:
         if error.name is None or error.name.partition(".")[0] != "pyarrow":
             raise
         raise Refused(f'{path.suffix} files need pyarrow; pip install "kdexent[bench]"') from None
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:  # of damaged files
+    except _UNREADABLE as error:
         raise Refused(f"cannot read {path}: {error}") from None
 
 
@@ -75,8 +85,7 @@ def _picked(path: Path, table: Table, options: Options) -> Columns:
     at_x = _place(path, table, options.x, "x")
     at_z = _place(path, table, options.z, "z", at_x)
     places = [at for at in (at_x, at_z) if at is not None]
-    arrays = table.get(places)
-    lines, expressions = table.lines(places)
+    arrays, lines, expressions = table.take(places)
     x = arrays[0]
     z = np.zeros(x.shape) if at_z is None else arrays[1]
     lines += [f"x = {expressions[0]}", f"z = {'np.zeros(x.shape)' if at_z is None else expressions[1]}"]
@@ -161,55 +170,40 @@ def literal(value: object) -> str:
 
 
 def _read_numpy(path: Path) -> Table:
-    file, load = source(path), f"data = np.load({literal(path)})"
-    if path.suffix.lower() == ".npz" and not zipfile.is_zipfile(
-        BytesIO(file) if isinstance(file, bytes) else file
-    ):
+    file = source(path)
+    readable = BytesIO(file) if isinstance(file, bytes) else file
+    # NumPy would leave what it cannot read open.
+    if path.suffix.lower() == ".npz" and not zipfile.is_zipfile(readable):
         raise Refused(f"cannot read {path}: it is no .npz file")
     try:
-        if isinstance(file, bytes):
-            data = np.load(BytesIO(file), allow_pickle=False)
-        else:
-            data = np.load(file, allow_pickle=False, mmap_mode="r")
+        data = np.load(readable, allow_pickle=False, mmap_mode=None if isinstance(file, bytes) else "r")
     except ValueError:
         # NumPy proposes to unpickle what it does not know.
         raise Refused(f"cannot read {path}: it is no file of numbers") from None
-    named = not isinstance(data, np.ndarray) or data.dtype.names is not None
-    if isinstance(data, np.ndarray):
+    single = isinstance(data, np.ndarray)
+    if single:
         require_points(path, len(data) if data.ndim else 0)
-    if named:
-        names = list(data.dtype.names or ()) if isinstance(data, np.ndarray) else data.files
-
-        def get(places: list[int]) -> list[NDArray[Any]]:
-            try:
-                return [np.ascontiguousarray(data[names[place]]) for place in places]
-            except (
-                RuntimeError,
-                NotImplementedError,
-            ) as error:  # encrypted, or packed otherwise
-                raise Refused(f"cannot read {path}: {error}") from None
-
-        def lines(places: list[int]) -> tuple[list[str], list[str]]:
-            items = [f"data[{literal(names[place])}]" for place in places]
-            strided = isinstance(data, np.ndarray)
-            return [load], [f"np.ascontiguousarray({item})" if strided else item for item in items]
-
-        return Table(names, get, lines)
-    if data.ndim not in (1, 2):
+    plain = single and data.dtype.names is None
+    if plain and data.ndim not in (1, 2):
         raise Refused(f"{path} must hold a structured, a 1-D or a 2-D array, not one of shape {data.shape}")
-    if data.ndim == 1:
-        return Table(
-            ["0"],
-            lambda places: [np.array(data) for _ in places],
-            lambda places: ([load], ["data"] * 2),
-            True,
-        )
-    return Table(
-        [str(number) for number in range(data.shape[1])],
-        lambda places: [np.array(data[:, place], order="C") for place in places],
-        lambda places: ([load], [f"np.ascontiguousarray(data[:, {place}])" for place in places]),
-        True,
-    )
+    count = 1 if not plain or data.ndim == 1 else data.shape[1]
+    names = [*map(str, range(count))] if plain else list(data.dtype.names if single else data.files)
+
+    def take(places: list[int]) -> Taken:
+        arrays, expressions = [], []
+        for place in places:
+            if not plain:
+                item, text = data[names[place]], f"data[{literal(names[place])}]"
+            elif data.ndim == 1:
+                item, text = data, "data"
+            else:
+                item, text = data[:, place], f"data[:, {place}]"
+            # Out of the file, which may change, and one after another.
+            arrays.append(np.array(item, order="C", copy=single or None))
+            expressions.append(f"np.ascontiguousarray({text})" if single and item is not data else text)
+        return Taken(arrays, [f"data = np.load({literal(path)})"], expressions)
+
+    return Table(names, take, plain)
 
 
 def _read_arrow(path: Path, module: str) -> Table:
@@ -226,28 +220,24 @@ def _read_arrow(path: Path, module: str) -> Table:
         opened = feather.read_table(readable)
         names, rows = list(opened.column_names), opened.num_rows
     require_points(path, rows)
-    items: dict[int, str] = {}  # what takes a column out of data
+    unique = len({*names}) == len(names)
 
-    def get(places: list[int]) -> list[NDArray[Any]]:
-        wanted = [names[place] for place in places]
-        data = opened.read(columns=[*dict.fromkeys(wanted)]) if module == "parquet" else opened
-        arrays = []
-        for place in places:
-            same = [at for at, name in enumerate(data.column_names) if name == names[place]]
-            column = data.column(same[names[:place].count(names[place])])
-            decimal = pa.types.is_decimal(column.type)
-            arrays.append(np.ascontiguousarray((column.cast("float64") if decimal else column).to_numpy()))
-            items[place] = f"data.column({same[names[:place].count(names[place])]})" if len(same) > 1 else ""
-            items[place] = items[place] or f"data[{literal(names[place])}]"
-            items[place] += '.cast("float64")' * decimal
-        return arrays
-
-    def lines(places: list[int]) -> tuple[list[str], list[str]]:
+    def take(places: list[int]) -> Taken:
         wanted = [*dict.fromkeys(names[place] for place in places)]
-        load = f"data = {module}.read_table({literal(path)}, columns=[{', '.join(map(literal, wanted))}])"
-        return [f"from pyarrow import {module}", load], [f"{items[place]}.to_numpy()" for place in places]
+        data = opened.read(columns=wanted if unique else None) if module == "parquet" else opened
+        arrays, expressions = [], []
+        for place in places:
+            column = data[names[place]] if unique else data.column(place)
+            text = f"data[{literal(names[place])}]" if unique else f"data.column({place})"
+            if pa.types.is_decimal(column.type):
+                column, text = column.cast("float64"), f'{text}.cast("float64")'
+            arrays.append(np.ascontiguousarray(column.to_numpy()))
+            expressions.append(f"{text}.to_numpy()")
+        some = f", columns=[{', '.join(map(literal, wanted))}]" if unique else ""
+        load = f"data = {module}.read_table({literal(path)}{some})"
+        return Taken(arrays, [f"from pyarrow import {module}", load], expressions)
 
-    return Table(names, get, lines)
+    return Table(names, take)
 
 
 def _read_text(path: Path, options: Options) -> Table:

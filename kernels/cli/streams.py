@@ -77,12 +77,15 @@ def make_folders(files: Iterable[Path]) -> None:
         raise Refused(f"cannot write there: {error}") from None
 
 
-def write_files(files: Iterable[tuple[Path, Callable[[Path], Any]]]) -> str | None:
-    """Write each file with the function beside it; return which could not be written, and why."""
+def write_files(files: Iterable[tuple[Path, str | Callable[[Path], Any]]]) -> str | None:
+    """Write each file, a text or with the function beside it; return which could not be written, and why."""
     failures = []
     for path, write in files:
         try:
-            write(path)
+            if isinstance(write, str):
+                path.write_text(write + "\n", encoding="utf-8")
+            else:
+                write(path)
         except OSError as error:
             failures.append(f"{path}: {error.strerror or error}")
     return "cannot write " + ", nor ".join(failures) if failures else None

@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import csv as reader
 
-from .columns import Options, Table, literal, require_points, source
+from .columns import Options, Table, Taken, literal, require_points, source
 from .streams import Refused
 
 _HEAD, _LINES = 2**16, 50  # bytes, or so many lines, that tell names, delimiter and decimal point
@@ -22,7 +22,7 @@ _WIDEST = 2**26  # bytes
 _MISSING = ["", "na", "n/a", "#n/a", "#na", "1.#ind", "nan", "-nan", "null", "none", "-", "?"]
 _NULLS = sorted({form for each in _MISSING for form in (each, each.upper(), each.title())} | {"NaN", "-NaN"})
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?|\d{1,2}:\d{2}(:\d{2}.*)?")
-_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
+_COMMA = re.compile(r"invalid value '[+-]?\d+,\d+([eE][+-]?\d+)?'")
 
 
 class Layout(NamedTuple):
@@ -33,14 +33,14 @@ class Layout(NamedTuple):
     named: bool
     by_name: bool  # whether pyarrow takes these names
     before: int  # lines before the first row of values, of names and empty ones
-    rows: list[list[str]]  # the first ones
+    empty: bool  # of values
 
 
 def layout_of(head: str, ending: str) -> Layout:
     """Return the layout of a file that begins so."""
     lines = head.splitlines()
-    empty = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
-    lines = [line for line in lines[empty : empty + _LINES] if line.strip()]
+    blank = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
+    lines = [line for line in lines[blank : blank + _LINES] if line.strip()]
 
     def rows_by(delimiter: str) -> list[list[str]]:
         rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
@@ -57,10 +57,10 @@ def layout_of(head: str, ending: str) -> Layout:
     rows = rows_by(delimiter)
     first = rows[0] if rows else []
     named = any(first) and not any(map(_is_value, first))
-    by_name = named and empty == 0 and [*csv.reader(lines[:1], delimiter=delimiter)] == [first]
+    by_name = named and blank == 0 and [*csv.reader(lines[:1], delimiter=delimiter)] == [first]
     names = first if named else [str(number) for number in range(len(first))]
     by_name = by_name and len({*names}) == len(names)
-    return Layout(delimiter, names, named, by_name, empty + named, rows[named:])
+    return Layout(delimiter, names, named, by_name, blank + named, not rows[named:])
 
 
 def _is_value(cell: str) -> bool:
@@ -93,37 +93,21 @@ def read_text(path: Path, options: Options) -> Table:
     text = head.decode("utf-8-sig", errors="replace")
     if len(head) >= _HEAD and "\n" in text:
         text = text[: text.rindex("\n")]  # the last line may be cut
-    try:
-        layout = layout_of(text, ending)
-    except csv.Error as error:
-        raise Refused(f"cannot read {path}: {error}") from None
+    layout = layout_of(text, ending)
 
-    def get(places: list[int]) -> list[NDArray[Any]]:
+    def take(places: list[int]) -> Taken:
         with opened() as stream:
-            return _columns(path, stream, layout, places, options)
+            arrays = _columns(path, stream, layout, places, options)
+        return Taken(arrays, *_lines(path, layout, places, options))
 
-    return Table(layout.names, get, lambda places: _lines(path, layout, places, options), not layout.named)
+    return Table(layout.names, take, not layout.named)
 
 
 def _columns(
     path: Path, file: Any, layout: Layout, places: list[int], options: Options
 ) -> list[NDArray[Any]]:
     """Return columns, read in pieces."""
-    if options.decimal == ".":
-        for place in places:
-            cells = [row[place] for row in layout.rows if place < len(row)]
-            odd = next((cell for cell in cells if _COMMA.fullmatch(cell)), None)
-            if odd is not None:
-                raise Refused(
-                    f"column {layout.names[place]} of {path} holds {odd}: for decimal commas add --decimal ,"
-                )
-    for number, row in enumerate(layout.rows, 1):
-        if len(row) != len(layout.names):
-            raise Refused(
-                f"cannot read {path}: row {number} has {len(row)} cells, "
-                f"where there are {len(layout.names)} columns"
-            )
-    if not layout.rows:
+    if layout.empty:
         return [np.empty(0) for _ in places]
     wanted = [f"f{place}" for place in places]
     found: list[list[NDArray[Any]]] = [[] for _ in places]
@@ -132,7 +116,7 @@ def _columns(
         batches = reader.open_csv(
             pa.PythonFile(file, mode="r"),
             reader.ReadOptions(
-                autogenerate_column_names=True,
+                column_names=[f"f{number}" for number in range(len(layout.names))],
                 skip_rows=layout.before,
                 block_size=2**22,
                 use_threads=False,
@@ -159,6 +143,8 @@ def _columns(
 def _in_words(message: str, layout: Layout) -> str:
     """Return what pyarrow says of a file, with the names of columns that it knows by number."""
     text = re.sub(r"CSV column #(\d+)", lambda match: f"column {layout.names[int(match[1])]}", message)
+    if _COMMA.search(text):
+        return text + "; for decimal commas add --decimal ,"
     if "conversion error" in text and not layout.named:
         text += ". The first row counts as data where any of its cells is a number, a date or missing"
     return text

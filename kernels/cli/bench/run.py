@@ -1,6 +1,5 @@
 """`kdexent bench` from the first case to the verdict."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -37,8 +36,10 @@ def list_cases(quick: bool, filter: str) -> int:
     return 0
 
 
-def _write_json(outcome: Outcome, path: Path) -> None:
-    path.write_text(as_json(outcome) + "\n", encoding="utf-8")
+def _draw(outcome: Outcome, path: Path) -> None:
+    from .plot import draw  # noqa: PLC0415  # matplotlib is slow to import
+
+    draw(outcome, path)
 
 
 def bench(
@@ -47,15 +48,11 @@ def bench(
     """Measure, print, and write what was asked for; return the exit status."""
     selected = _selected(quick, filter)
     cases = [*selected.values()]
-    files: dict[Path, Callable[[Outcome, Path], object]] = {}
-    if json != STDOUT:
-        files[json] = _write_json
     # The figures are of densities.
-    if plot is not None and any(isinstance(case, Comparison) for case in cases):
-        from .plot import draw  # noqa: PLC0415  # matplotlib is slow to import
-
-        files[plot] = draw
-    make_folders(files)
+    if plot is not None and not any(isinstance(case, Comparison) for case in cases):
+        plot = None
+    paths = [path for path in (json, plot) if path is not None and path != STDOUT]
+    make_folders(paths)
     screen = console(stderr=json == STDOUT)
     effort = QUICK if quick else FULL
     if repeat is not None:
@@ -79,14 +76,15 @@ def bench(
     suite_name = "quick" if quick else "full"
     outcome = Outcome(suite_name, filter, threads, effort, machine, limits, rows, classifiers)
     # Files first: a standard output that is full must not lose them, nor they the table.
-    failure = write_files((path, partial(write, outcome)) for path, write in files.items())
+    text = as_json(outcome)
+    failure = write_files((path, text if path == json else partial(_draw, outcome)) for path in paths)
     show(outcome, screen)
     if json == STDOUT:
-        print(as_json(outcome))
+        print(text)
     if failure is not None:
         return complain(failure, 1 if outcome.failures else NOT_WRITTEN)
-    if files:
-        screen.print(Text("Written: " + ", ".join(map(str, files))))
+    if paths:
+        screen.print(Text("Written: " + ", ".join(map(str, paths))))
     first_calls = numbers.seconds(outcome.first_calls)
     screen.print(f"First calls, which compile or load from the disk cache: {first_calls} in all")
     style = "bold red" if outcome.failures else "bold green"

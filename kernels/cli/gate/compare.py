@@ -90,17 +90,14 @@ def gate(base: str, head: str | None, options: Options) -> int:
     how = options.tier, workloads.VERSION, now() - started, ended
     outcome = Outcome(race, cells, starts, seen, once, *how)
     # The file first: a standard output that is full must not lose it.
-    failure = write_files([(path, partial(_write, outcome)) for path in files])
+    text = as_json(outcome)
+    failure = write_files([(path, text) for path in files])
     show(outcome, console(stderr=options.json == STDOUT))
     if options.json == STDOUT:
-        print(as_json(outcome))
+        print(text)
     if failure is not None:
         return complain(failure, FAILS if outcome.status == FAILS else NOT_WRITTEN)
     return outcome.status
-
-
-def _write(outcome: Outcome, path: Path) -> None:
-    path.write_text(as_json(outcome) + "\n", encoding="utf-8")
 
 
 def _selected(workloads: ModuleType, options: Options) -> tuple[dict[str, Any], list[str]]:
@@ -120,19 +117,20 @@ def _once(sides: Sequence[Side], report: Report) -> Iterator[tuple[str, Once]]:
         *[(kernel, 1_000, {"method": method}) for kernel in LINE_KERNELS for method in ("direct", "cells")],
         *[(kernel, 1_000_000, {}) for kernel in LINE_KERNELS],
     ]
-    for number, (kernel, points, how) in enumerate(asked):
-        report(number, len(asked), f"compiling and memory: {kernel}")
-        options = {"kernel": kernel, "bins": 256, **how}
-        old, new = (_figure(side, points, options, bool(how)) for side in sides)
-        what = (
-            f"compiling {kernel}, {how['method']}"
-            if how
-            else f"memory of a process, {kernel}, {points:,} x 256"
-        )
-        yield what, Once(old, new, "s" if how else "bytes")
+    with ThreadPoolExecutor(len(sides)) as threads:
+        for number, (kernel, points, how) in enumerate(asked):
+            report(number, len(asked), f"compiling and memory: {kernel}")
+            options = {"kernel": kernel, "bins": 256, **how}
+            old, new = threads.map(partial(_figure, points, options, bool(how)), sides)
+            what = (
+                f"compiling {kernel}, {how['method']}"
+                if how
+                else f"memory of a process, {kernel}, {points:,} x 256"
+            )
+            yield what, Once(old, new, "s" if how else "bytes")
 
 
-def _figure(side: Side, points: int, options: dict[str, Any], compiling: bool) -> float | None:
+def _figure(points: int, options: dict[str, Any], compiling: bool, side: Side) -> float | None:
     """Return the CPU time of a first call, or the memory of its process at most; None if it cannot run."""
     try:
         started = in_new_process(side.environment(), points, options, nothing_compiled=compiling)

@@ -42,11 +42,6 @@ class Seen(NamedTuple):
     failures: tuple[str | None, str | None]
 
     @property
-    def wrong(self) -> bool:
-        """Whether the new revision is less exact than allowed, or fails where the old one does not."""
-        return self.errors[1].share > 1 or (self.failures[1] is not None and self.failures[0] is None)
-
-    @property
     def methods(self) -> tuple[str | None, str | None]:
         """What auto took on each side."""
         old, new = (Way(each["method"], each["order"]).name if each else None for each in self.taken)
@@ -80,8 +75,7 @@ class Outcome:
         """The controls that moved, which no change can do, or that cannot run."""
         moved = (Verdict.SLOWER, Verdict.FASTER)
         controls = [name for name in self.cells if self.is_control(name)]
-        failed = {name for name in controls if any(_failures(name, self))}
-        return [name for name in controls if name in failed or self.race.verdict(name) in moved]
+        return [name for name in controls if any(self.failures(name)) or self.race.verdict(name) in moved]
 
     @property
     def names(self) -> list[str]:
@@ -90,12 +84,10 @@ class Outcome:
     def verdict(self, name: str) -> str:
         """Return what is said of a cell."""
         seen = self.seen.get(name)
-        if seen is not None and seen.wrong:
+        old, new = self.failures(name)
+        if (seen is not None and seen.errors[1].share > 1) or (new is not None and old is None):
             return WRONG
-        failure = self.race.failures.get(name)
-        if failure is not None and failure.new:
-            return WRONG
-        if failure is not None or (seen is not None and any(seen.failures)):
+        if old is not None or new is not None:
             return NOT_THERE
         if name in self.noisy:
             return MOVED
@@ -103,6 +95,13 @@ class Outcome:
         if self.noisy and found in (Verdict.SLOWER, Verdict.FASTER):
             return Verdict.UNDECIDED
         return found
+
+    def failures(self, name: str) -> tuple[str | None, str | None]:
+        """Return why a cell cannot run on the old side and on the new one."""
+        failure, seen = self.race.failures.get(name), self.seen.get(name)
+        if failure is None:
+            return seen.failures if seen else (None, None)
+        return (None, str(failure)) if failure.new else (str(failure), None)
 
     @cached_property
     def verdicts(self) -> dict[str, str]:
@@ -253,12 +252,12 @@ def _notes(outcome: Outcome, left_out: list[str]) -> list[str]:
         for name, seen in outcome.seen.items()
         if len({*seen.methods}) > 1
     ]
-    for name, seen in outcome.seen.items():
-        for side, failure in zip((race.old, race.new), seen.failures, strict=True):
-            if failure is not None:
-                notes.append(f"{name}: {side.name} cannot run it: {failure}")
-    for name, failed in race.failures.items():
-        notes.append(f"{name}: {(race.new if failed.new else race.old).name} cannot run it: {failed}")
+    notes += [
+        f"{name}: {side.name} cannot run it: {failure}"
+        for name in outcome.names
+        for side, failure in zip((race.old, race.new), outcome.failures(name), strict=True)
+        if failure is not None
+    ]
     if outcome.once:
         notes.append("Once on each side, which is no verdict:")
         for name, (old, new, unit) in outcome.once.items():
@@ -274,14 +273,6 @@ def _figure(value: float | None, unit: str) -> str:
     if value is None:
         return "-"
     return numbers.seconds(value) if unit == "s" else numbers.size(int(value))
-
-
-def _failures(name: str, outcome: Outcome) -> tuple[str | None, str | None]:
-    """Return why a cell cannot run on the old side and on the new one."""
-    failure, seen = outcome.race.failures.get(name), outcome.seen.get(name)
-    if failure is None:
-        return seen.failures if seen else (None, None)
-    return (None, str(failure)) if failure.new else (str(failure), None)
 
 
 def _change(found: Change) -> dict[str, Any]:
@@ -310,7 +301,7 @@ def _row(name: str, outcome: Outcome) -> dict[str, Any]:
         "error_after": after.value,
         "allowed_before": before.allowed,
         "allowed": after.allowed,
-        "failures": _failures(name, outcome),
+        "failures": outcome.failures(name),
         "verdict": None if null else outcome.verdicts[name],
     }
 

@@ -91,12 +91,9 @@ class Started(NamedTuple):
 def start(what: str, *sides: Side) -> list[float]:
     """Return what one of STARTS takes on each side, in seconds, all at once."""
     options = None if what == IMPORT else {"bins": 32}
-    environments = [side.environment() for side in sides]
+    environments = [(side.environment(), side.new) for side in sides]
     taken = _in_new_processes(environments, 100, options, nothing_compiled=what == COLD)
-    for side, each in zip(sides, taken, strict=True):
-        if isinstance(each, Failed):
-            raise Failed(str(each), side.new)
-    return [each.imported if what == IMPORT else each.called for each in taken if isinstance(each, Started)]
+    return [each.imported if what == IMPORT else each.called for each in taken]
 
 
 def in_new_process(
@@ -109,35 +106,35 @@ def in_new_process(
 
     Raises Failed where it cannot.
     """
-    (taken,) = _in_new_processes([environment], points, options, nothing_compiled)
-    if isinstance(taken, Failed):
-        raise taken
+    (taken,) = _in_new_processes([(environment, False)], points, options, nothing_compiled)
     return taken
 
 
 def _in_new_processes(
-    environments: Sequence[Mapping[str, str]],
+    environments: Sequence[tuple[Mapping[str, str], bool]],
     points: int,
     options: Mapping[str, Any] | None,
     nothing_compiled: bool,
-) -> list[Started | Failed]:
+) -> list[Started]:
+    """Return what processes take that start at once, of environments and whether each is the new side's."""
     command = [sys.executable, "-P", "-c", _FIRST_CALL, json.dumps([points, options])]
     # Control-C is the parent's to answer.
     how: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "start_new_session": True}
     with ExitStack() as stack:
         running = []
-        for environment in environments:
+        for environment, new in environments:
             how["env"] = dict(environment)
             if nothing_compiled:
                 how["env"]["NUMBA_CACHE_DIR"] = stack.enter_context(TemporaryDirectory())
             process = stack.enter_context(subprocess.Popen(command, text=True, **how))
             stack.callback(process.kill)  # which does nothing to one that has ended
-            running.append(process)
-        return [_started(process, *process.communicate()) for process in running]
+            running.append((process, new))
+        return [_started(process, new) for process, new in running]
 
 
-def _started(process: subprocess.Popen[str], printed: str, complained: str) -> Started | Failed:
+def _started(process: subprocess.Popen[str], new: bool) -> Started:
+    printed, complained = process.communicate()
     if process.returncode:
         said = complained.strip().splitlines()
-        return Failed(said[-1] if said else f"its process ended with status {process.returncode}")
+        raise Failed(said[-1] if said else f"its process ended with status {process.returncode}", new)
     return Started(*json.loads(printed))
