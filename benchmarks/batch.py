@@ -10,7 +10,7 @@ from .measure import QUICK, At, Figures, _Cells, _Timed, _Tracked
 
 class _Batch(_Cells):
     cells: ClassVar = {
-        (rows,): loss_and_grad(cases.batch(rows)) for rows in ((1_000,) if QUICK else (100, 1_000, 10_000))
+        (rows,): loss_and_grad(cases.batch(rows)) for rows in ((1_000,) if QUICK else (1_000, 10_000))
     }
     params = tuple(rows for (rows,) in cells)
     param_names = ("rows of 100 points and 32 bins, gaussian",)

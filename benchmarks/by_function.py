@@ -5,11 +5,8 @@ from typing import ClassVar
 from kdexent_workloads import cases
 from kdexent_workloads.races.workloads import log_density, loss, loss_and_grad
 
-from .measure import QUICK, SIZES, At, Figures, _Cells, _Timed, _Tracked
+from .measure import SIZES, At, Figures, _Cells, _Timed, _Tracked
 
-DOMAINS = {"gaussian line": cases.line}
-if not QUICK:
-    DOMAINS["von_mises circle"] = cases.circle
 FUNCTIONS = {
     "loss": loss,
     "log_density": log_density,
@@ -22,13 +19,12 @@ FUNCTIONS = {
 
 class _ByFunction(_Cells):
     cells: ClassVar = {
-        (function, domain, size): cell(case(*SIZES[size]))
+        (function, size): cell(cases.line(*SIZES[size]))
         for function, cell in FUNCTIONS.items()
-        for domain, case in DOMAINS.items()
         for size in SIZES
     }
-    params = (tuple(FUNCTIONS), tuple(DOMAINS), tuple(SIZES))
-    param_names = ("function", "kernel and domain", "points x bins")
+    params = (tuple(FUNCTIONS), tuple(SIZES))
+    param_names = ("function, gaussian line", "points x bins")
 
 
 class ByFunction(_ByFunction, _Timed):

@@ -3,23 +3,22 @@
 from typing import ClassVar
 
 from kdexent_workloads import cases
-from kdexent_workloads.races.workloads import loss_and_grad
+from kdexent_workloads.races.workloads import MIDDLING, loss_and_grad
 
-from .measure import QUICK, SIZES, At, Figures, _Cells, _Timed, _Tracked
+from .measure import QUICK, At, Figures, _Cells, _Timed, _Tracked
 
 DOMAINS = {"line": cases.line} if QUICK else {"line": cases.line, "circle": cases.circle}
 
 
 class _ByKernel(_Cells):
     cells: ClassVar = {
-        (kernel, domain, size): loss_and_grad(case(*SIZES[size], kernel))
+        (kernel, domain): loss_and_grad(case(*MIDDLING, kernel))
         for kernel in cases.KERNELS
         for domain, case in DOMAINS.items()
-        for size in SIZES
         if domain == "circle" or kernel in cases.LINE_KERNELS
     }
-    params = (cases.KERNELS, tuple(DOMAINS), tuple(SIZES))
-    param_names = ("kernel", "domain", "points x bins")
+    params = (cases.KERNELS, tuple(DOMAINS))
+    param_names = ("kernel", "domain, {:,} points, {} bins".format(*MIDDLING))
 
 
 class ByKernel(_ByKernel, _Timed):

@@ -59,7 +59,7 @@ class _Timed(_Cells):
     """Times, on one thread and core where the cell does not ask for more."""
 
     # The place of arrays in memory, which is a process's, matters more than a process's own samples tell.
-    rounds = 12 if QUICK else 3
+    rounds = 12 if QUICK else 2
     repeat = (3, 100, 0.1)  # calls at least, at most, and their seconds in a process
     warmup_time = 0.05  # s
 

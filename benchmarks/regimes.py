@@ -7,20 +7,15 @@ from kdexent_workloads.races.workloads import loss_and_grad
 
 from .measure import QUICK, At, Figures, _Cells, _Timed, _Tracked
 
-WAYS = {way.name: way for way in (cases.AUTO, *(() if QUICK else (cases.DIRECT, cases.STEP)))}
 CASES = {f"gaussian, {case.name}": case for case in cases.regimes(100_000, bins=256 if QUICK else 1_024)}
 if not QUICK:
     CASES |= {case.name: case for case in cases.real(1_024)}
 
 
 class _Regimes(_Cells):
-    cells: ClassVar = {
-        (method, name): loss_and_grad(case, way)
-        for name, case in CASES.items()
-        for method, way in WAYS.items()
-    }
-    params = (tuple(WAYS), tuple(CASES))
-    param_names = ("method", "kernel and regime")
+    cells: ClassVar = {(name,): loss_and_grad(case) for name, case in CASES.items()}
+    params = tuple(CASES)
+    param_names = ("kernel and regime",)
 
 
 class Regimes(_Regimes, _Timed):
