@@ -592,6 +592,11 @@ def test_shapes_that_differ(tmp_path):
     np.savez(path, x=X.reshape(3, 20), z=Z[:20])
     document = json.loads(run(path, *SOON, "--json", "-").stdout)
     assert (document["asked"]["rows"], document["asked"]["points"]) == (3, 20)
+    document = json.loads(run(path, *SOON[:4], *SOON[6:], "--json", "-").stdout)
+    assert "bandwidth = kdexent.select_bandwidth(x, z, kernel='gaussian'" in document["code"]
+    names = {}
+    exec(document["code"], names)
+    assert np.array_equal(names["bandwidth"], document["asked"]["bandwidth"])
     np.savez(path, x=np.where(X > 5, nan, X).reshape(3, 20), z=Z[:20])
     assert "lacks" in run(path, *SOON).output
 

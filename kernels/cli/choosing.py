@@ -24,7 +24,6 @@ _STYLES = {"title": "italic cyan", "heads": "bold", "best": "bold green", "note"
 _TABLE = ("heads", "row", "best")
 # Between these quantiles of the data is the target, unless it is the whole circle.
 _QUANTILES = (0.05, 0.95)
-_TAKEN = "a", "b", "bandwidth", "bins", "target"  # what code names where it is an array
 _MOST_LOOKED_AT = 2**20
 _TIES = 0.05  # of the points, from which on equal ones are no chance
 
@@ -43,14 +42,18 @@ def choose_for(
         make_folders([json])
     try:
         columns = read(file, reading)
-        options, assumed, odd = _complete(file, columns, options)
+        by_rule = {name: options[name] for name in ("kernel", "period")}
+        by_rule["rule"] = options["bandwidth"] or BANDWIDTH_RULES[0]
+        options, assumed, odd = _complete(file, columns, options, by_rule)
         with progress_bar() as report:
             choice = choose(columns.x, columns.z, **options, progress=report)
     except (ValueError, TypeError) as error:
         raise Refused(error) from None
-    arrays = {name: np.asarray(value) for name, value in options.items() if np.ndim(value)}
-    of_arrays = [f"{name} = np.array({array.tolist()})" for name, array in arrays.items() if name in _TAKEN]
-    lines = [*dict.fromkeys(["import numpy as np", *columns.lines, *of_arrays, *code(choice)])]
+    arrays = [f"{name} = np.array({options[name]})" for name in ("bins", "target") if np.ndim(options[name])]
+    if np.ndim(options["bandwidth"]):
+        named = ", ".join(f"{name}={value!r}" for name, value in by_rule.items())
+        arrays += ["import kdexent", f"bandwidth = kdexent.select_bandwidth(x, z, {named})"]
+    lines = [*dict.fromkeys(["import numpy as np", *columns.lines, *arrays, *code(choice)])]
     document = {"file": str(file), "assumed": assumed, "warnings": odd, **choice.to_dict()}
     text = json_text.dumps(document | {"code": "\n".join(lines)}, indent=2, allow_nan=False)
     files: list[tuple[Path, Any]] = [] if plot is None else [(plot, choice.plot)]
@@ -88,9 +91,12 @@ def _check_picture(path: Path) -> None:
 
 
 def _complete(
-    file: Path, columns: Columns, options: dict[str, Any]
+    file: Path, columns: Columns, options: dict[str, Any], by_rule: dict[str, Any]
 ) -> tuple[dict[str, Any], list[str], list[str]]:
-    """Return options with a, b and bandwidth, which were assumed, and what is odd about the bandwidth."""
+    """Return options with a, b and bandwidth, which were assumed, and what is odd about the bandwidth.
+
+    With `by_rule`, `select_bandwidth` gives one where there is none.
+    """
     x, z = checks.real_array("x", columns.x), checks.real_array("z", columns.z)
     if x.size == 0:
         raise Refused(f"{file} has no rows")
@@ -108,13 +114,13 @@ def _complete(
         if options[name] is None:
             options[name] = value
             assumed.append(f"{option} {value:.6g} ({what})")
-    rule, odd = options["bandwidth"], list[str]()
-    if not isinstance(rule, float):
-        rule, kernel = rule or BANDWIDTH_RULES[0], options["kernel"]
+    odd = list[str]()
+    if not isinstance(options["bandwidth"], float):
+        rule = by_rule["rule"]
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                options["bandwidth"] = select_bandwidth(x, z, kernel=kernel, period=period, rule=rule)
+                options["bandwidth"] = select_bandwidth(x, z, **by_rule)
             except ValueError as error:
                 advice = "--bandwidth must be given: " if "two different points" in str(error) else ""
                 raise Refused(f"{advice}{error}") from None
