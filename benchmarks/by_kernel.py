@@ -3,19 +3,20 @@
 from typing import ClassVar
 
 from kdexent_workloads import cases
-from kdexent_workloads.races.workloads import MIDDLING, loss_and_grad
+from kdexent_workloads.races.workloads import MIDDLING, ON_CIRCLES, loss_and_grad
 
 from .measure import QUICK, At, Figures, _Cells, _Timed, _Tracked
 
-DOMAINS = {"line": cases.line} if QUICK else {"line": cases.line, "circle": cases.circle}
+DOMAINS = {"line": (cases.line, cases.LINE_KERNELS)}
+if not QUICK:
+    DOMAINS["circle"] = cases.circle, ON_CIRCLES
 
 
 class _ByKernel(_Cells):
     cells: ClassVar = {
         (kernel, domain): loss_and_grad(case(*MIDDLING, kernel))
-        for kernel in cases.KERNELS
-        for domain, case in DOMAINS.items()
-        if domain == "circle" or kernel in cases.LINE_KERNELS
+        for domain, (case, kernels) in DOMAINS.items()
+        for kernel in kernels
     }
     params = (cases.KERNELS, tuple(DOMAINS))
     param_names = ("kernel", "domain, {:,} points, {} bins".format(*MIDDLING))

@@ -52,9 +52,9 @@ if not QUICK:
         param_names = ("method, gaussian line of 100,000 points", "bins")
 
     class _Bandwidths(_Cells):
-        cells: ClassVar = by_method({h: cases.line(1_000_000, 1_024, bandwidth=h) for h in BANDWIDTHS})
+        cells: ClassVar = by_method({h: cases.line(100_000, 1_024, bandwidth=h) for h in BANDWIDTHS})
         params = (METHODS, BANDWIDTHS)
-        param_names = ("method, gaussian line of 1,000,000 points and 1,024 bins", "bandwidth")
+        param_names = ("method, gaussian line of 100,000 points and 1,024 bins", "bandwidth")
 
     class Bins(_Bins, _Timed):
         pass

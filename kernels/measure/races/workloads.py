@@ -22,6 +22,11 @@ VERSION = 1, cases.VERSION, classifier_cases.VERSION
 
 MIDDLING = 100_000, 256
 LARGE = 1_000_000, 1_024
+ON_CIRCLES = (
+    "gaussian",
+    "laplace",
+    "von_mises",
+)  # one that is smooth, one that is not, and one of circles alone
 CONTROL = "NumPy"
 
 
@@ -148,7 +153,7 @@ def quick() -> list[Cell]:
     classes = {case.title: case for case in classifier_cases.cases_of(100)}
     return [
         *map(loss_and_grad, middling),
-        *[loss_and_grad(cases.circle(*MIDDLING, kernel)) for kernel in ("gaussian", "laplace", "von_mises")],
+        *[loss_and_grad(cases.circle(*MIDDLING, kernel)) for kernel in ON_CIRCLES],
         loss_and_grad(cases.line(100, 32)),
         loss_and_grad(cases.line(10_000, 256), DIRECT),
         loss_and_grad(cases.line(*LARGE), threads=None),
