@@ -33,7 +33,7 @@ def test_parts_of_the_bins_that_are_far():
 
 
 def test_points_that_are_left_out_of_the_look_are_no_gaps():
-    # 256 of them lie further apart than the kernel reaches, all of them do not.
+    # 128 of them lie further apart than the kernel reaches, all of them do not.
     assert gaps(NORMAL, -2, 2, 0.002) == NO_GAPS
     assert gaps(np.sort(NORMAL), -2, 2, 0.002) == NO_GAPS
 

@@ -33,7 +33,7 @@ _OVERHEAD = 250_000.0
 _FAR, _FAR_BIN, _FAR_PAIR = 1e6, 1e4, 0.5
 _EMPTY, _EMPTY_BIN = 6e5, 4e3
 _FARTHER_PAIR, _EMPTY_PAIR = 20.0, 2.0
-_LOOKED_AT, _BINS_LOOKED_AT, _NEIGHBOURS = 256, 64, 4
+_LOOKED_AT, _BINS_LOOKED_AT, _NEIGHBOURS = 128, 32, 4
 _PARTS = 16
 # K over its peak where points no longer make fast sums certain, and where they are lost in all pairs.
 _SMALL, _LOST = 1e-4, 1e-120

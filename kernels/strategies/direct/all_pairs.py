@@ -13,22 +13,27 @@ from ...names import AUTO
 from ...runtime.pool import run_blocks
 from ..sums.scan import SCANS, BadData
 from ..tails.certificate import finish
-from .direct import direct
+from .direct import cost_of_first, direct
 from .pairs import all_pairs
 from .tiles import Strategy, Tile, cut
 
 # log q is evaluated for so many points of a row at a time, which bounds the partial sums.
 _POINTS_AT_A_TIME = 2**16
 _POINTS_TO_SCAN = 2**18
-# Rows with fewer pairs take the direct way without a look at the others.
-_FEW_PAIRS = 2**18
+# Rows with fewer pairs take the direct way without a look at the others; with more, up to some, if that costs
+# less than others do for a call and each point, ns.
+_FEWEST_PAIRS, _FEW_PAIRS = 2**16, 2**18
+_OTHERS, _OTHERS_POINT = 250_000.0, 5.0
 
 
 def takes_all_pairs(problem: Problem, request: Request) -> bool:
     """Return whether all rows take the direct way."""
     if request.method == "direct" or problem.bins == 0:
         return True
-    return request.method == AUTO and problem.points * problem.bins <= _FEW_PAIRS
+    pairs = problem.points * problem.bins
+    if request.method != AUTO or pairs > _FEW_PAIRS:
+        return False
+    return pairs <= _FEWEST_PAIRS or cost_of_first(problem) <= _OTHERS + _OTHERS_POINT * problem.points
 
 
 @contextmanager

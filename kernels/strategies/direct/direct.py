@@ -10,6 +10,7 @@ from ...arguments.arrays import FLOAT32, FLOAT64, Floats
 from ...arguments.problem import Problem, Rows
 from ...families import FAMILIES, FORMULAS, row_parameters, takes_series, variants
 from ...formula import IMAGES, Variant
+from ...names import COMPACT, FACTS
 from ..sums.loops import Loops
 from ..sums.reach import RowShape
 from ..sums.scan import SCANS
@@ -19,8 +20,9 @@ from .pairs import Way, all_pairs, pair_loops
 from .products import FLOOR_OF_EXPONENTIALS, FLOOR_OF_SINES, product_loops, shares_exponentials, shares_sines
 from .tiles import Strategy
 
-# ns a pair, with forward and adjoint, and a point beside its pairs; on one thread.
-_PAIR, _PAIR_IN_RUNS, _POINT_IN_RUNS = 1.0, 0.22, 4.0
+# ns a pair, with forward and adjoint, of kernels with an exponential or not, and a point beside its pairs;
+# on one thread.
+_PAIR, _PLAIN_PAIR, _PAIR_IN_RUNS, _POINT_IN_RUNS = 2.0, 1.0, 0.3, 15.0
 # Ways through the sums, in the order of preference.
 NONE, DOUBLE, SINGLE = 0, 1, 2
 WAYS = 3
@@ -118,13 +120,29 @@ def shortcut_loops(variant: Variant, single: bool) -> Loops:
 
 def cost(shape: RowShape, rtol: float) -> float:
     """Return an estimate of the time of all pairs, in ns on one thread."""
-    h = np.array([shape.h])
-    family = row_parameters(shape.kernel, h, shape.period)
-    pairs = shape.points * shape.bins.number * max(1.0, float(family.parameters[0, IMAGES]))
-    spacing = np.array([shape.bins.spacing])
-    runs = shape.bins.spacing > 0 and not shape.derivatives
-    way = best_way(shape.kernel, h, shape.period, spacing, shape.bins.number, False)[0] if runs else NONE
-    return pairs * _PAIR if way == NONE else pairs * _PAIR_IN_RUNS + shape.points * _POINT_IN_RUNS
+    spacing = 0.0 if shape.derivatives else shape.bins.spacing
+    of_pair, of_point = _rates(shape.kernel, shape.h, shape.period, spacing, shape.bins.number)
+    return shape.points * (of_point + shape.bins.number * of_pair)
+
+
+def cost_of_first(problem: Problem) -> float:
+    """Return the same of a problem's first row, without derivatives."""
+    h, centers = float(problem.bandwidth.block(0, 1)[0]), problem.centers.block(0, 1)
+    equal = problem.equal_bins and problem.bins > 1
+    spacing = float(_spacing(centers, problem.bins)[0]) if equal else 0.0
+    of_pair, of_point = _rates(problem.kernel, h, problem.period, spacing, problem.bins)
+    return problem.points * (of_point + problem.bins * of_pair)
+
+
+@lru_cache(maxsize=256)
+def _rates(kernel: str, h: float, period: float | None, spacing: float, bins: int) -> tuple[float, float]:
+    """Return estimates of the time of a pair, and of a point beside its pairs."""
+    width = np.array([h])
+    images = max(1.0, float(row_parameters(kernel, width, period).parameters[0, IMAGES]))
+    way = best_way(kernel, width, period, np.array([spacing]), bins, False)[0] if spacing > 0 else NONE
+    if way != NONE:
+        return images * _PAIR_IN_RUNS, _POINT_IN_RUNS
+    return images * (_PLAIN_PAIR if kernel in COMPACT or FACTS[kernel].heavy else _PAIR), 0.0
 
 
 def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Callable[[], Callable]]:
