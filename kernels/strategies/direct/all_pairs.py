@@ -21,9 +21,9 @@ from .tiles import Strategy, Tile, cut
 _POINTS_AT_A_TIME = 2**16
 _POINTS_TO_SCAN = 2**18
 # Rows with fewer pairs take the direct way without a look at the others; with more, up to some, if that costs
-# less than others do for a call and each point, ns.
+# less than others do for a call and each point, ns, and for a row that has nothing in common with others.
 _FEWEST_PAIRS, _FEW_PAIRS = 2**16, 2**18
-_OTHERS, _OTHERS_POINT = 250_000.0, 5.0
+_OTHERS, _OTHERS_POINT, _OTHERS_ROW = 250_000.0, 5.0, 250_000.0
 
 
 def takes_all_pairs(problem: Problem, request: Request) -> bool:
@@ -31,9 +31,13 @@ def takes_all_pairs(problem: Problem, request: Request) -> bool:
     if request.method == "direct" or problem.bins == 0:
         return True
     pairs = problem.points * problem.bins
-    if request.method != AUTO or pairs > _FEW_PAIRS:
+    if request.method != AUTO or pairs <= _FEWEST_PAIRS:
+        return request.method == AUTO
+    alone = problem.frame is None and problem.rows > 1
+    if pairs > _FEW_PAIRS and not alone:
         return False
-    return pairs <= _FEWEST_PAIRS or cost_of_first(problem) <= _OTHERS + _OTHERS_POINT * problem.points
+    others = _OTHERS + alone * _OTHERS_ROW + _OTHERS_POINT * problem.points
+    return cost_of_first(problem) <= others
 
 
 @contextmanager

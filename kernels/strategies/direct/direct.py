@@ -10,7 +10,7 @@ from ...arguments.arrays import FLOAT32, FLOAT64, Floats
 from ...arguments.problem import Problem, Rows
 from ...families import FAMILIES, FORMULAS, row_parameters, takes_series, variants
 from ...formula import IMAGES, Variant
-from ...names import COMPACT, FACTS
+from ...names import CIRCLE_ONLY, COMPACT, FACTS
 from ..sums.loops import Loops
 from ..sums.reach import RowShape
 from ..sums.scan import SCANS
@@ -140,7 +140,7 @@ def _rates(kernel: str, h: float, period: float | None, spacing: float, bins: in
     width = np.array([h])
     images = max(1.0, float(row_parameters(kernel, width, period).parameters[0, IMAGES]))
     way = best_way(kernel, width, period, np.array([spacing]), bins, False)[0] if spacing > 0 else NONE
-    if way != NONE:
+    if way != NONE and kernel not in CIRCLE_ONLY:  # whose shortcut saves little
         return images * _PAIR_IN_RUNS, _POINT_IN_RUNS
     return images * (_PLAIN_PAIR if kernel in COMPACT or FACTS[kernel].heavy else _PAIR), 0.0
 
