@@ -1,5 +1,7 @@
 """A bandwidth for weighted points: a rule of thumb, or what makes points likely when they are left out."""
 
+from __future__ import annotations  # help() shows them as they are written
+
 import math
 import warnings
 from collections.abc import Callable
@@ -17,6 +19,7 @@ from .names import BANDWIDTH_RULES, FACTS
 
 _FEW = 4096  # points, each of which is its own place
 _CELLS = 16  # of a bandwidth
+_ROUNDING = 1e-12
 _RTOL = 1e-7
 # A point's own part in the density where it lies: beyond, that of the others is no difference of the two.
 _ALONE = 1 - 1e-4
@@ -137,7 +140,8 @@ def _spread(row: Weighted) -> float:
     if period is None:
         deviation = math.sqrt(float((w * (x - (w * x).sum()) ** 2).sum()))
         low, high = _quartiles(x, w)
-        return min(deviation, (high - low) / 1.34) if high > low else deviation
+        # Equal quartiles may differ by rounding.
+        return min(deviation, (high - low) / 1.34) if high - low > _ROUNDING * np.ptp(x) else deviation
     uniform = period / math.sqrt(12)
     mean = float(np.angle((w * np.exp(2j * np.pi / period * x)).sum())) * period / (2 * np.pi)
     # The mean resultant length is 1 less this, which is small where points are near each other.

@@ -1,5 +1,7 @@
 """Entropy, cross-entropy and relative entropy of discrete distributions, in nats."""
 
+from __future__ import annotations  # help() shows them as they are written
+
 import math
 from typing import Any
 

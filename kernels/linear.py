@@ -1,5 +1,7 @@
 """The linear softmax classifier: its loss and gradient, a block of samples at a time."""
 
+from __future__ import annotations  # help() shows them as they are written
+
 import functools
 from collections.abc import Iterator
 from typing import Any

@@ -1,5 +1,7 @@
 """The cross-entropy of labels that exclude nothing, each with a logit of its own."""
 
+from __future__ import annotations  # help() shows them as they are written
+
 from typing import Any
 
 import numpy as np

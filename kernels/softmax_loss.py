@@ -1,5 +1,7 @@
 """Softmax and its cross-entropy with classes or probabilities, with the gradient."""
 
+from __future__ import annotations  # help() shows them as they are written
+
 from typing import Any
 
 import numpy as np

@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 
 _TRIED = 25  # bandwidths at a time, of which the neighbours of the best enclose the next
 _ROUNDS = 4
+_ROUNDING = 1e-12
 
 
 @no_float_errors
@@ -51,7 +52,8 @@ def select_bandwidth(
     for r, (row, logits) in enumerate(zip(_rows(x), _rows(z), strict=True)):
         turned = row if period is None else np.mod(row, period)
         points, w = checks.weighted_points("x", turned, softmax(logits), r if x.ndim > 1 else None)
-        widths.append(select(points, w, kernel, period))
+        scale = np.abs(points).max()  # whose squares neither overflow nor vanish
+        widths.append(scale * select(points / scale, w, kernel, period and period / scale))
     return np.reshape(widths, x.shape[:-1]) if x.ndim > 1 else widths[0]
 
 
@@ -64,12 +66,12 @@ def _silverman(x: Floats, w: Floats, kernel: str, period: float | None) -> float
     if period is None:
         spread = math.sqrt((w * (x - (w * x).sum()) ** 2).sum())
         low, high = _quartiles(x, w)
-        if high > low:
+        if high - low > _ROUNDING * np.ptp(x):  # equal ones may differ by rounding
             spread = min(spread, (high - low) / 1.34)
     else:
         mean = np.angle((w * np.exp(2j * np.pi * x / period)).sum()) * period / (2 * np.pi)
-        resultant = 1 - (w * 2 * np.sin(np.pi * (x - mean) / period) ** 2).sum()
-        spread = period / (2 * np.pi) * math.sqrt(-2 * math.log(resultant)) if resultant > 0 else math.inf
+        apart = (w * 2 * np.sin(np.pi * (x - mean) / period) ** 2).sum()  # 1 less the mean resultant length
+        spread = period / (2 * np.pi) * math.sqrt(-2 * math.log1p(-apart)) if apart < 1 else math.inf
         spread = min(spread, period / math.sqrt(12))
     return float(0.9 * spread * n**-0.2 * FACTS[kernel].canonical)
 

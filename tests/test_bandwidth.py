@@ -100,6 +100,20 @@ def test_likelihood_of_many_points(kernel, monkeypatch):
     assert kdexent.select_bandwidth(x, z, kernel=kernel, rule="likelihood") == pytest.approx(every, rel=0.02)
 
 
+TIED = np.array([-1.0, -1] + [0.0] * 10)
+
+
+@pytest.mark.parametrize("library", [kdexent, reference])
+@pytest.mark.parametrize("weights", [np.ones(12), np.array([3, 3, 1, 1, 1, 1, 2, 3, 3, 1, 1, 3])])
+@pytest.mark.parametrize("scale", [1.0, 1e-200, 1e200])
+def test_quartiles_that_are_equal_but_for_rounding_do_not_count(library, weights, scale):
+    w = weights / weights.sum()
+    deviation = np.sqrt((w * (TIED - (w * TIED).sum()) ** 2).sum())
+    expected = 0.9 * deviation * (w**2).sum() ** 0.2
+    found = library.select_bandwidth(scale * TIED, np.log(weights))
+    assert found == pytest.approx(scale * expected, rel=1e-12)
+
+
 def test_likelihood_of_ties_ends_at_their_distance():
     x = np.repeat(np.arange(10.0), 20)
     with pytest.warns(UserWarning, match="as small as the distance of neighbours"):

@@ -554,6 +554,45 @@ def test_no_row_of_a_text_file_is_lost(tmp_path, text, options, points):
     assert names["x"].shape == names["gradient"].shape == (points,)
 
 
+@pytest.mark.parametrize("module", [parquet, feather])
+def test_columns_of_one_name_are_read_again_by_their_number(tmp_path, module):
+    path = tmp_path / f"data.{module.__name__.rpartition('.')[2]}"
+    table = pyarrow.table([X, Z, Z + 1], names=["x", "z", "z"])
+    (parquet.write_table if module is parquet else feather.write_feather)(table, path)
+    result = run(path, "--z", 2, "--json", "-", *SOON)
+    assert result.exit_code == 0, result.output
+    names = {}
+    exec(json.loads(result.stdout)["code"], names)
+    assert np.array_equal(names["z"], Z + 1)
+
+
+def test_an_ending_in_capitals_is_read_again(tmp_path):
+    path = tmp_path / "DATA.CSV.GZ"
+    path.write_bytes(gzip.compress(b"x\n1.5\n2.5\n"))
+    names = {}
+    exec(json.loads(run(path, "--json", "-", *SOON).stdout)["code"], names)
+    assert names["x"].tolist() == [1.5, 2.5]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "options", "words"),
+    [
+        ({"x": 5.0}, [], "at least one dimension"),
+        ({"x": X, "z": np.array(1.0)}, [], "at least one dimension"),
+        (
+            {"x": np.where(X > 5, nan, X), "z": Z[:2]},
+            ["--drop-missing"],
+            "in columns x and z, the first one in row",
+        ),
+    ],
+)
+def test_arrays_of_no_use(tmp_path, arrays, options, words):
+    path = tmp_path / "data.npz"
+    np.savez(path, **arrays)
+    result = run(path, *options, *SOON)
+    assert result.exit_code == 2 and result.output.startswith("kdexent: ") and words in result.output
+
+
 def test_a_pipe_is_read_once(tmp_path):
     path = tmp_path / "data.csv"
     os.mkfifo(path)
@@ -651,6 +690,7 @@ def test_odd_bandwidths_are_pointed_out(tmp_path, x, h, words):
         ("data.csv", b"x,z\n1,5,6\n2,7,8\n", [], "Expected 2 columns, got 3: 1,5,6"),
         ("data.csv", b"x\n1\n2\n", ["--bandwidth", "0.1,9"], "one number, got '0.1,9'"),
         ("data.csv", b"x\n1\n2\n", ["--bandwidth", "wide"], "numbers, got 'wide'"),
+        ("data.csv", b"x\n1\n2\n", ["--decimal", "ab"], "--decimal must be . or , and not 'ab'"),
         ("data.npz", b"nothing", [], "it is no .npz file"),
         ("data.npy", b"", [], "cannot read"),
         ("data.npz", b"PK\x03\x04", [], "cannot read"),

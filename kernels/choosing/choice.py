@@ -50,8 +50,8 @@ class Measured(NamedTuple):
 
     def ties(self, other: "Measured") -> bool:
         """Return whether its time cannot be told from the other's, of the same race."""
-        slower = self.compared(other).verdict() is Verdict.SLOWER
-        return not slower and self.seconds <= _TIE * other.seconds
+        differs = self.compared(other).verdict() in (Verdict.SLOWER, Verdict.FASTER)
+        return not differs and other.seconds / _TIE <= self.seconds <= _TIE * other.seconds
 
 
 class Asked(NamedTuple):

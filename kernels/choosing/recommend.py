@@ -1,5 +1,7 @@
 """Which strategy, order and number of bins to take for one's own data: all are measured on it."""
 
+from __future__ import annotations  # help() shows them as they are written
+
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any

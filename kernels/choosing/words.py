@@ -142,6 +142,9 @@ def _rivals(choice: Choice, best: Measured) -> Iterator[str]:
         yield f"It is {ratio.ratio:.3g} times as fast as auto ({ratio.low:.3g} to {ratio.high:.3g})."
     if len(choice.strategies) > 1 and math.isinf(best.compared(best).high):  # too few turns
         yield "Calls take too long to tell in this budget which is the fastest."
+        fastest = min((row for row in choice.strategies if row.within_rtol), key=lambda row: row.seconds)
+        if not fastest.ties(best):
+            yield f"What was measured of {named(fastest)} took {numbers.seconds(fastest.seconds)}."
     elif choice.ties:
         yield f"As fast, as far as the noise tells: {', '.join(map(named, choice.ties))}."
 
@@ -151,7 +154,9 @@ def _plan(choice: Choice, best: Measured) -> Iterator[str]:
     plan, row = choice.plan, next((row for row in choice.strategies if row.method == PLAN), None)
     if plan is None or row is None:
         return
-    pays = "never pays" if math.isinf(plan.pays_from) else f"pays from {plan.pays_from:,.0f} steps on"
+    pays = f"pays from {plan.pays_from:,.0f} steps on"
+    if math.isinf(plan.pays_from):
+        pays = "never pays: steps are not faster than calls beyond the noise"
     yield (
         f"A Plan takes {numbers.seconds(plan.seconds)} to make and {numbers.seconds(row.seconds)} a step, "
         f"keeps {numbers.size(plan.stored_bytes)}, and {pays}."

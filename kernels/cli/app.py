@@ -215,7 +215,9 @@ def gate(
     ] = None,
     *,
     tier: Annotated[str, _option("NAME", "quick, some minutes; or full, every public function.")] = "quick",
-    cells: Annotated[str, _option("TEXT", "Only the cells with TEXT in their name.")] = "",
+    cells: Annotated[
+        str, _option("TEXT", "Only the cells with TEXT in their name or first columns: 100×32.")
+    ] = "",
     rounds: Annotated[
         int, _option("N", "Pairs of processes, and as many for what is not the same; six decide.", min=1)
     ] = 6,

@@ -86,6 +86,8 @@ def _picked(path: Path, table: Table, options: Options) -> Columns:
     at_z = _place(path, table, options.z, "z", at_x)
     places = [at for at in (at_x, at_z) if at is not None]
     arrays, lines, expressions = table.take(places)
+    if any(array.ndim == 0 for array in arrays):
+        raise Refused(f"{path} must hold arrays with at least one dimension")
     x = arrays[0]
     z = np.zeros(x.shape) if at_z is None else arrays[1]
     lines += [f"x = {expressions[0]}", f"z = {'np.zeros(x.shape)' if at_z is None else expressions[1]}"]
@@ -93,9 +95,10 @@ def _picked(path: Path, table: Table, options: Options) -> Columns:
     missing = _missing(arrays)
     dropped = int(np.count_nonzero(missing))
     if dropped:
-        if not options.drop_missing or missing.ndim != 1:
+        droppable = missing.ndim == 1 and x.shape == z.shape
+        if not (options.drop_missing and droppable):
             first = np.argwhere(missing)[0]
-            remedy = "; --drop-missing goes on without these rows" if missing.ndim == 1 else ""
+            remedy = "; --drop-missing goes on without these rows" if droppable else ""
             where = f"column{'s' * (len(names) > 1)} {' and '.join(names)}"
             row = ", ".join(str(int(each) + 1) for each in first)
             raise Refused(
@@ -235,6 +238,8 @@ def _read_arrow(path: Path, module: str) -> Table:
             expressions.append(f"{text}.to_numpy()")
         some = f", columns=[{', '.join(map(literal, wanted))}]" if unique else ""
         load = f"data = {module}.read_table({literal(path)}{some})"
+        if module == "parquet" and not unique:  # which read_table refuses
+            load = f"data = parquet.ParquetFile({literal(path)}).read()"
         return Taken(arrays, [f"from pyarrow import {module}", load], expressions)
 
     return Table(names, take)

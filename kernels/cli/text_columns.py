@@ -18,7 +18,7 @@ from .columns import Options, Table, Taken, literal, require_points, source
 from .streams import Refused
 
 _HEAD, _LINES = 2**16, 50  # bytes, or so many lines, that tell names, delimiter and decimal point
-_WIDEST = 2**26  # bytes
+_WIDEST = 2**20  # bytes, what pyarrow reads at a time
 _MISSING = ["", "na", "n/a", "#n/a", "#na", "1.#ind", "nan", "-nan", "null", "none", "-", "?"]
 _NULLS = sorted({form for each in _MISSING for form in (each, each.upper(), each.title())} | {"NaN", "-NaN"})
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?|\d{1,2}:\d{2}(:\d{2}.*)?")
@@ -76,6 +76,8 @@ def _is_value(cell: str) -> bool:
 
 def read_text(path: Path, options: Options) -> Table:
     """Return the table of a .csv or .tsv file, of which no more than the columns wanted are kept."""
+    if options.decimal not in (".", ","):
+        raise Refused(f"--decimal must be . or , and not {options.decimal!r}")
     file, compressed = source(path), path.suffix.lower() == ".gz"
 
     def opened() -> Any:
@@ -166,5 +168,8 @@ def _lines(path: Path, layout: Layout, places: list[int], options: Options) -> t
         types = ", ".join(f'{literal(name)}: "float64"' for name in dict.fromkeys(names))
         converted += f", column_types={{{types}}}, null_values={_NULLS}"
     arguments.append(f"convert_options=csv.ConvertOptions({converted})")
-    lines = ["from pyarrow import csv", f"data = csv.read_csv({', '.join(arguments)})"]
+    lines = ["from pyarrow import csv"]
+    if path.name.endswith(".GZ"):  # which pyarrow does not know
+        lines, arguments[0] = ["import gzip", *lines], f"gzip.open({arguments[0]})"
+    lines.append(f"data = csv.read_csv({', '.join(arguments)})")
     return lines, [f"data[{literal(name)}].to_numpy()" for name in names]

@@ -27,7 +27,7 @@ from .row import SumsFor
 from .sums.reach import Bins, RowShape, reach_of
 
 # What a call costs beside its passes over points and pairs, ns.
-_OVERHEAD = 250_000.0
+_OVERHEAD = 340_000.0
 # What far bins cost, ns: fast sums once, for each, and for each and point, or less where kernels end; and all
 # pairs for each and point.
 _FAR, _FAR_BIN, _FAR_PAIR = 1e6, 1e4, 0.5

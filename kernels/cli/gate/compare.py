@@ -24,7 +24,7 @@ from ...measure.timing import now
 from ..streams import NOT_WRITTEN, STDOUT, Refused, complain, make_folders, write_files
 from ..terminal import console, progress_bar
 from .builds import WORKING_TREE, build
-from .report import FAILS, INTERRUPTED, Once, Outcome, Seen, as_json, called, show
+from .report import FAILS, INTERRUPTED, Once, Outcome, Seen, as_json, called, show, size_of
 
 Report = Callable[[int, int, str], None]
 FULL = "full"
@@ -104,11 +104,16 @@ def _selected(workloads: ModuleType, options: Options) -> tuple[dict[str, Any], 
     """Return the cells to run by name, controls first, and the starts of processes."""
     text = options.cells.casefold()
     every = workloads.full() if options.tier == FULL else workloads.quick()
-    cells = [cell for cell in every if text in f"{cell.name}\n{called(cell.name, cell)}".casefold()]
+    cells = [cell for cell in every if text in _texts(cell)]
     starts = [name for name in STARTS if text in name]
     if not cells and not starts:
         raise Refused(f"no cell has {options.cells!r} in its name")
     return {cell.name: cell for cell in [*workloads.controls(), *cells]}, starts
+
+
+def _texts(cell: Any) -> str:
+    """Return a cell's name, and what the table shows of it."""
+    return f"{cell.name}\n{called(cell.name, cell)} {size_of(cell)}".casefold()
 
 
 def _once(sides: Sequence[Side], report: Report) -> Iterator[tuple[str, Once]]:

@@ -165,7 +165,7 @@ def called(name: str, cell: Any) -> str:
     return ", ".join(filter(None, [" ".join(filter(None, place)), " ".join(words)])) + cell.how
 
 
-def _size(cell: Any) -> str:
+def size_of(cell: Any) -> str:
     """Return the points and bins of a cell, or the shape of its logits."""
     if cell is None or cell.case is None:
         return ""
@@ -201,7 +201,7 @@ def _cells(name: str, outcome: Outcome) -> dict[str, str]:
     seconds = race.seconds.get(name)
     return {
         _CELL: called(name, cell),
-        "N×M": _size(cell),
+        "N×M": size_of(cell),
         "method": _before_and_after(*seen.methods) if seen else "",
         "before": numbers.seconds(median(old for old, _ in seconds)) if seconds else "-",
         "time, %": _percent(race.change(name)),

@@ -23,7 +23,7 @@ _POINTS_TO_SCAN = 2**18
 # Rows with fewer pairs take the direct way without a look at the others; with more, up to some, if that costs
 # less than others do for a call and each point, ns, and for a row that has nothing in common with others.
 _FEWEST_PAIRS, _FEW_PAIRS = 2**16, 2**18
-_OTHERS, _OTHERS_POINT, _OTHERS_ROW = 250_000.0, 5.0, 250_000.0
+_OTHERS, _OTHERS_POINT, _OTHERS_ROW = 400_000.0, 5.0, 250_000.0
 
 
 def takes_all_pairs(problem: Problem, request: Request) -> bool:

@@ -22,7 +22,7 @@ from .tiles import Strategy
 
 # ns a pair, with forward and adjoint, of kernels with an exponential or not, and a point beside its pairs;
 # on one thread.
-_PAIR, _PLAIN_PAIR, _PAIR_IN_RUNS, _POINT_IN_RUNS = 2.0, 1.0, 0.3, 15.0
+_PAIR, _PLAIN_PAIR, _PAIR_IN_RUNS, _POINT_IN_RUNS = 3.0, 1.0, 0.25, 26.0
 # Ways through the sums, in the order of preference.
 NONE, DOUBLE, SINGLE = 0, 1, 2
 WAYS = 3
