@@ -52,7 +52,7 @@ def select_bandwidth(
     for r, (row, logits) in enumerate(zip(_rows(x), _rows(z), strict=True)):
         turned = row if period is None else np.mod(row, period)
         points, w = checks.weighted_points("x", turned, softmax(logits), r if x.ndim > 1 else None)
-        scale = np.abs(points).max()  # whose squares neither overflow nor vanish
+        scale = float(np.abs(points).max())  # whose squares neither overflow nor vanish
         widths.append(scale * select(points / scale, w, kernel, period and period / scale))
     return np.reshape(widths, x.shape[:-1]) if x.ndim > 1 else widths[0]
 
