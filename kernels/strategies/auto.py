@@ -22,12 +22,11 @@ from ..names import AUTO, COMPACT
 from ..runtime.jit import helper, lazily
 from ..runtime.signatures import READ1, WRITE1
 from .cells.cells import LEAST_RTOL
+from .direct.direct import OVERHEAD
 from .methods import METHODS
 from .row import SumsFor
 from .sums.reach import Bins, RowShape, reach_of
 
-# What a call costs beside its passes over points and pairs, ns.
-_OVERHEAD = 340_000.0
 # What far bins cost, ns: fast sums once, for each, and for each and point, or less where kernels end; and all
 # pairs for each and point.
 _FAR, _FAR_BIN, _FAR_PAIR = 1e6, 1e4, 0.5
@@ -166,9 +165,9 @@ def chosen(shape: RowShape, request: Request, gaps: Gaps = NO_GAPS) -> str:
         cost = beside + method.cost(shape, request.rtol)
         if cost < least:
             best, least = name, cost
-        if least < _OVERHEAD:
+        if least < OVERHEAD:
             break
-        beside = _OVERHEAD + of_others
+        beside = OVERHEAD + of_others
     return best
 
 

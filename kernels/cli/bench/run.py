@@ -1,7 +1,9 @@
 """`kdexent bench` from the first case to the verdict."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.text import Text
 
@@ -36,12 +38,6 @@ def list_cases(quick: bool, filter: str) -> int:
     return 0
 
 
-def _draw(outcome: Outcome, path: Path) -> None:
-    from .plot import draw  # noqa: PLC0415  # matplotlib is slow to import
-
-    draw(outcome, path)
-
-
 def bench(
     quick: bool, filter: str, json: Path, plot: Path | None, threads: int | None, repeat: int | None
 ) -> int:
@@ -49,10 +45,12 @@ def bench(
     selected = _selected(quick, filter)
     cases = [*selected.values()]
     # The figures are of densities.
-    if plot is not None and not any(isinstance(case, Comparison) for case in cases):
-        plot = None
-    paths = [path for path in (json, plot) if path is not None and path != STDOUT]
-    make_folders(paths)
+    files: dict[Path, Callable[[Outcome], Any]] = {} if json == STDOUT else {json: as_json}
+    if plot is not None and any(isinstance(case, Comparison) for case in cases):
+        from .plot import draw  # noqa: PLC0415  # slow to import; whether it can be shows before the measuring
+
+        files[plot] = lambda outcome: partial(draw, outcome)
+    make_folders(files)
     screen = console(stderr=json == STDOUT)
     effort = QUICK if quick else FULL
     if repeat is not None:
@@ -76,15 +74,14 @@ def bench(
     suite_name = "quick" if quick else "full"
     outcome = Outcome(suite_name, filter, threads, effort, machine, limits, rows, classifiers)
     # Files first: a standard output that is full must not lose them, nor they the table.
-    text = as_json(outcome)
-    failure = write_files((path, text if path == json else partial(_draw, outcome)) for path in paths)
+    failure = write_files((path, of(outcome)) for path, of in files.items())
     show(outcome, screen)
     if json == STDOUT:
-        print(text)
+        print(as_json(outcome))
     if failure is not None:
         return complain(failure, 1 if outcome.failures else NOT_WRITTEN)
-    if paths:
-        screen.print(Text("Written: " + ", ".join(map(str, paths))))
+    if files:
+        screen.print(Text("Written: " + ", ".join(map(str, files))))
     first_calls = numbers.seconds(outcome.first_calls)
     screen.print(f"First calls, which compile or load from the disk cache: {first_calls} in all")
     style = "bold red" if outcome.failures else "bold green"

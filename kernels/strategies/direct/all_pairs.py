@@ -13,7 +13,7 @@ from ...names import AUTO
 from ...runtime.pool import run_blocks
 from ..sums.scan import SCANS, BadData
 from ..tails.certificate import finish
-from .direct import cost_of_first, direct
+from .direct import OVERHEAD, cost_of_first, direct
 from .pairs import all_pairs
 from .tiles import Strategy, Tile, cut
 
@@ -21,22 +21,24 @@ from .tiles import Strategy, Tile, cut
 _POINTS_AT_A_TIME = 2**16
 _POINTS_TO_SCAN = 2**18
 # Rows with fewer pairs take the direct way without a look at the others; with more, up to some, if that costs
-# less than others do for a call and each point, ns, and for a row that has nothing in common with others.
+# less than others do at least.
 _FEWEST_PAIRS, _FEW_PAIRS = 2**16, 2**18
-_OTHERS, _OTHERS_POINT, _OTHERS_ROW = 400_000.0, 5.0, 250_000.0
+# What others cost a row beside their overhead, one that shares nothing with other calls, and a point; ns.
+_BY_ROW, _ALONE, _POINT = 60_000.0, 250_000.0, 5.0
 
 
 def takes_all_pairs(problem: Problem, request: Request) -> bool:
     """Return whether all rows take the direct way."""
     if request.method == "direct" or problem.bins == 0:
         return True
-    pairs = problem.points * problem.bins
-    if request.method != AUTO or pairs <= _FEWEST_PAIRS:
-        return request.method == AUTO
-    alone = problem.frame is None and problem.rows > 1
+    if request.method != AUTO:
+        return False
+    pairs, alone = problem.points * problem.bins, problem.frame is None
+    if pairs <= _FEWEST_PAIRS:
+        return True
     if pairs > _FEW_PAIRS and not alone:
         return False
-    others = _OTHERS + alone * _OTHERS_ROW + _OTHERS_POINT * problem.points
+    others = OVERHEAD + _BY_ROW + alone * _ALONE + _POINT * problem.points
     return cost_of_first(problem) <= others
 
 

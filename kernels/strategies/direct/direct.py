@@ -23,6 +23,8 @@ from .tiles import Strategy
 # ns a pair, with forward and adjoint, of kernels with an exponential or not, and a point beside its pairs;
 # on one thread.
 _PAIR, _PLAIN_PAIR, _PAIR_IN_RUNS, _POINT_IN_RUNS = 3.0, 1.0, 0.25, 26.0
+# What other methods cost a call beside their passes over points and pairs, ns.
+OVERHEAD = 340_000.0
 # Ways through the sums, in the order of preference.
 NONE, DOUBLE, SINGLE = 0, 1, 2
 WAYS = 3
