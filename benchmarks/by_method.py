@@ -24,7 +24,7 @@ def by_method(of: dict[str | float, Case]) -> dict[At, Cell]:
     }
 
 
-# The ends of what `kdexent bench` goes through.
+# Some of what `kdexent bench` goes through.
 POINTS = cases.LARGE_SIZES[:1] if QUICK else cases.LARGE_SIZES[::2]
 BINS, BANDWIDTHS = cases.LARGE_BINS[::2], cases.BANDWIDTHS[1::2]
 

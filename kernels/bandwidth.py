@@ -64,7 +64,8 @@ def select_bandwidth(
     Raises
     ------
     ValueError, TypeError
-        As from `kdexent.log_density`, and where all points with a weight are equal.
+        As from `kdexent.log_density`, and where all points with a weight are equal; one of up to 1e-200
+        is none.
 
     Warns
     -----

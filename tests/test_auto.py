@@ -6,6 +6,7 @@ import pytest
 import kdexent
 from kdexent.arguments.problem import Request, loss_problem
 from kdexent.strategies.auto import NO_GAPS, gaps_of
+from kdexent.strategies.direct.all_pairs import takes_all_pairs
 from kdexent.strategies.evaluate_rows import row_shape, taken
 
 RNG = np.random.default_rng(11)
@@ -75,3 +76,30 @@ def test_what_is_taken_is_what_is_said(x, kernel, bins, method):
     # Kept tables are those of the method, whatever data came before.
     again = kdexent.loss_and_grad(x, z, -3.5, 3.5, **given)
     assert loss == again[0] and (gradient == again[1]).all()
+
+
+@pytest.mark.parametrize(
+    ("points", "kernel", "h", "bins", "method"),
+    [
+        (1_000, "gaussian", 0.05, 256, "direct"),
+        (2_000, "gaussian", 0.002, 64, "direct"),  # an exponential for each pair, but few
+        (4_000, "gaussian", 0.75, 256, "direct"),
+        (10_000, "gaussian", 0.05, 16, "cells"),
+        (10_000, "gaussian", 0.05, 64, "cells"),
+        (10_000, "epanechnikov", 0.05, 16, "direct"),
+    ],
+)
+def test_few_pairs_or_many_points(points, kernel, h, bins, method):
+    problem = problem_of(NORMAL[:points], -1, 1, h, kernel=kernel, bins=bins)
+    assert taken(problem, Request("auto", None, 1e-9)).method == method
+
+
+@pytest.mark.parametrize(("kernel", "whole"), [("gaussian", True), ("von_mises", False)])
+def test_rows_that_share_nothing(kernel, whole):
+    x, a = NORMAL.reshape(4, 5_000), np.linspace(-1.5, -0.5, 4)
+    given = {"kernel": kernel, "period": 2 * np.pi if kernel == "von_mises" else None, "bins": 151}
+    request = Request("auto", None, 1e-9)
+    assert takes_all_pairs(problem_of(x, a, a + 2, 0.1, **given), request) == whole
+    # A plan is made for one row, and its steps may have several.
+    assert takes_all_pairs(problem_of(x[0], a[:1], a[:1] + 2, 0.1, **given), request) == whole
+    assert not takes_all_pairs(problem_of(x, -1.0, 1.0, 0.1, **given), request)

@@ -100,6 +100,7 @@ def read_text(path: Path, options: Options) -> Table:
     def take(places: list[int]) -> Taken:
         with opened() as stream:
             arrays = _columns(path, stream, layout, places, options)
+        pa.default_memory_pool().release_unused()  # as much again as the columns, which it would keep
         return Taken(arrays, *_lines(path, layout, places, options))
 
     return Table(layout.names, take, not layout.named)
