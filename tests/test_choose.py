@@ -324,8 +324,12 @@ def test_best_is_auto_unless_beaten_beyond_the_noise():
     assert "As fast, as far as the noise tells: cells" in tied.recommendation
     noisy = row("window", None, 2.0, 1e-13, noise=TURNS * [1, 2, 1, 2, 1, 2, 1, 2])
     assert Choice([*ROWS[:4], noisy], [], ASKED).best is ROWS[0]
+    # What was faster in half of the turns may be as fast, and is no answer.
+    assert noisy in Choice([*ROWS[:4], noisy], [], ASKED).ties
     few = Choice([row._replace(samples=row.samples[:3]) for row in ROWS], [], ASKED)
     assert few.best.method == "auto" and "too long to tell" in few.recommendation
+    assert ROWS[4].method not in [each.method for each in few.ties]
+    assert "What was measured of window took 2.00 s." in few.recommendation
 
 
 def test_fastest_without_auto():

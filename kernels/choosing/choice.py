@@ -50,8 +50,11 @@ class Measured(NamedTuple):
 
     def ties(self, other: "Measured") -> bool:
         """Return whether its time cannot be told from the other's, of the same race."""
-        differs = self.compared(other).verdict() in (Verdict.SLOWER, Verdict.FASTER)
-        return not differs and other.seconds / _TIE <= self.seconds <= _TIE * other.seconds
+        found = self.compared(other)
+        if found.verdict() in (Verdict.SLOWER, Verdict.FASTER) or self.seconds > _TIE * other.seconds:
+            return False
+        # Where turns are too few for an interval, one that looks faster may well be.
+        return math.isfinite(found.high) or other.seconds <= _TIE * self.seconds
 
 
 class Asked(NamedTuple):
