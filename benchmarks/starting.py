@@ -6,9 +6,8 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
-from kdexent_workloads import cases
 from kdexent_workloads.races.starts import Started, in_new_process
-from kdexent_workloads.races.workloads import LARGE
+from kdexent_workloads.races.workloads import LARGE, first_calls
 
 from .measure import QUICK
 
@@ -20,7 +19,11 @@ problem, options = (x, z, -1.0, 1.0), {"bandwidth": 0.05, "bins": 32}
 """
 IMPORT = f"{PROBLEM}\nfrom kdexent import loss_and_grad\n"
 
-KERNELS = ("gaussian",) if QUICK else cases.KERNELS
+FIRST_CALLS = {
+    call["kernel"]: call
+    for call in first_calls()
+    if call["method"] == "cells" and (call["kernel"] == "gaussian" or not QUICK)
+}
 
 
 class _Raw:
@@ -52,17 +55,15 @@ class FirstCall(_Raw):
 class Compiling:
     """The first call of each kernel where nothing was compiled, by cells; `kdexent gate` has others too."""
 
-    params: ClassVar = KERNELS
+    params: ClassVar = tuple(FIRST_CALLS)
     param_names = ("kernel",)
 
     def setup_cache(self) -> dict[str, Started]:
-        def started(kernel: str) -> Started:
-            period = None if kernel in cases.LINE_KERNELS else 6.0
-            options = {"kernel": kernel, "period": period, "method": "cells", "bins": 64}
+        def started(options: dict[str, Any]) -> Started:
             return in_new_process(os.environ, 1_000, options, nothing_compiled=True)
 
         with ThreadPoolExecutor(2) as threads:
-            return dict(zip(KERNELS, threads.map(started, KERNELS), strict=True))
+            return dict(zip(FIRST_CALLS, threads.map(started, FIRST_CALLS.values()), strict=True))
 
     def track_cpu_seconds(self, found: dict[str, Started], kernel: str) -> float:
         return round(found[kernel].cpu, 2)

@@ -9,7 +9,6 @@ from .arguments.float_errors import no_float_errors
 from .arguments.problem import check_wrt
 from .names import AUTO, CIRCLE_ONLY, JUMPS, KERNELS, METHODS, WRT
 from .strategies import methods
-from .strategies.auto import count_far
 from .strategies.tails import tail
 
 _DOMAINS = ("line", "circle")
@@ -72,7 +71,6 @@ def warmup(
     chosen, needed = ["direct", method], list[Callable[[], Any]]()
     if method == AUTO:
         chosen = [name for name in table if table[name].cost is not None]
-        needed.append(count_far)
     for name, where in product(kernels, domains):
         if where == "line" and name in CIRCLE_ONLY:
             continue

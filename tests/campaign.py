@@ -18,12 +18,14 @@ import sys
 import time
 import traceback
 import warnings
+from contextlib import nullcontext
 
 import campaign_problems
 import mpmath as mp
 import numpy as np
 import oracle
 import ratio_oracle
+from strategies import by_tails
 
 import kdexent
 from kdexent import reference
@@ -268,9 +270,10 @@ def run_case(case, only=None):
         for rtol in tolerances:
             comparison = Comparison(exact, rtol)
             options = {**case.options, "method": method, "rtol": rtol}
-            everything(kdexent, f"{method} rtol={rtol:g}", comparison, options)
-            if case.plans:
-                planned(f"{method} rtol={rtol:g}", comparison, options)
+            with by_tails() if case.tails else nullcontext():
+                everything(kdexent, f"{method} rtol={rtol:g}", comparison, options)
+                if case.plans:
+                    planned(f"{method} rtol={rtol:g}", comparison, options)
             yield from comparison.faults
 
 

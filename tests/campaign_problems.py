@@ -24,6 +24,7 @@ class Case:
     tolerances: list[float]
     exact_centers: bool
     plans: bool
+    tails: bool  # for bins that fast sums are not certain of, however few
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -215,7 +216,10 @@ def make_case(seed, tame=False):
             x, z = x.astype(np.float32), z.astype(np.float32)
         notes.append("float32")
     tolerances = [0.0, *(float(rtol) for rtol in rng.choice(RTOL[1:], 2, replace=False))]
-    return Case((x, z), interval, options, tolerances, exact_centers, bool(rng.random() < 0.5), notes)
+    plans, tails = (bool(rng.random() < 0.5) for _ in range(2))
+    if tails:
+        notes.append("tails")
+    return Case((x, z), interval, options, tolerances, exact_centers, plans, tails, notes)
 
 
 def _rescaled(rng, x, interval, options, notes):

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 # The helper modules beside the tests are imported by name.
 sys.path.insert(0, os.path.dirname(__file__))
 
+from strategies import by_tails
 from tiers import is_thorough
 
 import kdexent
@@ -49,6 +50,13 @@ def memory_is_given_back(request):
     gc.collect()
     if sys.platform == "linux":  # what other threads freed is kept otherwise
         getattr(ctypes.CDLL(None), "malloc_trim", bool)(0)
+
+
+@pytest.fixture
+def tails():
+    """Bins that fast sums are not certain of go to the tails, as they do in rows of many points."""
+    with by_tails():
+        yield
 
 
 @pytest.fixture(params=["fast", "reference"])

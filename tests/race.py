@@ -32,6 +32,7 @@ def data_sets(rng: np.random.Generator, count: int) -> dict[str, tuple[np.ndarra
         "normal": (normal, -2.0, 2.0, 0.1),
         "sorted": (np.sort(normal), -2.0, 2.0, 0.1),
         "two modes": (np.r_[normal[:half] * 0.3 - 3, normal[half:] * 0.3 + 3], -3.5, 3.5, 0.1),
+        "a low gap": (np.r_[normal[:half] * 0.3 - 3, normal[half:] + 4], -3.4, 5.3, 0.75),
         "ties": (np.round(normal * 5), -10.0, 10.0, 0.1),
         "integers": (np.round(normal * 20), -40.0, 40.0, 2.0),
         "half empty": (np.abs(normal), -2.0, 2.0, 0.05),

@@ -118,6 +118,7 @@ FAR = {
 }
 
 
+@pytest.mark.usefixtures("tails")
 @thorough_but_for(kernel=["gaussian"], method=["direct", "cells"])
 @pytest.mark.parametrize("method", ["direct", "cells", "window"])
 @pytest.mark.parametrize("kernel", FAR)
@@ -131,6 +132,7 @@ def test_tails(kernel, method):
     check(x, z, 2.0, FAR[kernel] + 2.0, method, order, options)
 
 
+@pytest.mark.usefixtures("tails")
 @thorough
 @pytest.mark.parametrize("method", ["direct", "cells", "window"])
 @pytest.mark.parametrize("kernel", ["gaussian", "logistic"])
@@ -141,6 +143,7 @@ def test_tails_on_a_circle(kernel, method):
     check(x, z, 3.1, 5.1, method, 12 if method == "cells" else None, options)
 
 
+@pytest.mark.usefixtures("tails")
 @thorough_but_for(kernel=["gaussian"])
 @pytest.mark.parametrize("kernel", ["gaussian", "cauchy", "laplace", "triangular"])
 def test_many_points_to_a_tail(monkeypatch, kernel):
@@ -167,6 +170,20 @@ def test_sorted_and_tied_points(kernel, period, bandwidth):
     options = {"bandwidth": bandwidth, "kernel": kernel, "bins": 6, "period": period}
     check(x, z, 1.0, 2.5, "cells", 8, options)
     check(x, z, 1.0, 2.5, "cells", 8, options, plan=True)
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "laplace", "biweight"])
+def test_few_bins_that_are_not_certain(kernel):
+    x, z = np.linspace(0.0, 3.0, 40), data(3, 40)[1]
+    x[20:] += 9.0
+    check(x, z, 1.0, 11.5, "cells", 12, {"bandwidth": 0.4, "kernel": kernel, "bins": 9})
+
+
+@pytest.mark.parametrize("kernel", ["boxcar", "biweight"])
+def test_points_where_a_kernel_jumps(kernel):
+    # Ends of cells are there: first bin and bandwidth are dyadic.
+    x, z = np.arange(0.0, 3.0, 0.125), data(9, 24)[1]
+    check(x, z, 0.9375, 2.4375, "cells", None, {"bandwidth": 0.25, "kernel": kernel, "bins": 6})
 
 
 @thorough

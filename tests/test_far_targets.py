@@ -15,6 +15,7 @@ import kdexent
 from kdexent import reference
 from kdexent.names import CIRCLE_ONLY, COMPACT
 
+pytestmark = pytest.mark.usefixtures("tails")
 # auto and its plans take all pairs of so few.
 DIFFERENT = [way for way in WAYS if way not in ("auto", "plan")]
 EACH = pytest.mark.parametrize("way", DIFFERENT)

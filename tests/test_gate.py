@@ -262,6 +262,7 @@ def installed(here, monkeypatch):
     packages.mkdir()
     (packages / "kdexent").symlink_to(Path(kdexent.__file__).parent)
     cache = Path(kdexent.__file__).parent / "__pycache__"
+    monkeypatch.setattr(compare, "key_of", lambda name: name)
     monkeypatch.setattr(compare, "build", lambda name: Side(name, packages, cache))
     return compare.Options("quick", "N = 100, M = 32", 1, 0.05, here / "gate.json")
 
@@ -321,6 +322,18 @@ def test_an_interrupt_leaves_what_there_is(installed, capsys, monkeypatch):
 def test_what_cannot_run_is_refused(installed, change, told):
     with pytest.raises(Refused, match=told):
         compare.gate("a", "b", installed._replace(**change))
+
+
+def test_what_is_refused_is_refused_before_what_takes_long(installed, monkeypatch):
+    built, made = [], compare.build
+    monkeypatch.setattr(compare, "build", lambda name: built.append(name) or made(name))
+    with pytest.raises(Refused, match="no cell"):
+        compare.gate("a", "b", installed._replace(cells="tomorrow"))
+    assert built == ["b"]  # whose cells they are
+    monkeypatch.setattr(compare, "key_of", builds.key_of)
+    with pytest.raises(Refused, match="no wheel"):
+        compare.gate("a.whl", "b", installed)
+    assert built == ["b"]
 
 
 def test_a_process_that_ends_is_one_cell_s_failure(installed, capsys, monkeypatch):

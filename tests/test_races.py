@@ -1,7 +1,9 @@
 """What a race says of two things, whatever the distribution of times, and of processes that fail."""
 
+import json
 import math
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -142,6 +144,17 @@ def test_a_process_that_ends_is_a_failure_in_words(installed):
         process._process.kill()
         with pytest.raises(Ended, match="process ended with status -9"):
             process.prepare(numpy_cells(workloads)[0])
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGPIPE"), reason="other systems have no broken pipes")
+def test_a_process_whose_race_was_killed_ends_in_silence(installed, capfd):
+    side, folder, _ = installed
+    with Process(side, folder) as process:
+        process.wait()
+        process._process.stdout.close()
+        print(json.dumps({"do": "nothing"}), file=process._process.stdin, flush=True)
+        assert process._process.wait(60) == -signal.SIGPIPE
+    assert not capfd.readouterr().err
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc")

@@ -18,6 +18,7 @@ import kdexent
 from kdexent import reference
 from kdexent.names import CIRCLE_ONLY, COMPACT
 
+pytestmark = pytest.mark.usefixtures("tails")
 WRT = ("z", "x", "bandwidth")
 ALL = pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
 

@@ -24,8 +24,8 @@ def contiguous(block: NDArray[Any], dtype: np.dtype = FLOAT64) -> NDArray[Any]:
 class Written:
     """An array, or a piece of one, as compiled code can write it: a view of it, or a copy to store.
 
-    Without an array nobody reads what is written. Where the dtype is another one, or writing in place is not
-    allowed, it is a copy.
+    Without an array nobody reads what is written. Where the dtype is another one, writing in place is not
+    allowed, or what is written is to be added to the array, it is a copy.
     """
 
     def __init__(
@@ -34,12 +34,14 @@ class Written:
         piece: slice | tuple[slice, ...],
         dtype: np.dtype = FLOAT64,
         in_place: bool = True,
+        add: bool = False,
     ) -> None:
+        self._add = add
         self._target = None if array is None else array[piece]
         if self._target is None:
             slices = (piece,) if isinstance(piece, slice) else piece
             self.array = np.empty([each.stop - each.start for each in slices], dtype)
-        elif in_place and is_contiguous(self._target, dtype):
+        elif in_place and not add and is_contiguous(self._target, dtype):
             self.array = self._target
         else:
             self.array = np.empty(self._target.shape, dtype)
@@ -47,4 +49,4 @@ class Written:
     def store(self) -> None:
         """Store a copy where a view was not possible."""
         if self._target is not None and self._target is not self.array:
-            self._target[...] = self.array
+            self._target[...] = self._target + self.array if self._add else self.array

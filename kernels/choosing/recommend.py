@@ -2,7 +2,7 @@
 
 from __future__ import annotations  # help() shows them as they are written
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Any
 
@@ -115,6 +115,8 @@ def choose(
     checks.positive("budget", seconds)
     if steps is not None and checks.integer("steps", steps) < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
+    if progress is not None and not callable(progress):
+        raise TypeError(f"progress must be a function of (done, total, text), got {progress!r}")
     thread_count(n_threads)
     x, z = checks.real_array("x", x), checks.logits_array("z", z)
     problem = loss_problem(x, z, a, b, bandwidth, kernel, bins, rule, target, period)
@@ -185,6 +187,8 @@ def _some_rows(
 def _methods(methods: Any) -> tuple[str, ...] | None:
     if methods is None:
         return None
+    if not isinstance(methods, Iterable):
+        raise TypeError(f"methods must be a name or a sequence of names, got {methods!r}")
     given = (methods,) if isinstance(methods, str) else tuple(methods)
     if not given:
         raise ValueError(f"methods must name at least one of {', '.join(map(repr, METHODS))}, got none")

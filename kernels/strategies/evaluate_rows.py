@@ -12,7 +12,7 @@ from ..arguments.kept import Store
 from ..arguments.problem import Problem, Request
 from ..families import row_parameters
 from ..names import JUMPS
-from .auto import Gaps, chosen, gaps_of, sums_for
+from .auto import sums_for
 from .direct.all_pairs import evaluate_pairs, gradients_of, pair_densities, pairs_workspace, takes_all_pairs
 from .row import RowProblem, SumsFor, evaluate_row, log_densities
 from .sums.blocks import RowData
@@ -72,39 +72,23 @@ def _each_row(
 def _row(problem: Problem, r: int, request: Request, derivatives: bool) -> RowProblem:
     """Return what a row needs, some of which calls with the same arguments beside the data share."""
     if problem.frame is None or problem.points <= _UNSHARED:
-        shape, centers = row_shape(problem, r, derivatives)
-        return _make_row(problem, r, request, shape, centers)
-    frame = problem.frame, problem.points, derivatives
-    known: tuple[RowShape, Floats] | None = _shared.get(frame)
-    if known is None:
-        known = row_shape(problem, r, derivatives)
-        _shared.put(frame, known)
-    gaps = gaps_of(known[0], request, known[1], problem.x.block(r, r + 1)[0])
-    key = *frame, request, chosen(known[0], request, gaps)
+        return _make_row(problem, r, request, derivatives)
+    key = problem.frame, problem.points, derivatives, request
     needs: RowProblem | None = _shared.get(key)
     if needs is None:
-        needs = _make_row(problem, r, request, *known, gaps)
+        needs = _make_row(problem, r, request, derivatives)
         if needs.sums is not None:
             needs.sums.grown = lambda: _shared.weigh(key)
         _shared.put(key, needs)
     return needs
 
 
-def _make_row(
-    problem: Problem,
-    r: int,
-    request: Request,
-    shape: RowShape,
-    centers: Floats,
-    gaps: Gaps | None = None,
-    planned: int = 0,
-) -> RowProblem:
+def _make_row(problem: Problem, r: int, request: Request, derivatives: bool, planned: int = 0) -> RowProblem:
     """Return what a row needs; of a plan its points are sorted, for many calls, on so many threads."""
+    shape, centers = row_shape(problem, r, derivatives)
     x = problem.x.block(r, r + 1)[0]
-    if gaps is None:
-        gaps = gaps_of(shape, request, centers, x)
     family = row_parameters(shape.kernel, np.array([shape.h]), shape.period)
-    sums = sums_for(shape, request, centers, gaps, x if planned else None, max(1, planned))
+    sums = sums_for(shape, request, centers, x if planned else None, max(1, planned))
     return RowProblem(shape, family, centers, problem.masses.block(r, r + 1)[0], request, sums)
 
 
@@ -115,7 +99,7 @@ def _beside_jumps(needs: RowProblem, row: RowData, problem: Problem, r: int) -> 
         return needs
     if not make(needs.request.rtol).touched(row):
         return needs
-    return _make_row(problem, r, needs.request._replace(method="window"), needs.shape, needs.centers)
+    return _make_row(problem, r, needs.request._replace(method="window"), needs.shape.derivatives)
 
 
 def row_shape(problem: Problem, r: int, derivatives: bool) -> tuple[RowShape, Floats]:
@@ -147,7 +131,7 @@ def taken(problem: Problem, request: Request, derivatives: bool = False) -> Take
 
 def first_sums(problem: Problem, request: Request, derivatives: bool = False) -> SumsFor | None:
     """Return what makes the sums of a single call's first row, None where it takes all pairs."""
-    return _make_row(problem, 0, request, *row_shape(problem, 0, derivatives)).sums
+    return _make_row(problem, 0, request, derivatives).sums
 
 
 class Prepared:
@@ -176,8 +160,7 @@ class Prepared:
         key = (*(rows.at(r) for rows in used), derivatives)
         if key not in self._kept:
             x = problem.x.block(r, r + 1)[0]
-            shape, centers = row_shape(problem, r, derivatives)
-            needs = _make_row(problem, r, request, shape, centers, planned=self._n_threads)
+            needs = _make_row(problem, r, request, derivatives, planned=self._n_threads)
             row = RowData(x, x, self._n_threads)
             self._kept[key] = _beside_jumps(needs, row, problem, r)
         return self._kept[key]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..arguments.arrays import Floats, Gradients
 from ..arguments.problem import Request
 from ..formula import RowParameters
+from . import few_bins
 from .sums.blocks import RowData
 from .sums.reach import RowShape
 from .tails.certificate import FLOOR, Certain, certify, room_for
@@ -130,9 +131,12 @@ def log_densities(problem: RowProblem, row: RowData) -> Floats | None:
     tolerance = max(rtol, sums.keeps)
     ones = np.ones(len(problem.centers))
     forward, certain = sums.certified(row, Asked(False, False), ones, _of_bins(tolerance))
-    if certain.weak_bins:
-        tail = Tail(row, problem.shape, problem.family, problem.centers, certain.weak, tolerance)
-        certain.log_q[certain.weak] = tail.log_densities(forward.mass)
+    weak, seen = certain.weak, (problem.shape, problem.family, problem.centers)
+    if certain.weak_bins and few_bins.sets_of(*seen, weak):
+        certain.log_q[weak] = few_bins.few_densities(row, problem.shape, problem.centers[weak])
+    elif certain.weak_bins:
+        tail = Tail(row, *seen, weak, tolerance)
+        certain.log_q[weak] = tail.log_densities(forward.mass)
     return certain.log_q
 
 
@@ -187,21 +191,26 @@ def _attempt(
     asked = Asked("z" in out or "x" in out, "bandwidth" in out)
     forward, certain = sums.certified(row, asked, p, _of_bins(tolerance))
     (log_q, weights, weak, loss, relative, weak_bins), mass = certain, forward.mass
-    tail, in_reach = None, 1.0
-    if weak_bins:
-        tail = Tail(row, problem.shape, problem.family, problem.centers, weak, tolerance)
+    tail, in_reach, seen = None, 1.0, (problem.shape, problem.family, problem.centers)
+    sets = few_bins.sets_of(*seen, weak) if weak_bins else []
+    if weak_bins and not sets:
+        tail = Tail(row, *seen, weak, tolerance)
         log_q[weak] = tail.log_densities(mass)
         in_reach = 1.0 - float(p[weak][~tail.reached].sum())
         loss = float(-(p[p > 0] * log_q[p > 0]).sum())
-    if gradients is None:
-        return loss, 0.0
     share = max(in_reach, 0.0) / mass
     largest, doubt = (0.0, 0.0)
     if asked.adjoint:
-        largest, doubt = sums.adjoint(row, forward, weights, share, out)
+        # Each set of bins brings a share of its own.
+        largest, doubt = sums.adjoint(row, forward, weights, share - len(sets) / mass, out)
     if forward.widening is not None:
         strong = ~weak & (p > 0)
         out["bandwidth"][...] = -float((weights * forward.widening)[strong].sum())
+    if sets:
+        loss += few_bins.add_sets(row, problem.shape, problem.centers, np.where(weak, p, 0.0), sets, out)
+        largest = largest_magnitude(out["z"]) if "z" in out else largest
+    if gradients is None:
+        return loss, 0.0
     if tail is not None:
         by_h = tail.subtract(p[weak], out)
         if "bandwidth" in out:

@@ -19,15 +19,30 @@ KEPT = ".gate"  # beside the repository, or where the command runs for a wheel
 _MOST_KEPT = 8
 _SOURCES = ("kernels", "reference", "pyproject.toml", "README.md", "LICENSE")
 WORKING_TREE = "the working tree"
+_WHEEL = ".whl"
+
+
+def key_of(revision: str) -> str:
+    """Return what tells a revision or a wheel from others; Refused where there is none of that name."""
+    if revision == WORKING_TREE:
+        return revision
+    if revision.endswith(_WHEEL):
+        wheel = Path(revision)
+        if not wheel.is_file():
+            raise Refused(f"there is no wheel {revision}")
+        return hashlib.sha256(wheel.read_bytes()).hexdigest()
+    _git("rev-parse", "--show-toplevel")
+    try:
+        return _git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").strip()
+    except Refused:
+        raise Refused(f"there is no revision {revision} of this repository") from None
 
 
 def build(revision: str) -> Side:
     """Return a revision of the repository here, its working tree, or a wheel, installed in a folder."""
-    if revision.endswith(".whl"):
-        wheel = Path(revision)
-        if not wheel.is_file():
-            raise Refused(f"there is no wheel {revision}")
-        return _installed(revision, hashlib.sha256(wheel.read_bytes()).hexdigest(), wheel, Path(KEPT))
+    key = key_of(revision)
+    if revision.endswith(_WHEEL):
+        return _installed(revision, key, Path(revision), Path(KEPT))
     top = Path(_git("rev-parse", "--show-toplevel").strip())
     with TemporaryDirectory() as folder:
         source = Path(folder, "source")
@@ -36,10 +51,6 @@ def build(revision: str) -> Side:
             files = sorted({name for name in listed.split("\0") if name and (top / name).is_file()})
             key = _copied(files, top, source)
         else:
-            try:
-                key = _git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").strip()
-            except Refused:
-                raise Refused(f"there is no revision {revision} of this repository") from None
             archive = Path(folder, "source.zip")
             _git("-C", str(top), "archive", f"--output={archive}", key)
             shutil.unpack_archive(archive, source)

@@ -23,7 +23,7 @@ from ...measure.races.starts import STARTS, WARM, Failed, Side, as_workloads, in
 from ...measure.timing import now
 from ..streams import NOT_WRITTEN, STDOUT, Refused, complain, make_folders, write_files
 from ..terminal import console, progress_bar
-from .builds import WORKING_TREE, build
+from .builds import WORKING_TREE, build, key_of
 from .report import FAILS, INTERRUPTED, Once, Outcome, Seen, as_json, called, show, size_of
 
 Report = Callable[[int, int, str], None]
@@ -48,12 +48,8 @@ def gate(base: str, head: str | None, options: Options) -> int:
         raise Refused(f"tier must be one of {', '.join(TIERS)}, got {options.tier!r}")
     files = [options.json] if options.json and options.json != STDOUT else []
     make_folders(files)
-    with progress_bar(lines=True) as report:
-        sides = []
-        for number, revision in enumerate((base, head or WORKING_TREE)):
-            report(number, 2, f"building {revision}")
-            sides.append(build(revision))
-    old, new = sides
+    key_of(base)
+    new = _built(0, head or WORKING_TREE)
     measure = new.packages / "kdexent" / "measure"
     if not (measure / "races").is_dir():
         raise Refused(f"{new.name} has no workloads to run: it is older than this command")
@@ -67,6 +63,7 @@ def gate(base: str, head: str | None, options: Options) -> int:
         except Exception as error:  # they are another kdexent's, which this one need not have all of
             raise Refused(f"the workloads of {new.name} do not run beside this kdexent: {error}") from None
         cells, starts = _selected(workloads, options)
+        old = _built(1, base)
         race = Race(old, new, folder, options.threshold, seed=time.time_ns())
         try:
             with progress_bar(lines=True) as report:
@@ -79,7 +76,7 @@ def gate(base: str, head: str | None, options: Options) -> int:
                     report(*progress)
             if options.tier == FULL:
                 with progress_bar(lines=True) as report:
-                    for name, figures in _once((race.old, race.new), report):
+                    for name, figures in _once(workloads.first_calls(), (race.old, race.new), report):
                         once[name] = figures
         except KeyboardInterrupt:
             ended = INTERRUPTED
@@ -100,6 +97,12 @@ def gate(base: str, head: str | None, options: Options) -> int:
     return outcome.status
 
 
+def _built(number: int, revision: str) -> Side:
+    with progress_bar(lines=True) as report:
+        report(number, 2, f"building {revision}")
+        return build(revision)
+
+
 def _selected(workloads: ModuleType, options: Options) -> tuple[dict[str, Any], list[str]]:
     """Return the cells to run by name, controls first, and the starts of processes."""
     text = options.cells.casefold()
@@ -116,23 +119,26 @@ def _texts(cell: Any) -> str:
     return f"{cell.name}\n{called(cell.name, cell)} {size_of(cell)}".casefold()
 
 
-def _once(sides: Sequence[Side], report: Report) -> Iterator[tuple[str, Once]]:
+def _once(
+    first_calls: Sequence[dict[str, Any]], sides: Sequence[Side], report: Report
+) -> Iterator[tuple[str, Once]]:
     """Give what is measured once on each side: what each kernel compiles, and the memory of a process."""
-    asked = [
-        *[(kernel, 1_000, {"method": method}) for kernel in LINE_KERNELS for method in ("direct", "cells")],
-        *[(kernel, 1_000_000, {}) for kernel in LINE_KERNELS],
+    asked = [(f"compiling {call['kernel']}, {call['method']}", 1_000, call, "s") for call in first_calls]
+    points, bins = 1_000_000, 256
+    asked += [
+        (
+            f"memory of a process, {kernel}, {points:,} x {bins}",
+            points,
+            {"kernel": kernel, "bins": bins},
+            "bytes",
+        )
+        for kernel in LINE_KERNELS
     ]
     with ThreadPoolExecutor(len(sides)) as threads:
-        for number, (kernel, points, how) in enumerate(asked):
-            report(number, len(asked), f"compiling and memory: {kernel}")
-            options = {"kernel": kernel, "bins": 256, **how}
-            old, new = threads.map(partial(_figure, points, options, bool(how)), sides)
-            what = (
-                f"compiling {kernel}, {how['method']}"
-                if how
-                else f"memory of a process, {kernel}, {points:,} x 256"
-            )
-            yield what, Once(old, new, "s" if how else "bytes")
+        for number, (what, points, options, unit) in enumerate(asked):
+            report(number, len(asked), what)
+            old, new = threads.map(partial(_figure, points, options, unit == "s"), sides)
+            yield what, Once(old, new, unit)
 
 
 def _figure(points: int, options: dict[str, Any], compiling: bool, side: Side) -> float | None:

@@ -132,6 +132,20 @@ def _relative(case: ClassifierCase) -> ClassifierCase | None:
     return case._replace(function=alone, name=f"{case.name}, loss", errors=("loss_error",))
 
 
+def first_calls() -> list[dict[str, Any]]:
+    """Return the options of calls that together compile what each kernel needs, by all pairs and by cells."""
+    return [
+        {
+            "kernel": kernel,
+            "period": None if kernel in cases.LINE_KERNELS else 6.0,
+            "method": method,
+            "bins": 256,
+        }
+        for kernel in cases.KERNELS
+        for method in ("direct", "cells")
+    ]
+
+
 def controls() -> list[Cell]:
     """Return what no change of kdexent can touch: arithmetic in the cache, and memory."""
 

@@ -56,11 +56,16 @@ def gradients_of(rows: NDArray[np.intp] | None, gradients: Gradients | None) -> 
         gradients[name][rows] = array
 
 
-def evaluate_pairs(problem: Problem, gradients: Gradients | None, n_threads: int) -> Floats:
-    """Return the losses (R,), and write the gradients asked for: z, x (R, N) and bandwidth (R,)."""
+def evaluate_pairs(
+    problem: Problem, gradients: Gradients | None, n_threads: int, add: bool = False
+) -> Floats:
+    """Return the losses (R,), and write the gradients asked for: z, x (R, N) and bandwidth (R,).
+
+    Those of rows that take the same way may be added to what is there.
+    """
     sets = direct(problem)
     if len(sets) == 1:
-        return _evaluate_set(problem, sets[0][2], gradients, n_threads)
+        return _evaluate_set(problem, sets[0][2], gradients, n_threads, add)
     losses = np.empty(problem.rows)
     for rows, of_set, strategy in sets:
         with gradients_of(rows, gradients) as out:
@@ -69,7 +74,7 @@ def evaluate_pairs(problem: Problem, gradients: Gradients | None, n_threads: int
 
 
 def _evaluate_set(
-    problem: Problem, strategy: Strategy, gradients: Gradients | None, n_threads: int
+    problem: Problem, strategy: Strategy, gradients: Gradients | None, n_threads: int, add: bool = False
 ) -> Floats:
     losses = np.empty(problem.rows)
     if gradients is not None and gradients.keys() != {"z"}:
@@ -78,7 +83,7 @@ def _evaluate_set(
         strategy = strategy._replace(way=all_pairs(strategy.variant))
 
     def work(tile: Tile) -> None:
-        _evaluate_tile(tile, losses[tile.start : tile.stop], gradients)
+        _evaluate_tile(tile, losses[tile.start : tile.stop], gradients, add)
 
     _each_tile(problem, strategy, work, n_threads)
     return losses
@@ -138,7 +143,7 @@ def _find_top(tile: Tile) -> None:
         raise BadData
 
 
-def _evaluate_tile(tile: Tile, losses: Floats, gradients: Gradients | None) -> None:
+def _evaluate_tile(tile: Tile, losses: Floats, gradients: Gradients | None, add: bool) -> None:
     density, mass = tile.densities()
     weights, weak, share = np.empty_like(density), None, 1 / mass
     if finish()(density, mass, tile.log_scale, tile.masses, tile.way.floor, weights, losses):
@@ -148,7 +153,7 @@ def _evaluate_tile(tile: Tile, losses: Floats, gradients: Gradients | None) -> N
         out_of_reach = np.bincount(weak.row, p * (weak.total == 0), minlength=tile.rows)
         share *= np.maximum(1 - out_of_reach, 0)
     if gradients is not None:
-        tile.gradients(weights, share, weak, gradients)
+        tile.gradients(weights, share, weak, gradients, add)
 
 
 def pairs_workspace(problem: Problem) -> int:

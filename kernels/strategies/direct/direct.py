@@ -120,7 +120,7 @@ def shortcut_loops(variant: Variant, single: bool) -> Loops:
     return product_loops(variant.formula)
 
 
-def cost(shape: RowShape, rtol: float) -> float:
+def cost(shape: RowShape, rtol: float = 0.0) -> float:
     """Return an estimate of the time of all pairs, in ns on one thread."""
     spacing = 0.0 if shape.derivatives else shape.bins.spacing
     of_pair, of_point = _rates(shape.kernel, shape.h, shape.period, spacing, shape.bins.number)

@@ -157,8 +157,10 @@ class Tile:
         log_q += (self.log_scale - np.log(mass))[row]
         return WeakBins(row, bins, row_start, *point, total, log_q)
 
-    def gradients(self, weights: Floats, share: Floats, weak: WeakBins | None, out: Gradients) -> None:
-        """Write the tile's part of the gradients asked for: z, x (.., N) and bandwidth.
+    def gradients(
+        self, weights: Floats, share: Floats, weak: WeakBins | None, out: Gradients, add: bool
+    ) -> None:
+        """Write the tile's part of the gradients asked for, z, x (.., N) and bandwidth, or add it.
 
         Weights are (R, M), and `share` (R,) is (mass in reach) / sum_j w_j.
         """
@@ -179,7 +181,9 @@ class Tile:
 
         def block(index: int, points: slice, x: Floats, z: Floats) -> None:
             where = slice(self.start, self.stop), points
-            written = [Written(out.get(name), where, dtype) for name in (("z",) if only_z else ("z", "x"))]
+            written = [
+                Written(out.get(name), where, dtype, add=add) for name in (("z",) if only_z else ("z", "x"))
+            ]
             by = [each.array for each in written]
             if not only_z:
                 by.append(by_h[index])
@@ -193,4 +197,6 @@ class Tile:
 
         self.each_span(self._size, block, dtype)
         if "bandwidth" in out:
-            out["bandwidth"][self.start : self.stop] = by_h.sum(axis=0)
+            written_h = Written(out["bandwidth"], slice(self.start, self.stop), add=add)
+            written_h.array[...] = by_h.sum(axis=0)
+            written_h.store()
