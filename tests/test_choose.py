@@ -232,6 +232,8 @@ def test_methods_and_bin_counts():
         ),
         ({"methods": []}, ValueError, "methods must name at least one"),
         ({"methods": [3]}, TypeError, "methods must be one of"),
+        ({"methods": 3}, TypeError, "methods must be a name or a sequence"),
+        ({"progress": 3}, TypeError, "progress must be a function"),
         ({"bin_counts": [8, 0]}, ValueError, r"bin_counts\[1\] = 0"),
         ({"bin_counts": [8.5]}, TypeError, "bin_counts must be an integer"),
         ({"bin_counts": 8}, ValueError, "bin_counts must be a sequence"),

@@ -132,7 +132,7 @@ class Bench:
         sizes, times = [], []
         for most in _POINTS_TO_TRY:
             some = slice(None, None, -(-self.problem.points // most))
-            x, z = (np.ascontiguousarray(array[..., some]) for array in (self.x, self._unmasked(self.z)))
+            x, z = np.ascontiguousarray(self.x[..., some]), self._unmasked(self.z[..., some])
             sizes.append(x.shape[-1])
             times.append(self.purse.pay_again(partial(loss_and_grad, x, z, **self.options(way)))[0])
         rate = max(0.0, times[1] - times[0]) / max(1, sizes[1] - sizes[0])

@@ -20,6 +20,7 @@ from .streams import Refused
 _HEAD, _LINES = 2**16, 50  # bytes, or so many lines, that tell names, delimiter and decimal point
 _WIDEST = 2**20  # bytes, what pyarrow reads at a time
 _MISSING = ["", "na", "n/a", "#n/a", "#na", "1.#ind", "nan", "-nan", "null", "none", "-", "?"]
+_ROWS_AT_FIRST = 2**16
 _NULLS = sorted({form for each in _MISSING for form in (each, each.upper(), each.title())} | {"NaN", "-NaN"})
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?|\d{1,2}:\d{2}(:\d{2}.*)?")
 _COMMA = re.compile(r"invalid value '[+-]?\d+,\d+([eE][+-]?\d+)?'")
@@ -113,15 +114,15 @@ def _columns(
     if layout.empty:
         return [np.empty(0) for _ in places]
     wanted = [f"f{place}" for place in places]
-    found: list[list[NDArray[Any]]] = [[] for _ in places]
-    count = 0
+    # Memory that grows in place: pieces to be joined would need twice as much, and leave holes between them.
+    found, count = [np.empty(_ROWS_AT_FIRST) for _ in places], 0
     try:
         batches = reader.open_csv(
             pa.PythonFile(file, mode="r"),
             reader.ReadOptions(
                 column_names=[f"f{number}" for number in range(len(layout.names))],
                 skip_rows=layout.before,
-                block_size=2**22,
+                block_size=2**20,
                 use_threads=False,
             ),
             reader.ParseOptions(delimiter=layout.delimiter),
@@ -134,13 +135,18 @@ def _columns(
         )
         with batches:
             for batch in batches:
-                for arrays, name in zip(found, wanted, strict=True):
-                    arrays.append(batch.column(name).to_numpy(zero_copy_only=False))
-                count += batch.num_rows
+                rows = slice(count, count + batch.num_rows)
+                for array, name in zip(found, wanted, strict=True):
+                    if rows.stop > len(array):
+                        array.resize(max(rows.stop, 2 * len(array)), refcheck=False)
+                    array[rows] = batch.column(name).to_numpy(zero_copy_only=False)
+                count = rows.stop
                 require_points(path, count)
     except pa.ArrowException as error:  # whatever it finds wrong with the file
         raise Refused(f"cannot read {path}: {_in_words(str(error), layout)}") from None
-    return [np.concatenate(arrays) if arrays else np.empty(0) for arrays in found]
+    for array in found:
+        array.resize(count, refcheck=False)
+    return found
 
 
 def _in_words(message: str, layout: Layout) -> str:

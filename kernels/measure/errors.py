@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..arguments.arrays import Floats
 
-_VALUES_AT_A_TIME = 2**22
+_VALUES_AT_A_TIME = 2**18
 # Some tens of eps of what the gradient is a difference of, and a loss's own rounding.
 _EPS_ALLOWED = 100
 
