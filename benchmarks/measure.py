@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from multiprocessing import get_all_start_methods, get_context
 from typing import Any, ClassVar, NamedTuple
@@ -80,9 +79,15 @@ class _Timed(_Cells):
         of_kernels: dict[str, list[Cell]] = {}
         for name, cell in cells.items():
             of_kernels.setdefault(name.split()[0], []).append(cell)
-        if "fork" in get_all_start_methods():
-            with ProcessPoolExecutor(2, get_context("fork")) as processes:
-                [*processes.map(_compile, sorted(of_kernels.values(), key=len, reverse=True))]
+        halves: tuple[list[Cell], list[Cell]] = [], []
+        for of_kernel in sorted(of_kernels.values(), key=len, reverse=True):
+            min(halves, key=len).extend(of_kernel)
+        if "fork" in get_all_start_methods():  # others cannot hand cells over
+            processes = [get_context("fork").Process(target=_compile, args=(half,)) for half in halves]
+            for process in processes:
+                process.start()
+            for process in processes:
+                process.join()
 
     def setup(self, *at: Any) -> None:
         self._leave_out(at)
