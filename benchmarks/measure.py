@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from importlib import import_module
 from multiprocessing import get_all_start_methods, get_context
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from kdexent_workloads.races import workloads
@@ -75,6 +77,8 @@ class _Timed(_Cells):
 
     def setup_cache(self) -> None:
         """Compile what all cells need, a kernel at a time: asv runs this once for all who inherit it."""
+        for module in Path(__file__).parent.glob("[!_]*.py"):
+            import_module(f".{module.stem}", __package__)
         cells = {cell.name: cell for each in _Timed.__subclasses__() for cell in each.cells.values()}
         of_kernels: dict[str, list[Cell]] = {}
         for name, cell in cells.items():
