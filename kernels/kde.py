@@ -108,7 +108,7 @@ def loss(
     -----
     Takes O(N M) time for ``"direct"`` and O(N P + M) for ``"cells"`` of order P, and O(M) or
     O(cells P) memory beside the arguments. Bins whose density fast sums cannot certify to `rtol`,
-    because few or far points decide it, are summed again from the points that matter to them.
+    because few or far points decide it, are summed again over all points or those that matter to them.
 
     Examples
     --------

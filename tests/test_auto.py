@@ -1,4 +1,4 @@
-"""`auto` takes, for where points lie, the method that it is said to take, with the same bits."""
+"""`auto` takes the method that it is said to take, with the same bits."""
 
 import numpy as np
 import pytest

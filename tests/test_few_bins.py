@@ -11,7 +11,9 @@ from kdexent import reference
 from kdexent.families import row_parameters
 from kdexent.names import FACTS, KNOTS
 from kdexent.strategies import few_bins
+from kdexent.strategies.sums.blocks import RowData
 from kdexent.strategies.sums.reach import Bins, RowShape
+from kdexent.strategies.tails.certificate import Certain
 
 WRT = ("z", "x", "bandwidth")
 ALL = pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
@@ -23,23 +25,30 @@ TARGET = 0.2, 5.0
 
 
 @pytest.fixture(autouse=True)
-def sets(monkeypatch):
-    """Those that were made."""
-    made, make = [], few_bins.sets_of
+def taken(monkeypatch):
+    """Those that were taken, of few points too."""
+    found, sets_of = [], few_bins.sets_of
 
-    def sets_of(*arguments):
-        made.append(make(*arguments))
-        return made[-1]
+    def noted(*arguments, **options):
+        found.append(sets_of(*arguments, **options))
+        return found[-1]
 
-    monkeypatch.setattr(few_bins, "sets_of", sets_of)
-    return made
+    monkeypatch.setattr(few_bins, "sets_of", noted)
+    monkeypatch.setattr(few_bins, "_ONCE", 0.0)
+    monkeypatch.setattr(few_bins, "_POINT", 0.0)
+    return found
+
+
+def some(taken, bins):
+    """Return whether some bins were taken, and not all of them."""
+    return any(sets and len(sets[0]) < bins for sets in taken)
 
 
 @thorough_but_for_few(dtype=[np.float64], method=["cells"])
 @pytest.mark.parametrize("method", ["cells", "window"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @ALL
-def test_they_agree_with_the_reference(sets, kernel, period, dtype, method):
+def test_they_agree_with_the_reference(taken, kernel, period, dtype, method):
     if method == "window" and FACTS[kernel].heavy:
         pytest.skip("its windows are refused")
     x, z = X.astype(dtype), Z.astype(dtype)
@@ -63,59 +72,63 @@ def test_they_agree_with_the_reference(sets, kernel, period, dtype, method):
             about = (expected[index], z, 0.12, WRT[index], rtol, (rounding, index + 1))
             assert_gradients_agree(gradient, *about)
     if method == "cells" and not KNOTS[kernel] and not FACTS[kernel].heavy:
-        assert any(sets)
+        assert some(taken, 30)
 
 
 @pytest.mark.parametrize("method", ["cells", "window"])
-def test_points_in_any_order_have_their_densities(sets, method):
+def test_points_in_any_order_have_their_densities(taken, method):
     points = RNG.permutation(np.linspace(-1.0, 6.0, 40))
     expected = reference.log_density(X, Z, points, bandwidth=0.12)
     found = kdexent.log_density(X, Z, points, bandwidth=0.12, method=method)
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
-    assert any(sets)
+    assert some(taken, 40)
 
 
-def test_parts_of_the_target_out_of_reach(sets, monkeypatch):
+def test_parts_of_the_target_out_of_reach(taken, monkeypatch):
     options = {"bandwidth": 0.3, "kernel": "epanechnikov", "bins": 40}
     monkeypatch.setattr(few_bins, "_EMPTY_PAIR", 0.0)
     loss, gradient = kdexent.loss_and_grad(X, Z, *TARGET, method="cells", **options)
-    assert any(sets) and loss == np.inf
-    assert gradient == pytest.approx(reference.loss_and_grad(X, Z, *TARGET, **options)[1], abs=1e-12)
+    assert some(taken, 40) and loss == np.inf
+    np.testing.assert_allclose(gradient, reference.loss_and_grad(X, Z, *TARGET, **options)[1], atol=1e-12)
 
 
-def shape_of(points, kernel="gaussian", spacing=0.02):
-    bins = Bins(255 * spacing, spacing, 256)
-    return RowShape(kernel, 0.1, None, bins, points, False), row_parameters(kernel, np.array([0.1]), None)
-
-
-def weak(*runs):
-    found = np.zeros(256, bool)
-    for first, last in runs:
-        found[first:last] = True
-    return found
+def sets_of(points, weak, spacing):
+    """Return the sets of 1,024 bins over data from the first bin to the fifth part of the last one's."""
+    h, centers, x = 0.1, spacing * np.arange(1024), np.linspace(0.0, 204 * spacing, points)
+    shape = RowShape("gaussian", h, None, Bins(centers[-1], spacing, 1024), points, False)
+    is_weak = np.zeros(1024, bool)
+    for first, last in weak:
+        is_weak[first:last] = True
+    certain = Certain(centers, np.where(is_weak, 0.0, 1.0), is_weak, 0.0, 0.0, is_weak.sum())
+    row, family = RowData(x, x, 1), row_parameters("gaussian", np.array([h]), None)
+    return few_bins.sets_of(row, shape, family, centers, certain, again=False)
 
 
 @pytest.mark.parametrize(
-    ("points", "runs", "expected"),
+    ("points", "weak", "spacing", "expected"),
     [
-        (10_000, [(0, 10), (12, 14), (40, 60)], [(0, 60)]),  # a point's exponential costs more than some bins
-        (10_000, [(0, 60), (200, 256)], [(0, 60), (200, 256)]),
-        (10_000_000, [(0, 200)], []),
+        (20_000, [(0, 10), (12, 14), (40, 60)], 0.005, [range(60)]),  # a point costs more than some bins
+        (20_000, [(0, 3), (250, 253)], 0.005, [[0, 1, 2, 250, 251, 252]]),
+        (20_000, [(0, 20), (200, 220)], 0.005, [range(20), range(200, 220)]),
+        (20_000, [(0, 1_000)], 0.005, [range(1024)]),  # no less than all
+        (10_000_000, [(0, 200)], 0.005, []),
+        (20_000, [(60, 1024)], 0.5, []),  # out of all points' reach
     ],
 )
-def test_what_is_summed_together(points, runs, expected):
-    (shape, family), centers = shape_of(points), 0.02 * np.arange(256)
-    found = few_bins.sets_of(shape, family, centers, weak(*runs))
-    assert [(each[0], each[-1] + 1) for each in found] == expected
+def test_what_is_summed_together(monkeypatch, points, weak, spacing, expected):
+    monkeypatch.undo()  # what the estimates say
+    assert [list(each) for each in sets_of(points, weak, spacing)] == [list(each) for each in expected]
 
 
-def test_bins_out_of_all_points_reach_are_not_summed_one_by_one():
-    (shape, family), centers = shape_of(30_000, spacing=0.2), 0.2 * np.arange(256)
-    assert few_bins.sets_of(shape, family, centers, weak((0, 8)))
-    assert not few_bins.sets_of(shape, family, centers, weak((0, 200)))
+def test_a_vanishing_gradient_is_not_tried_for_again_and_again(taken):
+    x = 0.5 + 1e-6 * Z
+    expected = kdexent.loss_and_grad(x, Z, -0.5, 1.5, method="direct", bandwidth=0.1, bins=64)
+    found = kdexent.loss_and_grad(x, Z, -0.5, 1.5, method="cells", bandwidth=0.1, bins=64)
+    assert found[0] == pytest.approx(expected[0], rel=1e-12) and len(taken) <= 2
+    np.testing.assert_allclose(found[1], expected[1], rtol=0, atol=1e-9 * np.abs(expected[1]).max())
 
 
-def test_tails_are_there_beside(sets):
+def test_tails_are_there_beside(taken):
     with by_tails():
         kdexent.loss_and_grad(X, Z, *TARGET, method="cells", bandwidth=0.12, bins=30)
-    assert sets and not any(sets)
+    assert taken and not any(taken)

@@ -49,4 +49,7 @@ class Written:
     def store(self) -> None:
         """Store a copy where a view was not possible."""
         if self._target is not None and self._target is not self.array:
-            self._target[...] = self._target + self.array if self._add else self.array
+            if self._add:
+                self._target += self.array
+            else:
+                self._target[...] = self.array

@@ -138,7 +138,7 @@ def _columns(
                 rows = slice(count, count + batch.num_rows)
                 for array, name in zip(found, wanted, strict=True):
                     if rows.stop > len(array):
-                        array.resize(max(rows.stop, 2 * len(array)), refcheck=False)
+                        array.resize(max(rows.stop, 5 * len(array) // 4), refcheck=False)
                     array[rows] = batch.column(name).to_numpy(zero_copy_only=False)
                 count = rows.stop
                 require_points(path, count)

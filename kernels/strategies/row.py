@@ -1,9 +1,9 @@
 """The loss and gradients of one row through sums that are fast and certified, bin by bin.
 
 Each bin's density comes with a bound on its error. Bins whose bound is too large for the tolerance
-are evaluated again from the points that matter to them. When all is done the gradient's own error is
-bounded too; it may be too large where the gradient nearly vanishes, and then all is done again with
-a smaller one.
+are evaluated again, by all pairs or from the points that matter to them. When all is done the gradient's
+own error is bounded too; it may be too large where the gradient nearly vanishes, and then all is done
+again with a smaller one.
 """
 
 import math
@@ -131,12 +131,12 @@ def log_densities(problem: RowProblem, row: RowData) -> Floats | None:
     tolerance = max(rtol, sums.keeps)
     ones = np.ones(len(problem.centers))
     forward, certain = sums.certified(row, Asked(False, False), ones, _of_bins(tolerance))
-    weak, seen = certain.weak, (problem.shape, problem.family, problem.centers)
-    if certain.weak_bins and few_bins.sets_of(*seen, weak):
-        certain.log_q[weak] = few_bins.few_densities(row, problem.shape, problem.centers[weak])
-    elif certain.weak_bins:
-        tail = Tail(row, *seen, weak, tolerance)
-        certain.log_q[weak] = tail.log_densities(forward.mass)
+    if certain.weak_bins:
+        weak, seen = certain.weak, (row, problem.shape, problem.family, problem.centers)
+        if few_bins.sets_of(*seen, certain, again=False):
+            certain.log_q[weak] = few_bins.few_densities(row, problem.shape, problem.centers[weak])
+        else:
+            certain.log_q[weak] = Tail(*seen, weak, tolerance).log_densities(forward.mass)
     return certain.log_q
 
 
@@ -156,12 +156,15 @@ def evaluate_row(problem: RowProblem, row: RowData, gradients: Gradients | None)
         return math.nan, False
     if make.outright:
         sums = make(rtol)
-        return _attempt(problem, row, sums, max(rtol, sums.keeps), gradients)[0], True
+        loss, _ = _attempt(problem, row, sums, max(rtol, sums.keeps), gradients)
+        return loss, not math.isnan(loss)
     tolerance = _first(problem, rtol, gradients)
     if not keeps(make(rtol), rtol):
         return math.nan, False
+    again = False
     while True:
-        loss, excess = _attempt(problem, row, make(tolerance), tolerance, gradients)
+        loss, excess = _attempt(problem, row, make(tolerance), tolerance, gradients, again)
+        again = True
         if excess <= 1 or tolerance <= _LEAST or not math.isfinite(excess):
             return loss, excess <= 1
         needed = tolerance / (2 * excess)
@@ -183,18 +186,28 @@ def _first(problem: RowProblem, rtol: float, gradients: Gradients | None) -> flo
 
 
 def _attempt(
-    problem: RowProblem, row: RowData, sums: Sums, tolerance: float, gradients: Gradients | None
+    problem: RowProblem,
+    row: RowData,
+    sums: Sums,
+    tolerance: float,
+    gradients: Gradients | None,
+    again: bool = False,
 ) -> tuple[float, float]:
-    """Return the loss, and how many times its tolerance the gradients' error may be."""
+    """Return the loss, and how many times its tolerance the gradients' error may be.
+
+    NaN and infinite where all pairs of the row are faster than what is left to do.
+    """
     out = gradients or {}
     p, h, rtol = problem.masses, problem.shape.h, problem.request.rtol
     asked = Asked("z" in out or "x" in out, "bandwidth" in out)
     forward, certain = sums.certified(row, asked, p, _of_bins(tolerance))
     (log_q, weights, weak, loss, relative, weak_bins), mass = certain, forward.mass
-    tail, in_reach, seen = None, 1.0, (problem.shape, problem.family, problem.centers)
-    sets = few_bins.sets_of(*seen, weak) if weak_bins else []
+    tail, in_reach, seen = None, 1.0, (row, problem.shape, problem.family, problem.centers)
+    sets = few_bins.sets_of(*seen, certain, again) if weak_bins else []
+    if sets and len(sets[0]) == len(p):
+        return math.nan, math.inf
     if weak_bins and not sets:
-        tail = Tail(row, *seen, weak, tolerance)
+        tail = Tail(*seen, weak, tolerance)
         log_q[weak] = tail.log_densities(mass)
         in_reach = 1.0 - float(p[weak][~tail.reached].sum())
         loss = float(-(p[p > 0] * log_q[p > 0]).sum())

@@ -25,7 +25,7 @@ _WHEEL = ".whl"
 def key_of(revision: str) -> str:
     """Return what tells a revision or a wheel from others; Refused where there is none of that name."""
     if revision == WORKING_TREE:
-        return revision
+        return revision  # its files tell, once they are read
     if revision.endswith(_WHEEL):
         wheel = Path(revision)
         if not wheel.is_file():

@@ -20,6 +20,7 @@ from ...measure.errors import Error
 from ...measure.races.judge import UNKNOWN, judge
 from ...measure.races.race import Ended, Process, Race
 from ...measure.races.starts import STARTS, WARM, Failed, Side, as_workloads, in_new_process, start
+from ...measure.races.workloads import first_calls
 from ...measure.timing import now
 from ..streams import NOT_WRITTEN, STDOUT, Refused, complain, make_folders, write_files
 from ..terminal import console, progress_bar
@@ -76,7 +77,7 @@ def gate(base: str, head: str | None, options: Options) -> int:
                     report(*progress)
             if options.tier == FULL:
                 with progress_bar(lines=True) as report:
-                    for name, figures in _once(workloads.first_calls(), (race.old, race.new), report):
+                    for name, figures in _once((race.old, race.new), report):
                         once[name] = figures
         except KeyboardInterrupt:
             ended = INTERRUPTED
@@ -119,11 +120,9 @@ def _texts(cell: Any) -> str:
     return f"{cell.name}\n{called(cell.name, cell)} {size_of(cell)}".casefold()
 
 
-def _once(
-    first_calls: Sequence[dict[str, Any]], sides: Sequence[Side], report: Report
-) -> Iterator[tuple[str, Once]]:
+def _once(sides: Sequence[Side], report: Report) -> Iterator[tuple[str, Once]]:
     """Give what is measured once on each side: what each kernel compiles, and the memory of a process."""
-    asked = [(f"compiling {call['kernel']}, {call['method']}", 1_000, call, "s") for call in first_calls]
+    asked = [(f"compiling {call['kernel']}, {call['method']}", 1_000, call, "s") for call in first_calls()]
     points, bins = 1_000_000, 256
     asked += [
         (
