@@ -77,6 +77,8 @@ class _Timed(_Cells):
 
     def setup_cache(self) -> None:
         """Compile what all cells need, a kernel at a time: asv runs this once for all who inherit it."""
+        if "fork" not in get_all_start_methods():  # others cannot hand cells over
+            return
         for module in Path(__file__).parent.glob("[!_]*.py"):
             import_module(f".{module.stem}", __package__)
         cells = {cell.name: cell for each in _Timed.__subclasses__() for cell in each.cells.values()}
@@ -86,12 +88,11 @@ class _Timed(_Cells):
         halves: tuple[list[Cell], list[Cell]] = [], []
         for of_kernel in sorted(of_kernels.values(), key=len, reverse=True):
             min(halves, key=len).extend(of_kernel)
-        if "fork" in get_all_start_methods():  # others cannot hand cells over
-            processes = [get_context("fork").Process(target=_compile, args=(half,)) for half in halves]
-            for process in processes:
-                process.start()
-            for process in processes:
-                process.join()
+        processes = [get_context("fork").Process(target=_compile, args=(half,)) for half in halves]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
 
     def setup(self, *at: Any) -> None:
         self._leave_out(at)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from unittest import mock
 
+import pytest
+
 import kdexent
 from kdexent.arguments.problem import Request, loss_problem
-from kdexent.names import ORDERS
+from kdexent.names import FACTS, ORDERS
 from kdexent.strategies.auto import sums_for
 from kdexent.strategies.evaluate_rows import row_shape
 from kdexent.strategies.sums.blocks import RowData
@@ -17,6 +19,12 @@ FAST = [method for method in kdexent.METHODS if method not in ("auto", "direct")
 KEEPING = tuple(method for method in kdexent.METHODS if method != "grid")
 # Every method with every order, and without one where it chooses itself or has none.
 WAYS = [(method, order) for method in FAST for order in (None, *ORDERS.get(method, ()))]
+
+
+def skip_windows_of_all_points(kernel, method):
+    """Skip a method that the kernel has none of."""
+    if method == "window" and FACTS[kernel].heavy:
+        pytest.skip(f"the {kernel} kernel has no reach: test_tolerance has that its windows are refused")
 
 
 def by_tails():

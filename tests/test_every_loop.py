@@ -6,11 +6,12 @@ NUMBA_DISABLE_JIT=1 and NUMBA_BOUNDSCHECK=1 run these tests in CI; the first mea
 import numpy as np
 import pytest
 from problems import IDS, KERNELS_AND_DOMAINS, Rounding, assert_gradients_agree, assert_losses_agree
+from strategies import skip_windows_of_all_points
 from tiers import thorough, thorough_but_for, thorough_but_for_few
 
 import kdexent
 from kdexent import reference
-from kdexent.names import COMPACT, FACTS, KNOTS
+from kdexent.names import COMPACT, KNOTS
 from kdexent.strategies.tails import tail
 
 WRT = ("z", "x", "bandwidth")
@@ -61,11 +62,6 @@ def check(x, z, a, b, method, order, options, plan=False, rtol=1e-9):
     for index, gradient in zip((0, 1, 2, 0), (*by, by_z), strict=True):
         about = (z, options["bandwidth"], WRT[index], slack, (rounding, index + 1))
         assert_gradients_agree(gradient, gradients[index], *about)
-
-
-def skip_windows_of_all_points(kernel, method):
-    if method == "window" and FACTS[kernel].heavy:
-        pytest.skip(f"the {kernel} kernel has no reach: test_tolerance has that its windows are refused")
 
 
 @thorough_but_for_few(order=[None, 2, 12])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from problems import IDS, KERNELS_AND_DOMAINS, Rounding, assert_gradients_agree, assert_losses_agree
-from strategies import by_tails
+from strategies import by_tails, skip_windows_of_all_points
 from tiers import thorough_but_for_few
 
 import kdexent
@@ -49,8 +49,7 @@ def some(taken, bins):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @ALL
 def test_they_agree_with_the_reference(taken, kernel, period, dtype, method):
-    if method == "window" and FACTS[kernel].heavy:
-        pytest.skip("its windows are refused")
+    skip_windows_of_all_points(kernel, method)
     x, z = X.astype(dtype), Z.astype(dtype)
     edges = np.sort(np.r_[TARGET, RNG.uniform(*TARGET, 29)])
     for bins in (30, edges)[

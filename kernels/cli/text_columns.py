@@ -122,7 +122,7 @@ def _columns(
             reader.ReadOptions(
                 column_names=[f"f{number}" for number in range(len(layout.names))],
                 skip_rows=layout.before,
-                block_size=2**20,
+                block_size=_WIDEST,
                 use_threads=False,
             ),
             reader.ParseOptions(delimiter=layout.delimiter),

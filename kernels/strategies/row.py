@@ -158,13 +158,11 @@ def evaluate_row(problem: RowProblem, row: RowData, gradients: Gradients | None)
         sums = make(rtol)
         loss, _ = _attempt(problem, row, sums, max(rtol, sums.keeps), gradients)
         return loss, not math.isnan(loss)
-    tolerance = _first(problem, rtol, gradients)
+    first = tolerance = _first(problem, rtol, gradients)
     if not keeps(make(rtol), rtol):
         return math.nan, False
-    again = False
     while True:
-        loss, excess = _attempt(problem, row, make(tolerance), tolerance, gradients, again)
-        again = True
+        loss, excess = _attempt(problem, row, make(tolerance), tolerance, gradients, tolerance < first)
         if excess <= 1 or tolerance <= _LEAST or not math.isfinite(excess):
             return loss, excess <= 1
         needed = tolerance / (2 * excess)

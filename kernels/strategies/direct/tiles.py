@@ -197,6 +197,5 @@ class Tile:
 
         self.each_span(self._size, block, dtype)
         if "bandwidth" in out:
-            written_h = Written(out["bandwidth"], slice(self.start, self.stop), add=add)
-            written_h.array[...] = by_h.sum(axis=0)
-            written_h.store()
+            of_tile = out["bandwidth"][self.start : self.stop]
+            of_tile[...] = by_h.sum(axis=0) + (of_tile if add else 0.0)
