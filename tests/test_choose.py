@@ -5,14 +5,16 @@ import json
 import os
 import re
 import threading
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from math import inf, isnan, nan
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow
 import pytest
 from pyarrow import feather, parquet
 from tiers import thorough_but_for
-from typer.testing import CliRunner
 
 import kdexent
 from kdexent.choosing import recommend, stages, trials
@@ -395,8 +397,25 @@ def test_plot_writes_a_picture(tmp_path, name, start):
     Choice(ROWS[:1], [], ASKED._replace(rtol=0.0)).plot(str(tmp_path / name))
 
 
+class Ran(NamedTuple):
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def output(self):
+        return self.stdout + self.stderr
+
+
 def run(*arguments):
-    return CliRunner().invoke(app, ["choose", *map(str, arguments)])
+    # Not typer's CliRunner, which before click 8.2 takes both streams for one.
+    with (
+        redirect_stdout(StringIO()) as stdout,
+        redirect_stderr(StringIO()) as stderr,
+        pytest.raises(SystemExit) as ended,
+    ):
+        app(["choose", *map(str, arguments)])
+    return Ran(ended.value.code or 0, stdout.getvalue(), stderr.getvalue())
 
 
 def write(folder, kind):

@@ -202,7 +202,7 @@ def _read_numpy(path: Path) -> Table:
             else:
                 item, text = data[:, place], f"data[:, {place}]"
             # Out of the file, which may change, and one after another.
-            arrays.append(np.array(item, order="C", copy=single or None))
+            arrays.append((np.array if single else np.asarray)(item, order="C"))
             expressions.append(f"np.ascontiguousarray({text})" if single and item is not data else text)
         return Taken(arrays, [f"data = np.load({literal(path)})"], expressions)
 
