@@ -19,7 +19,16 @@ from ...measure.cases import LINE_KERNELS
 from ...measure.errors import Error
 from ...measure.races.judge import UNKNOWN, judge
 from ...measure.races.race import Ended, Process, Race
-from ...measure.races.starts import STARTS, WARM, Failed, Side, as_workloads, in_new_process, start
+from ...measure.races.starts import (
+    FIRST_CALL,
+    STARTS,
+    WARM,
+    Failed,
+    Side,
+    as_workloads,
+    in_new_process,
+    start,
+)
 from ...measure.races.workloads import first_calls
 from ...measure.timing import now
 from ..streams import NOT_WRITTEN, STDOUT, Refused, complain, make_folders, write_files
@@ -40,6 +49,15 @@ class Options(NamedTuple):
     rounds: int
     threshold: float
     json: Path | None
+
+
+class _AskedOnce(NamedTuple):
+    """What the first call of a process is asked for: the seconds that it computes, or bytes of memory."""
+
+    name: str
+    points: int
+    options: dict[str, Any]
+    unit: str
 
 
 def gate(base: str, head: str | None, options: Options) -> int:
@@ -75,10 +93,9 @@ def gate(base: str, head: str | None, options: Options) -> int:
             with progress_bar() as report:
                 for progress in race.run(others, options.rounds, controls):
                     report(*progress)
-            if options.tier == FULL:
-                with progress_bar(lines=True) as report:
-                    for name, figures in _once((race.old, race.new), report):
-                        once[name] = figures
+            with progress_bar(lines=True) as report:
+                for name, figures in _once(_asked_once(options), (race.old, race.new), report):
+                    once[name] = figures
         except KeyboardInterrupt:
             ended = INTERRUPTED
         except Failed as missing:  # in no cell: the workloads themselves
@@ -120,24 +137,30 @@ def _texts(cell: Any) -> str:
     return f"{cell.name}\n{called(cell.name, cell)} {size_of(cell)}".casefold()
 
 
-def _once(sides: Sequence[Side], report: Report) -> Iterator[tuple[str, Once]]:
-    """Give what is measured once on each side: what each kernel compiles, and the memory of a process."""
-    asked = [(f"compiling {call['kernel']}, {call['method']}", 1_000, call, "s") for call in first_calls()]
-    points, bins = 1_000_000, 256
-    asked += [
-        (
-            f"memory of a process, {kernel}, {points:,} x {bins}",
-            points,
-            {"kernel": kernel, "bins": bins},
-            "bytes",
-        )
-        for kernel in LINE_KERNELS
-    ]
+def _asked_once(options: Options) -> list[_AskedOnce]:
+    """Return what is measured once on each side: what calls compile, and the memory of a process."""
+    asked = [_AskedOnce("first call, compiling", *FIRST_CALL, "s")]
+    if options.tier == FULL:
+        asked += [
+            _AskedOnce(f"compiling {call['kernel']}, {call['method']}", 1_000, call, "s")
+            for call in first_calls()
+        ]
+        points, bins = 1_000_000, 256
+        memory = f"memory of a process, {{}}, {points:,} x {bins}"
+        asked += [
+            _AskedOnce(memory.format(kernel), points, {"kernel": kernel, "bins": bins}, "bytes")
+            for kernel in LINE_KERNELS
+        ]
+    return [each for each in asked if options.cells.casefold() in each.name]
+
+
+def _once(asked: Sequence[_AskedOnce], sides: Sequence[Side], report: Report) -> Iterator[tuple[str, Once]]:
+    """Give what is measured once, by name."""
     with ThreadPoolExecutor(len(sides)) as threads:
-        for number, (what, points, options, unit) in enumerate(asked):
-            report(number, len(asked), what)
+        for number, (name, points, options, unit) in enumerate(asked):
+            report(number, len(asked), name)
             old, new = threads.map(partial(_figure, points, options, unit == "s"), sides)
-            yield what, Once(old, new, unit)
+            yield name, Once(old, new, unit)
 
 
 def _figure(points: int, options: dict[str, Any], compiling: bool, side: Side) -> float | None:

@@ -20,7 +20,7 @@ from .change import THRESHOLD, Change, Verdict, change
 from .starts import STARTS, WORKLOADS, Failed, Side, start
 
 ROUNDS = 6  # the fewest that an interval comes of
-_SECONDS = 0.3  # of a cell in a round
+_SECONDS = 0.2  # of a cell in a round
 _LEAST_BLOCKS = 3
 
 
@@ -117,7 +117,7 @@ class Race:
     ) -> Iterator[tuple[int, int, str]]:
         """Run so many rounds, and as many again of what is not the same after these: a flag is confirmed.
 
-        An undecided start, which may take seconds, is left at that. Controls run as long as any cell does.
+        An undecided start, which takes long, is left at that. Controls run as long as any cell does.
         Gives how many runs of cells are done of how many, and the cell that is about to run.
         """
         done = 0

@@ -32,8 +32,9 @@ if sys.platform != "win32":
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 print(json.dumps([imported - start, called - imported, cpu - before, peak]))
 """
-IMPORT, WARM, COLD = "import", "first call, compiled", "first call, compiling"
-STARTS = {IMPORT: 4, WARM: 1, COLD: 1}  # and how many of each side are taken in a round
+IMPORT, WARM = "import", "first call, compiled"
+STARTS = {IMPORT: 4, WARM: 1}  # and how many of each side are taken in a round
+FIRST_CALL = 100, {"bins": 32}  # points and options
 WORKLOADS = "kdexent_workloads"
 
 
@@ -90,9 +91,9 @@ class Started(NamedTuple):
 
 def start(what: str, *sides: Side) -> list[float]:
     """Return what one of STARTS takes on each side, in seconds, all at once."""
-    options = None if what == IMPORT else {"bins": 32}
+    points, options = (0, None) if what == IMPORT else FIRST_CALL
     environments = [(side.environment(), side.new) for side in sides]
-    taken = _in_new_processes(environments, 100, options, nothing_compiled=what == COLD)
+    taken = _in_new_processes(environments, points, options)
     return [each.imported if what == IMPORT else each.called for each in taken]
 
 
@@ -114,7 +115,7 @@ def _in_new_processes(
     environments: Sequence[tuple[Mapping[str, str], bool]],
     points: int,
     options: Mapping[str, Any] | None,
-    nothing_compiled: bool,
+    nothing_compiled: bool = False,
 ) -> list[Started]:
     """Return what processes take that start at once, of environments and whether each is the new side's."""
     command = [sys.executable, "-P", "-c", _FIRST_CALL, json.dumps([points, options])]
