@@ -115,17 +115,18 @@ class Race:
     def run(
         self, cells: Sequence[str], rounds: int = ROUNDS, controls: Sequence[str] = ()
     ) -> Iterator[tuple[int, int, str]]:
-        """Run so many rounds, and as many again of what is not the same after these: a flag is confirmed.
+        """Run so many rounds, and up to as many again of what is not the same by then: a flag is confirmed.
 
-        An undecided start, which takes long, is left at that. Controls run as long as any cell does.
+        Half of these may decide what was undecided; an undecided start, which takes long, is left at that.
+        Controls run as long as any cell does.
         Gives how many runs of cells are done of how many, and the cell that is about to run.
         """
         done = 0
-        for _ in range(2):
+        for count in (rounds, rounds // 2, rounds - rounds // 2):
             if not cells:
                 return
-            total = done + rounds * len([*controls, *cells])
-            for _ in range(rounds):
+            total = done + count * len([*controls, *cells])
+            for _ in range(count):
                 for cell in self.round([*controls, *cells]):
                     yield done, total, cell
                     done += 1

@@ -33,7 +33,7 @@ if sys.platform != "win32":
 print(json.dumps([imported - start, called - imported, cpu - before, peak]))
 """
 IMPORT, WARM = "import", "first call, compiled"
-STARTS = {IMPORT: 4, WARM: 1}  # and how many of each side are taken in a round
+STARTS = {IMPORT: 2, WARM: 1}  # and how many of each side are taken in a round
 FIRST_CALL = 100, {"bins": 32}  # points and options
 WORKLOADS = "kdexent_workloads"
 
