@@ -47,7 +47,8 @@ def bench(
     # The figures are of densities.
     files: dict[Path, Callable[[Outcome], Any]] = {} if json == STDOUT else {json: as_json}
     if plot is not None and any(isinstance(case, Comparison) for case in cases):
-        from .plot import draw  # noqa: PLC0415  # slow to import; if it cannot be, nothing is measured in vain
+        # Slow to import; if it cannot be, nothing is measured in vain.
+        from .plot import draw  # noqa: PLC0415
 
         files[plot] = lambda outcome: partial(draw, outcome)
     make_folders(files)
