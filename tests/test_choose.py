@@ -712,6 +712,13 @@ def test_odd_bandwidths_are_pointed_out(tmp_path, x, h, words):
         ("data.csv", b"x,x\n1,2\n", [], "2 columns named 'x': take one by its number, --x 0 or --x 1"),
         ("data.csv", b"x,2013\n1,2\n", [], "no column 'x'|invalid value 'x'.*first row counts as data"),
         ("data.csv", b"x\n1\n2,3\n", [], "Expected 1 columns, got 2: 2,3"),
+        (
+            "data.csv",
+            b"x,day\n1,2013-01-01\n",
+            ["--x", "day"],
+            "'2013-01-01'; --x and --z take other columns",
+        ),
+        ("data.csv", "x\n1\n2\n".encode("utf-16"), [], "it is in UTF-16 or UTF-32; iconv"),
         ("data.csv", b"x,z\n1,5,6\n2,7,8\n", [], "Expected 2 columns, got 3: 1,5,6"),
         ("data.csv", b"x\n1\n2\n", ["--bandwidth", "0.1,9"], "one number, got '0.1,9'"),
         ("data.csv", b"x\n1\n2\n", ["--bandwidth", "wide"], "numbers, got 'wide'"),

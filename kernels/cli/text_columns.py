@@ -1,5 +1,6 @@
 """Columns of .csv and .tsv files, compressed or not, which are read once and in pieces."""
 
+import codecs
 import csv
 import gzip
 import re
@@ -23,6 +24,11 @@ _MISSING = ["", "na", "n/a", "#n/a", "#na", "1.#ind", "nan", "-nan", "null", "no
 _ROWS_AT_FIRST = 2**16
 _NULLS = sorted({form for each in _MISSING for form in (each, each.upper(), each.title())} | {"NaN", "-NaN"})
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?|\d{1,2}:\d{2}(:\d{2}.*)?")
+_NO_UTF8 = (
+    codecs.BOM_UTF16_LE,
+    codecs.BOM_UTF16_BE,
+    codecs.BOM_UTF32_BE,
+)  # that of UTF-32-LE begins as the first
 _COMMA = re.compile(r"invalid value '[+-]?\d+,\d+([eE][+-]?\d+)?'")
 
 
@@ -92,6 +98,8 @@ def read_text(path: Path, options: Options) -> Table:
             head += more  # of wide tables
             if len(head) > _WIDEST:
                 raise Refused(f"cannot read {path}: its first two lines are longer than {_WIDEST:,} bytes")
+    if head.startswith(_NO_UTF8):
+        raise Refused(f"cannot read {path}: it is in UTF-16 or UTF-32; iconv -t UTF-8 makes it readable")
     ending = "".join(path.suffixes[-2:] if compressed else path.suffixes[-1:]).lower()
     text = head.decode("utf-8-sig", errors="replace")
     if len(head) >= _HEAD and "\n" in text:
@@ -154,8 +162,10 @@ def _in_words(message: str, layout: Layout) -> str:
     text = re.sub(r"CSV column #(\d+)", lambda match: f"column {layout.names[int(match[1])]}", message)
     if _COMMA.search(text):
         return text + "; for decimal commas add --decimal ,"
-    if "conversion error" in text and not layout.named:
-        text += ". The first row counts as data where any of its cells is a number, a date or missing"
+    if "conversion error" in text:
+        text += "; --x and --z take other columns"
+        if not layout.named:
+            text += ". The first row counts as data where any of its cells is a number, a date or missing"
     return text
 
 
