@@ -24,7 +24,9 @@ _RTOL = 1e-7
 # A point's own part in the density where it lies: beyond, that of the others is no difference of the two.
 _ALONE = 1 - 1e-4
 _NEIGHBOURS = 3  # to each side of a point that is alone
-_STEP, _WORSE = 0.4, 3  # between the logarithms of bandwidths tried first, and how many worse ones end that
+# Between the logarithms of bandwidths: of those tried first, and of those around the best of them, until so
+# many in a row are worse.
+_COARSE, _STEP, _WORSE = 1.2, 0.4, 3
 _CLOSE = 1e-4  # to the best, relative
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
@@ -80,8 +82,8 @@ def select_bandwidth(
     bandwidths [3]_; the cauchy kernel, which has no variance, gets the half width at half maximum of the
     gaussian. It takes O(N log N) time where there are weights, O(N) otherwise.
 
-    The likelihood takes O(N log N) once and O(N) for each of some 30 bandwidths, from the rule of thumb on
-    both ways until three in a row are worse. Of more than 4,096 points
+    The likelihood takes O(N log N) once and O(N) for each of some 40 bandwidths: the rule of thumb, others
+    over the whole range, a factor of 3 apart, and those around the best of them. Of more than 4,096 points
     those that share a 16th of a bandwidth count as if at their mean. It has no robustness of its own: a
     single far point makes the bandwidth wide where the kernel's tails are thin.
 
@@ -183,12 +185,14 @@ def _likeliest(row: Weighted) -> float:
         return max(tried, key=lambda each: tried[each])
 
     start = min(max(math.log(_silverman(row)), low), high)
-    score(start)
+    for log_h in (start, *np.linspace(low, high, 2 + int((high - low) / _COARSE)).tolist()):
+        score(log_h)
+    start = peak()
     for step, last in ((_STEP, high), (-_STEP, low)):
         log_h, worse = start, 0
         while log_h != last and worse < _WORSE:
             log_h, best = min(max(log_h + step, low), high), max(tried.values())
-            this = score(log_h)
+            this = tried[log_h] if log_h in tried else score(log_h)
             # Where compact kernels are narrow the likelihood is 0, of a point alone: on to wider ones.
             worse = worse + 1 if -math.inf < best >= this else 0
     _enclose(score, max(peak() - _STEP, low), min(peak() + _STEP, high))

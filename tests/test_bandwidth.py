@@ -50,6 +50,15 @@ def test_likelihood_is_as_large_as_the_reference_finds_it(kernel, period, data):
     assert likelihood(x, z, h, **given) > likelihood(x, z, expected, **given) - 0.05
 
 
+def test_likelihood_is_not_the_nearest_maximum():
+    rng = np.random.default_rng(57)
+    x, z = rng.standard_cauchy(300), 3 * rng.normal(size=300)
+    found, expected = (
+        library.select_bandwidth(x, z, kernel="cauchy", rule="likelihood") for library in (kdexent, reference)
+    )
+    assert found == pytest.approx(expected, rel=1e-3)
+
+
 @pytest.mark.parametrize("kernel", sorted(set(FACTS) - {"cauchy", "von_mises"}))
 def test_canonical_bandwidths_are_those_of_the_kernels(kernel):
     u, width = (np.arange(-200_000, 200_000) + 0.5) / 5000, 1 / 5000

@@ -331,7 +331,7 @@ def test_best_is_auto_unless_beaten_beyond_the_noise():
     # What was faster in half of the turns may be as fast, and is no answer.
     assert noisy in Choice([*ROWS[:4], noisy], [], ASKED).ties
     few = Choice([row._replace(samples=row.samples[:3]) for row in ROWS], [], ASKED)
-    assert few.best.method == "auto" and "too long to tell" in few.recommendation
+    assert few.best.method == "auto" and "too small to tell" in few.recommendation
     assert ROWS[4].method not in [each.method for each in few.ties]
     assert "What was measured of window took 2.00 s." in few.recommendation
 
@@ -510,7 +510,7 @@ def test_command_on_a_circle(tmp_path, methods):
     options = ["--kernel", "von_mises", "--period", 6, "--rule", "gauss", "--bins", 8, "--rtol", 1e-6]
     result = run(path, *options, "--threads", 1, "--plot", picture, "--methods", methods)
     assert result.exit_code == 0, result.output
-    assert "--from 0 (0), --to 6 (the period)" in " ".join(result.output.split())
+    assert "--from 0 (where the circle begins), --to 6 (the period)" in " ".join(result.output.split())
     assert 'kernel="von_mises", bins=' in result.output and "period=6.0" in result.output
     assert picture.read_bytes().startswith(b"\x89PNG")
 

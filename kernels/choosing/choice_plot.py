@@ -34,7 +34,7 @@ def draw(choice: Choice, path: str | os.PathLike[str]) -> None:
     axis.grid(which="major", color=FAINT, lw=0.8)
     axis.set_xlabel("time of one call for loss and gradient")
     axis.set_ylabel("gradient error,  max|g − g₀| / max|g₀|")
-    axis.set_title(problem(choice), fontsize=9, color=GREY, loc="left")
+    axis.set_title(problem(choice, taken=True), fontsize=9, color=GREY, loc="left")
     figure.suptitle("Time and error of every strategy", fontsize=13)
     _limits(axis, choice)
     rtol = choice.asked.rtol

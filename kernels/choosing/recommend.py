@@ -13,14 +13,14 @@ from ..arguments import checks
 from ..arguments.float_errors import no_float_errors
 from ..arguments.problem import loss_problem
 from ..names import METHODS
-from ..runtime.jit import compile_timing
+from ..runtime.jit import COMPILING, GETTING_READY, code_timing
 from ..runtime.pool import thread_count
 from .choice import Asked, Choice
 from .stages import bin_counts_of, bin_ways, candidates, measure
 from .trials import Bench, Purse
 
-# Rows of a batch that are measured: so many, and so many points of them.
-_MOST_ROWS, _LEAST_ROWS, _MOST_POINTS = 1000, 16, 2**23
+# Rows of a batch that are measured: so many, and so many points of them; a part of that in fewer seconds.
+_MOST_ROWS, _LEAST_ROWS, _MOST_POINTS, _SECONDS = 1000, 16, 2**23, 2.0
 
 
 @no_float_errors
@@ -143,7 +143,7 @@ def choose(
         steps=steps,
         copied=not (x.flags.c_contiguous and z.flags.c_contiguous),
     )
-    x, z, asked, target = _some_rows(x, z, asked, target, problem.shape)
+    x, z, asked, target = _some_rows(x, z, asked, target, problem.shape, seconds)
     arguments = asked.a, asked.b, asked.bandwidth, kernel, bins, rule, target, period
     of_rows = loss_problem(x, z, *arguments)
     asked = asked._replace(measured_rows=of_rows.rows)
@@ -153,21 +153,22 @@ def choose(
         if progress is not None:
             progress(min(next(begun), total), total, text)
 
-    with compile_timing() as compiling:
-        bench = Bench(x, z, target, of_rows, asked, Purse(seconds, compiling))
+    with code_timing(COMPILING) as compiling, code_timing(GETTING_READY) as getting_ready:
+        bench = Bench(x, z, target, of_rows, asked, Purse(seconds, getting_ready))
         ways = bin_ways(bench, counts)
         total, begun = len(ways) + len(candidates(names)) + 4 + (steps is not None), count()
-        choice = measure(bench, names, ways, step)
+        choice = measure(bench, names, ways, step, compiling)
     if progress is not None:
         progress(total, total, "")
     return choice
 
 
 def _some_rows(
-    x: NDArray[Any], z: NDArray[Any], asked: Asked, target: Any, shape: tuple[int, ...]
+    x: NDArray[Any], z: NDArray[Any], asked: Asked, target: Any, shape: tuple[int, ...], seconds: float
 ) -> tuple[NDArray[Any], NDArray[Any], Asked, Any]:
     """Return what is to be measured: contiguous data, of batches of many rows some rows that lie evenly."""
-    most = min(_MOST_ROWS, max(_LEAST_ROWS, _MOST_POINTS // asked.points))
+    part = min(1.0, seconds / _SECONDS)
+    most = min(_MOST_ROWS, max(_LEAST_ROWS, int(part * min(_MOST_ROWS, _MOST_POINTS // asked.points))))
     if asked.rows <= most:
         return np.ascontiguousarray(x), np.ascontiguousarray(z), asked, target
     picked = np.linspace(0, asked.rows - 1, most).round().astype(np.intp)

@@ -102,7 +102,7 @@ def measure_bins(bench: Bench, ways: list[Measured], step: Step) -> Quadratures:
         rows.append(way._replace(quadrature_error=float(loss_errors(losses, converged.losses).max())))
         dearest = max(dearest, purse.spent - before)
     if left_out:
-        notes.append(f"Left out for want of time: {', '.join(left_out)}.")
+        notes.append(f"Left out for want of time: the errors of the integral at {', '.join(left_out)}.")
     smallest = min((row.quadrature_error for row in rows), default=math.nan)
     if converged.uncertainty > max(smallest, _ROUNDING) / 10:
         kinks = " (the kernel has kinks or jumps)" if KNOTS[bench.problem.kernel] else ""
@@ -215,17 +215,25 @@ def _reasons(refused: dict[tuple[str, int | None], str], applicable: set[str]) -
     return notes
 
 
-def measure(bench: Bench, methods: Sequence[str] | None, ways: list[Measured], step: Step) -> Choice:
-    """Return what is found out of a problem: the bins to take first, and then the way at these."""
+def measure(
+    bench: Bench,
+    methods: Sequence[str] | None,
+    ways: list[Measured],
+    step: Step,
+    compiling: Callable[[], float],
+) -> Choice:
+    """Return what is found out of a problem: the bins to take first, and then the way at these.
+
+    `compiling` returns the seconds that went into that so far.
+    """
     found = measure_bins(bench, ways, step)
     bins, quadratures = choose_bins(bench, found, step)
     rows, notes, plan = measure_ways(bench, methods, bins, step)
     error = next((row.quadrature_error for row in quadratures if row.at == bins), math.nan)
     rows = [row._replace(quadrature_error=error) for row in rows]
-    compiling = bench.purse.compiling()
     notes.append(
-        f"First calls took {numbers.seconds(compiling)} more to compile, which is kept on disk."
-        if compiling
+        f"First calls took {numbers.seconds(compiling())} more to compile, which is kept on disk."
+        if compiling()
         else "All was compiled before: first calls only load that."
     )
     if bench.asked.measured_rows < bench.asked.rows:

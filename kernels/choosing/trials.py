@@ -35,10 +35,10 @@ Result = TypeVar("Result")
 
 @dataclass
 class Purse:
-    """Seconds to spend on calls, compiling apart."""
+    """Seconds to spend on calls, but for compiling and loading what is compiled."""
 
     budget: float
-    compiling: Callable[[], float]  # the seconds that went into that so far
+    getting_ready: Callable[[], float]  # the seconds that went into that so far
     spent: float = 0.0
 
     @property
@@ -47,9 +47,9 @@ class Purse:
 
     def pay(self, work: Callable[[], Result]) -> tuple[float, Result]:
         """Return what a call takes, and its result."""
-        before = self.compiling()
+        before = self.getting_ready()
         seconds, result = time_of(work)
-        seconds -= self.compiling() - before
+        seconds -= self.getting_ready() - before
         self.spent += seconds
         return seconds, result
 

@@ -32,12 +32,14 @@ def quadrature(bins: int, rule: str) -> str:
     return f"{bins:,} {one}{'' if bins == 1 else 's'}"
 
 
-def problem(choice: Choice) -> str:
-    """Return what was measured, in one line."""
-    asked = choice.asked
+def problem(choice: Choice, taken: bool = False) -> str:
+    """Return what was measured, in one line, with the bins asked for or those that are taken."""
+    asked, (count, rule) = choice.asked, choice.strategies[0].at
+    if not taken:
+        count, rule = asked.bin_count, asked.rule
     points = f"{asked.rows:,} x {asked.points:,}" if asked.rows > 1 else f"{asked.points:,}"
     place = "the line" if asked.period is None else f"a circle of period {asked.period:.6g}"
-    bins = f"{asked.bin_count:,} bins" if asked.target else quadrature(asked.bin_count, asked.rule)
+    bins = f"{count:,} bins" if asked.target else quadrature(count, rule)
     by_row = np.ndim(asked.a) or np.ndim(asked.b)
     interval = "its own intervals" if by_row else f"[{float(asked.a):.6g}, {float(asked.b):.6g}]"
     several = np.ndim(asked.bandwidth)
@@ -141,7 +143,7 @@ def _rivals(choice: Choice, best: Measured) -> Iterator[str]:
         ratio = auto.compared(best)
         yield f"It is {ratio.ratio:.3g} times as fast as auto ({ratio.low:.3g} to {ratio.high:.3g})."
     if len(choice.strategies) > 1 and math.isinf(best.compared(best).high):  # too few turns
-        yield "Calls take too long to tell in this budget which is the fastest."
+        yield "The budget was too small to tell which is the fastest."
         fastest = min((row for row in choice.strategies if row.within_rtol), key=lambda row: row.seconds)
         if not fastest.ties(best):
             yield f"What was measured of {named(fastest)} took {numbers.seconds(fastest.seconds)}."
@@ -156,7 +158,7 @@ def _plan(choice: Choice, best: Measured) -> Iterator[str]:
         return
     pays = f"pays from {plan.pays_from:,.0f} steps on"
     if math.isinf(plan.pays_from):
-        pays = "never pays: steps are not faster than calls beyond the noise"
+        pays = "may never pay: its steps were not faster than calls beyond the noise"
     yield (
         f"A Plan takes {numbers.seconds(plan.seconds)} to make and {numbers.seconds(row.seconds)} a step, "
         f"keeps {numbers.size(plan.stored_bytes)}, and {pays}."
@@ -229,7 +231,9 @@ def _bins(choice: Choice) -> Iterator[Line]:
     yield from _table(title, columns, ["*" if row.at == taken else "" for row in rows])
     limit = choice.asked.integral_rtol
     if any(choice.asked.reached(row, choice.uncertainty) for row in rows):
-        yield Line("note", f"* the cheapest within {limit:g}; others than the fewest were not timed")
+        yield Line(
+            "note", f"* the cheapest within {limit:g}; of each rule the fewest bins within it are timed"
+        )
     else:
         yield Line("note", f"* the closest: none is within {limit:g}")
 

@@ -105,7 +105,7 @@ def _complete(
     if np.ndim(bins):
         ends = (bins[0], "the first edge"), (bins[-1], "the last edge")
     elif period is not None:
-        ends = (0.0, "0"), (period, "the period")
+        ends = (0.0, "where the circle begins"), (period, "the period")
     else:
         low, high = map(float, np.quantile(x, _QUANTILES))
         ends = (low, "the 5 % quantile of x"), (high, "the 95 % quantile of x")

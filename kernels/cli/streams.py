@@ -1,5 +1,6 @@
 """Standard streams and files that may be full, or that nobody reads any more."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -73,6 +74,8 @@ def make_folders(files: Iterable[Path]) -> None:
     try:
         for path in files:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     except OSError as error:
         raise Refused(f"cannot write there: {error}") from None
 

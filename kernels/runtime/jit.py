@@ -15,7 +15,7 @@ from typing import Any
 import numba
 from numba.core.caching import FunctionCache
 from numba.core.compiler_lock import global_compiler_lock
-from numba.core.event import TimingListener, install_listener
+from numba.core.event import TimingListener, install_listener, trigger_event
 from numba.core.runtime import rtsys
 
 from .entries import Entries
@@ -26,6 +26,9 @@ from .undisturbed import undisturbed
 EXACT = {"contract"}
 # Sums may be taken in any order, which is what lets the compiler use vector registers for them.
 SUMS = {"contract", "reassoc", "nsz"}
+
+# What numba tells while it compiles, and we while we compile or load.
+COMPILING, GETTING_READY = "numba:compile", "kdexent:get-ready"
 
 _config: Any = numba.config
 # Vector code is generated, but not where functions are plain Python (NUMBA_DISABLE_JIT), nor where all
@@ -84,7 +87,8 @@ def lazily(make: Callable[[], Callable], signature: Any, name: str) -> Callable[
         # Numba's own: who compiles what calls this package would take a second lock in another order.
         with global_compiler_lock:
             if not compiled:
-                compiled.append(_specialise(make(), signature, name))
+                with trigger_event(GETTING_READY):
+                    compiled.append(_specialise(make(), signature, name))
             return compiled[0]
 
     def get() -> Callable:
@@ -94,10 +98,10 @@ def lazily(make: Callable[[], Callable], signature: Any, name: str) -> Callable[
 
 
 @contextmanager
-def compile_timing() -> Iterator[Callable[[], float]]:
-    """A context in which the function given returns the seconds that compiling took in it so far."""
+def code_timing(event: str) -> Iterator[Callable[[], float]]:
+    """A context in which the function given returns the seconds so far of COMPILING or GETTING_READY."""
     listener: Any = TimingListener()
-    with install_listener("numba:compile", listener):
+    with install_listener(event, listener):
         yield lambda: listener.duration if listener.done else 0.0
 
 

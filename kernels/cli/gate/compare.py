@@ -68,7 +68,7 @@ def gate(base: str, head: str | None, options: Options) -> int:
     files = [options.json] if options.json and options.json != STDOUT else []
     make_folders(files)
     key_of(base)
-    new = _built(0, head or WORKING_TREE)
+    new = _built(0, WORKING_TREE if head is None else head)
     measure = new.packages / "kdexent" / "measure"
     if not (measure / "races").is_dir():
         raise Refused(f"{new.name} has no workloads to run: it is older than this command")
@@ -123,7 +123,7 @@ def _built(number: int, revision: str) -> Side:
 
 def _selected(workloads: ModuleType, options: Options) -> tuple[dict[str, Any], list[str]]:
     """Return the cells to run by name, controls first, and the starts of processes."""
-    text = options.cells.casefold()
+    text = _plain(options.cells)
     every = workloads.full() if options.tier == FULL else workloads.quick()
     cells = [cell for cell in every if text in _texts(cell)]
     starts = [name for name in STARTS if text in name]
@@ -134,7 +134,12 @@ def _selected(workloads: ModuleType, options: Options) -> tuple[dict[str, Any], 
 
 def _texts(cell: Any) -> str:
     """Return a cell's name, and what the table shows of it."""
-    return f"{cell.name}\n{called(cell.name, cell)} {size_of(cell)}".casefold()
+    return _plain(f"{cell.name}\n{called(cell.name, cell)} {size_of(cell)}")
+
+
+def _plain(text: str) -> str:
+    """Return a text as it is easily typed."""
+    return text.casefold().replace("×", "x")
 
 
 def _asked_once(options: Options) -> list[_AskedOnce]:

@@ -238,8 +238,9 @@ def _notes(outcome: Outcome, left_out: list[str]) -> list[str]:
         "one takes, the median of pairs of processes, and an interval that holds it 19 times in 20. Beyond "
         f"{100 * race.threshold:g} %, and all of it on one side of 0: slower, or faster. All of it within "
         f"{100 * race.threshold:g} %: the same.",
-        "error: the largest as a part of what is allowed, old > new where they differ; one above 1 is wrong.",
     ]
+    if "error" not in left_out:
+        notes.append("error: the largest as a part of what is allowed, old > new; above 1 it is wrong.")
     changed = [
         f"{name}: {seen.taken[0][what]} > {seen.taken[1][what]} bytes of {words}"
         for name, seen in outcome.seen.items()
@@ -265,7 +266,7 @@ def _notes(outcome: Outcome, left_out: list[str]) -> list[str]:
     if outcome.noisy:
         notes.append(f"{NOISY}: {', '.join(outcome.noisy)} moved, or failed, which no change can do.")
     if left_out:
-        notes.append(f"Left out for want of width: {', '.join(left_out)}.")
+        notes.append(f"Left out for want of width, and in --json: {', '.join(left_out)}.")
     return notes
 
 
