@@ -7,13 +7,17 @@ from kdexent_workloads.races.workloads import loss_and_grad
 
 from .measure import QUICK, At, Figures, _Cells, _Timed, _Tracked
 
+BATCHES = {"gaussian, 100 x 32": cases.batch, "laplace, 200 x 151 (guns)": cases.guns}
+
 
 class _Batch(_Cells):
     cells: ClassVar = {
-        (rows,): loss_and_grad(cases.batch(rows)) for rows in ((1_000,) if QUICK else (1_000, 10_000))
+        (name, rows): loss_and_grad(case(rows))
+        for name, case in BATCHES.items()
+        for rows in ((1_000,) if QUICK else (1_000, 10_000))
     }
-    params = tuple(rows for (rows,) in cells)
-    param_names = ("rows of 100 points and 32 bins, gaussian",)
+    params = tuple(BATCHES), tuple(dict.fromkeys(rows for _, rows in cells))
+    param_names = ("kernel, points x bins", "rows")
 
 
 class Batch(_Batch, _Timed):

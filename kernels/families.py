@@ -159,12 +159,7 @@ def _rise_of_square(near, far, more, p):
 
 
 @helper
-def _laplace_of_exponentials(rise, fall, round_trip):
-    return rise if rise < fall else fall
-
-
-@helper
-def _logistic_of_exponentials(rise, fall, round_trip):
+def _logistic_of_exponentials(rise, fall):
     return 1.0 / (2.0 + (rise + fall))
 
 
@@ -230,7 +225,7 @@ FAMILIES = {
         transform=_gaussian_transform,
     ),
     "laplace": Family(
-        Formula(laplace, rise=rise_of_distance, of_exponentials=_laplace_of_exponentials),
+        Formula(laplace, rise=rise_of_distance, scans=True),
         1 / 2,
         _EXPONENTIAL_TAIL,
         circle=LAPLACE,

@@ -54,7 +54,8 @@ class Formula(NamedTuple):
     rise: Callable | None = None
     # Ways to sum K without an exponential per pair, where there are any.
     runs: bool = False  # a gaussian
-    of_exponentials: Callable | None = None  # exp(d/h), exp(-d/h), exp(-P/h): K, on the line or the circle
+    scans: bool = False  # laplace
+    of_exponentials: Callable | None = None  # exp(d/h), exp(-d/h): K, on the line
     of_half_sine: Callable | None = None  # sin(pi d/P), p: K
 
 

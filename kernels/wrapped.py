@@ -143,11 +143,6 @@ def _fourier_of_sine(s, p):
 
 
 @helper
-def _laplace_of_exponentials(rise, fall, round_trip):
-    return (rise if rise < fall else fall) + round_trip * (fall if rise < fall else rise)
-
-
-@helper
 def rise_of_distance(near, far, more, p):
     return -more * p[0]
 
@@ -199,7 +194,7 @@ def _von_mises_parameters(p: Floats, h: Floats, period: float) -> Floats:
 
 LAPLACE = OnCircle(
     "laplace_circle",
-    Formula(laplace_circle, rise=rise_of_distance, of_exponentials=_laplace_of_exponentials),
+    Formula(laplace_circle, rise=rise_of_distance, scans=True),
     _laplace_parameters,
 )
 CAUCHY = OnCircle(

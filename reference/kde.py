@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kdexent.arguments import checks
 from kdexent.arguments.float_errors import no_float_errors
-from kdexent.arguments.problem import Problem, Rows, check_wrt, density_problem, loss_problem
+from kdexent.arguments.problem import Intervals, Problem, Rows, check_wrt, density_problem, loss_problem
 
 from .families import Floats, Kernel
 from .wrapped import make_kernel
@@ -179,7 +179,7 @@ def _unit(problem: Problem) -> float:
     return 2.0**60 if largest < 2.0**-900 and h.max(initial=1) < 2.0**900 else 1.0
 
 
-def _block(argument: Rows, rows: slice) -> Floats:
+def _block(argument: Rows | Intervals, rows: slice) -> Floats:
     """Return an argument for some of the rows."""
     return _all_rows(argument.block(rows.start, rows.stop).astype(np.float64), rows.stop - rows.start)
 

@@ -20,8 +20,9 @@ def problem_of(x, a, b, bandwidth, kernel="gaussian", period=None, bins=256):
 @pytest.mark.parametrize(
     ("x", "kernel", "bins", "method"),
     [
-        (NORMAL, "laplace", 256, "cells"),
-        (MODES, "laplace", 256, "cells"),
+        (NORMAL, "logistic", 256, "cells"),
+        (NORMAL, "laplace", 256, "direct"),
+        (MODES, "laplace", 256, "direct"),
         (MODES, "epanechnikov", 256, "cells"),
         (NORMAL[:1024], "epanechnikov", 256, "direct"),
     ],

@@ -91,7 +91,7 @@ def test_sums_do_not_depend_on_where_arrays_lie(kernel, period):
     ((_, _, strategy),) = direct(problem)
     memory, points = np.zeros(3 * x.size), slice(x.size, 2 * x.size)
     memory[points] = z[0]
-    about = z.max(axis=1), problem.centers.block(0, 1), strategy.parameters.block(0, 1)
+    about = z.max(axis=1), problem.centers.block(0, 1), strategy.family.parameters
     found = set()
     for place in range(0, memory.size, 101):
         mass = memory[place : place + 1]

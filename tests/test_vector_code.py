@@ -197,6 +197,22 @@ def test_exponentials_of_columns(classes):
     np.testing.assert_array_equal(totals[end:], 7)
 
 
+@thorough_but_for(count=[40])
+@pytest.mark.parametrize("count", [8, 16, 24, 32, 40])
+def test_exponentials_in_place(count):
+    numbers = np.random.default_rng(count).normal(size=count + 3) * 50
+    numbers[1] = -np.inf
+    found = numbers.copy()
+
+    @numba.njit
+    def in_place(numbers):
+        exponentials.powers_in_place(numbers, count)
+
+    in_place(found)
+    np.testing.assert_allclose(found[:count], np.exp(numbers[:count]), rtol=1e-13)
+    np.testing.assert_array_equal(found[count:], numbers[count:])
+
+
 POWERS = """
     import mpmath, numba, numpy as np
     from kdexent.simd import exponentials

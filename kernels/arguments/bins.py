@@ -20,8 +20,16 @@ class Bins(NamedTuple):
     """Bins of the intervals [a, b] and their uniform-target masses."""
 
     masses: Floats  # (M,), sum 1
-    centers: Floats  # (..., M), or (M,) for edges
+    centers: Floats  # (M,), those of [0, 1] where there are several intervals
     equal: bool  # centres equally spaced
+    several: bool = False
+
+
+def stretched(a: float | Floats, length: float | Floats, units: Floats) -> Floats:
+    """Return the centres (..., M) of bins of intervals from `a` on, of those of [0, 1], units (M,)."""
+    centers = np.multiply(np.asarray(length)[..., np.newaxis], units)
+    centers += np.asarray(a)[..., np.newaxis]
+    return centers
 
 
 @kept(64)
@@ -52,9 +60,10 @@ def make_bins(bins: Any, rule: Any, a: float | Floats, b: float | Floats) -> Bin
         masses, units = _unit_bins(count, rule)
     except MemoryError:  # of which this process may have less than the machine has
         raise ValueError(f"bins must be fewer than {count}, for which there is no memory") from None
-    centers = np.multiply(np.asarray(b - a)[..., np.newaxis], units)
-    centers += np.asarray(a)[..., np.newaxis]
-    return Bins(masses, centers, equal=rule == "midpoint")
+    equal = rule == "midpoint"
+    if np.ndim(a) or np.ndim(b):
+        return Bins(masses, units, equal, several=True)
+    return Bins(masses, stretched(a, b - a, units), equal)
 
 
 def require_room(name: str, count: int, rows: int = 1) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..names import CIRCLE_ONLY, KERNELS, METHODS, ORDERS, WRT
 from . import checks
 from .arrays import FLOAT32, FLOAT64, Floats
-from .bins import make_bins, require_room, target_masses
+from .bins import make_bins, require_room, stretched, target_masses
 from .kept import kept
 from .memory import memory_bytes
 
@@ -51,6 +51,31 @@ class Rows:
 
 
 @dataclass(slots=True)
+class Intervals:
+    """The bins of each row's own interval, as `Rows` has them, but made when they are asked for."""
+
+    a: Rows  # (S,), of memory that is nobody else's
+    length: Rows  # (S,)
+    units: Floats  # (M,), those of [0, 1]
+
+    @property
+    def values(self) -> Floats:
+        return stretched(self.a.values, self.length.values, self.units)
+
+    def block(self, start: int, stop: int) -> Floats:
+        """Return the rows for calls' rows start..stop, or the one row that serves them all."""
+        return stretched(self.a.block(start, stop), self.length.block(start, stop), self.units)
+
+    def at(self, row: int) -> int:
+        """Return which of the rows a row of the call uses."""
+        return self.a.at(row)
+
+    def take(self, rows: NDArray[np.intp]) -> Intervals:
+        """Return the same argument for some of the rows of the call."""
+        return Intervals(self.a.take(rows), self.length.take(rows), self.units)
+
+
+@dataclass(slots=True)
 class Problem:
     """Checked arguments of one call, its leading dimensions flattened to R rows."""
 
@@ -63,7 +88,7 @@ class Problem:
     kernel: str
     period: float | None
     bandwidth: Rows  # (S,)
-    centers: Rows  # (S, M)
+    centers: Rows | Intervals  # (S, M)
     masses: Rows  # (S, M)
     equal_bins: bool
     data: tuple[NDArray[Any], NDArray[Any]]  # x and z in the shapes that they were given in, for messages
@@ -79,7 +104,11 @@ class Problem:
 
     def at_centers(self, columns: slice) -> Problem:
         """Return the problem for some of the centers."""
-        centers = Rows(self.centers.values[:, columns], self.centers.index)
+        centers: Rows | Intervals
+        if isinstance(self.centers, Rows):
+            centers = Rows(self.centers.values[:, columns], self.centers.index)
+        else:
+            centers = replace(self.centers, units=self.centers.units[columns])
         return replace(self, frame=None, centers=centers, masses=Rows(self.masses.values[:, columns]))
 
     @property
@@ -87,11 +116,23 @@ class Problem:
         """What is read while results are written, as far as it may be in the caller's memory."""
         if self.frame is not None:  # made of scalars
             return self.x, self.z
-        return self.x, self.z, self.bandwidth, self.centers, self.masses
+        centers = (self.centers,) if isinstance(self.centers, Rows) else ()
+        return self.x, self.z, self.bandwidth, self.masses, *centers
 
     @property
     def bins(self) -> int:
-        return self.centers.values.shape[1]
+        return self.masses.values.shape[1]
+
+    def spacing(self, start: int, stop: int) -> Floats:
+        """Return the spacing of equal bins in some rows (R or 1,), or all that other bins span."""
+        if not isinstance(self.centers, Rows):
+            ends = replace(self.centers, units=self.centers.units[[0, -1]]).block(start, stop)
+        elif self.equal_bins and self.bins > 1:
+            ends = self.centers.block(start, stop)[:, [0, -1]]
+        else:
+            centers = self.centers.block(start, stop)
+            return centers.max(axis=1, initial=-np.inf) - centers.min(axis=1, initial=np.inf)
+        return (ends[:, 1] - ends[:, 0]) / max(1, self.equal_bins * (self.bins - 1))
 
 
 def _spread(values: NDArray[Any], shape: tuple[int, ...], tail: int) -> Rows:
@@ -199,12 +240,21 @@ def in_frame(x: NDArray[Any], z: NDArray[Any], frame: Frame, given_x: NDArray[An
         frame.kernel,
         frame.period,
         frame.bandwidth if isinstance(frame.bandwidth, Rows) else _spread(frame.bandwidth, shape, 0),
-        frame.centers if isinstance(frame.centers, Rows) else _spread(frame.centers, shape, 1),
+        _spread_centers(frame, shape),
         frame.masses if isinstance(frame.masses, Rows) else _spread(frame.masses, shape, 1),
         frame.equal_bins,
         (x if given_x is None else given_x, z),
         frame.key,
     )
+
+
+def _spread_centers(frame: Frame, shape: tuple[int, ...]) -> Rows | Intervals:
+    if isinstance(frame.centers, Rows):
+        return frame.centers
+    if frame.intervals is None:
+        return _spread(frame.centers, shape, 1)
+    a, length = (_spread(each, shape, 0) for each in frame.intervals)
+    return Intervals(a, length, frame.centers)
 
 
 class Frame(NamedTuple):
@@ -218,6 +268,7 @@ class Frame(NamedTuple):
     equal_bins: bool
     shapes: dict[str, tuple[int, ...]]
     key: tuple[Any, ...] | None = None
+    intervals: tuple[Floats, Floats] | None = None  # a and b - a where there are several; centers of [0, 1]
 
 
 def make_frame(
@@ -248,14 +299,18 @@ def _new_frame(
     shapes = {"a": np.shape(a), "b": np.shape(b), "bandwidth": np.shape(h)}
     checks.broadcast_rows({"a": shapes["a"], "b": shapes["b"]})
     checks.interval(a, b, period)
-    masses, centers, equal = make_bins(bins, rule, a, b)
+    masses, centers, equal, several = make_bins(bins, rule, a, b)
     if target is not None:
         masses = target_masses(target, masses.shape[0])
         shapes["target"] = masses.shape[:-1]
     if not any(shapes.values()):
         one = (_spread(np.asarray(h), (), 0), _spread(centers, (), 1), _spread(masses, (), 1))
         return Frame(kernel, period, *one, equal, {})
-    return Frame(kernel, period, np.asarray(h), centers, masses, equal, shapes)
+    frame = Frame(kernel, period, np.asarray(h), centers, masses, equal, shapes)
+    if several:
+        length = np.asarray(b - a)
+        frame = frame._replace(intervals=(np.array(np.broadcast_to(a, length.shape)), length))
+    return frame
 
 
 def _bytes_of(frame: Frame) -> int:

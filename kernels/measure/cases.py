@@ -188,6 +188,20 @@ def batch(rows: int = 10_000, points: int = 100, bins: int = 32) -> Case:
     return Case("gaussian batch", points, bins, rows, make)
 
 
+def guns(rows: int = 10_000, own: bool = True) -> Case:
+    """Return the rows that this loss comes from: a gun's aim by the angles of 200 situations like its own.
+
+    Every row has an interval of its own, or all have [-1, 1].
+    """
+
+    def make() -> Arguments:
+        x, z = _normal(rows, 200)
+        a = np.random.default_rng(7).uniform(-1.2, -0.8, rows) if own else -1.0
+        return Arguments(0.5 * x, z, a, a + 2.0, {"bandwidth": 1 / 13, "kernel": "laplace", "bins": 151})
+
+    return Case(f"guns, {'own' if own else 'common'} intervals", 200, 151, rows, make)
+
+
 def real(bins: int) -> list[Case]:
     """Return the two real data sets on their circles, heavily tied."""
 
@@ -262,7 +276,7 @@ def suite(quick: bool = False) -> list[Comparison]:
             BY_SIZE: [line(1_000, 64), line(10_000, 64)],
             "float32": [line(10_000, 64, dtype="float32")],
             ON_CIRCLE: [circle(10_000, 64)],
-            "batch": [batch(500)],
+            "batch": [batch(500), guns(100)],
             "real data": real(16),
         }
         by_method = {"reference": [line(10_000, 64)]}
@@ -277,7 +291,7 @@ def suite(quick: bool = False) -> list[Comparison]:
             "float32": [line(*middling, dtype="float32")],
             ON_LINE: [line(*middling, kernel) for kernel in LINE_KERNELS[1:]],
             ON_CIRCLE: [circle(*middling, kernel) for kernel in KERNELS],
-            "batch": [batch()],
+            "batch": [batch(), guns(), guns(own=False)],
             "real data": real(64),
         }
         by_method = {

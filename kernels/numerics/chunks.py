@@ -40,6 +40,15 @@ def near_interval(v, middle, period):
 
 
 @helper
+def near_half(xb, n, middle, period):
+    """Move n points xb (ROOM,), at most a period from the middle, to at most half a period from it."""
+    half = 0.5 * period
+    for j in range(n):
+        d = xb[j] - middle
+        xb[j] -= period if d > half else (-period if d < -half else 0.0)
+
+
+@helper
 def row_and_middle(centers, r):
     """Return row r (M,) of centers (R or 1, M), and its middle: on a circle within half a period of any."""
     bins = centers[own_row(centers, r)]
@@ -69,12 +78,15 @@ def _loading(convert: Callable) -> Callable:
         xr, zr = own_row(x, r), own_row(z, r)
         n = min(CHUNK, x.shape[1] - start)
         points, logits = x[xr, start : start + n], z[zr, start : start + n]
+        for j in range(n):
+            xb[j] = points[j]
         if period > 0.0:
+            far = 0
             for j in range(n):
-                xb[j] = near_interval(points[j], middle, period)
-        else:
-            for j in range(n):
-                xb[j] = points[j]
+                far += abs(xb[j] - middle) > period
+            if far > 0:  # a loop with a remainder in it is several times as slow
+                for j in range(n):
+                    xb[j] = near_interval(xb[j], middle, period)
         for j in range(n):
             zb[j] = convert(logits[j], top)
         padded = (n + LANES - 1) // LANES * LANES

@@ -165,3 +165,23 @@ def powers_of_columns(code, w, stride, classes, tops, totals, end, zs, out, at, 
         code.blocks(code.registers(end), max(1, _TOGETHER // size), block)
 
     code.blocks(classes, _COLUMNS, columns)
+
+
+@loop
+def _plain_powers(numbers, n):
+    for i in range(n):
+        numbers[i] = exp2(numbers[i] * LOG2_E)
+
+
+@generated(instead=_plain_powers)
+def powers_in_place(code, numbers, n):
+    """Replace n numbers, whole registers of them, by their exponentials; numbers (n,) or longer."""
+
+    def block(registers, first):
+        places = [code.entry(first, k) for k in range(registers)]
+        for place, power in zip(
+            places, code.powers_of_e([code.numbers(numbers, i) for i in places]), strict=True
+        ):
+            code.put(power, numbers, place)
+
+    code.blocks(code.registers(n), _TOGETHER, block)

@@ -101,7 +101,7 @@ def pair_densities(problem: Problem, n_threads: int) -> Floats:
                 log_density = np.log(density, out=np.zeros_like(density), where=density >= floor)
                 log_density += (tile.log_scale - np.log(mass))[:, np.newaxis]
                 if density.min() < floor:
-                    weak = tile.weak_bins(density, mass)
+                    weak = tile.weak_bins(~(density >= floor), mass)
                     log_density[weak.row, weak.bins] = weak.log_q
                 of_tile = slice(tile.start, tile.stop)
                 log_q[of_tile if rows is None else rows[of_tile], columns] = log_density
@@ -112,7 +112,7 @@ def pair_densities(problem: Problem, n_threads: int) -> Floats:
 
 def _each_tile(problem: Problem, strategy: Strategy, work: Callable[[Tile], None], n_threads: int) -> None:
     """Scan every tile and do the work on it; threads share the tiles, or else the blocks of each."""
-    shape = cut(problem, strategy.way.pairs_per_block)
+    shape = cut(problem, strategy.way)
     step = shape.rows_per_tile
     inside = n_threads if shape.blocks > 1 else 1
 
@@ -144,11 +144,20 @@ def _find_top(tile: Tile) -> None:
 
 
 def _evaluate_tile(tile: Tile, losses: Floats, gradients: Gradients | None, add: bool) -> None:
-    density, mass = tile.densities()
-    weights, weak, share = np.empty_like(density), None, 1 / mass
-    if finish()(density, mass, tile.log_scale, tile.masses, tile.way.floor, weights, losses):
-        weak = tile.weak_bins(density, mass)
-        p = np.broadcast_to(tile.masses, density.shape)[weak.row, weak.bins]
+    both = None if gradients is None else tile.both(losses, gradients, add)
+    if both is not None:
+        mass, weights, weak_bins = both
+        if not weak_bins:
+            return
+    else:
+        density, mass = tile.densities()
+        weights = np.empty_like(density)
+        weak_bins = finish()(density, mass, tile.log_scale, tile.masses, tile.way.floor, weights, losses)
+    weak, share = None, 1 / mass
+    if weak_bins:
+        masses = np.broadcast_to(tile.masses, weights.shape)
+        weak = tile.weak_bins((weights == 0) & (masses > 0), mass)
+        p = masses[weak.row, weak.bins]
         losses += np.bincount(weak.row, np.where(p > 0, -p * weak.log_q, 0), minlength=tile.rows)
         out_of_reach = np.bincount(weak.row, p * (weak.total == 0), minlength=tile.rows)
         share *= np.maximum(1 - out_of_reach, 0)
@@ -161,6 +170,6 @@ def pairs_workspace(problem: Problem) -> int:
     sets = direct(problem)
     if not sets:
         return 0
-    shape = cut(problem, sets[0][2].way.pairs_per_block)
+    shape = cut(problem, sets[0][2].way)
     bins = max(1, problem.bins)
     return 8 * bins * (shape.partials + 2) * min(shape.rows_per_tile, problem.rows)

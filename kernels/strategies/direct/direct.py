@@ -7,22 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arguments.arrays import FLOAT32, FLOAT64, Floats
-from ...arguments.problem import Problem, Rows
+from ...arguments.problem import Problem
 from ...families import FAMILIES, FORMULAS, row_parameters, takes_series, variants
 from ...formula import IMAGES, Variant
 from ...names import CIRCLE_ONLY, COMPACT, FACTS
-from ..sums.loops import Loops
 from ..sums.reach import RowShape
 from ..sums.scan import SCANS
 from ..tails.certificate import finish
-from . import gaussian_runs
-from .pairs import Way, all_pairs, pair_loops
+from . import gaussian_runs, scans
+from .pairs import LINEAR_FLOOR, Way, WayLoops, all_pairs, pair_loops
 from .products import FLOOR_OF_EXPONENTIALS, FLOOR_OF_SINES, product_loops, shares_exponentials, shares_sines
 from .tiles import Strategy
 
 # ns a pair, with forward and adjoint, of kernels with an exponential or not, and a point beside its pairs;
 # on one thread.
-_PAIR, _PLAIN_PAIR, _PAIR_IN_RUNS, _POINT_IN_RUNS = 3.0, 1.0, 0.25, 26.0
+_PAIR, _PLAIN_PAIR, _PAIR_IN_RUNS, _POINT_IN_RUNS, _POINT_IN_SCANS = 3.0, 1.0, 0.25, 26.0, 16.0
 # What other methods cost a call beside their passes over points and pairs, ns.
 OVERHEAD = 340_000.0
 # Ways through the sums, in the order of preference.
@@ -32,16 +31,14 @@ WAYS = 3
 
 def direct(problem: Problem) -> list[tuple[NDArray[np.intp] | None, Problem, Strategy]]:
     """Return the strategy for each set of rows (None: all rows) that take the same way through the sums."""
-    h, centers = problem.bandwidth.values, problem.centers.values
-    single = problem.dtype == FLOAT32
-    if h.shape[0] == 1 and centers.shape[0] == 1:
+    h, spacing = problem.bandwidth.values, problem.spacing(0, problem.rows)
+    single, bins = problem.dtype == FLOAT32, problem.bins if problem.equal_bins else 1
+    if h.shape[0] == 1 and spacing.shape[0] == 1:
         # Calls in a loop mostly repeat these.
-        bins = problem.bins if problem.equal_bins else 1
-        row = problem.kernel, float(h[0]), problem.period, float(_spacing(centers, bins)[0]), bins
+        row = problem.kernel, float(h[0]), problem.period, float(spacing[0]), bins
         return [(None, problem, _one_strategy(*row, single, problem.points if single else 0))]
-    h, centers = problem.bandwidth.block(0, problem.rows), problem.centers.block(0, problem.rows)
-    bins = problem.bins if problem.equal_bins else 1
-    ways = best_way(problem.kernel, h, problem.period, _spacing(centers, bins), bins, single)
+    h = problem.bandwidth.block(0, problem.rows)
+    ways = best_way(problem.kernel, h, problem.period, spacing, bins, single)
     ways = np.broadcast_to(ways, problem.rows)
     # Rows whose kernel is a series take another formula as well.
     kinds = ways + WAYS * takes_series(problem.kernel, h, problem.period)
@@ -57,13 +54,6 @@ def direct(problem: Problem) -> list[tuple[NDArray[np.intp] | None, Problem, Str
     return sets
 
 
-def _spacing(centers: Floats, bins: int) -> Floats:
-    """Return the spacing of equal bins (R or 1, M) in each row, or all that other bins span."""
-    if bins > 1:
-        return (centers[:, -1] - centers[:, 0]) / (bins - 1)
-    return centers.max(axis=1, initial=-np.inf) - centers.min(axis=1, initial=np.inf)
-
-
 @lru_cache(maxsize=256)
 def _one_strategy(
     kernel: str, h: float, period: float | None, spacing: float, bins: int, single: bool, points: int
@@ -75,10 +65,9 @@ def _one_strategy(
 
 
 def _strategy(kernel: str, bandwidth: Floats, period: float | None, way: int, points: int) -> Strategy:
-    family = row_parameters(kernel, bandwidth, period)
-    variant = family.variant
-    sums = all_pairs(variant) if way == NONE else shortcut(variant, points, way)
-    return Strategy(Rows(family.parameters), Rows(family.log_scale), sums, variant)
+    family = row_parameters(kernel, bandwidth[:1], period)
+    sums = all_pairs(family.variant) if way == NONE else shortcut(family.variant, points, way)
+    return Strategy(family if len(bandwidth) == 1 else None, sums, family.variant)
 
 
 def best_way(
@@ -94,6 +83,8 @@ def best_way(
         runs = gaussian_runs.applies(spacing, h, bins, False)
         best = np.where(single & gaussian_runs.applies(spacing, h, bins, True), SINGLE, DOUBLE)
         ways = np.where(runs, best, NONE)
+    elif formula is not None and formula.scans:
+        ways = np.where(scans.applies(spacing, bins), DOUBLE, NONE)
     elif formula is not None and formula.of_exponentials is not None:
         ways = np.where(shares_exponentials(spacing, h, bins), DOUBLE, NONE)
     elif formula is not None and formula.of_half_sine is not None and period is not None:
@@ -106,6 +97,8 @@ def shortcut(variant: Variant, points: int, way: int) -> Way:
     loops, formula = shortcut_loops(variant, way == SINGLE), FORMULAS[variant.formula]
     if formula.of_half_sine is not None:
         return Way(loops, FLOOR_OF_SINES, FLOAT64, 2**19)
+    if formula.scans:
+        return Way(loops, LINEAR_FLOOR, FLOAT64, 0)
     if formula.of_exponentials is not None:
         return Way(loops, FLOOR_OF_EXPONENTIALS, FLOAT64, 2**20)
     if way == SINGLE:
@@ -113,10 +106,12 @@ def shortcut(variant: Variant, points: int, way: int) -> Way:
     return Way(loops, gaussian_runs.FLOOR, FLOAT64, 2**21)
 
 
-def shortcut_loops(variant: Variant, single: bool) -> Loops:
+def shortcut_loops(variant: Variant, single: bool) -> WayLoops:
     """Return the loops of a variant that has a shortcut."""
     if FORMULAS[variant.formula].runs:
         return gaussian_runs.run_loops(variant.circle, single)
+    if FORMULAS[variant.formula].scans:
+        return scans.scan_loops(variant.circle)
     return product_loops(variant.formula)
 
 
@@ -129,9 +124,8 @@ def cost(shape: RowShape, rtol: float = 0.0) -> float:
 
 def cost_of_first(problem: Problem) -> float:
     """Return the same of a problem's first row, without derivatives."""
-    h, centers = float(problem.bandwidth.block(0, 1)[0]), problem.centers.block(0, 1)
-    equal = problem.equal_bins and problem.bins > 1
-    spacing = float(_spacing(centers, problem.bins)[0]) if equal else 0.0
+    h, equal = float(problem.bandwidth.block(0, 1)[0]), problem.equal_bins and problem.bins > 1
+    spacing = float(problem.spacing(0, 1)[0]) if equal else 0.0
     of_pair, of_point = _rates(problem.kernel, h, problem.period, spacing, problem.bins)
     return problem.points * (of_point + problem.bins * of_pair)
 
@@ -142,6 +136,8 @@ def _rates(kernel: str, h: float, period: float | None, spacing: float, bins: in
     width = np.array([h])
     images = max(1.0, float(row_parameters(kernel, width, period).parameters[0, IMAGES]))
     way = best_way(kernel, width, period, np.array([spacing]), bins, False)[0] if spacing > 0 else NONE
+    if way != NONE and FAMILIES[kernel].formula.scans:
+        return 0.0, _POINT_IN_SCANS
     if way != NONE and kernel not in CIRCLE_ONLY:  # whose shortcut saves little
         return images * _PAIR_IN_RUNS, _POINT_IN_RUNS
     return images * (_PLAIN_PAIR if kernel in COMPACT or FACTS[kernel].heavy else _PAIR), 0.0
@@ -155,7 +151,7 @@ def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Calla
         needed += [loop for name, loop in loops._asdict().items() if not (only_z and name == "full_adjoint")]
         formula = FORMULAS[variant.formula]
         exponentials = formula.of_exponentials is not None and not variant.images
-        if formula.runs or formula.of_half_sine is not None or exponentials:
+        if formula.runs or formula.scans or formula.of_half_sine is not None or exponentials:
             for single in (False, True):
                 needed += shortcut_loops(variant, single)
     return needed

@@ -34,8 +34,8 @@ from ...numerics.chunks import (
     weight,
 )
 from ...runtime.jit import helper, loop
-from ..sums.loops import Loops, compiled
-from .pairs import adjoint_signature, forward_signature
+from ..sums.loops import compiled
+from .pairs import WayLoops, adjoint_signature, both_signature, forward_signature, make_both
 
 _STEP = 8  # bins a pass over a chunk
 _REACH = 39.0  # bandwidths beyond which nothing is left in the linear domain
@@ -357,9 +357,10 @@ def _make_adjoint(circle: bool, single: bool) -> Callable:
 
 
 @cache
-def run_loops(circle: bool, single: bool) -> Loops:
+def run_loops(circle: bool, single: bool) -> WayLoops:
     """Return the loops, each compiled when it is first asked for."""
     dtype = FLOAT32 if single else FLOAT64
-    made = (_make_forward, forward_signature(dtype)), (_make_adjoint, adjoint_signature(dtype))
+    both = make_both(_make_forward, _make_adjoint), both_signature(dtype)
+    made = (_make_forward, forward_signature(dtype)), (_make_adjoint, adjoint_signature(dtype)), both
     key = f"{'circle' if circle else 'line'}.{dtype.name}"
-    return compiled(Loops, "gaussian_runs", key, (circle, single), *made)
+    return compiled(WayLoops, "gaussian_runs", key, (circle, single), *made)

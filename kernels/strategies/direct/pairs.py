@@ -21,10 +21,19 @@ from ...numerics.chunks import CHUNK, load_chunk, load_points, room, row_and_mid
 from ...runtime.jit import loop
 from ...runtime.signatures import READ, READ1, READ_INTS, WRITE, WRITE1, read, written
 from ..sums.images import distance_between, distance_of, reader_of, shift_of
-from ..sums.loops import Compiled, Loops, compiled
+from ..sums.loops import Compiled, compiled
+from ..tails.certificate import make_finish
 
 LINEAR_FLOOR = 1e-200
 PAIRS_PER_BLOCK = 2**18
+
+
+class WayLoops(NamedTuple):
+    """The two halves of a way through the sums, and what does both with `finish` between them."""
+
+    forward: Compiled
+    adjoint: Compiled
+    both: Compiled
 
 
 class PairLoops(NamedTuple):
@@ -32,6 +41,7 @@ class PairLoops(NamedTuple):
 
     forward: Compiled
     adjoint: Compiled
+    both: Compiled
     full_adjoint: Compiled
     nearest: Compiled
     highest: Compiled
@@ -42,10 +52,10 @@ class PairLoops(NamedTuple):
 class Way(NamedTuple):
     """A way through the sums, and from which density on it is right."""
 
-    loops: Loops | PairLoops
+    loops: WayLoops | PairLoops
     floor: float
     dtype: np.dtype  # of the data that the loops read and the gradient that they write
-    pairs_per_block: int
+    pairs_per_block: int  # 0 where a point costs the same with any number of bins
 
 
 def all_pairs(variant: Variant) -> Way:
@@ -67,6 +77,37 @@ def adjoint_signature(dtype: np.dtype = FLOAT64) -> Any:
     return types.void(*_block(dtype), READ, READ1, written(dtype))
 
 
+def both_signature(dtype: np.dtype = FLOAT64) -> Any:
+    """Return the types of a loop that does both over data of a dtype."""
+    fixed = READ1, READ, types.float64
+    return types.int64(*_block(dtype), *fixed, WRITE1, WRITE, WRITE1, written(dtype))
+
+
+def make_both(make_forward: Callable[..., Callable], make_adjoint: Callable[..., Callable]) -> Callable:
+    """Return what makes, of the same arguments, the loop that does both."""
+
+    def make(*arguments: Any) -> Callable:
+        forward, adjoint = loop(make_forward(*arguments)), loop(make_adjoint(*arguments))
+        finish = loop(make_finish())
+
+        def both(x, z, top, centers, params, log_scale, masses, floor, mass, weights, losses, by_z):
+            """What forward, `finish` and adjoint do, by_z (R, n) written if no bin is weak.
+
+            Return how many are.
+            """
+            density = np.zeros(weights.shape)
+            mass[:] = 0.0
+            forward(x, z, top, centers, params, density, mass)
+            weak = finish(density, mass, log_scale, masses, floor, weights, losses)
+            if weak == 0:
+                adjoint(x, z, top, centers, params, weights, 1.0 / mass, by_z)
+            return weak
+
+        return both
+
+    return make
+
+
 @cache
 def pair_loops(variant: Variant) -> PairLoops:
     """Return the loops of a variant, each compiled when it is first asked for."""
@@ -74,6 +115,7 @@ def pair_loops(variant: Variant) -> PairLoops:
     made = (
         (_make_forward, forward_signature()),
         (_make_adjoint, adjoint_signature()),
+        (make_both(_make_forward, _make_adjoint), both_signature()),
         (_make_full_adjoint, types.void(*_block(), READ, READ1, WRITE, WRITE, WRITE1)),
         (_make_nearest, types.void(READ, READ, *bins, WRITE1)),
         (_make_highest, types.void(READ, READ, READ1, *bins, READ1, WRITE1, WRITE1, WRITE1)),

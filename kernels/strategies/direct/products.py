@@ -1,7 +1,6 @@
 """Kernels that are products of a point's factor and a bin's, and need no exponential or sine per pair.
 
-E = exp((x - c)/h) = exp((x - c0)/h) exp((c0 - c)/h), and laplace and logistic are simple in E and 1/E:
-min(E, 1/E) and 1/(2 + E + 1/E). On a circle laplace adds exp(-P/h) max(E, 1/E), the way round.
+Logistic on the line is 1/(2 + E + 1/E), E = exp((x - c)/h) = exp((x - c0)/h) exp((c0 - c)/h).
 
 With half angles alpha = pi c/P and beta = pi x/P, von_mises, the wrapped cauchy and Fourier series are
 functions of sin(alpha - beta) = sin(alpha) cos(beta) - cos(alpha) sin(beta).
@@ -24,8 +23,8 @@ from ...formula import INVERSE_BANDWIDTH, INVERSE_PERIOD, PERIOD, parameters_of
 from ...numerics.arithmetic import LOG2_E, exp2, sin_half_pi
 from ...numerics.chunks import CHUNK, load_chunk, own_row, room, row_and_middle, weigh
 from ...runtime.jit import helper, loop, plain
-from ..sums.loops import Loops, compiled
-from .pairs import adjoint_signature, forward_signature
+from ..sums.loops import compiled
+from .pairs import WayLoops, adjoint_signature, both_signature, forward_signature, make_both
 
 _SPAN = 32.0
 # Average bins that must share a c0 for what it costs a point to be worth it.
@@ -51,23 +50,10 @@ def shares_sines(spacing: Floats, bandwidth: Floats, period: float) -> NDArray[n
 class Factors(NamedTuple):
     """How a kernel is a product: by functions of a chunk's arrays (ROOM,), and of parameters, a tuple p."""
 
-    prepare: (
-        Callable  # xb, n, middle, p: move points, at most a period from the middle, where they are needed
-    )
     constant: Callable  # p: what `value` takes of a row
     of_points: Callable  # xb, n, origin, p, one, other: write two factors of each point
     of_bin: Callable  # c, origin, p: those of a bin
     value: Callable  # one and other of a point, one and other of a bin, constant: K
-
-
-@helper
-def _half_turn(xb, n, middle, p):
-    """Move points xb (ROOM,) to at most half a period from the middle."""
-    period = p[PERIOD]
-    if period > 0.0:
-        for j in range(n):
-            d = xb[j] - middle
-            xb[j] -= np.copysign(period, d) if abs(d) > 0.5 * period else 0.0
 
 
 @loop
@@ -89,13 +75,8 @@ def _back_and_forth(c, origin, p):
 
 
 @helper
-def _round_trip(p):
-    return exp2(-p[PERIOD] * p[INVERSE_BANDWIDTH] * LOG2_E)
-
-
-@helper
-def _nothing(xb, n, middle, p):
-    return
+def _nothing(p):
+    return 0.0
 
 
 @helper
@@ -130,10 +111,10 @@ def _factors_of(name: str) -> Factors:
     if of_exponentials is not None:
 
         @helper
-        def value(rise, fall, back, forth, round_trip):
-            return of_exponentials(rise * back, fall * forth, round_trip)
+        def value(rise, fall, back, forth, nothing):
+            return of_exponentials(rise * back, fall * forth)
 
-        return Factors(_half_turn, _round_trip, _exponentials, _back_and_forth, value)
+        return Factors(_nothing, _exponentials, _back_and_forth, value)
 
     assert of_half_sine is not None
 
@@ -141,11 +122,11 @@ def _factors_of(name: str) -> Factors:
     def of_sines(sine, cosine, sine_of_bin, cosine_of_bin, p):
         return of_half_sine(_sine_of_difference(sine_of_bin, cosine_of_bin, sine, cosine), p)
 
-    return Factors(_nothing, _parameters, _half_angles, _sine_and_cosine, of_sines)
+    return Factors(_parameters, _half_angles, _sine_and_cosine, of_sines)
 
 
 def _make_forward(name: str) -> Callable:
-    prepare, constant, of_points, of_bin, value = _factors_of(name)
+    constant, of_points, of_bin, value = _factors_of(name)
 
     def forward(x, z, top, centers, params, density, mass):
         """density (R, M) += sum_j w_j K(c_m - x_j), mass (R,) += sum_j w_j; the others as in `pairs`."""
@@ -155,7 +136,6 @@ def _make_forward(name: str) -> Callable:
             (bins, middle), of_row = row_and_middle(centers, r), constant(p)
             for start in range(0, x.shape[1], CHUNK):
                 n = load_chunk(x, z, r, start, top[r], middle, p[PERIOD], xb, wb)
-                prepare(xb, n, middle, p)
                 mass[r] += weigh(wb, n)
                 origin = np.inf
                 for m in range(density.shape[1]):
@@ -173,7 +153,7 @@ def _make_forward(name: str) -> Callable:
 
 
 def _make_adjoint(name: str) -> Callable:
-    prepare, constant, of_points, of_bin, value = _factors_of(name)
+    constant, of_points, of_bin, value = _factors_of(name)
 
     def adjoint(x, z, top, centers, params, weights, share, by_z):
         """by_z (R, n) = w_i (share - sum_m weights_m K(c_m - x_i)), weights (R, M), share (R,)."""
@@ -184,7 +164,6 @@ def _make_adjoint(name: str) -> Callable:
             (bins, middle), of_row = row_and_middle(centers, r), constant(p)
             for start in range(0, x.shape[1], CHUNK):
                 n = load_chunk(x, z, r, start, top[r], middle, p[PERIOD], xb, wb)
-                prepare(xb, n, middle, p)
                 weigh(wb, n)
                 for j in range(n):
                     sums[j] = share[r]
@@ -204,7 +183,8 @@ def _make_adjoint(name: str) -> Callable:
 
 
 @cache
-def product_loops(name: str) -> Loops:
+def product_loops(name: str) -> WayLoops:
     """Return the loops for a formula, each compiled when it is first asked for."""
-    made = (_make_forward, forward_signature()), (_make_adjoint, adjoint_signature())
-    return compiled(Loops, "products", name, (name,), *made)
+    both = make_both(_make_forward, _make_adjoint), both_signature()
+    made = (_make_forward, forward_signature()), (_make_adjoint, adjoint_signature()), both
+    return compiled(WayLoops, "products", name, (name,), *made)

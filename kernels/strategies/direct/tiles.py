@@ -15,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arguments.arrays import FLOAT64, Floats, Gradients, Ints, Written, contiguous
-from ...arguments.problem import Problem, Rows
-from ...formula import Variant
+from ...arguments.problem import Problem
+from ...families import row_parameters
+from ...formula import RowParameters, Variant
 from ...numerics.arithmetic import LARGEST
 from ...runtime.pool import run_blocks
 from .pairs import Way, pair_loops
 
+_POINTS_PER_BLOCK = 2**14  # of ways that take a point's bins together
 _PARTIALS = 64
 _SUMS_PER_TILE = 2**21  # partial sums in all, 16 MB
 
@@ -28,8 +30,7 @@ _SUMS_PER_TILE = 2**21  # partial sums in all, 16 MB
 class Strategy(NamedTuple):
     """A way through the sums, for rows that share a formula."""
 
-    parameters: Rows  # of the formula, (S, PARAMETERS)
-    log_scale: Rows  # log C, (S,)
+    family: RowParameters | None  # of the one bandwidth there is
     way: Way
     variant: Variant
 
@@ -55,9 +56,10 @@ class Cut(NamedTuple):
     partials: int
 
 
-def cut(problem: Problem, pairs_per_block: int) -> Cut:
-    """Cut a problem into tiles and blocks of at most so many pairs, some 200 microseconds of work."""
+def cut(problem: Problem, way: Way) -> Cut:
+    """Cut a problem into tiles and blocks of some 200 microseconds of work each."""
     points, bins = problem.points, max(1, problem.bins)
+    pairs_per_block = way.pairs_per_block or _POINTS_PER_BLOCK * bins
     if points * bins <= 2 * pairs_per_block:  # waking a thread would cost as much as it saves
         return Cut(max(1, pairs_per_block // (points * bins)), points, 1, 1)
     blocks = min(-(-points * bins // pairs_per_block), -(-points // 512))
@@ -77,9 +79,12 @@ class Tile:
         self.centers = contiguous(problem.centers.block(start, stop))
         self.masses = problem.masses.block(start, stop)
         self.way, self.variant = strategy.way, strategy.variant
-        self.log_scale = strategy.log_scale.block(start, stop)
+        family = strategy.family
+        if family is None:
+            family = row_parameters(problem.kernel, problem.bandwidth.block(start, stop), problem.period)
+        self.log_scale = family.log_scale
         self.top: Floats
-        self._parameters = strategy.parameters.block(start, stop)
+        self._parameters = family.parameters
         _, self._size, self.blocks, self._partials = shape
         self._n_threads = n_threads
         self._x, self._z = problem.x.block(start, stop), problem.z.block(start, stop)
@@ -135,9 +140,26 @@ class Tile:
         )
         return density.sum(axis=0), mass.sum(axis=0)
 
-    def weak_bins(self, density: Floats, mass: Floats) -> WeakBins:
-        """Evaluate the bins whose density is below the floor in the logarithmic domain."""
-        row, bins = map(np.ascontiguousarray, np.nonzero(~(density >= self.way.floor)))
+    def both(self, losses: Floats, out: Gradients, add: bool) -> tuple[Floats, Floats, int] | None:
+        """Return masses (R,), the adjoint's weights (R, M), and how many bins are weak: of weight 0.
+
+        Write the losses and, if none is weak, the gradient. None where one loop cannot do all that.
+        """
+        if self.blocks > 1 or out.keys() != {"z"}:
+            return None
+        mass, weights = np.empty(self.rows), np.empty((self.rows, self.bins))
+        where = slice(self.start, self.stop), slice(0, self.points)
+        written = Written(out["z"], where, self.way.dtype, add=add)
+        fixed = self.top, self.centers, self._parameters, self.log_scale, self.masses, self.way.floor
+        data = self.whole(self.way.dtype)
+        weak = self.way.loops.both()(*data, *fixed, mass, weights, losses, written.array)
+        if not weak:
+            written.store()
+        return mass, weights, weak
+
+    def weak_bins(self, weak: NDArray[np.bool_], mass: Floats) -> WeakBins:
+        """Evaluate bins (R, M), those whose density is below the floor, in the logarithmic domain."""
+        row, bins = map(np.ascontiguousarray, np.nonzero(weak))
         row_start = np.searchsorted(row, np.arange(self.rows + 1))
         where = self.centers, self._parameters, row_start, bins
         loops, shape = pair_loops(self.variant), (self._partials, len(bins))

@@ -1,6 +1,5 @@
 """Which bins' densities are certain enough, and what these give: log q, weights of the adjoint, the loss."""
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -9,6 +8,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from ...arguments.arrays import Floats
+from ...numerics.arithmetic import from_order_key, log_ratio, order_key
 from ...numerics.chunks import own_row
 from ...runtime.jit import lazily, loop
 from ...runtime.signatures import FLAGS, READ, READ1, WRITE, WRITE1
@@ -40,19 +40,21 @@ def make_certify() -> Callable:
         Others of mass > 0 are weak, and get weight 0. Return the loss of those that are not, their largest
         relative error, and how many are weak. All arrays are (M,).
         """
-        loss, relative, count = 0.0, 0.0, 0
-        for m in range(density.shape[0]):
-            d = density[m]
-            good = (error[m] <= tolerance * d) & (d >= floor)
-            weak[m] = (p[m] > 0.0) & (not good)
-            log_q[m], weights[m] = 0.0, 0.0
-            if weak[m]:
-                count += 1
-            elif p[m] > 0.0:
-                log_q[m], weights[m] = math.log(d) + shift, p[m] / d
-                loss -= p[m] * log_q[m]
-                relative = max(relative, error[m] / d)
-        return loss, relative, count
+        bins = density.shape[0]
+        for m in range(bins):
+            good = (error[m] <= tolerance * density[m]) & (density[m] >= floor)
+            strong, weak[m] = (p[m] > 0.0) & good, (p[m] > 0.0) & (not good)
+            d = density[m] if strong else 1.0
+            log_q[m] = log_ratio(d, 1.0) + shift if strong else 0.0
+            weights[m] = p[m] / d if strong else 0.0
+        loss, count = 0.0, 0
+        for m in range(bins):
+            loss -= p[m] * log_q[m]
+            count += weak[m]
+        key = order_key(0.0)
+        for m in range(bins):
+            key = max(key, order_key(error[m] / density[m] if weights[m] > 0.0 else 0.0))
+        return loss, from_order_key(key), count
 
     return certify
 
@@ -65,7 +67,7 @@ certify = lazily(
 )
 
 
-def _make_finish() -> Callable:
+def make_finish() -> Callable:
     certify = loop(make_certify())
 
     def finish(density, mass, log_scale, masses, floor, weights, losses):
@@ -77,7 +79,7 @@ def _make_finish() -> Callable:
         log_q, weak = np.empty(bins), np.empty(bins, np.bool_)
         for r in range(density.shape[0]):
             d, p = density[r], masses[own_row(masses, r)]
-            shift = log_scale[own_row(log_scale, r)] - math.log(mass[r])
+            shift = log_scale[own_row(log_scale, r)] - log_ratio(mass[r], 1.0)
             losses[r], _, below = certify(d, d, p, np.inf, floor, shift, log_q, weights[r], weak)
             count += below
         return count
@@ -85,4 +87,4 @@ def _make_finish() -> Callable:
     return finish
 
 
-finish = lazily(_make_finish, types.int64(READ, READ1, READ1, READ, types.float64, WRITE, WRITE1), "finish")
+finish = lazily(make_finish, types.int64(READ, READ1, READ1, READ, types.float64, WRITE, WRITE1), "finish")

@@ -1,0 +1,152 @@
+"""The loops of a way through the sums, made of how it lets points and bins meet.
+
+The loop that does both keeps what it knows of a chunk's points from the first half to the second, where a row
+is no longer than that.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from ...formula import PERIOD, parameters_of
+from ...numerics.arithmetic import log_ratio
+from ...numerics.chunks import CHUNK, load_points, near_half, own_row, room, sum_of
+from ...runtime.jit import helper, loop
+from ...simd.exponentials import powers_in_place
+from ..sums.loops import compiled
+from ..tails.certificate import make_certify
+from .pairs import WayLoops, adjoint_signature, both_signature, forward_signature
+
+
+class Meeting(NamedTuple):
+    """How points meet bins that are in order: compiled functions.
+
+    Of `arrays`, a tuple, of `row`, what `of_bins` returned, and of a row's parameters p. Points are (ROOM,).
+    """
+
+    arrays: Callable  # bins: the arrays
+    of_bins: Callable  # arrays, centers (M,), p: return what depends on them, as a tuple of numbers
+    of_points: Callable  # arrays, row, x, n, p: what depends on points too
+    add: Callable  # arrays, row, x, weights, n, p: add points to the sums
+    densities: Callable  # arrays, row, density (M,): add sum_j w_j K to it, and clear the sums
+    give: Callable  # arrays, row, weights (M,): make sums of the bins' weights
+    take: Callable  # arrays, row, x, n, p, values: write sum_m weights_m K of each point
+
+
+def _of_chunk(meeting: Meeting, circle: bool) -> Callable:
+    @loop
+    def load(x, z, r, start, top, middle, p, arrays, row, xb, wb):
+        """Load a chunk of row r, and make of it what the way needs. Return its length and sum_j w_j."""
+        n = load_points(x, z, r, start, top, middle, p[PERIOD], xb, wb)
+        if circle:
+            near_half(xb, n, middle, p[PERIOD])
+        for j in range(n):
+            wb[j] -= top
+        powers_in_place(wb, n)
+        meeting.of_points(arrays, row, xb, n, p)
+        return n, sum_of(wb, n)
+
+    return load
+
+
+@helper
+def _changes(r, centers, params):
+    """Return whether row r has bins or parameters that the row before it has not."""
+    return r == 0 or centers.shape[0] > 1 or params.shape[0] > 1
+
+
+def _make_forward(meeting: Meeting, circle: bool) -> Callable:
+    load = _of_chunk(meeting, circle)
+
+    def forward(x, z, top, centers, params, density, mass):
+        """density (R, M) += sum_j w_j K(c_m - x_j), mass (R,) += sum_j w_j; the others as in `pairs`."""
+        xb, wb, arrays = room(np.float64), room(np.float64), meeting.arrays(density.shape[1])
+        for r in range(density.shape[0]):
+            if _changes(r, centers, params):
+                p = parameters_of(params, own_row(params, r))
+                bins = centers[own_row(centers, r)]
+                middle = 0.5 * (bins[0] + bins[bins.shape[0] - 1])
+                row = meeting.of_bins(arrays, bins, p)
+            for start in range(0, x.shape[1], CHUNK):
+                n, of_chunk = load(x, z, r, start, top[r], middle, p, arrays, row, xb, wb)
+                mass[r] += of_chunk
+                meeting.add(arrays, row, xb, wb, n, p)
+            meeting.densities(arrays, row, density[r])
+
+    return forward
+
+
+def _make_adjoint(meeting: Meeting, circle: bool) -> Callable:
+    load = _of_chunk(meeting, circle)
+
+    def adjoint(x, z, top, centers, params, weights, share, by_z):
+        """by_z (R, n) = w_i (share - sum_m weights_m K(c_m - x_i)), weights (R, M), share (R,)."""
+        xb, wb, values = room(np.float64), room(np.float64), room(np.float64)
+        arrays = meeting.arrays(weights.shape[1])
+        for r in range(by_z.shape[0]):
+            if _changes(r, centers, params):
+                p = parameters_of(params, own_row(params, r))
+                bins = centers[own_row(centers, r)]
+                middle = 0.5 * (bins[0] + bins[bins.shape[0] - 1])
+                row = meeting.of_bins(arrays, bins, p)
+            meeting.give(arrays, row, weights[r])
+            for start in range(0, x.shape[1], CHUNK):
+                n, _ = load(x, z, r, start, top[r], middle, p, arrays, row, xb, wb)
+                meeting.take(arrays, row, xb, n, p, values)
+                for j in range(min(CHUNK, x.shape[1] - start)):
+                    by_z[r, start + j] = wb[j] * (share[r] - values[j])
+
+    return adjoint
+
+
+def _make_both(meeting: Meeting, circle: bool) -> Callable:
+    load, certify = _of_chunk(meeting, circle), loop(make_certify())
+
+    def both(x, z, top, centers, params, log_scale, masses, floor, mass, weights, losses, by_z):
+        """What forward, `finish` and adjoint do. Return how many bins are weak: then by_z means nothing."""
+        xb, wb, values = room(np.float64), room(np.float64), room(np.float64)
+        points, bins, count, d = x.shape[1], weights.shape[1], 0, np.empty(weights.shape[1])
+        arrays, log_q, weak = meeting.arrays(bins), np.empty(bins), np.empty(bins, np.bool_)
+        for r in range(weights.shape[0]):
+            if _changes(r, centers, params):
+                p = parameters_of(params, own_row(params, r))
+                places = centers[own_row(centers, r)]
+                middle = 0.5 * (places[0] + places[bins - 1])
+                row = meeting.of_bins(arrays, places, p)
+            n, mass[r] = 0, 0.0
+            for start in range(0, points, CHUNK):
+                n, of_chunk = load(x, z, r, start, top[r], middle, p, arrays, row, xb, wb)
+                mass[r] += of_chunk
+                meeting.add(arrays, row, xb, wb, n, p)
+            d[:] = 0.0
+            meeting.densities(arrays, row, d)
+            shift = log_scale[own_row(log_scale, r)] - log_ratio(mass[r], 1.0)
+            masses_of = masses[own_row(masses, r)]
+            losses[r], _, below = certify(d, d, masses_of, np.inf, floor, shift, log_q, weights[r], weak)
+            count += below
+            meeting.give(arrays, row, weights[r])
+            share = 1.0 / mass[r]
+            for start in range(0, points, CHUNK):
+                if points > CHUNK:
+                    n, _ = load(x, z, r, start, top[r], middle, p, arrays, row, xb, wb)
+                meeting.take(arrays, row, xb, n, p, values)
+                for j in range(min(CHUNK, points - start)):
+                    by_z[r, start + j] = wb[j] * (share - values[j])
+        return count
+
+    return both
+
+
+def chunk_loops(name: str, key: str, meet: Callable[[], Meeting], circle: bool) -> WayLoops:
+    """Return the loops of a way through the sums that meets as `meet` says, kept under `name` and `key`."""
+
+    def maker(make: Callable[[Meeting, bool], Callable]) -> Callable[[], Callable]:
+        return lambda: make(meet(), circle)
+
+    made = (
+        (maker(_make_forward), forward_signature()),
+        (maker(_make_adjoint), adjoint_signature()),
+        (maker(_make_both), both_signature()),
+    )
+    return compiled(WayLoops, name, key, (), *made)

@@ -1,0 +1,154 @@
+"""Laplace on equal bins: two exponentials a point, and a scan over the bins each way.
+
+exp(-|c - x|/h) is a product of steps, from a point to the next bin on its way and on from bin to bin. So
+a point adds to the two bins beside it alone, and the sums that go up through the bins (others go down) are
+
+    S_m = S_{m-1} exp(-(c_m - c_{m-1})/h) + what the points between these two bins add to the upper one,
+
+all of whose terms are positive. The adjoint takes the same ways back: scans of the weights, and of them two
+products a point. On a circle, a sum that leaves the last bin comes round to the first one.
+"""
+
+import math
+from functools import cache, partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...arguments.arrays import Floats
+from ...formula import INVERSE_BANDWIDTH, PERIOD, RATE
+from ...numerics.arithmetic import LARGEST, exp2
+from ...numerics.chunks import room
+from ...runtime.jit import helper, loop
+from ...simd.exponentials import powers_in_place
+from .chunk_loops import Meeting, chunk_loops
+from .pairs import WayLoops
+
+# Of fewer bins all pairs cost no more; over more of them the rounding of steps would add up to 1e-12.
+_LEAST_BINS, _MOST_BINS = 4, 2**12
+# Of 1 - exp(-P/h), by which sums are divided before they are multiplied with it again.
+_LEAST_LOSS = 1e-290
+
+
+def applies(spacing: Floats, bins: int) -> NDArray[np.bool_]:
+    """Return for which rows a scan over equal bins, `spacing` apart, is worth its exponentials."""
+    return (_LEAST_BINS <= bins <= _MOST_BINS) & (spacing > 0)
+
+
+# Gap k of M + 1 lies between bins k - 1 and k: from edges[k] to edges[k + 1]. From there up[k] goes up
+# through the bins, and down[k] down; steps[k] is what is left of a sum that crosses the gap.
+def _meeting(circle: bool) -> Meeting:
+    @helper
+    def arrays(bins):
+        """Return edges (M + 2,), steps, and what goes up and down, of points and of weights (M + 1,).
+
+        Of points (ROOM,) their gaps, and what is left of them at the bins above and below.
+        """
+        edges, steps, up, down = (
+            np.empty(bins + 2),
+            np.empty(bins + 1),
+            np.zeros(bins + 1),
+            np.zeros(bins + 1),
+        )
+        below, above = np.empty(bins + 1), np.empty(bins + 1)
+        return edges, steps, up, down, below, above, room(np.uint32), room(np.float64), room(np.float64)
+
+    @loop
+    def of_bins(arrays, centers, p):
+        """Return what is left of a sum from the last bin round to the first, and what a whole round takes.
+
+        The first over the second; 0 and 1 on the line.
+        """
+        edges, steps = arrays[0], arrays[1]
+        bins, rate, period = centers.shape[0], p[RATE], p[PERIOD]
+        edges[0] = centers[bins - 1] - period if circle else -LARGEST
+        edges[bins + 1] = centers[0] + period if circle else LARGEST
+        steps[0], steps[bins] = 1.0, 1.0
+        for m in range(bins):
+            edges[m + 1] = centers[m]
+        for m in range(1, bins):
+            steps[m] = exp2((centers[m - 1] - centers[m]) * rate)
+        if not circle:
+            return 0.0, 1.0
+        lost = max(-math.expm1(-period * p[INVERSE_BANDWIDTH]), _LEAST_LOSS)
+        return exp2((centers[bins - 1] - edges[bins + 1]) * rate) / lost, lost
+
+    @loop
+    def of_points(arrays, row, x, n, p):
+        edges, _, _, _, _, _, gap, rise, fall = arrays
+        bins, one, inverse_h = np.uint32(edges.shape[0] - 2), np.uint32(1), p[INVERSE_BANDWIDTH]
+        per_spacing = (bins - 1.0) / (edges[bins] - edges[1])
+        for j in range(n):
+            place = min(max((x[j] - edges[1]) * per_spacing, -1.0), bins - 1.0)
+            gap[j] = np.uint32(np.int32(place + 1.0))
+        for j in range(n):
+            k = gap[j]
+            # Rounding may have missed the gap by one.
+            k = k + one if x[j] >= edges[k + one] and k < bins else k
+            k = k - one if x[j] < edges[k] and k > 0 else k
+            gap[j] = k
+            rise[j] = (x[j] - edges[k + one]) * inverse_h
+            fall[j] = (edges[k] - x[j]) * inverse_h
+        powers_in_place(rise, n)
+        powers_in_place(fall, n)
+
+    @loop
+    def add(arrays, row, x, weights, n, p):
+        _, _, up, down, _, _, gap, rise, fall = arrays
+        for j in range(n):
+            k = gap[j]
+            up[k] += weights[j] * rise[j]
+            down[k] += weights[j] * fall[j]
+
+    @helper
+    def come_round(steps, up, down, row):
+        """Return what comes to the first and to the last bin from beyond the other end; up, down (M,)."""
+        high, low, bins = 0.0, 0.0, up.shape[0]
+        if circle:
+            for m in range(bins):
+                high = high * steps[m] + up[m]
+                low = low * steps[bins - m] + down[bins - 1 - m]
+        return high * row[0], low * row[0]
+
+    @loop
+    def densities(arrays, row, density):
+        _, steps, up, down, _, _, _, _, _ = arrays
+        bins = density.shape[0]
+        if circle:  # the first gap is the last one
+            up[0] += up[bins]
+            down[bins] += down[0]
+        high, low = come_round(steps, up[:bins], down[1:], row)
+        for m in range(bins):
+            high = high * steps[m] + up[m]
+            low = low * steps[bins - m] + down[bins - m]
+            density[m] += row[1] * high
+            density[bins - 1 - m] += row[1] * low
+        for k in range(bins + 1):
+            up[k], down[k] = 0.0, 0.0
+
+    @loop
+    def give(arrays, row, weights):
+        _, steps, _, _, below, above, _, _, _ = arrays
+        bins = weights.shape[0]
+        high, low = come_round(steps, weights, weights, row)
+        below[0], above[bins] = 0.0, 0.0
+        for m in range(bins):
+            high = high * steps[m] + weights[m]
+            low = low * steps[bins - m] + weights[bins - 1 - m]
+            below[m + 1], above[bins - 1 - m] = row[1] * high, row[1] * low
+        if circle:
+            below[0], above[bins] = below[bins], above[0]
+
+    @loop
+    def take(arrays, row, x, n, p, values):
+        _, _, _, _, below, above, gap, rise, fall = arrays
+        for j in range(n):
+            values[j] = above[gap[j]] * rise[j] + below[gap[j]] * fall[j]
+
+    return Meeting(arrays, of_bins, of_points, add, densities, give, take)
+
+
+@cache
+def scan_loops(circle: bool) -> WayLoops:
+    """Return the loops on the line or the circle, each compiled when it is first asked for."""
+    return chunk_loops("scans", "circle" if circle else "line", partial(_meeting, circle), circle)
