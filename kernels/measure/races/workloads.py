@@ -173,7 +173,7 @@ def quick() -> list[Cell]:
         loss_and_grad(cases.line(*LARGE), threads=None),
         loss_and_grad(cases.line(*LARGE), STEP),
         loss_and_grad(cases.line(*MIDDLING, dtype="float32")),
-        *map(loss_and_grad, (cases.batch(1_000), cases.guns(1_000))),
+        loss_and_grad(cases.guns(1_000)),
         loss_and_grad(cases.far(*MIDDLING, 100)),
         loss_and_grad(middling[0], wrt=("z", "x", "bandwidth")),
         log_density(middling[0]),
@@ -194,7 +194,7 @@ def full() -> list[Cell]:
             loss_and_grad(cases.line(*MIDDLING, kernel), wrt=("x", "bandwidth"))
             for kernel in cases.LINE_KERNELS
         ],
-        loss_and_grad(cases.guns(1_000, own=False)),
+        *map(loss_and_grad, (cases.batch(1_000), cases.guns(1_000, own=False))),
         *map(loss_and_grad, cases.regimes(*MIDDLING)),
         *map(loss_and_grad, cases.real(64)),
         *map(loss, sizes),
