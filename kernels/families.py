@@ -237,7 +237,7 @@ FAMILIES = {
         transform=_logistic_transform,
     ),
     "cauchy": Family(Formula(cauchy, _cauchy_at_any_distance), 1 / math.pi, _HEAVY_TAIL, circle=CAUCHY),
-    "boxcar": Family(Formula(boxcar), 1 / 2, _NO_TAIL),
+    "boxcar": Family(Formula(boxcar, spans=True), 1 / 2, _NO_TAIL),
     "triangular": Family(Formula(triangular), 1.0, _NO_TAIL),
     "epanechnikov": Family(Formula(epanechnikov), 3 / 4, _NO_TAIL),
     "biweight": Family(Formula(biweight), 15 / 16, _NO_TAIL),

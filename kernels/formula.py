@@ -55,6 +55,7 @@ class Formula(NamedTuple):
     # Ways to sum K without an exponential per pair, where there are any.
     runs: bool = False  # a gaussian
     scans: bool = False  # laplace
+    spans: bool = False  # boxcar
     of_exponentials: Callable | None = None  # exp(d/h), exp(-d/h): K, on the line
     of_half_sine: Callable | None = None  # sin(pi d/P), p: K
 

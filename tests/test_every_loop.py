@@ -64,6 +64,17 @@ def check(x, z, a, b, method, order, options, plan=False, rtol=1e-9):
         assert_gradients_agree(gradient, gradients[index], *about)
 
 
+@pytest.mark.parametrize("period", [None, 7.0])
+def test_spans_of_bins(period):
+    x, z = data(3, 30, (3,), period)
+    for bandwidth in (0.02, 0.3, 2.9):
+        options = {"bandwidth": bandwidth, "kernel": "boxcar", "period": period, "bins": 64}
+        loss, gradient = reference.loss_and_grad(x, z, 1.0, 2.5, **options)
+        found, by_z = kdexent.loss_and_grad(x, z, 1.0, 2.5, method="direct", **options)
+        np.testing.assert_allclose(found, loss, rtol=1e-12)
+        np.testing.assert_allclose(by_z, gradient, atol=1e-12)
+
+
 @thorough_but_for_few(order=[None, 2, 12])
 @pytest.mark.parametrize(("method", "order"), WAYS)
 @pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)

@@ -175,6 +175,25 @@ def test_bandwidths_that_take_different_ways_in_one_batch(kernel, period):
     check(x, z, 1.0, 5.0, bandwidth=bandwidth, kernel=kernel, bins=20, period=period)
 
 
+@thorough_but_for_few()
+@ALL
+def test_rows_whose_bins_are_far_among_others(kernel, period):
+    x, z = random_problem(7, 30, (5,))
+    x[1:4:2] *= 1e-3  # whose points lie in a corner of the target
+    z[3, 1:] -= 800.0
+    options = {"bandwidth": 0.05, "kernel": kernel, "bins": 40, "period": period}
+    check(x, z, 1.0, 5.0, **options)
+    out = np.full((5, 60), 7.0, np.float32)[:, ::2]
+    losses, _ = kdexent.loss_and_grad(
+        x.astype(np.float32), z.astype(np.float32), 1.0, 5.0, **options, out=out
+    )
+    alone = [
+        kdexent.loss_and_grad(*map(np.float32, row), 1.0, 5.0, **options) for row in zip(x, z, strict=True)
+    ]
+    np.testing.assert_array_equal(losses, [loss for loss, _ in alone])
+    np.testing.assert_array_equal(out, [gradient for _, gradient in alone])
+
+
 @pytest.mark.parametrize("method", KEEPING)
 def test_a_point_out_of_reach_with_a_logit_thousands_above_those_in_reach(method):
     # Relative to those in reach its weight overflows, and its kernel is 0.

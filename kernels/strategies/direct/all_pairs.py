@@ -147,21 +147,37 @@ def _evaluate_tile(tile: Tile, losses: Floats, gradients: Gradients | None, add:
     both = None if gradients is None else tile.both(losses, gradients, add)
     if both is not None:
         mass, weights, weak_bins = both
-        if not weak_bins:
-            return
-    else:
-        density, mass = tile.densities()
-        weights = np.empty_like(density)
-        weak_bins = finish()(density, mass, tile.log_scale, tile.masses, tile.way.floor, weights, losses)
-    weak, share = None, 1 / mass
-    if weak_bins:
-        masses = np.broadcast_to(tile.masses, weights.shape)
-        weak = tile.weak_bins((weights == 0) & (masses > 0), mass)
-        p = masses[weak.row, weak.bins]
-        losses += np.bincount(weak.row, np.where(p > 0, -p * weak.log_q, 0), minlength=tile.rows)
-        out_of_reach = np.bincount(weak.row, p * (weak.total == 0), minlength=tile.rows)
-        share *= np.maximum(1 - out_of_reach, 0)
+        if weak_bins and tile.rows > 1:
+            rows = np.flatnonzero(_weak(tile, weights).any(axis=1))
+            of_rows = losses[rows]
+            with gradients_of(tile.start + rows, gradients) as out:
+                _with_weak_bins(tile.of_rows(rows), mass[rows], weights[rows], of_rows, out, False)
+            losses[rows] = of_rows
+        elif weak_bins:
+            _with_weak_bins(tile, mass, weights, losses, gradients, add)
+        return
+    density, mass = tile.densities()
+    weights = np.empty_like(density)
+    if finish()(density, mass, tile.log_scale, tile.masses, tile.way.floor, weights, losses):
+        _with_weak_bins(tile, mass, weights, losses, gradients, add)
+    elif gradients is not None:
+        tile.gradients(weights, 1 / mass, None, gradients, add)
+
+
+def _weak(tile: Tile, weights: Floats) -> NDArray[np.bool_]:
+    return (weights == 0) & (tile.masses > 0)
+
+
+def _with_weak_bins(
+    tile: Tile, mass: Floats, weights: Floats, losses: Floats, gradients: Gradients | None, add: bool
+) -> None:
+    """Add weak bins to the losses (R,), and write all gradients, from the weights of the other bins."""
+    weak = tile.weak_bins(_weak(tile, weights), mass)
+    p = np.broadcast_to(tile.masses, weights.shape)[weak.row, weak.bins]
+    losses += np.bincount(weak.row, np.where(p > 0, -p * weak.log_q, 0), minlength=tile.rows)
+    out_of_reach = np.bincount(weak.row, p * (weak.total == 0), minlength=tile.rows)
     if gradients is not None:
+        share = np.maximum(1 - out_of_reach, 0) / mass
         tile.gradients(weights, share, weak, gradients, add)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...formula import PERIOD, parameters_of
 from ...numerics.arithmetic import log_ratio
-from ...numerics.chunks import CHUNK, load_points, near_half, own_row, room, sum_of
+from ...numerics.chunks import CHUNK, load_points, own_row, room, sum_of
 from ...runtime.jit import helper, loop
 from ...simd.exponentials import powers_in_place
 from ..sums.loops import compiled
@@ -34,13 +34,11 @@ class Meeting(NamedTuple):
     take: Callable  # arrays, row, x, n, p, values: write sum_m weights_m K of each point
 
 
-def _of_chunk(meeting: Meeting, circle: bool) -> Callable:
+def _of_chunk(meeting: Meeting) -> Callable:
     @loop
     def load(x, z, r, start, top, middle, p, arrays, row, xb, wb):
         """Load a chunk of row r, and make of it what the way needs. Return its length and sum_j w_j."""
         n = load_points(x, z, r, start, top, middle, p[PERIOD], xb, wb)
-        if circle:
-            near_half(xb, n, middle, p[PERIOD])
         for j in range(n):
             wb[j] -= top
         powers_in_place(wb, n)
@@ -56,8 +54,8 @@ def _changes(r, centers, params):
     return r == 0 or centers.shape[0] > 1 or params.shape[0] > 1
 
 
-def _make_forward(meeting: Meeting, circle: bool) -> Callable:
-    load = _of_chunk(meeting, circle)
+def _make_forward(meeting: Meeting) -> Callable:
+    load = _of_chunk(meeting)
 
     def forward(x, z, top, centers, params, density, mass):
         """density (R, M) += sum_j w_j K(c_m - x_j), mass (R,) += sum_j w_j; the others as in `pairs`."""
@@ -77,8 +75,8 @@ def _make_forward(meeting: Meeting, circle: bool) -> Callable:
     return forward
 
 
-def _make_adjoint(meeting: Meeting, circle: bool) -> Callable:
-    load = _of_chunk(meeting, circle)
+def _make_adjoint(meeting: Meeting) -> Callable:
+    load = _of_chunk(meeting)
 
     def adjoint(x, z, top, centers, params, weights, share, by_z):
         """by_z (R, n) = w_i (share - sum_m weights_m K(c_m - x_i)), weights (R, M), share (R,)."""
@@ -100,11 +98,14 @@ def _make_adjoint(meeting: Meeting, circle: bool) -> Callable:
     return adjoint
 
 
-def _make_both(meeting: Meeting, circle: bool) -> Callable:
-    load, certify = _of_chunk(meeting, circle), loop(make_certify())
+def _make_both(meeting: Meeting) -> Callable:
+    load, certify = _of_chunk(meeting), loop(make_certify())
 
     def both(x, z, top, centers, params, log_scale, masses, floor, mass, weights, losses, by_z):
-        """What forward, `finish` and adjoint do. Return how many bins are weak: then by_z means nothing."""
+        """What forward, `finish` and adjoint do, but for by_z (R, n) of rows with weak bins.
+
+        Return how many bins are weak.
+        """
         xb, wb, values = room(np.float64), room(np.float64), room(np.float64)
         points, bins, count, d = x.shape[1], weights.shape[1], 0, np.empty(weights.shape[1])
         arrays, log_q, weak = meeting.arrays(bins), np.empty(bins), np.empty(bins, np.bool_)
@@ -125,6 +126,8 @@ def _make_both(meeting: Meeting, circle: bool) -> Callable:
             masses_of = masses[own_row(masses, r)]
             losses[r], _, below = certify(d, d, masses_of, np.inf, floor, shift, log_q, weights[r], weak)
             count += below
+            if below > 0:
+                continue
             meeting.give(arrays, row, weights[r])
             share = 1.0 / mass[r]
             for start in range(0, points, CHUNK):
@@ -138,11 +141,11 @@ def _make_both(meeting: Meeting, circle: bool) -> Callable:
     return both
 
 
-def chunk_loops(name: str, key: str, meet: Callable[[], Meeting], circle: bool) -> WayLoops:
+def chunk_loops(name: str, key: str, meet: Callable[[], Meeting]) -> WayLoops:
     """Return the loops of a way through the sums that meets as `meet` says, kept under `name` and `key`."""
 
-    def maker(make: Callable[[Meeting, bool], Callable]) -> Callable[[], Callable]:
-        return lambda: make(meet(), circle)
+    def maker(make: Callable[[Meeting], Callable]) -> Callable[[], Callable]:
+        return lambda: make(meet())
 
     made = (
         (maker(_make_forward), forward_signature()),

@@ -14,14 +14,14 @@ from ...names import CIRCLE_ONLY, COMPACT, FACTS
 from ..sums.reach import RowShape
 from ..sums.scan import SCANS
 from ..tails.certificate import finish
-from . import gaussian_runs, scans
-from .pairs import LINEAR_FLOOR, Way, WayLoops, all_pairs, pair_loops
+from . import gaussian_runs, scans, spans
+from .pairs import LINEAR_FLOOR, Way, all_pairs, pair_loops
 from .products import FLOOR_OF_EXPONENTIALS, FLOOR_OF_SINES, product_loops, shares_exponentials, shares_sines
 from .tiles import Strategy
 
 # ns a pair, with forward and adjoint, of kernels with an exponential or not, and a point beside its pairs;
 # on one thread.
-_PAIR, _PLAIN_PAIR, _PAIR_IN_RUNS, _POINT_IN_RUNS, _POINT_IN_SCANS = 3.0, 1.0, 0.25, 26.0, 16.0
+_PAIR, _PLAIN_PAIR, _PAIR_IN_RUNS, _POINT_IN_RUNS, _POINT_BY_SUMS = 3.0, 1.0, 0.25, 26.0, 16.0
 # What other methods cost a call beside their passes over points and pairs, ns.
 OVERHEAD = 340_000.0
 # Ways through the sums, in the order of preference.
@@ -66,8 +66,10 @@ def _one_strategy(
 
 def _strategy(kernel: str, bandwidth: Floats, period: float | None, way: int, points: int) -> Strategy:
     family = row_parameters(kernel, bandwidth[:1], period)
-    sums = all_pairs(family.variant) if way == NONE else shortcut(family.variant, points, way)
-    return Strategy(family if len(bandwidth) == 1 else None, sums, family.variant)
+    short = None if way == NONE else shortcut(family.variant, way, points)
+    return Strategy(
+        family if len(bandwidth) == 1 else None, short or all_pairs(family.variant), family.variant
+    )
 
 
 def best_way(
@@ -83,6 +85,8 @@ def best_way(
         runs = gaussian_runs.applies(spacing, h, bins, False)
         best = np.where(single & gaussian_runs.applies(spacing, h, bins, True), SINGLE, DOUBLE)
         ways = np.where(runs, best, NONE)
+    elif family.formula.spans:
+        ways = np.where(spans.applies(spacing, h, bins, period), DOUBLE, NONE)
     elif formula is not None and formula.scans:
         ways = np.where(scans.applies(spacing, bins), DOUBLE, NONE)
     elif formula is not None and formula.of_exponentials is not None:
@@ -92,27 +96,24 @@ def best_way(
     return np.where(takes_series(kernel, h, period), DOUBLE, ways)
 
 
-def shortcut(variant: Variant, points: int, way: int) -> Way:
-    """Return the shortcut of rows that go the given way."""
-    loops, formula = shortcut_loops(variant, way == SINGLE), FORMULAS[variant.formula]
-    if formula.of_half_sine is not None:
-        return Way(loops, FLOOR_OF_SINES, FLOAT64, 2**19)
-    if formula.scans:
-        return Way(loops, LINEAR_FLOOR, FLOAT64, 0)
-    if formula.of_exponentials is not None:
-        return Way(loops, FLOOR_OF_EXPONENTIALS, FLOAT64, 2**20)
-    if way == SINGLE:
-        return Way(loops, gaussian_runs.FLOOR_PER_POINT_SINGLE * points, FLOAT32, 2**21)
-    return Way(loops, gaussian_runs.FLOOR, FLOAT64, 2**21)
-
-
-def shortcut_loops(variant: Variant, single: bool) -> WayLoops:
-    """Return the loops of a variant that has a shortcut."""
-    if FORMULAS[variant.formula].runs:
-        return gaussian_runs.run_loops(variant.circle, single)
-    if FORMULAS[variant.formula].scans:
-        return scans.scan_loops(variant.circle)
-    return product_loops(variant.formula)
+def shortcut(variant: Variant, way: int, points: int = 1) -> Way | None:
+    """Return the shortcut of rows that go the given way, if there is any."""
+    formula, dtype, single = FORMULAS[variant.formula], FLOAT64, way == SINGLE
+    if formula.runs:
+        loops, pairs, floor = gaussian_runs.run_loops(variant.circle, single), 2**21, gaussian_runs.FLOOR
+        if single:
+            floor, dtype = gaussian_runs.FLOOR_PER_POINT_SINGLE * points, FLOAT32
+    elif formula.scans:
+        loops, pairs, floor = scans.scan_loops(variant.circle), 0, LINEAR_FLOOR
+    elif formula.spans:
+        loops, pairs, floor = spans.span_loops(variant.circle), 0, LINEAR_FLOOR
+    elif formula.of_half_sine is not None:
+        loops, pairs, floor = product_loops(variant.formula), 2**19, FLOOR_OF_SINES
+    elif formula.of_exponentials is not None and not variant.images:
+        loops, pairs, floor = product_loops(variant.formula), 2**20, FLOOR_OF_EXPONENTIALS
+    else:
+        return None
+    return Way(loops, floor, dtype, pairs)
 
 
 def cost(shape: RowShape, rtol: float = 0.0) -> float:
@@ -136,8 +137,8 @@ def _rates(kernel: str, h: float, period: float | None, spacing: float, bins: in
     width = np.array([h])
     images = max(1.0, float(row_parameters(kernel, width, period).parameters[0, IMAGES]))
     way = best_way(kernel, width, period, np.array([spacing]), bins, False)[0] if spacing > 0 else NONE
-    if way != NONE and FAMILIES[kernel].formula.scans:
-        return 0.0, _POINT_IN_SCANS
+    if way != NONE and (FAMILIES[kernel].formula.scans or FAMILIES[kernel].formula.spans):
+        return 0.0, _POINT_BY_SUMS
     if way != NONE and kernel not in CIRCLE_ONLY:  # whose shortcut saves little
         return images * _PAIR_IN_RUNS, _POINT_IN_RUNS
     return images * (_PLAIN_PAIR if kernel in COMPACT or FACTS[kernel].heavy else _PAIR), 0.0
@@ -149,9 +150,6 @@ def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Calla
     for variant in variants(kernel, domain):
         loops = pair_loops(variant)
         needed += [loop for name, loop in loops._asdict().items() if not (only_z and name == "full_adjoint")]
-        formula = FORMULAS[variant.formula]
-        exponentials = formula.of_exponentials is not None and not variant.images
-        if formula.runs or formula.scans or formula.of_half_sine is not None or exponentials:
-            for single in (False, True):
-                needed += shortcut_loops(variant, single)
+        ways = (shortcut(variant, way) for way in (DOUBLE, SINGLE))
+        needed += dict.fromkeys(loop for way in ways if way is not None for loop in way.loops)
     return needed

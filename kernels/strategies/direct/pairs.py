@@ -91,15 +91,15 @@ def make_both(make_forward: Callable[..., Callable], make_adjoint: Callable[...,
         finish = loop(make_finish())
 
         def both(x, z, top, centers, params, log_scale, masses, floor, mass, weights, losses, by_z):
-            """What forward, `finish` and adjoint do, by_z (R, n) written if no bin is weak.
+            """What forward, `finish` and adjoint do, but for by_z (R, n) of rows with weak bins.
 
-            Return how many are.
+            Return how many bins are weak.
             """
             density = np.zeros(weights.shape)
             mass[:] = 0.0
             forward(x, z, top, centers, params, density, mass)
             weak = finish(density, mass, log_scale, masses, floor, weights, losses)
-            if weak == 0:
+            if weak == 0 or mass.shape[0] > 1:
                 adjoint(x, z, top, centers, params, weights, 1.0 / mass, by_z)
             return weak
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ...arguments.arrays import Floats
 from ...formula import INVERSE_BANDWIDTH, PERIOD, RATE
 from ...numerics.arithmetic import LARGEST, exp2
-from ...numerics.chunks import room
+from ...numerics.chunks import near_half, room
 from ...runtime.jit import helper, loop
 from ...simd.exponentials import powers_in_place
 from .chunk_loops import Meeting, chunk_loops
@@ -76,6 +76,8 @@ def _meeting(circle: bool) -> Meeting:
     @loop
     def of_points(arrays, row, x, n, p):
         edges, _, _, _, _, _, gap, rise, fall = arrays
+        if circle:
+            near_half(x, n, 0.5 * (edges[1] + edges[edges.shape[0] - 2]), p[PERIOD])
         bins, one, inverse_h = np.uint32(edges.shape[0] - 2), np.uint32(1), p[INVERSE_BANDWIDTH]
         per_spacing = (bins - 1.0) / (edges[bins] - edges[1])
         for j in range(n):
@@ -151,4 +153,4 @@ def _meeting(circle: bool) -> Meeting:
 @cache
 def scan_loops(circle: bool) -> WayLoops:
     """Return the loops on the line or the circle, each compiled when it is first asked for."""
-    return chunk_loops("scans", "circle" if circle else "line", partial(_meeting, circle), circle)
+    return chunk_loops("scans", "circle" if circle else "line", partial(_meeting, circle))

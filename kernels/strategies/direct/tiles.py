@@ -9,6 +9,7 @@ floor go to the logarithmic loops over all pairs, whatever the way.
 """
 
 from collections.abc import Callable
+from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -143,9 +144,9 @@ class Tile:
     def both(self, losses: Floats, out: Gradients, add: bool) -> tuple[Floats, Floats, int] | None:
         """Return masses (R,), the adjoint's weights (R, M), and how many bins are weak: of weight 0.
 
-        Write the losses and, if none is weak, the gradient. None where one loop cannot do all that.
+        Write the losses, and the gradient of rows without weak bins. None where one loop cannot do all that.
         """
-        if self.blocks > 1 or out.keys() != {"z"}:
+        if self.blocks > 1 or out.keys() != {"z"} or (add and self.rows > 1):
             return None
         mass, weights = np.empty(self.rows), np.empty((self.rows, self.bins))
         where = slice(self.start, self.stop), slice(0, self.points)
@@ -153,9 +154,18 @@ class Tile:
         fixed = self.top, self.centers, self._parameters, self.log_scale, self.masses, self.way.floor
         data = self.whole(self.way.dtype)
         weak = self.way.loops.both()(*data, *fixed, mass, weights, losses, written.array)
-        if not weak:
+        if not weak or self.rows > 1:
             written.store()
         return mass, weights, weak
+
+    def of_rows(self, rows: NDArray[np.intp]) -> "Tile":
+        """Return the tile of some of the rows, whose gradients are arrays of these alone."""
+        tile = copy(self)
+        tile.start, tile.stop, tile.rows, tile._whole = 0, len(rows), len(rows), None
+        for name in ("centers", "masses", "log_scale", "top", "_parameters", "_x", "_z"):
+            array = getattr(self, name)
+            setattr(tile, name, array if array.shape[0] == 1 else array[rows])
+        return tile
 
     def weak_bins(self, weak: NDArray[np.bool_], mass: Floats) -> WeakBins:
         """Evaluate bins (R, M), those whose density is below the floor, in the logarithmic domain."""
