@@ -147,21 +147,23 @@ def _evaluate_tile(tile: Tile, losses: Floats, gradients: Gradients | None, add:
     both = None if gradients is None else tile.both(losses, gradients, add)
     if both is not None:
         mass, weights, weak_bins = both
-        if weak_bins and tile.rows > 1:
-            rows = np.flatnonzero(_weak(tile, weights).any(axis=1))
-            of_rows = losses[rows]
-            with gradients_of(tile.start + rows, gradients) as out:
-                _with_weak_bins(tile.of_rows(rows), mass[rows], weights[rows], of_rows, out, False)
-            losses[rows] = of_rows
-        elif weak_bins:
-            _with_weak_bins(tile, mass, weights, losses, gradients, add)
-        return
-    density, mass = tile.densities()
-    weights = np.empty_like(density)
-    if finish()(density, mass, tile.log_scale, tile.masses, tile.way.floor, weights, losses):
-        _with_weak_bins(tile, mass, weights, losses, gradients, add)
-    elif gradients is not None:
+    else:
+        density, mass = tile.densities()
+        weights = np.empty_like(density)
+        weak_bins = finish()(density, mass, tile.log_scale, tile.masses, tile.way.floor, weights, losses)
+    if gradients is not None and both is None and (not weak_bins or (tile.rows > 1 and not add)):
         tile.gradients(weights, 1 / mass, None, gradients, add)
+    if not weak_bins:
+        return
+    if tile.rows == 1 or add:
+        _with_weak_bins(tile, mass, weights, losses, gradients, add)
+        return
+    # Again, for rows with weak bins alone.
+    rows = np.flatnonzero(_weak(tile, weights).any(axis=1))
+    of_rows = losses[rows]
+    with gradients_of(tile.start + rows, gradients) as out:
+        _with_weak_bins(tile.of_rows(rows), mass[rows], weights[rows], of_rows, out, False)
+    losses[rows] = of_rows
 
 
 def _weak(tile: Tile, weights: Floats) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""The strategy `direct`: every pair of bin and point, exact."""
+"""The strategy `direct`: every pair of bin and point, or what comes to the same to rounding."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -19,9 +19,9 @@ from .pairs import LINEAR_FLOOR, Way, all_pairs, pair_loops
 from .products import FLOOR_OF_EXPONENTIALS, FLOOR_OF_SINES, product_loops, shares_exponentials, shares_sines
 from .tiles import Strategy
 
-# ns a pair, with forward and adjoint, of kernels with an exponential or not, and a point beside its pairs;
-# on one thread.
-_PAIR, _PLAIN_PAIR, _PAIR_IN_RUNS, _POINT_IN_RUNS, _POINT_BY_SUMS = 3.0, 1.0, 0.25, 26.0, 16.0
+# ns on one thread, of forward and adjoint: a pair of kernels with an exponential or not; in runs a pair, and
+# a point beside its pairs; and by sums over the bins a point, and a bin.
+_PAIR, _PLAIN_PAIR, _PAIR_IN_RUNS, _POINT_IN_RUNS, _POINT_BY_SUMS, _BIN = 3.0, 1.0, 0.25, 26.0, 16.0, 4.0
 # What other methods cost a call beside their passes over points and pairs, ns.
 OVERHEAD = 340_000.0
 # Ways through the sums, in the order of preference.
@@ -65,7 +65,7 @@ def _one_strategy(
 
 
 def _strategy(kernel: str, bandwidth: Floats, period: float | None, way: int, points: int) -> Strategy:
-    family = row_parameters(kernel, bandwidth[:1], period)
+    family = row_parameters(kernel, bandwidth.max(keepdims=True), period)
     short = None if way == NONE else shortcut(family.variant, way, points)
     return Strategy(
         family if len(bandwidth) == 1 else None, short or all_pairs(family.variant), family.variant
@@ -119,29 +119,36 @@ def shortcut(variant: Variant, way: int, points: int = 1) -> Way | None:
 def cost(shape: RowShape, rtol: float = 0.0) -> float:
     """Return an estimate of the time of all pairs, in ns on one thread."""
     spacing = 0.0 if shape.derivatives else shape.bins.spacing
-    of_pair, of_point = _rates(shape.kernel, shape.h, shape.period, spacing, shape.bins.number)
-    return shape.points * (of_point + shape.bins.number * of_pair)
+    rates = _rates(shape.kernel, shape.h, shape.period, spacing, shape.bins.number)
+    return _cost(shape.points, shape.bins.number, rates)
 
 
 def cost_of_first(problem: Problem) -> float:
     """Return the same of a problem's first row, without derivatives."""
     h, equal = float(problem.bandwidth.block(0, 1)[0]), problem.equal_bins and problem.bins > 1
     spacing = float(problem.spacing(0, 1)[0]) if equal else 0.0
-    of_pair, of_point = _rates(problem.kernel, h, problem.period, spacing, problem.bins)
-    return problem.points * (of_point + problem.bins * of_pair)
+    rates = _rates(problem.kernel, h, problem.period, spacing, problem.bins)
+    return _cost(problem.points, problem.bins, rates)
+
+
+def _cost(points: int, bins: int, rates: tuple[float, float, float]) -> float:
+    of_pair, of_point, of_bin = rates
+    return points * (of_point + bins * of_pair) + bins * of_bin
 
 
 @lru_cache(maxsize=256)
-def _rates(kernel: str, h: float, period: float | None, spacing: float, bins: int) -> tuple[float, float]:
-    """Return estimates of the time of a pair, and of a point beside its pairs."""
+def _rates(
+    kernel: str, h: float, period: float | None, spacing: float, bins: int
+) -> tuple[float, float, float]:
+    """Return estimates of the time of a pair, and of a point and a bin beside their pairs."""
     width = np.array([h])
     images = max(1.0, float(row_parameters(kernel, width, period).parameters[0, IMAGES]))
     way = best_way(kernel, width, period, np.array([spacing]), bins, False)[0] if spacing > 0 else NONE
     if way != NONE and (FAMILIES[kernel].formula.scans or FAMILIES[kernel].formula.spans):
-        return 0.0, _POINT_BY_SUMS
+        return 0.0, _POINT_BY_SUMS, _BIN
     if way != NONE and kernel not in CIRCLE_ONLY:  # whose shortcut saves little
-        return images * _PAIR_IN_RUNS, _POINT_IN_RUNS
-    return images * (_PLAIN_PAIR if kernel in COMPACT or FACTS[kernel].heavy else _PAIR), 0.0
+        return images * _PAIR_IN_RUNS, _POINT_IN_RUNS, 0.0
+    return images * (_PLAIN_PAIR if kernel in COMPACT or FACTS[kernel].heavy else _PAIR), 0.0, 0.0
 
 
 def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Callable[[], Callable]]:

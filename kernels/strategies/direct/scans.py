@@ -17,22 +17,60 @@ from numpy.typing import NDArray
 
 from ...arguments.arrays import Floats
 from ...formula import INVERSE_BANDWIDTH, PERIOD, RATE
-from ...numerics.arithmetic import LARGEST, exp2
+from ...numerics.arithmetic import LARGEST, SHIFT, exp2
 from ...numerics.chunks import near_half, room
 from ...runtime.jit import helper, loop
 from ...simd.exponentials import powers_in_place
 from .chunk_loops import Meeting, chunk_loops
 from .pairs import WayLoops
 
-# Of fewer bins all pairs cost no more; over more of them the rounding of steps would add up to 1e-12.
-_LEAST_BINS, _MOST_BINS = 4, 2**12
+_LEAST_BINS = 4  # of fewer all pairs cost no more
+# Of steps between 1/2 and 1. How far bins may be from equally spaced, in bandwidths, to count as nearly so.
+_ULP, _NEARLY = 2.0**-53, 1e-8
 # Of 1 - exp(-P/h), by which sums are divided before they are multiplied with it again.
 _LEAST_LOSS = 1e-290
 
 
 def applies(spacing: Floats, bins: int) -> NDArray[np.bool_]:
     """Return for which rows a scan over equal bins, `spacing` apart, is worth its exponentials."""
-    return (_LEAST_BINS <= bins <= _MOST_BINS) & (spacing > 0)
+    return (bins >= _LEAST_BINS) & (spacing > 0)
+
+
+@helper
+def _nearest(x):
+    """Return the integer next to x."""
+    return (x + SHIFT) - SHIFT
+
+
+@helper
+def _step_and_rest(y):
+    """Return exp(-y), and what its rounding took off it, to some ulp of 1 - exp(-y)."""
+    lost = -math.expm1(-y)
+    step = 1.0 - lost
+    return step, (1.0 - step) - lost
+
+
+@loop
+def _write_steps(centers, p, steps):
+    """Write steps[m] = exp(-(c_m - c_{m-1})/h), 0 < m < M, whose products stay what they should be.
+
+    Steps of equal bins are rounded alike, and products of hundreds of them would be off by as many ulp. So
+    some are an ulp larger than others: what the product of the first m should be over that of m rounded steps
+    is rounded to a whole number of ulp.
+    """
+    bins, inverse_h = centers.shape[0], p[INVERSE_BANDWIDTH]
+    spacing = (centers[bins - 1] - centers[0]) / (bins - 1)
+    step, rest = _step_and_rest(spacing * inverse_h)
+    off = 1e-15 * (abs(centers[0]) + abs(centers[bins - 1])) * inverse_h
+    if step <= 0.5 or off > _NEARLY:
+        for m in range(1, bins):
+            steps[m] = exp2((centers[m - 1] - centers[m]) * p[RATE])
+        return
+    for m in range(bins):
+        late = (centers[m] - centers[0]) - m * spacing
+        steps[m] = _nearest((m * rest - step * (late * inverse_h)) / _ULP)
+    for m in range(bins - 1, 0, -1):
+        steps[m] = step + (steps[m] - steps[m - 1]) * _ULP
 
 
 # Gap k of M + 1 lies between bins k - 1 and k: from edges[k] to edges[k + 1]. From there up[k] goes up
@@ -60,18 +98,17 @@ def _meeting(circle: bool) -> Meeting:
         The first over the second; 0 and 1 on the line.
         """
         edges, steps = arrays[0], arrays[1]
-        bins, rate, period = centers.shape[0], p[RATE], p[PERIOD]
+        bins, period = centers.shape[0], p[PERIOD]
         edges[0] = centers[bins - 1] - period if circle else -LARGEST
         edges[bins + 1] = centers[0] + period if circle else LARGEST
-        steps[0], steps[bins] = 1.0, 1.0
         for m in range(bins):
             edges[m + 1] = centers[m]
-        for m in range(1, bins):
-            steps[m] = exp2((centers[m - 1] - centers[m]) * rate)
+        _write_steps(centers, p, steps)
+        steps[0], steps[bins] = 1.0, 1.0
         if not circle:
             return 0.0, 1.0
         lost = max(-math.expm1(-period * p[INVERSE_BANDWIDTH]), _LEAST_LOSS)
-        return exp2((centers[bins - 1] - edges[bins + 1]) * rate) / lost, lost
+        return exp2((centers[bins - 1] - edges[bins + 1]) * p[RATE]) / lost, lost
 
     @loop
     def of_points(arrays, row, x, n, p):

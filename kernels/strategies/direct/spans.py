@@ -7,7 +7,6 @@ number of bins; and nothing is lost, as it would be in differences, because all 
 adjoint sums the weights of bins up and down through blocks, and takes two of these sums for each point.
 """
 
-import math
 from functools import cache, partial
 
 import numpy as np
@@ -86,8 +85,8 @@ def _meeting(circle: bool) -> Meeting:
                 rise, fall = (y - h - low) * per_spacing, (y + h - low) * per_spacing
                 if rise > bins or fall < -1.0:
                     continue
-                begin = max(math.ceil(rise - slack), 0.0)
-                end = min(math.floor(fall + slack), bins - 1.0)
+                begin = max(np.ceil(rise - slack), 0.0)
+                end = min(np.floor(fall + slack), bins - 1.0)
                 # On the edge of the kernel distances decide.
                 while begin <= end and begin < rise + slack and not near(centers, begin, x[j], p):
                     begin += 1.0

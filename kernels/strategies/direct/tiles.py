@@ -23,7 +23,7 @@ from ...numerics.arithmetic import LARGEST
 from ...runtime.pool import run_blocks
 from .pairs import Way, pair_loops
 
-_POINTS_PER_BLOCK = 2**14  # of ways that take a point's bins together
+_WORK_PER_BLOCK = 2**14  # points and bins of rows, of ways for which either is as much work
 _PARTIALS = 64
 _SUMS_PER_TILE = 2**21  # partial sums in all, 16 MB
 
@@ -60,10 +60,12 @@ class Cut(NamedTuple):
 def cut(problem: Problem, way: Way) -> Cut:
     """Cut a problem into tiles and blocks of some 200 microseconds of work each."""
     points, bins = problem.points, max(1, problem.bins)
-    pairs_per_block = way.pairs_per_block or _POINTS_PER_BLOCK * bins
-    if points * bins <= 2 * pairs_per_block:  # waking a thread would cost as much as it saves
-        return Cut(max(1, pairs_per_block // (points * bins)), points, 1, 1)
-    blocks = min(-(-points * bins // pairs_per_block), -(-points // 512))
+    work, most = points * bins, way.pairs_per_block
+    if most == 0:
+        work, most = points + bins, _WORK_PER_BLOCK
+    if work <= 2 * most:  # waking a thread would cost as much as it saves
+        return Cut(max(1, most // work), points, 1, 1)
+    blocks = min(-(-work // most), -(-points // 512))
     size = -(-points // (64 * blocks)) * 64
     blocks = -(-points // size)
     return Cut(1, size, blocks, max(1, min(blocks, _PARTIALS, _SUMS_PER_TILE // bins)))
