@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,7 +99,8 @@ def best_way(
 
 def shortcut(variant: Variant, way: int, points: int = 1) -> Way | None:
     """Return the shortcut of rows that go the given way, if there is any."""
-    formula, dtype, single = FORMULAS[variant.formula], FLOAT64, way == SINGLE
+    formula, single = FORMULAS[variant.formula], way == SINGLE
+    dtype: np.dtype[Any] = FLOAT64
     if formula.runs:
         loops, pairs, floor = gaussian_runs.run_loops(variant.circle, single), 2**21, gaussian_runs.FLOOR
         if single:
