@@ -47,8 +47,7 @@ def bench(
     # The figures are of densities.
     files: dict[Path, Callable[[Outcome], Any]] = {} if json == STDOUT else {json: as_json}
     if plot is not None and any(isinstance(case, Comparison) for case in cases):
-        # Slow to import; if it cannot be, nothing is measured in vain.
-        from .plot import draw  # noqa: PLC0415
+        from .plot import draw  # noqa: PLC0415  # slow; and if it fails, nothing is measured in vain
 
         files[plot] = lambda outcome: partial(draw, outcome)
     make_folders(files)
