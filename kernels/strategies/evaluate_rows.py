@@ -11,10 +11,10 @@ from ..arguments.arrays import Floats, Gradients
 from ..arguments.kept import Store
 from ..arguments.problem import Problem, Request
 from ..families import row_parameters
-from ..names import JUMPS
+from ..names import AUTO, JUMPS
 from .auto import sums_for
 from .direct.all_pairs import evaluate_pairs, gradients_of, pair_densities, pairs_workspace, takes_all_pairs
-from .row import RowProblem, SumsFor, evaluate_row, log_densities
+from .row import RowProblem, SumsFor, ends_in_all_pairs, evaluate_row, log_densities
 from .sums.blocks import RowData
 from .sums.reach import Bins, RowShape
 
@@ -161,6 +161,10 @@ class Prepared:
         if key not in self._kept:
             x = problem.x.block(r, r + 1)[0]
             needs = _make_row(problem, r, request, derivatives, planned=self._n_threads)
-            row = RowData(x, x, self._n_threads)
-            self._kept[key] = _beside_jumps(needs, row, problem, r)
+            needs = _beside_jumps(needs, RowData(x, x, self._n_threads), problem, r)
+            equal = RowData(x, np.broadcast_to(np.zeros(1, x.dtype), x.shape), self._n_threads)
+            # Where data have gaps, as with any other logits.
+            if request.method == AUTO and ends_in_all_pairs(needs, equal):
+                needs = needs._replace(sums=None)
+            self._kept[key] = needs
         return self._kept[key]

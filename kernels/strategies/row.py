@@ -140,6 +140,18 @@ def log_densities(problem: RowProblem, row: RowData) -> Floats | None:
     return certain.log_q
 
 
+def ends_in_all_pairs(problem: RowProblem, row: RowData) -> bool:
+    """Return whether all pairs would follow a row's sums, because these are not certain of too many bins."""
+    make, rtol, p = problem.sums, problem.request.rtol, problem.masses
+    if make is None or make.outright:
+        return False
+    _, certain = make(rtol).certified(row, Asked(False, False), p, _of_bins(rtol))
+    if not certain.weak_bins:
+        return False
+    sets = few_bins.sets_of(row, problem.shape, problem.family, problem.centers, certain, again=False)
+    return bool(sets) and len(sets[0]) == len(p)
+
+
 def _of_bins(tolerance: float) -> float:
     """Return the tolerance for the density of a bin."""
     return max(_SHARE * tolerance, _LEAST)
