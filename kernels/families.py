@@ -29,6 +29,7 @@ from .formula import (
     RATE,
     Formula,
     RowParameters,
+    Spans,
     Variant,
 )
 from .names import CIRCLE_ONLY, COMPACT, KERNELS, check_entries
@@ -147,6 +148,45 @@ def cosine(d, p):
 
 
 @helper
+def _one(c):
+    return (1.0,)
+
+
+@helper
+def _line(c):
+    return 0.0, 1.0, c
+
+
+@helper
+def _line_at(x, side):
+    return 1.0 + side * x, -side
+
+
+@helper
+def _parabola(c):
+    return 1.0 - c * c, 2.0 * c, -1.0
+
+
+@helper
+def _parabola_at(x, side):
+    return x, x * x
+
+
+@helper
+def _arc(c):
+    return (0.0, *_arc_at(c, 0.0))
+
+
+@helper
+def _arc_at(x, side):
+    """Return cos and sin of pi x/2 for |x| <= 4."""
+    quarter = 0.25 * x
+    cosine, sine = sin_half_pi(1.0 - abs(quarter)), sin_half_pi(quarter)
+    cosine, sine = 1.0 - 2.0 * sine * sine, 2.0 * sine * cosine
+    return 1.0 - 2.0 * sine * sine, 2.0 * sine * cosine
+
+
+@helper
 def _cauchy_at_any_distance(d, p):
     e, f, slope, near = cauchy_ratio(d, p[0], p)
     return e, f, slope * f, (1.0 - 2.0 * near) * f
@@ -237,13 +277,13 @@ FAMILIES = {
         transform=_logistic_transform,
     ),
     "cauchy": Family(Formula(cauchy, _cauchy_at_any_distance), 1 / math.pi, _HEAVY_TAIL, circle=CAUCHY),
-    "boxcar": Family(Formula(boxcar, spans=True), 1 / 2, _NO_TAIL),
-    "triangular": Family(Formula(triangular), 1.0, _NO_TAIL),
-    "epanechnikov": Family(Formula(epanechnikov), 3 / 4, _NO_TAIL),
+    "boxcar": Family(Formula(boxcar, spans=Spans(_one)), 1 / 2, _NO_TAIL),
+    "triangular": Family(Formula(triangular, spans=Spans(_line, _line_at, (-1.0, 1.0))), 1.0, _NO_TAIL),
+    "epanechnikov": Family(Formula(epanechnikov, spans=Spans(_parabola, _parabola_at)), 3 / 4, _NO_TAIL),
     "biweight": Family(Formula(biweight), 15 / 16, _NO_TAIL),
     "triweight": Family(Formula(triweight), 35 / 32, _NO_TAIL),
     "tricube": Family(Formula(tricube), 70 / 81, _NO_TAIL),
-    "cosine": Family(Formula(cosine), math.pi / 4, _NO_TAIL),
+    "cosine": Family(Formula(cosine, spans=Spans(_arc, _arc_at)), math.pi / 4, _NO_TAIL),
     "von_mises": Family(VON_MISES.formula, _GAUSSIAN_NORM, _GAUSSIAN_TAIL, _OF_SQUARES, circle=VON_MISES),
 }
 check_entries("FAMILIES in families.py", FAMILIES, KERNELS)

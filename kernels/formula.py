@@ -42,6 +42,19 @@ def parameters_of(p, r):
     return first + second + (p[r, 16], p[r, 17], p[r, 18], p[r, 19], p[r, 20], p[r, 21])
 
 
+class Spans(NamedTuple):
+    """A kernel that is a sum of products where bins are in reach, as compiled functions; 2^e is 1.
+
+    K at c - x is the sum of f_k(c/h) g_k(x/h), k < 3, for c at most h from 0 and x at most 4 h.
+    """
+
+    factors: Callable  # c/h: f_k, or that of the only term
+    # x/h and a side: g_1 and g_2, g_0 being 1; None where there is but one term, which is 1.
+    terms: Callable | None = None
+    # Bins on both sides of the point at once, or those below it, -1, apart from those above it, 1.
+    sides: tuple[float, ...] = (0.0,)
+
+
 class Formula(NamedTuple):
     """A kernel in one domain, as compiled functions of a distance and a row's parameters."""
 
@@ -55,7 +68,7 @@ class Formula(NamedTuple):
     # Ways to sum K without an exponential per pair, where there are any.
     runs: bool = False  # a gaussian
     scans: bool = False  # laplace
-    spans: bool = False  # boxcar
+    spans: Spans | None = None
     of_exponentials: Callable | None = None  # exp(d/h), exp(-d/h): K, on the line
     of_half_sine: Callable | None = None  # sin(pi d/P), p: K
 

@@ -108,7 +108,7 @@ def shortcut(variant: Variant, way: int, points: int = 1) -> Way | None:
     elif formula.scans:
         loops, pairs, floor = scans.scan_loops(variant.circle), 0, LINEAR_FLOOR
     elif formula.spans:
-        loops, pairs, floor = spans.span_loops(variant.circle), 0, LINEAR_FLOOR
+        loops, pairs, floor = spans.span_loops(variant), 0, LINEAR_FLOOR
     elif formula.of_half_sine is not None:
         loops, pairs, floor = product_loops(variant.formula), 2**19, FLOOR_OF_SINES
     elif formula.of_exponentials is not None and not variant.images:

@@ -1,10 +1,17 @@
-"""Boxcar on equal bins: a point adds to a span of bins, those within h of it.
+"""Boxcar, triangular, epanechnikov and cosine on equal bins: a point adds to spans of bins.
 
-Bins are divided into blocks about as long as a span, so that this is the end of one block and the beginning
-of the next: the point adds to the first bin of the one part and to the last bin of the other, and running
-sums, up through a block and down through it, take that on to the rest. A point costs the same with any
-number of bins; and nothing is lost, as it would be in differences, because all is only ever added. The
-adjoint sums the weights of bins up and down through blocks, and takes two of these sums for each point.
+Of the bins of a span, those within h of the point or half of these, K is a sum of products,
+
+    K(c - x) = sum_k f_k(c - b) g_k(x - b),   k < 3,
+
+with any b near both. Bins are divided into blocks as long as a span, and b is the middle of a block; a span
+then ends one block and begins the next. The point adds its terms to the first bin of the one part and to the
+bin after the other; running sums, up through a block and down through it, take them on to the rest. So a
+point costs the same with any number of bins. The adjoint sums the weights of bins, times f, up and down
+through blocks, and takes two of these sums for each span.
+
+Boxcar, whose only term is 1, loses nothing, as all is only ever added. The others' terms cancel where all
+points in reach of a bin are near the edge of it: such bins count as weak.
 """
 
 from functools import cache, partial
@@ -13,16 +20,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arguments.arrays import Floats
-from ...formula import BANDWIDTH, PERIOD, Variant
-from ...numerics.chunks import ROOM
+from ...families import FORMULAS
+from ...formula import BANDWIDTH, INVERSE_BANDWIDTH, PERIOD, Variant
+from ...numerics.arithmetic import LARGEST
+from ...numerics.chunks import ROOM, near_half
 from ...runtime.jit import helper, loop
 from ..sums.images import distance_of
 from .chunk_loops import Meeting, chunk_loops
 from .pairs import WayLoops
 
-# Of fewer bins all pairs cost no more.
-_LEAST_BINS = 64
-_TURNS = 3  # of a point at most a period from the middle that may reach bins
+# Of fewer bins, or bins in reach, all pairs cost no more.
+_LEAST_BINS, _LEAST_IN_REACH = 64, 8
+_TURNS = 3  # of a point at most half a period from the middle that may reach bins
+_FARTHEST = 4.0  # bandwidths of a point from the middle of a block; beyond 2.5 nothing is read
+# Of the weight in reach of a bin: densities below are known to fewer than 13 digits or so, and count as this.
+_LEAST_PART, _WEAK = 1e-3, -1e300
 
 
 def applies(spacing: Floats, bandwidth: Floats, bins: int, period: float | None) -> NDArray[np.bool_]:
@@ -31,150 +43,270 @@ def applies(spacing: Floats, bandwidth: Floats, bins: int, period: float | None)
     On a circle there are to be bins between the two ends of the longest of them.
     """
     narrow = period is None or 2 * bandwidth + 4 * spacing < period
-    return (bins >= _LEAST_BINS) & (spacing > 0) & narrow
+    wide = 2 * bandwidth >= _LEAST_IN_REACH * spacing
+    return (bins >= _LEAST_BINS) & (spacing > 0) & wide & narrow
 
 
-# Block b has the bins start[b] .. start[b + 1] - 1, and block[m] is that of bin m; entries of arrays (M,) for
-# blocks are the first ones. Spans (_TURNS ROOM,) are from bin first to bin last, of the points `owner`.
-def _meeting(circle: bool) -> Meeting:
+# Slot m + 1 is that of bin m, and bins go on past the last one as far as spans do; slot 0 adds nothing. Where
+# a span begins, in slots, its terms go up; where the bins after it begin they go down. Of rows of bins (M,):
+#   slots    middle of the slot's block, where the next block begins                                 (slots,)
+#   sums     of points and of bins' weights, up and down                                      (terms, slots)
+#   bins     centers (M,), factors (terms, M); sums and weights of spans within a block (M,)
+#   copies   of points: where they are, whose, and how many; how many spans within a block there are
+#   spans    where they begin and end; the points' further terms up and down                    (2, a chunk)
+#   within   first bin and the bin after the last, and whose, of spans within a block           (3, a chunk)
+def _meeting(name: str, circle: bool) -> Meeting:
+    formula = FORMULAS[name].spans
+    assert formula is not None
+    factors_of_bin, terms_of_point, sides = formula
+    exact = terms_of_point is None
+    terms, size = 1 if exact else 3, _TURNS * ROOM
+    spans_of_all, further = len(sides) * size, 0 if exact else len(sides) * size
     distance = distance_of(Variant("", circle))
 
     @helper
     def arrays(bins):
-        """Return blocks, sums of points and of bins' weights (M,), spans, and the bins' centers."""
-        blocks = np.empty(bins, np.int64), np.empty(bins + 1, np.int64)
-        sums = np.zeros(bins), np.zeros(bins), np.zeros(bins), np.zeros(bins)
-        weights = np.empty(bins), np.empty(bins), np.empty(bins), np.empty(bins)
-        size = _TURNS * ROOM
-        spans = np.empty(size, np.int64), np.empty(size, np.int64), np.empty(size, np.int64)
-        return blocks, sums, weights, spans, np.zeros(1, np.int64), np.empty(bins)
+        slots = 2 * bins + 4
+        of_slots = np.zeros(slots), np.zeros(slots, np.uint32)
+        of_points = np.zeros((terms, slots)), np.zeros((terms, slots))
+        of_weights = np.zeros((terms, slots)), np.zeros((terms, slots)), np.zeros((terms, slots))
+        of_bins = np.empty(bins), np.zeros((terms, bins)), np.zeros(bins), np.empty(bins)
+        copies = np.empty(size), np.empty(size, np.uint32), np.zeros(2, np.int64)
+        places = np.empty(spans_of_all, np.uint32), np.empty(spans_of_all, np.uint32)
+        of_spans = np.empty((2, further)), np.empty((2, further))
+        return (
+            of_slots,
+            of_points,
+            of_weights,
+            of_bins,
+            copies,
+            places,
+            of_spans,
+            np.empty((3, size), np.int64),
+        )
 
     @loop
     def of_bins(arrays, centers, p):
-        """Return how many blocks there are."""
-        (block, start), kept, bins = arrays[0], arrays[5], centers.shape[0]
+        """Return how many bins a block has, and a span at least and at most."""
+        (middle, following), (up, down, _), (kept, factors, _, _) = arrays[0], arrays[2], arrays[3]
+        up[:], down[:] = 0.0, 0.0
+        bins, h, inverse_h = centers.shape[0], p[BANDWIDTH], p[INVERSE_BANDWIDTH]
+        low, high = centers[0], centers[bins - 1]
+        spacing = (high - low) / (bins - 1)
+        whole = np.floor((h if len(sides) > 1 else 2.0 * h) / spacing * (1.0 + 1e-14))
+        length = np.int64(min(whole, float(bins))) + 1
+        end = bins + length + 2
+        for start in range(1, end, length):
+            for slot in range(start, min(start + length, end)):
+                middle[slot] = low + (start + 0.5 * length - 1.5) * spacing
+                following[slot] = start + length
         for m in range(bins):
             kept[m] = centers[m]
-        spacing = (centers[bins - 1] - centers[0]) / (bins - 1)
-        length = np.int64(max(1.0, min(2.0 * p[BANDWIDTH] / spacing, float(bins))))
-        count = 0
-        for m in range(0, bins, length):
-            start[count] = m
-            for i in range(m, min(m + length, bins)):
-                block[i] = count
-            count += 1
-        start[count] = bins
-        return (count,)
+            of_bin = factors_of_bin((centers[m] - middle[m + 1]) * inverse_h)
+            for k in range(terms):
+                factors[k, m] = of_bin[k]
+        return length, min(whole, float(bins)), whole + 1.0 if whole < bins else LARGEST
+
+    @loop
+    def copy_points(copies, centers, x, n, p):
+        """Return how many copies of points x (ROOM,), which are moved near the bins, reach these."""
+        place, owner, _ = copies
+        low, high, h, period = centers[0], centers[centers.shape[0] - 1], p[BANDWIDTH], p[PERIOD]
+        near_half(x, n, 0.5 * (low + high), period)
+        for j in range(n):
+            place[j], owner[j] = x[j], j
+        count, beyond = n, h + (high - low) / (centers.shape[0] - 1)
+        for turn in (-period, period):
+            for j in range(n):
+                place[count], owner[count] = x[j] + turn, j
+                count += (place[count] >= low - beyond) & (place[count] <= high + beyond)
+        return count
 
     @helper
     def near(centers, m, x, p):
-        return abs(distance(centers[np.int64(m)], x, p[PERIOD], 0.0)) <= p[BANDWIDTH]
+        return abs(distance(centers[m], x, p[PERIOD], 0.0)) <= p[BANDWIDTH]
+
+    @loop
+    def decide(arrays, length, slack, per_spacing, p):
+        """Let distances decide which bins are in reach of points that have some on the edge of it."""
+        (_, following), centers, copies = arrays[0], arrays[3][0], arrays[4]
+        (place, _, count), (up_at, down_at), within = copies, arrays[5], arrays[7]
+        bins, h, low = centers.shape[0], p[BANDWIDTH], centers[0]
+        for s in range(count[0]):
+            rise, fall = (place[s] - h - low) * per_spacing, (place[s] + h - low) * per_spacing
+            if rise > bins or fall < -1.0 or not (is_near(rise, slack) or is_near(fall, slack)):
+                continue
+            begin, end = (
+                np.int64(max(np.ceil(rise - slack), 0.0)),
+                np.int64(min(np.floor(fall + slack), bins - 1.0)),
+            )
+            while begin <= end and not near(centers, begin, place[s], p):
+                begin += 1
+            while begin <= end and not near(centers, end, place[s], p):
+                end -= 1
+            up, down = begin + 1, end + 2
+            if end == bins - 1:
+                down = max(down, following[up])
+            if up >= down:
+                up, down = 0, 1
+            elif down < following[up]:
+                if begin % length > 0:
+                    within[0, count[1]], within[1, count[1]], within[2, count[1]] = begin, end + 1, s
+                    count[1] += 1
+                    down = 1
+                up = 0
+            up_at[s], down_at[s] = up, down
+
+    @helper
+    def is_near(place, slack):
+        """Return whether a place among the bins is that of one but for rounding."""
+        return abs(place - np.rint(place)) <= slack
 
     @loop
     def of_points(arrays, row, x, n, p):
-        (first, last, owner), count, centers = arrays[3], arrays[4], arrays[5]
-        bins, h, period, spans = centers.shape[0], p[BANDWIDTH], p[PERIOD], 0
-        low, high = centers[0], centers[bins - 1]
-        per_spacing = (bins - 1) / (high - low)
-        # Of a place among the bins, which may be rounded by so much.
-        slack = 1e-15 * (bins + (abs(low) + abs(high) + h + period) * per_spacing)
-        for turn in range(_TURNS if circle else 1):
-            shift = 0.0 if turn == 0 else (period if turn == 1 else -period)
+        (middle, following), centers, copies = arrays[0], arrays[3][0], arrays[4]
+        (place, _, count), (up_at, down_at), (of_up, of_down) = copies, arrays[5], arrays[6]
+        length, least, most = row
+        bins, h, low, period = centers.shape[0], p[BANDWIDTH], centers[0], p[PERIOD]
+        high = centers[bins - 1]
+        per_spacing, inverse_h = (bins - 1) / (high - low), p[INVERSE_BANDWIDTH]
+        if circle:
+            number = copy_points(copies, centers, x, n, p)
+        else:
+            number = n
             for j in range(n):
-                y = x[j] + shift
-                rise, fall = (y - h - low) * per_spacing, (y + h - low) * per_spacing
-                if rise > bins or fall < -1.0:
-                    continue
-                begin = max(np.ceil(rise - slack), 0.0)
-                end = min(np.floor(fall + slack), bins - 1.0)
-                # On the edge of the kernel distances decide.
-                while begin <= end and begin < rise + slack and not near(centers, begin, x[j], p):
-                    begin += 1.0
-                while begin <= end and end > fall - slack and not near(centers, end, x[j], p):
-                    end -= 1.0
-                if begin <= end:
-                    first[spans], last[spans], owner[spans] = np.int64(begin), np.int64(end), j
-                    spans += 1
-        count[0] = spans
+                place[j] = x[j]
+        count[0], count[1] = number, 0
+        for i in range(len(sides)):
+            first, side = i * size, sides[i]
+            below, above = (0.0 if side > 0.0 else h), (0.0 if side < 0.0 else h)
+            for s in range(number):
+                begin, end = (
+                    np.ceil((place[s] - below - low) * per_spacing),
+                    (place[s] + above - low) * per_spacing,
+                )
+                end = np.floor(end) + 1.0 if exact else np.ceil(end)
+                if side < 0.0:  # a point's two spans meet in one place
+                    begin = min(max(begin, end - most), end - least)
+                else:
+                    end = min(max(end, begin + least), begin + most)
+                end = max(min(end, bins + (length if begin >= 0.0 else 0.0)), 0.0)
+                begin = min(max(begin, -1.0), float(bins))
+                up_at[first + s] = np.uint32(np.int32(begin + 1.0))
+                down_at[first + s] = np.uint32(np.int32(end + 1.0))
+            for s in range(first, first + number):
+                up_at[s] = up_at[s] if down_at[s] >= following[up_at[s]] else np.uint32(0)
+            if not exact:
+                for s in range(first, first + number):
+                    y = place[s - first]
+                    v = min(max((y - middle[up_at[s]]) * inverse_h, -_FARTHEST), _FARTHEST)
+                    of_up[0, s], of_up[1, s] = terms_of_point(v, side)
+                    v = min(max((y - middle[down_at[s]]) * inverse_h, -_FARTHEST), _FARTHEST)
+                    of_down[0, s], of_down[1, s] = terms_of_point(v, side)
+        if exact:
+            # Of a place among the bins, which may be rounded by so much.
+            slack, on_edge = 1e-15 * (bins + (abs(low) + abs(high) + h + period) * per_spacing), 0
+            for s in range(number):
+                on_edge += is_near((place[s] - h - low) * per_spacing, slack)
+                on_edge += is_near((place[s] + h - low) * per_spacing, slack)
+            if on_edge > 0:
+                decide(arrays, length, slack, per_spacing, p)
 
     @loop
     def add(arrays, row, x, weights, n, p):
-        (block, start), (up, down, alone, whole), (first, last, owner) = arrays[0], arrays[1], arrays[3]
-        for s in range(arrays[4][0]):
-            w, begin, end = weights[owner[s]], first[s], last[s]
-            one, other = block[begin], block[end]
-            if one < other:
-                up[begin] += w
-                down[end] += w
-                for b in range(one + 1, other):
-                    whole[b] += w
-            elif begin == start[one]:
-                down[end] += w
-            elif end == start[one + 1] - 1:
-                up[begin] += w
-            else:
-                for m in range(begin, end + 1):
-                    alone[m] += w
+        (up, down), (_, _, alone, _), (_, owner, count) = arrays[1], arrays[3], arrays[4]
+        (up_at, down_at), (of_up, of_down), within = arrays[5], arrays[6], arrays[7]
+        for i in range(len(sides)):
+            first = i * size
+            for s in range(count[0]):
+                w = weights[owner[s] if circle else s]
+                begin, end = up_at[first + s], down_at[first + s]
+                up[0, begin] += w
+                down[0, end] += w
+                for k in range(1, terms):
+                    up[k, begin] += w * of_up[k - 1, first + s]
+                    down[k, end] += w * of_down[k - 1, first + s]
+        for s in range(count[1]):
+            w = weights[owner[within[2, s]] if circle else within[2, s]]
+            for m in range(within[0, s], within[1, s]):
+                alone[m] += w
+
+    @loop
+    def run(begun, ended, here, beyond, first, last, step):
+        """Write sums of what has begun in a block up to a slot, and of what ends after it, (terms, slots)."""
+        u, v, w, x, y, z = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        for i in range(abs(last - first) + 1):
+            one, other = first + i * step, last - i * step
+            u += begun[0, one]
+            here[0, one] = u
+            more = ended[0, other]
+            beyond[0, other] = x
+            x += more
+            if not exact:
+                v += begun[1, one]
+                w += begun[2, one]
+                here[1, one], here[2, one] = v, w
+                more, also = ended[1, other], ended[2, other]
+                beyond[1, other], beyond[2, other] = y, z
+                y += more
+                z += also
 
     @loop
     def densities(arrays, row, density):
-        (_, start), (up, down, alone, whole) = arrays[0], arrays[1]
-        for b in range(row[0]):
-            begin, end = start[b], start[b + 1]
-            rising, falling = 0.0, 0.0
-            for i in range(end - begin):
-                m, k = begin + i, end - 1 - i
-                rising += up[m]
-                falling += down[k]
-                density[m] += rising + (alone[m] + whole[b])
-                density[k] += falling
-            whole[b] = 0.0
-        for m in range(density.shape[0]):
-            up[m], down[m], alone[m] = 0.0, 0.0, 0.0
+        (up, down), (_, factors, alone, _), length = arrays[1], arrays[3], row[0]
+        bins = density.shape[0]
+        for start in range(1, bins + 1, length):
+            run(up, down, up, down, start, start + length - 1, 1)
+        for m in range(bins):
+            reached = up[0, m + 1] + down[0, m + 1]
+            if exact:
+                density[m] += reached + alone[m]
+                continue
+            total = reached * factors[0, m]
+            for k in range(1, terms):
+                total += (up[k, m + 1] + down[k, m + 1]) * factors[k, m]
+            density[m] += total if total >= _LEAST_PART * reached else _WEAK
+        alone[:] = 0.0
+        for k in range(terms):
+            up[k, : bins + length + 2], down[k, : bins + length + 2] = 0.0, 0.0
 
     @loop
     def give(arrays, row, weights):
-        (_, start), (rising, falling, alone, whole) = arrays[0], arrays[2]
-        for m in range(weights.shape[0]):
-            alone[m] = weights[m]
-        for b in range(row[0]):
-            begin, end = start[b], start[b + 1]
-            up, down = 0.0, 0.0
-            for i in range(end - begin):
-                up += weights[begin + i]
-                down += weights[end - 1 - i]
-                rising[begin + i], falling[end - 1 - i] = up, down
-            whole[b] = up
+        (up, down, products), (_, factors, _, kept), length = arrays[2], arrays[3], row[0]
+        bins = weights.shape[0]
+        for m in range(bins):
+            kept[m] = weights[m]
+        for k in range(terms):
+            for m in range(bins):
+                products[k, m + 1] = weights[m] * factors[k, m]
+        for start in range(1, bins + 1, length):
+            run(products, products, up, down, start + length - 1, start, -1)
 
     @loop
     def take(arrays, row, x, n, p, values):
-        (block, start), (rising, falling, alone, whole), (first, last, owner) = (
-            arrays[0],
-            arrays[2],
-            arrays[3],
-        )
+        (up, down, _), (_, _, _, kept), (_, owner, count) = arrays[2], arrays[3], arrays[4]
+        (up_at, down_at), (of_up, of_down), within = arrays[5], arrays[6], arrays[7]
         for j in range(n):
             values[j] = 0.0
-        for s in range(arrays[4][0]):
-            begin, end, total = first[s], last[s], 0.0
-            one, other = block[begin], block[end]
-            if one < other:
-                total = falling[begin] + rising[end]
-                for b in range(one + 1, other):
-                    total += whole[b]
-            elif begin == start[one]:
-                total = rising[end]
-            elif end == start[one + 1] - 1:
-                total = falling[begin]
-            else:
-                for m in range(begin, end + 1):
-                    total += alone[m]
-            values[owner[s]] += total
+        for i in range(len(sides)):
+            first = i * size
+            for s in range(count[0]):
+                begin, end = up_at[first + s], down_at[first + s]
+                total = up[0, begin] + down[0, end]
+                for k in range(1, terms):
+                    total += up[k, begin] * of_up[k - 1, first + s]
+                    total += down[k, end] * of_down[k - 1, first + s]
+                values[owner[s] if circle else s] += total
+        for s in range(count[1]):
+            j = within[2, s]
+            for m in range(within[0, s], within[1, s]):
+                values[owner[j] if circle else j] += kept[m]
 
     return Meeting(arrays, of_bins, of_points, add, densities, give, take)
 
 
 @cache
-def span_loops(circle: bool) -> WayLoops:
-    """Return the loops on the line or the circle, each compiled when it is first asked for."""
-    return chunk_loops("spans", "circle" if circle else "line", partial(_meeting, circle))
+def span_loops(variant: Variant) -> WayLoops:
+    """Return the loops of a kernel on the line or the circle, each compiled when it is first asked for."""
+    circle, name = variant.circle, variant.formula
+    return chunk_loops("spans", f"{name}.{'circle' if circle else 'line'}", partial(_meeting, name, circle))

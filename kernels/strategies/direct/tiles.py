@@ -23,7 +23,7 @@ from ...numerics.arithmetic import LARGEST
 from ...runtime.pool import run_blocks
 from .pairs import Way, pair_loops
 
-_WORK_PER_BLOCK = 2**14  # points and bins of rows, of ways for which either is as much work
+_WORK_PER_BLOCK = 2**15  # points and bins of rows, of ways for which either is as much work
 _PARTIALS = 64
 _SUMS_PER_TILE = 2**21  # partial sums in all, 16 MB
 
