@@ -258,7 +258,7 @@ _GAUSSIAN_NORM = 1 / math.sqrt(2 * math.pi)
 
 FAMILIES = {
     "gaussian": Family(
-        Formula(gaussian, rise=_rise_of_square, runs=True),
+        Formula(gaussian, rise=_rise_of_square, power=True, runs=True),
         _GAUSSIAN_NORM,
         _GAUSSIAN_TAIL,
         _OF_SQUARES,

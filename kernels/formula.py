@@ -65,12 +65,13 @@ class Formula(NamedTuple):
     # near, far, far - near, p: log 2^e at the distance `far` less that at `near`, to some ulp of itself and
     # without a factor that rounds, as logits may cancel it. At most 0. By `value` or `far` if not given.
     rise: Callable | None = None
+    power: bool = False  # f is 1 everywhere
     # Ways to sum K without an exponential per pair, where there are any.
     runs: bool = False  # a gaussian
     scans: bool = False  # laplace
     spans: Spans | None = None
     of_exponentials: Callable | None = None  # exp(d/h), exp(-d/h): K, on the line
-    of_half_sine: Callable | None = None  # sin(pi d/P), p: K
+    of_half_sine: Callable | None = None  # sin(pi d/P), p: e, f
 
 
 class Variant(NamedTuple):

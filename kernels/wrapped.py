@@ -128,18 +128,18 @@ def _square(v):
 
 @helper
 def _von_mises_of_sine(s, p):
-    return exp2(-_square(s * p[2]))
+    return -_square(s * p[2]), 1.0
 
 
 @helper
 def _cauchy_of_sine(s, p):
-    return 1.0 / (1.0 + _square(s * p[2]))
+    return 0.0, 1.0 / (1.0 + _square(s * p[2]))
 
 
 @helper
 def _fourier_of_sine(s, p):
     f, _ = _polynomial(1.0 - 2.0 * s * s, p[2:11])
-    return f
+    return 0.0, f
 
 
 @helper
@@ -204,7 +204,7 @@ CAUCHY = OnCircle(
 )
 VON_MISES = OnCircle(
     "von_mises",
-    Formula(von_mises, rise=_rise_of_chord, of_half_sine=_von_mises_of_sine),
+    Formula(von_mises, rise=_rise_of_chord, power=True, of_half_sine=_von_mises_of_sine),
     _von_mises_parameters,
 )
 FOURIER = Formula(fourier, of_half_sine=_fourier_of_sine)

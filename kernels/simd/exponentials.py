@@ -167,21 +167,26 @@ def powers_of_columns(code, w, stride, classes, tops, totals, end, zs, out, at, 
     code.blocks(classes, _COLUMNS, columns)
 
 
-@loop
-def _plain_powers(numbers, n):
-    for i in range(n):
-        numbers[i] = exp2(numbers[i] * LOG2_E)
+def _in_place(rate: float, powers: Callable[[VectorMath, list[Any]], list[Any]]) -> Callable:
+    @loop
+    def plain(numbers, n):
+        for i in range(n):
+            numbers[i] = exp2(numbers[i] * rate)
+
+    @generated(instead=plain)
+    def in_place(code, numbers, n):
+        """Replace n numbers, whole registers of them, by their powers; numbers (n,) or longer."""
+
+        def block(registers, first):
+            places = [code.entry(first, k) for k in range(registers)]
+            replaced = powers(code, [code.numbers(numbers, i) for i in places])
+            for place, power in zip(places, replaced, strict=True):
+                code.put(power, numbers, place)
+
+        code.blocks(code.registers(n), _TOGETHER, block)
+
+    return in_place
 
 
-@generated(instead=_plain_powers)
-def powers_in_place(code, numbers, n):
-    """Replace n numbers, whole registers of them, by their exponentials; numbers (n,) or longer."""
-
-    def block(registers, first):
-        places = [code.entry(first, k) for k in range(registers)]
-        for place, power in zip(
-            places, code.powers_of_e([code.numbers(numbers, i) for i in places]), strict=True
-        ):
-            code.put(power, numbers, place)
-
-    code.blocks(code.registers(n), _TOGETHER, block)
+powers_in_place = _in_place(LOG2_E, VectorMath.powers_of_e)
+powers_of_2_in_place = _in_place(1.0, VectorMath.powers_of_2)

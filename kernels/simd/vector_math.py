@@ -35,8 +35,16 @@ class VectorMath(VectorCode):
 
         With `exact`, to the last bits however far x lies below 0, where log2 e x would have to round.
         """
-        powers = (self._by_table if self._looks_up else self._by_polynomials)(numbers, exact)
-        least, nothing = self.all_lanes(SMALLEST / LOG2_E), self.all_lanes(0.0)
+        return self._powers(numbers, LOG2_E, exact, keep_nan)
+
+    def powers_of_2(self, numbers: list[Any]) -> list[Any]:
+        """Return 2^x of vectors, side by side; 0 where that would be subnormal."""
+        return self._powers(numbers, 1.0, False, False)
+
+    def _powers(self, numbers: list[Any], rate: float, exact: bool, keep_nan: bool) -> list[Any]:
+        """Return 2^(rate x)."""
+        powers = (self._by_table if self._looks_up else self._by_polynomials)(numbers, rate, exact)
+        least, nothing = self.all_lanes(SMALLEST / rate), self.all_lanes(0.0)
         above = self.above_or_nan if keep_nan else self.above
         return [
             self.either(above(x, least), power, nothing) for x, power in zip(numbers, powers, strict=True)
@@ -75,9 +83,9 @@ class VectorMath(VectorCode):
         shifted = b.bitcast(b.add(exponent, self.all_lanes(int(SHIFT_BITS))), self.vector)
         return self.minus(shifted, self.all_lanes(SHIFT)), m
 
-    def _by_polynomials(self, numbers: list[Any], exact: bool) -> list[Any]:
-        """Return e^x as `arithmetic.exp2` computes powers of two."""
-        shifted, rests = self._split(numbers, 1, exact)
+    def _by_polynomials(self, numbers: list[Any], rate: float, exact: bool) -> list[Any]:
+        """Return 2^(rate x) as `arithmetic.exp2` computes it."""
+        shifted, rests = self._split(numbers, 1, rate, exact)
         squares = [self.times(r, r) for r in rests]
         odd, even = (
             self.polynomials([self.all_lanes(factor) for factor in reversed(factors)], squares)
@@ -88,9 +96,9 @@ class VectorMath(VectorCode):
             for each, r, by_odd, by_even in zip(shifted, rests, odd, even, strict=True)
         ]
 
-    def _by_table(self, numbers: list[Any], exact: bool) -> list[Any]:
-        """Return e^x = 2^(k/8) 2^(r/8): the low bits of k choose a factor, and the polynomial is short."""
-        shifted, rests = self._split(numbers, 8, exact)
+    def _by_table(self, numbers: list[Any], rate: float, exact: bool) -> list[Any]:
+        """Return 2^(rate x) = 2^(k/8) 2^(r/8): the low bits of k choose a factor of a short polynomial."""
+        shifted, rests = self._split(numbers, 8, rate, exact)
         factors = [self._scaled(self._looked_up(each), each, 49) for each in shifted]
         sums = self.polynomials([self.all_lanes(factor) for factor in reversed(OF_EIGHTHS)], rests)
         return [
@@ -107,12 +115,12 @@ class VectorMath(VectorCode):
             self.builder.call(choose, [ir.Constant(LONGS, bits), places]), self.vector
         )
 
-    def _split(self, numbers: list[Any], steps: int, exact: bool) -> tuple[list[Any], list[Any]]:
-        """Return integers next to steps log2(e^x), shifted into the low bits, and what is left of these.
+    def _split(self, numbers: list[Any], steps: int, rate: float, exact: bool) -> tuple[list[Any], list[Any]]:
+        """Return integers next to steps rate x, shifted into the low bits, and what is left of these.
 
         With `exact`, what is left is of x, less multiples of ln 2 in two parts.
         """
-        factor, shift = self.all_lanes(steps * LOG2_E), self.all_lanes(SHIFT)
+        factor, shift = self.all_lanes(steps * rate), self.all_lanes(SHIFT)
         shifted, rests = [self.product_and_sum(x, factor, shift) for x in numbers], []
         for x, each in zip(numbers, shifted, strict=True):
             whole = self.minus(each, shift)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from ...names import CIRCLE_ONLY, COMPACT, FACTS
 from ..sums.reach import RowShape
 from ..sums.scan import SCANS
 from ..tails.certificate import finish
-from . import gaussian_runs, scans, spans
+from . import gaussian_runs, reached, scans, spans
 from .pairs import LINEAR_FLOOR, Way, all_pairs, pair_loops
 from .products import FLOOR_OF_EXPONENTIALS, FLOOR_OF_SINES, product_loops, shares_exponentials, shares_sines
 from .tiles import Strategy
@@ -23,23 +23,33 @@ from .tiles import Strategy
 # ns on one thread, of forward and adjoint: a pair of kernels with an exponential or not; in runs a pair, and
 # a point beside its pairs; and by sums over the bins a point, and a bin.
 _PAIR, _PLAIN_PAIR, _PAIR_IN_RUNS, _POINT_IN_RUNS, _POINT_BY_SUMS, _BIN = 3.0, 1.0, 0.25, 26.0, 16.0, 4.0
+_PAIR_IN_REACH, _POINT_IN_REACH = 0.6, 20.0
 # What other methods cost a call beside their passes over points and pairs, ns.
 OVERHEAD = 340_000.0
 # Ways through the sums, in the order of preference.
-NONE, DOUBLE, SINGLE = 0, 1, 2
-WAYS = 3
+NONE, DOUBLE, SINGLE, REACHED = 0, 1, 2, 3
+WAYS = 4
+
+
+class Sizes(NamedTuple):
+    """What rows of a problem have in common, beside a kernel and a period."""
+
+    points: int
+    bins: int
+    equal: bool  # bins
+    single: bool  # data are in float32
 
 
 def direct(problem: Problem) -> list[tuple[NDArray[np.intp] | None, Problem, Strategy]]:
     """Return the strategy for each set of rows (None: all rows) that take the same way through the sums."""
     h, spacing = problem.bandwidth.values, problem.spacing(0, problem.rows)
-    single, bins = problem.dtype == FLOAT32, problem.bins if problem.equal_bins else 1
+    sizes = Sizes(problem.points, problem.bins, problem.equal_bins, problem.dtype == FLOAT32)
     if h.shape[0] == 1 and spacing.shape[0] == 1:
         # Calls in a loop mostly repeat these.
-        row = problem.kernel, float(h[0]), problem.period, float(spacing[0]), bins
-        return [(None, problem, _one_strategy(*row, single, problem.points if single else 0))]
+        row = problem.kernel, float(h[0]), problem.period, float(spacing[0]), sizes
+        return [(None, problem, _one_strategy(*row))]
     h = problem.bandwidth.block(0, problem.rows)
-    ways = best_way(problem.kernel, h, problem.period, spacing, bins, single)
+    ways = best_way(problem.kernel, h, problem.period, spacing, sizes)
     ways = np.broadcast_to(ways, problem.rows)
     # Rows whose kernel is a series take another formula as well.
     kinds = ways + WAYS * takes_series(problem.kernel, h, problem.period)
@@ -56,13 +66,11 @@ def direct(problem: Problem) -> list[tuple[NDArray[np.intp] | None, Problem, Str
 
 
 @lru_cache(maxsize=256)
-def _one_strategy(
-    kernel: str, h: float, period: float | None, spacing: float, bins: int, single: bool, points: int
-) -> Strategy:
-    """Return the strategy for rows that share bandwidth and bins; `bins` is 1 where they are not equal."""
+def _one_strategy(kernel: str, h: float, period: float | None, spacing: float, sizes: Sizes) -> Strategy:
+    """Return the strategy for rows that share bandwidth and bins."""
     bandwidth = np.array([h])
-    way = best_way(kernel, bandwidth, period, np.array([spacing]), bins, single)[0]
-    return _strategy(kernel, bandwidth, period, way, points)
+    way = best_way(kernel, bandwidth, period, np.array([spacing]), sizes)[0]
+    return _strategy(kernel, bandwidth, period, way, sizes.points)
 
 
 def _strategy(kernel: str, bandwidth: Floats, period: float | None, way: int, points: int) -> Strategy:
@@ -73,18 +81,13 @@ def _strategy(kernel: str, bandwidth: Floats, period: float | None, way: int, po
     )
 
 
-def best_way(
-    kernel: str, h: Floats, period: float | None, spacing: Floats, bins: int, single: bool
-) -> NDArray[np.intp]:
-    """Return NONE, DOUBLE or SINGLE for each row, whose equal bins are `spacing` apart.
-
-    Bins that are not equal count as one, and their `spacing` is all that they span.
-    """
-    family, ways = FAMILIES[kernel], np.full(h.shape, NONE)
-    formula = family.without_images(period)
+def best_way(kernel: str, h: Floats, period: float | None, spacing: Floats, sizes: Sizes) -> NDArray[np.intp]:
+    """Return which way each row goes, whose equal bins are `spacing` apart; or all that other bins span."""
+    family, ways = FAMILIES[kernel], np.full(np.broadcast_shapes(h.shape, spacing.shape), NONE)
+    formula, bins = family.without_images(period), sizes.bins if sizes.equal else 1
     if family.formula.runs:
         runs = gaussian_runs.applies(spacing, h, bins, False)
-        best = np.where(single & gaussian_runs.applies(spacing, h, bins, True), SINGLE, DOUBLE)
+        best = np.where(sizes.single & gaussian_runs.applies(spacing, h, bins, True), SINGLE, DOUBLE)
         ways = np.where(runs, best, NONE)
     elif family.formula.spans:
         ways = np.where(spans.applies(spacing, h, bins, period), DOUBLE, NONE)
@@ -94,6 +97,10 @@ def best_way(
         ways = np.where(shares_exponentials(spacing, h, bins), DOUBLE, NONE)
     elif formula is not None and formula.of_half_sine is not None and period is not None:
         ways = np.where(shares_sines(spacing, h, period), DOUBLE, NONE)
+    beside = (ways == NONE) | (kernel in CIRCLE_ONLY)  # whose shortcut saves little
+    width = spacing * (sizes.bins - 1) if sizes.equal else spacing
+    in_reach = reached.applies(kernel, h, period, width, sizes.bins, sizes.points)
+    ways = np.where(beside & in_reach, REACHED, ways)
     return np.where(takes_series(kernel, h, period), DOUBLE, ways)
 
 
@@ -101,7 +108,11 @@ def shortcut(variant: Variant, way: int, points: int = 1) -> Way | None:
     """Return the shortcut of rows that go the given way, if there is any."""
     formula, single = FORMULAS[variant.formula], way == SINGLE
     dtype: np.dtype[Any] = FLOAT64
-    if formula.runs:
+    if way == REACHED:
+        if not reached.takes(variant.formula):
+            return None
+        loops, pairs, floor = reached.reached_loops(variant), reached.PAIRS_PER_BLOCK, LINEAR_FLOOR
+    elif formula.runs:
         loops, pairs, floor = gaussian_runs.run_loops(variant.circle, single), 2**21, gaussian_runs.FLOOR
         if single:
             floor, dtype = gaussian_runs.FLOOR_PER_POINT_SINGLE * points, FLOAT32
@@ -121,7 +132,8 @@ def shortcut(variant: Variant, way: int, points: int = 1) -> Way | None:
 def cost(shape: RowShape, rtol: float = 0.0) -> float:
     """Return an estimate of the time of all pairs, in ns on one thread."""
     spacing = 0.0 if shape.derivatives else shape.bins.spacing
-    rates = _rates(shape.kernel, shape.h, shape.period, spacing, shape.bins.number)
+    sizes = Sizes(shape.points, shape.bins.number, spacing > 0, False)
+    rates = _rates(shape.kernel, shape.h, shape.period, spacing, sizes)
     return _cost(shape.points, shape.bins.number, rates)
 
 
@@ -129,7 +141,8 @@ def cost_of_first(problem: Problem) -> float:
     """Return the same of a problem's first row, without derivatives."""
     h, equal = float(problem.bandwidth.block(0, 1)[0]), problem.equal_bins and problem.bins > 1
     spacing = float(problem.spacing(0, 1)[0]) if equal else 0.0
-    rates = _rates(problem.kernel, h, problem.period, spacing, problem.bins)
+    sizes = Sizes(problem.points, problem.bins, equal, False)
+    rates = _rates(problem.kernel, h, problem.period, spacing, sizes)
     return _cost(problem.points, problem.bins, rates)
 
 
@@ -140,12 +153,14 @@ def _cost(points: int, bins: int, rates: tuple[float, float, float]) -> float:
 
 @lru_cache(maxsize=256)
 def _rates(
-    kernel: str, h: float, period: float | None, spacing: float, bins: int
+    kernel: str, h: float, period: float | None, spacing: float, sizes: Sizes
 ) -> tuple[float, float, float]:
     """Return estimates of the time of a pair, and of a point and a bin beside their pairs."""
     width = np.array([h])
     images = max(1.0, float(row_parameters(kernel, width, period).parameters[0, IMAGES]))
-    way = best_way(kernel, width, period, np.array([spacing]), bins, False)[0] if spacing > 0 else NONE
+    way = best_way(kernel, width, period, np.array([spacing]), sizes)[0] if spacing > 0 else NONE
+    if way == REACHED:
+        return _PAIR_IN_REACH, _POINT_IN_REACH, _BIN
     if way != NONE and (FAMILIES[kernel].formula.scans or FAMILIES[kernel].formula.spans):
         return 0.0, _POINT_BY_SUMS, _BIN
     if way != NONE and kernel not in CIRCLE_ONLY:  # whose shortcut saves little
@@ -159,6 +174,6 @@ def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Calla
     for variant in variants(kernel, domain):
         loops = pair_loops(variant)
         needed += [loop for name, loop in loops._asdict().items() if not (only_z and name == "full_adjoint")]
-        ways = (shortcut(variant, way) for way in (DOUBLE, SINGLE))
+        ways = (shortcut(variant, way) for way in range(1, WAYS))
         needed += dict.fromkeys(loop for way in ways if way is not None for loop in way.loops)
     return needed

@@ -34,6 +34,7 @@ from ...numerics.chunks import (
     weight,
 )
 from ...runtime.jit import helper, loop
+from ...simd.exponentials import powers_of_2_in_place
 from ..sums.loops import compiled
 from .pairs import WayLoops, adjoint_signature, both_signature, forward_signature, make_both
 
@@ -48,6 +49,7 @@ class _Precision(NamedTuple):
 
     real: type
     power: Callable  # 2^x
+    powers: Callable  # numbers, n: replace n of them, whole registers, by 2^x
     longest: int  # bins on each side of the middle, at most
     span: float  # bandwidths on each side, at most
     # A point counts at the middle of a run while log2 of its density there exceeds this, which is while
@@ -59,8 +61,14 @@ class _Precision(NamedTuple):
     anchored: float  # bandwidths that powers t are moved along from run to run; s is at most span / _STEP
 
 
-_DOUBLE = _Precision(np.float64, exp2, 16, 5.6, -698.0, 0.0, 40.0, 900.0)
-_SINGLE = _Precision(np.float32, exp2_single, 24, 4.0, -142.0, 100.0, 14.5, 70.0)
+@loop
+def _powers_single(numbers, n):
+    for j in range(n):
+        numbers[j] = exp2_single(numbers[j])
+
+
+_DOUBLE = _Precision(np.float64, exp2, powers_of_2_in_place, 16, 5.6, -698.0, 0.0, 40.0, 900.0)
+_SINGLE = _Precision(np.float32, exp2_single, _powers_single, 24, 4.0, -142.0, 100.0, 14.5, 70.0)
 
 # Density below which a bin is not trusted to runs; in float32, for each point of the row.
 FLOOR = 1e-120
@@ -114,17 +122,19 @@ def _load_images(x, z, r, start, top, ends, h, period, xb, wb, owner):
 
 def _passes(circle: bool, precision: _Precision) -> tuple[Callable, Callable, Callable]:
     """Return what forward and adjoint share: powers of points, their offsets, and what loads a chunk."""
-    power, limit = precision.power, precision.clamp + precision.anchored
+    powers, limit = precision.powers, precision.clamp + precision.anchored
 
     @loop
-    def powers(xb, anchor, inverse_h, s, up, down, n):
+    def powers_of_points(xb, anchor, inverse_h, s, up, down, n):
         """up_j, down_j = t_j, 1/t_j seen from the anchor; a point out of reach counts as at the end of it."""
         for j in range(n):
             v = (xb[j] - anchor) * inverse_h
-            up[j] = power(min(max(v, -limit), limit) * (s * LOG2_E))
+            up[j] = min(max(v, -limit), limit) * (s * LOG2_E)
         for j in range(n):
             v = (anchor - xb[j]) * inverse_h
-            down[j] = power(min(max(v, -limit), limit) * (s * LOG2_E))
+            down[j] = min(max(v, -limit), limit) * (s * LOG2_E)
+        powers(up, n)
+        powers(down, n)
 
     @loop
     def offsets(xb, anchor, inverse_h, high, low, n):
@@ -142,13 +152,13 @@ def _passes(circle: bool, precision: _Precision) -> tuple[Callable, Callable, Ca
             return _load_images(x, z, r, start, top, ends, 1.0 / inverse_h, period, xb, wb, owner)
         return load_chunk(x, z, r, start, top, 0.0, 0.0, xb, wb), min(start + CHUNK, x.shape[1])
 
-    return powers, offsets, load
+    return powers_of_points, offsets, load
 
 
 def _make_forward(circle: bool, single: bool) -> Callable:
     precision = _SINGLE if single else _DOUBLE
-    real, power, longest, span, smallest, lift, clamp, anchored = precision
-    powers, offsets, load = _passes(circle, precision)
+    real, power, powers, longest, span, smallest, lift, clamp, anchored = precision
+    powers_of_points, offsets, load = _passes(circle, precision)
     smallest, lift, zero, one = real(smallest), real(lift), real(0), real(1)
     half_log2_e = real(-0.5 * LOG2_E)
 
@@ -234,7 +244,7 @@ def _make_forward(circle: bool, single: bool) -> Callable:
                     c = bins[middle]
                     if not abs(c - anchor) * inverse_h <= anchored:
                         anchor = c
-                        powers(xb, anchor, inverse_h, s, up, down, n)
+                        powers_of_points(xb, anchor, inverse_h, s, up, down, n)
                         if single:
                             offsets(xb, anchor, inverse_h, high, low, n)
                     offset = (c - anchor) * inverse_h
@@ -249,7 +259,10 @@ def _make_forward(circle: bool, single: bool) -> Callable:
                         for j in range(n):
                             v = (xb[j] - c) * inverse_h
                             exponent = half_log2_e * (v * v)
-                            e[j] = wb[j] * power(exponent) if exponent > smallest else zero
+                            e[j] = exponent if exponent > smallest else -np.inf
+                        powers(e, n)
+                        for j in range(n):
+                            e[j] *= wb[j]
                     rise = power(-offset * (s * LOG2_E))
                     fall = power(offset * (s * LOG2_E))
                     power_sums(e, work, up, rise, ceiling, n, row, middle, begin + size - middle, 1, scale, 0)
@@ -260,8 +273,8 @@ def _make_forward(circle: bool, single: bool) -> Callable:
 
 def _make_adjoint(circle: bool, single: bool) -> Callable:
     precision = _SINGLE if single else _DOUBLE
-    real, power, longest, span, _, _, clamp, anchored = precision
-    powers, offsets, load = _passes(circle, precision)
+    real, power, powers, longest, span, _, _, clamp, anchored = precision
+    powers_of_points, offsets, load = _passes(circle, precision)
     half_log2_e, zero = real(-0.5 * LOG2_E), real(0)
 
     @loop
@@ -317,7 +330,7 @@ def _make_adjoint(circle: bool, single: bool) -> Callable:
                     c = bins[middle]
                     if not abs(c - anchor) * inverse_h <= anchored:
                         anchor = c
-                        powers(xb, anchor, inverse_h, s, up, down, n)
+                        powers_of_points(xb, anchor, inverse_h, s, up, down, n)
                         if single:
                             offsets(xb, anchor, inverse_h, high, low, n)
                     offset = (c - anchor) * inverse_h
@@ -342,7 +355,10 @@ def _make_adjoint(circle: bool, single: bool) -> Callable:
                     else:
                         for j in range(n):
                             u = (xb[j] - c) * inverse_h
-                            sums[j] += power(half_log2_e * (u * u)) * right[j]
+                            left[j] = half_log2_e * (u * u)
+                        powers(left, n)
+                        for j in range(n):
+                            sums[j] += left[j] * right[j]
                 if circle:
                     zr = own_row(z, r)
                     for i in range(before, start):

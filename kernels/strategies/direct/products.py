@@ -5,7 +5,7 @@ Logistic on the line is 1/(2 + E + 1/E), E = exp((x - c)/h) = exp((x - c0)/h) ex
 With half angles alpha = pi c/P and beta = pi x/P, von_mises, the wrapped cauchy and Fourier series are
 functions of sin(alpha - beta) = sin(alpha) cos(beta) - cos(alpha) sin(beta).
 
-Bins share a c0, from which distances are counted, while they are within _SPAN bandwidths of it: products then
+Bins share a c0, from which distances are counted, while they are within SPAN bandwidths of it: products then
 round like what they replace.
 """
 
@@ -26,7 +26,7 @@ from ...runtime.jit import helper, loop, plain
 from ..sums.loops import compiled
 from .pairs import WayLoops, adjoint_signature, both_signature, forward_signature, make_both
 
-_SPAN = 32.0
+SPAN = 32.0
 # Average bins that must share a c0 for what it costs a point to be worth it.
 _SHARING = 4
 # Points farther than this from c0, in bandwidths, count as this far: 1e-148 of the density at c0.
@@ -39,12 +39,12 @@ FLOOR_OF_EXPONENTIALS, FLOOR_OF_SINES = 1e-120, 1e-200
 
 def shares_exponentials(spacing: Floats, bandwidth: Floats, bins: int) -> NDArray[np.bool_]:
     """Return for which rows enough bins, at most `spacing` apart, share a c0."""
-    return (bins >= _SHARING) & (_SHARING * spacing <= _SPAN * bandwidth)
+    return (bins >= _SHARING) & (_SHARING * spacing <= SPAN * bandwidth)
 
 
 def shares_sines(spacing: Floats, bandwidth: Floats, period: float) -> NDArray[np.bool_]:
     """Return for which rows enough bins, at most `spacing` apart, share a c0."""
-    return (_SHARING * spacing <= _SPAN * bandwidth) & (bandwidth >= _NARROWEST * period)
+    return (_SHARING * spacing <= SPAN * bandwidth) & (bandwidth >= _NARROWEST * period)
 
 
 class Factors(NamedTuple):
@@ -85,7 +85,7 @@ def _parameters(p):
 
 
 @helper
-def _sine_and_cosine(angle, origin, p):
+def sine_and_cosine(angle, origin, p):
     """Return both for the half angle from the origin, the near way round."""
     d = angle - origin
     d -= p[PERIOD] * math.floor(d * p[INVERSE_PERIOD] + 0.5)
@@ -94,14 +94,14 @@ def _sine_and_cosine(angle, origin, p):
 
 
 @helper
-def _half_angles(xb, n, origin, p, sines, cosines):
+def half_angles(xb, n, origin, p, sines, cosines):
     """Write sines and cosines (ROOM,) of half the angles xb (ROOM,) from the origin."""
     for j in range(n):
-        sines[j], cosines[j] = _sine_and_cosine(xb[j], origin, p)
+        sines[j], cosines[j] = sine_and_cosine(xb[j], origin, p)
 
 
 @plain
-def _sine_of_difference(sine_a, cosine_a, sine_b, cosine_b):
+def sine_of_difference(sine_a, cosine_a, sine_b, cosine_b):
     """Return sin(a - b), rounded alike wherever it is computed: forward and adjoint have to agree."""
     return sine_a * cosine_b - cosine_a * sine_b
 
@@ -120,9 +120,10 @@ def _factors_of(name: str) -> Factors:
 
     @helper
     def of_sines(sine, cosine, sine_of_bin, cosine_of_bin, p):
-        return of_half_sine(_sine_of_difference(sine_of_bin, cosine_of_bin, sine, cosine), p)
+        e, f = of_half_sine(sine_of_difference(sine_of_bin, cosine_of_bin, sine, cosine), p)
+        return exp2(e) * f
 
-    return Factors(_parameters, _half_angles, _sine_and_cosine, of_sines)
+    return Factors(_parameters, half_angles, sine_and_cosine, of_sines)
 
 
 def _make_forward(name: str) -> Callable:
@@ -140,7 +141,7 @@ def _make_forward(name: str) -> Callable:
                 origin = np.inf
                 for m in range(density.shape[1]):
                     c = bins[m]
-                    if not abs(c - origin) * p[INVERSE_BANDWIDTH] <= _SPAN:
+                    if not abs(c - origin) * p[INVERSE_BANDWIDTH] <= SPAN:
                         origin = c
                         of_points(xb, n, origin, p, one, other)
                     here, there = of_bin(c, origin, p)
@@ -170,7 +171,7 @@ def _make_adjoint(name: str) -> Callable:
                 origin = np.inf
                 for m in range(weights.shape[1]):
                     c, weight = bins[m], weights[r, m]
-                    if not abs(c - origin) * p[INVERSE_BANDWIDTH] <= _SPAN:
+                    if not abs(c - origin) * p[INVERSE_BANDWIDTH] <= SPAN:
                         origin = c
                         of_points(xb, n, origin, p, one, other)
                     here, there = of_bin(c, origin, p)

@@ -1,0 +1,234 @@
+"""Pairs of bins and the points in reach of them, in rows of a few hundred points: each computed once.
+
+Points are sorted into cells, so that those in reach of a bin follow each other; what they add to the bin is
+kept for the adjoint. Beyond its reach a kernel is 0, or so small that a bin of any weight does not notice.
+For a bin of less, its pairs with all points are computed after all.
+"""
+
+import math
+from functools import cache, partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...arguments.arrays import Floats
+from ...families import FAMILIES, FORMULAS
+from ...formula import IMAGES, INVERSE_BANDWIDTH, INVERSE_PERIOD, PERIOD, Variant
+from ...names import CIRCLE_ONLY, COMPACT
+from ...numerics.arithmetic import exp2
+from ...numerics.chunks import CHUNK, LANES, ROOM, near_half, sum_of
+from ...runtime.jit import helper, loop
+from ...simd.exponentials import powers_of_2_in_place
+from ...simd.registers import add_times, product
+from ..sums.images import distance_of, shift_of
+from .chunk_loops import Meeting, chunk_loops
+from .pairs import WayLoops, pair_loops
+from .products import SPAN, half_angles, sine_of_difference
+
+# Of fewer bins all pairs cost no more; of more, what is kept would leave the caches.
+_LEAST_BINS, _MOST_BINS = 16, 1024
+_CELLS = 64
+PAIRS_PER_BLOCK = 2**20
+_SMALL = 1e-22  # of its peak: a kernel beyond its reach
+# Bins of less density, as part of all weights, might notice.
+_LEAST_PART = 1e-6
+
+
+def _reach(name: str) -> float:
+    return FAMILIES[name].decay.reach(_SMALL)
+
+
+def takes(name: str) -> bool:
+    """Return whether a formula falls off fast enough, and without an exponential beside that of its pair."""
+    return name in COMPACT or (name in FAMILIES and FAMILIES[name].formula.power)
+
+
+def applies(
+    kernel: str, bandwidth: Floats, period: float | None, width: Floats, bins: int, points: int
+) -> NDArray[np.bool_]:
+    """Return for which rows, whose bins span a width, points in reach of a bin are told from others."""
+    short = takes(kernel) and _LEAST_BINS <= bins <= _MOST_BINS and points <= CHUNK
+    # On a circle, less than half of it, also for a kernel of the chord.
+    narrow = period is None or math.pi * _reach(kernel) * bandwidth < period
+    # Angles from the middle of the bins round like distances.
+    near = kernel not in CIRCLE_ONLY or width <= 2 * SPAN * bandwidth
+    return np.asarray(short & narrow & near)
+
+
+# Sorted points (2 ROOM,): on a circle they follow once more, for the range in reach of a bin to be one. Of
+# bins (M,): the cells in reach, first and last, and then the points, from and to; whole registers of them.
+def _meeting(variant: Variant) -> Meeting:
+    name, circle, compact = variant.formula, variant.circle, variant.formula in COMPACT
+    formula, distance = FORMULAS[name], distance_of(variant)
+    value, of_half_sine, reach = formula.value, formula.of_half_sine, _reach(name)
+    by_sines, turns = of_half_sine is not None, 2 if circle else 1
+
+    @helper
+    def arrays(bins):
+        """Return sorted points, their sines, cosines and sums; how they were sorted; bins; and all pairs."""
+        points = np.empty(2 * ROOM), np.empty(2 * ROOM), np.empty(2 * ROOM), np.empty(2 * ROOM)
+        order = np.empty(ROOM, np.uint32), np.empty(ROOM, np.uint32), np.empty(2 * _CELLS + 1, np.uint32)
+        ranges = np.empty((2, bins), np.int64), np.empty((2, bins), np.int64)
+        return (
+            points,
+            order,
+            ranges,
+            np.empty((3, bins)),
+            np.zeros(bins),
+            np.empty(bins),
+            np.empty((bins, ROOM)),
+        )
+
+    @loop
+    def of_bins(arrays, centers, p):
+        """Return where cells begin, how many there are to a unit of length, and the middle of the bins."""
+        cells, of_bins = arrays[2][0], arrays[3]
+        low, high, bins = centers[0], centers[0], centers.shape[0]
+        for m in range(bins):
+            of_bins[0, m] = centers[m]
+            low, high = min(low, centers[m]), max(high, centers[m])
+        far = reach / p[INVERSE_BANDWIDTH]
+        if by_sines:
+            far = p[PERIOD] / math.pi * math.asin(math.pi * far * p[INVERSE_PERIOD])
+        far += 1e-14 * (far + abs(low) + abs(high) + p[PERIOD])  # which may round
+        if circle:
+            first, per_cell = 0.5 * (low + high) - 0.5 * p[PERIOD], _CELLS * p[INVERSE_PERIOD]
+        else:
+            first, per_cell = low - far, _CELLS / (high - low + 2.0 * far)
+        for m in range(bins):
+            begin, end = (centers[m] - far - first) * per_cell, (centers[m] + far - first) * per_cell
+            cells[0, m], cells[1, m] = np.int64(np.floor(begin)), np.int64(np.floor(end))
+            if not circle:
+                cells[0, m], cells[1, m] = max(cells[0, m], 0), min(cells[1, m], _CELLS - 1)
+            elif begin < 0.0:
+                cells[0, m] += _CELLS
+                cells[1, m] += _CELLS
+        if by_sines:
+            half_angles(of_bins[0], bins, 0.5 * (low + high), p, of_bins[1], of_bins[2])
+        return first, per_cell, 0.5 * (low + high)
+
+    @loop
+    def sort(arrays, row, x, n, p):
+        (place, sine, cosine, _), (owner, cell, starts) = arrays[0], arrays[1]
+        first, per_cell, middle = row
+        if circle:
+            near_half(x, n, middle, p[PERIOD])
+        for j in range(n):
+            cell[j] = np.uint32(np.int32(min(max((x[j] - first) * per_cell, 0.0), _CELLS - 1.0)))
+        starts[:] = 0
+        for j in range(n):
+            starts[cell[j]] += np.uint32(1)
+        total = np.uint32(0)
+        for k in range(_CELLS):
+            total += starts[k]
+            starts[k] = total
+        for i in range(n):
+            j = n - 1 - i
+            k = cell[j]
+            starts[k] -= np.uint32(1)
+            place[starts[k]], owner[starts[k]] = x[j], j
+        starts[_CELLS] = n
+        if by_sines:
+            half_angles(place, n, middle, p, sine, cosine)
+        if circle:
+            for k in range(1, _CELLS + 1):
+                starts[_CELLS + k] = starts[k] + np.uint32(n)
+            for s in range(n):
+                place[n + s], sine[n + s], cosine[n + s] = place[s], sine[s], cosine[s]
+
+    @loop
+    def pair(arrays, m, begin, end, shift, p, kept):
+        """Write what points from `begin` to `end` add to bin m, of one image, to kept (ROOM,)."""
+        (place, sine, cosine, _), bins = arrays[0], arrays[3]
+        if by_sines:
+            sine_of_bin, cosine_of_bin = bins[1, m], bins[2, m]
+            sines, cosines = sine[begin:end], cosine[begin:end]
+            for i in range(end - begin):
+                s = sine_of_difference(sine_of_bin, cosine_of_bin, sines[i], cosines[i])
+                e, f = of_half_sine(s, p)
+                kept[i] = e if formula.power else exp2(e) * f
+        else:
+            c, places = bins[0, m], place[begin:end]
+            for i in range(end - begin):
+                e, f, _, _ = value(distance(c, places[i], p[PERIOD], shift), p)
+                kept[i] = e if formula.power else exp2(e) * f
+        if formula.power:
+            powers_of_2_in_place(kept, end - begin)
+
+    @loop
+    def pair_with_all(arrays, m, n, p):
+        images, kept, of_image = np.int64(p[IMAGES]) if variant.images else 1, arrays[6][m], np.empty(ROOM)
+        ends = arrays[2][1]
+        ends[0, m], ends[1, m] = 0, n
+        kept[:n] = 0.0
+        for image in range(images):
+            pair(arrays, m, 0, n, shift_of(image, p[PERIOD]), p, of_image)
+            for s in range(n):
+                kept[s] += of_image[s]
+
+    @loop
+    def of_points(arrays, row, x, n, p):
+        sort(arrays, row, x, n, p)
+        starts, (cells, ends) = arrays[1][2], arrays[2]
+        for m in range(cells.shape[1]):
+            begin = np.int64(starts[cells[0, m]]) // LANES * LANES
+            end = (np.int64(starts[cells[1, m] + 1]) + (LANES - 1)) // LANES * LANES
+            if end - begin > n:
+                begin, end = 0, n
+            ends[0, m], ends[1, m] = begin, end
+            pair(arrays, m, begin, end, 0.0, p, arrays[6][m])
+
+    @loop
+    def add(arrays, row, x, weights, n, p):
+        sorted_weights, owner, ends, sums, kept = (
+            arrays[0][3],
+            arrays[1][0],
+            arrays[2][1],
+            arrays[4],
+            arrays[6],
+        )
+        for s in range(n):
+            sorted_weights[s] = weights[owner[s]]
+        if circle:
+            for s in range(n):
+                sorted_weights[n + s] = sorted_weights[s]
+        least = 0.0 if compact else _LEAST_PART * sum_of(weights, n)
+        for m in range(sums.shape[0]):
+            of_bin = product(kept[m], sorted_weights[ends[0, m] :], ends[1, m] - ends[0, m])
+            if not of_bin >= least:
+                pair_with_all(arrays, m, n, p)
+                of_bin = product(kept[m], sorted_weights, n)
+            sums[m] += of_bin
+
+    @loop
+    def densities(arrays, row, density):
+        sums = arrays[4]
+        for m in range(density.shape[0]):
+            density[m] += sums[m]
+            sums[m] = 0.0
+
+    @loop
+    def give(arrays, row, weights):
+        kept = arrays[5]
+        for m in range(weights.shape[0]):
+            kept[m] = weights[m]
+
+    @loop
+    def take(arrays, row, x, n, p, values):
+        sums, owner, ends, weights, kept = arrays[0][3], arrays[1][0], arrays[2][1], arrays[5], arrays[6]
+        for s in range(turns * n):
+            sums[s] = 0.0
+        for m in range(weights.shape[0]):
+            add_times(sums[ends[0, m] :], weights[m], kept[m], ends[1, m] - ends[0, m])
+        for s in range(n):
+            values[owner[s]] = sums[s] + sums[n + s] if circle else sums[s]
+
+    return Meeting(arrays, of_bins, of_points, add, densities, give, take)
+
+
+@cache
+def reached_loops(variant: Variant) -> WayLoops:
+    """Return the loops of a variant, each compiled when it is first asked for."""
+    loops = chunk_loops("reached", variant.key, partial(_meeting, variant))
+    # Which pairs were computed after all is known between the halves alone.
+    return loops._replace(adjoint=pair_loops(variant).adjoint)
