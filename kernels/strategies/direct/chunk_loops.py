@@ -34,18 +34,34 @@ class Meeting(NamedTuple):
     take: Callable  # arrays, row, x, n, p, values: write sum_m weights_m K of each point
 
 
-def _of_chunk(meeting: Meeting) -> Callable:
+def _of_row(meeting: Meeting) -> tuple[Callable, Callable, Callable]:
+    """Return what begins a row, what tells whether its points are those of the row before, and what loads."""
+
     @loop
-    def load(x, z, r, start, top, middle, p, arrays, row, xb, wb):
+    def begin(arrays, centers, params, r):
+        """Return row r's parameters, the middle of its bins, and what the way makes of both."""
+        p = parameters_of(params, own_row(params, r))
+        bins = centers[own_row(centers, r)]
+        return p, 0.5 * (bins[0] + bins[bins.shape[0] - 1]), meeting.of_bins(arrays, bins, p)
+
+    @helper
+    def meets_again(x, centers, params, r):
+        alone = centers.shape[0] == 1 and params.shape[0] == 1
+        return r > 0 and alone and x.shape[0] == 1 and x.shape[1] <= CHUNK
+
+    @loop
+    def load(x, z, r, start, top, arrays, about, again, xb, wb):
         """Load a chunk of row r, and make of it what the way needs. Return its length and sum_j w_j."""
+        p, middle, row = about
         n = load_points(x, z, r, start, top, middle, p[PERIOD], xb, wb)
         for j in range(n):
             wb[j] -= top
         powers_in_place(wb, n)
-        meeting.of_points(arrays, row, xb, n, p)
+        if not again:
+            meeting.of_points(arrays, row, xb, n, p)
         return n, sum_of(wb, n)
 
-    return load
+    return begin, meets_again, load
 
 
 @helper
@@ -55,19 +71,17 @@ def _changes(r, centers, params):
 
 
 def _make_forward(meeting: Meeting) -> Callable:
-    load = _of_chunk(meeting)
+    begin, meets_again, load = _of_row(meeting)
 
     def forward(x, z, top, centers, params, density, mass):
         """density (R, M) += sum_j w_j K(c_m - x_j), mass (R,) += sum_j w_j; the others as in `pairs`."""
         xb, wb, arrays = room(np.float64), room(np.float64), meeting.arrays(density.shape[1])
         for r in range(density.shape[0]):
             if _changes(r, centers, params):
-                p = parameters_of(params, own_row(params, r))
-                bins = centers[own_row(centers, r)]
-                middle = 0.5 * (bins[0] + bins[bins.shape[0] - 1])
-                row = meeting.of_bins(arrays, bins, p)
+                about = begin(arrays, centers, params, r)
+            again, (p, _, row) = meets_again(x, centers, params, r), about
             for start in range(0, x.shape[1], CHUNK):
-                n, of_chunk = load(x, z, r, start, top[r], middle, p, arrays, row, xb, wb)
+                n, of_chunk = load(x, z, r, start, top[r], arrays, about, again, xb, wb)
                 mass[r] += of_chunk
                 meeting.add(arrays, row, xb, wb, n, p)
             meeting.densities(arrays, row, density[r])
@@ -76,7 +90,7 @@ def _make_forward(meeting: Meeting) -> Callable:
 
 
 def _make_adjoint(meeting: Meeting) -> Callable:
-    load = _of_chunk(meeting)
+    begin, meets_again, load = _of_row(meeting)
 
     def adjoint(x, z, top, centers, params, weights, share, by_z):
         """by_z (R, n) = w_i (share - sum_m weights_m K(c_m - x_i)), weights (R, M), share (R,)."""
@@ -84,13 +98,11 @@ def _make_adjoint(meeting: Meeting) -> Callable:
         arrays = meeting.arrays(weights.shape[1])
         for r in range(by_z.shape[0]):
             if _changes(r, centers, params):
-                p = parameters_of(params, own_row(params, r))
-                bins = centers[own_row(centers, r)]
-                middle = 0.5 * (bins[0] + bins[bins.shape[0] - 1])
-                row = meeting.of_bins(arrays, bins, p)
+                about = begin(arrays, centers, params, r)
+            again, (p, _, row) = meets_again(x, centers, params, r), about
             meeting.give(arrays, row, weights[r])
             for start in range(0, x.shape[1], CHUNK):
-                n, _ = load(x, z, r, start, top[r], middle, p, arrays, row, xb, wb)
+                n, _ = load(x, z, r, start, top[r], arrays, about, again, xb, wb)
                 meeting.take(arrays, row, xb, n, p, values)
                 for j in range(min(CHUNK, x.shape[1] - start)):
                     by_z[r, start + j] = wb[j] * (share[r] - values[j])
@@ -99,7 +111,7 @@ def _make_adjoint(meeting: Meeting) -> Callable:
 
 
 def _make_both(meeting: Meeting) -> Callable:
-    load, certify = _of_chunk(meeting), loop(make_certify())
+    (begin, meets_again, load), certify = _of_row(meeting), loop(make_certify())
 
     def both(x, z, top, centers, params, log_scale, masses, floor, mass, weights, losses, by_z):
         """What forward, `finish` and adjoint do, but for by_z (R, n) of rows with weak bins.
@@ -111,13 +123,11 @@ def _make_both(meeting: Meeting) -> Callable:
         arrays, log_q, weak = meeting.arrays(bins), np.empty(bins), np.empty(bins, np.bool_)
         for r in range(weights.shape[0]):
             if _changes(r, centers, params):
-                p = parameters_of(params, own_row(params, r))
-                places = centers[own_row(centers, r)]
-                middle = 0.5 * (places[0] + places[bins - 1])
-                row = meeting.of_bins(arrays, places, p)
+                about = begin(arrays, centers, params, r)
+            again, (p, _, row) = meets_again(x, centers, params, r), about
             n, mass[r] = 0, 0.0
             for start in range(0, points, CHUNK):
-                n, of_chunk = load(x, z, r, start, top[r], middle, p, arrays, row, xb, wb)
+                n, of_chunk = load(x, z, r, start, top[r], arrays, about, again, xb, wb)
                 mass[r] += of_chunk
                 meeting.add(arrays, row, xb, wb, n, p)
             d[:] = 0.0
@@ -132,7 +142,7 @@ def _make_both(meeting: Meeting) -> Callable:
             share = 1.0 / mass[r]
             for start in range(0, points, CHUNK):
                 if points > CHUNK:
-                    n, _ = load(x, z, r, start, top[r], middle, p, arrays, row, xb, wb)
+                    n, _ = load(x, z, r, start, top[r], arrays, about, again, xb, wb)
                 meeting.take(arrays, row, xb, n, p, values)
                 for j in range(min(CHUNK, points - start)):
                     by_z[r, start + j] = wb[j] * (share - values[j])
