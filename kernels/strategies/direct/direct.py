@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arguments.arrays import FLOAT32, FLOAT64, Floats
+from ...arguments.kept import Store
 from ...arguments.problem import Problem
 from ...families import FAMILIES, FORMULAS, row_parameters, takes_series, variants
 from ...formula import IMAGES, Variant
@@ -31,6 +32,10 @@ NONE, DOUBLE, SINGLE, REACHED = 0, 1, 2, 3
 WAYS = 4
 
 
+# Of frames that calls in a loop repeat.
+_strategies = Store(256)
+
+
 class Sizes(NamedTuple):
     """What rows of a problem have in common, beside a kernel and a period."""
 
@@ -42,12 +47,16 @@ class Sizes(NamedTuple):
 
 def direct(problem: Problem) -> list[tuple[NDArray[np.intp] | None, Problem, Strategy]]:
     """Return the strategy for each set of rows (None: all rows) that take the same way through the sums."""
+    key = problem.frame, problem.points, problem.dtype
+    if problem.frame is not None and (kept := _strategies.get(key)) is not None:
+        return [(None, problem, kept)]
     h, spacing = problem.bandwidth.values, problem.spacing(0, problem.rows)
     sizes = Sizes(problem.points, problem.bins, problem.equal_bins, problem.dtype == FLOAT32)
     if h.shape[0] == 1 and spacing.shape[0] == 1:
-        # Calls in a loop mostly repeat these.
-        row = problem.kernel, float(h[0]), problem.period, float(spacing[0]), sizes
-        return [(None, problem, _one_strategy(*row))]
+        strategy = _one_strategy(problem.kernel, float(h[0]), problem.period, float(spacing[0]), sizes)
+        if problem.frame is not None:
+            _strategies.put(key, strategy)
+        return [(None, problem, strategy)]
     h = problem.bandwidth.block(0, problem.rows)
     ways = best_way(problem.kernel, h, problem.period, spacing, sizes)
     ways = np.broadcast_to(ways, problem.rows)
