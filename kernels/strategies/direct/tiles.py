@@ -23,7 +23,8 @@ from ...numerics.arithmetic import LARGEST
 from ...runtime.pool import run_blocks
 from .pairs import Way, pair_loops
 
-_WORK_PER_BLOCK = 2**15  # points and bins of rows, of ways for which either is as much work
+# Points and bins of rows, of ways for which either is as much work; and of a block of one row.
+_WORK_PER_TILE, _WORK_PER_BLOCK = 2**15, 2**14
 _PARTIALS = 64
 _SUMS_PER_TILE = 2**21  # partial sums in all, 16 MB
 
@@ -62,7 +63,8 @@ def cut(problem: Problem, way: Way) -> Cut:
     points, bins = problem.points, max(1, problem.bins)
     work, most = points * bins, way.pairs_per_block
     if most == 0:
-        work, most = points + bins, _WORK_PER_BLOCK
+        work = points + bins
+        most = _WORK_PER_BLOCK if work > 2 * _WORK_PER_BLOCK else _WORK_PER_TILE
     if work <= 2 * most:  # waking a thread would cost as much as it saves
         return Cut(max(1, most // work), points, 1, 1)
     blocks = min(-(-work // most), -(-points // 512))
