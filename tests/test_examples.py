@@ -59,9 +59,18 @@ def test_kde_weights_have_the_right_gradient(gun):
         assert (after - before) / 2e-5 == pytest.approx(slope, rel=1e-6, abs=1e-9)
 
 
+def test_kde_weights_are_those_of_jax(gun):
+    situations, w = gun["simulate"](20, points=30), np.array([5.0, 10.0, 1.0, -1.0, 2.0])
+    loss, gradient = gun["loss_and_grad"](w, situations)
+    of_jax, by_w = gun["of_jax"](situations)(w)
+    assert loss == pytest.approx(of_jax, rel=1e-12)
+    np.testing.assert_allclose(gradient, by_w, atol=1e-12)
+
+
 def test_kde_weights_aim_better_at_unseen_situations(gun, tmp_path):
     training, held_out = gun["simulate"](400, points=50, seed=0), gun["simulate"](400, points=50, seed=1)
-    w, history = gun["learn"](training, held_out, iterations=15)
+    weights = gun["learn"](lambda w: gun["loss_and_grad"](w, training), 5, iterations=15)
+    w, history = weights[-1], gun["losses_of"](weights, training, held_out)
     assert np.all(np.diff(history[:, 0]) < 0)
     assert np.all(history[-1] < history[0] - 0.5)
     assert gun["hit_probability"](w, held_out) > 2 * gun["hit_probability"](0 * w, held_out)
