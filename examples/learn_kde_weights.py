@@ -4,7 +4,8 @@ A robot's gun aims at a moving target. It remembers, of past situations of the s
 would have hit, and estimates their density in the present situation by a KDE in which a past situation weighs
 the more, the more it is like the present one: logits z = F w, of features F that say how unlike the two are.
 The weights w of the features are learned by L-BFGS from 10,000 battles, through kdexent.loss_and_grad on all
-of them at once, and tried on others; then once more through JAX, if it is installed, to compare both. Needs kdexent[bench] and SciPy, some 2 GB of memory, and a minute for JAX.
+of them at once, and tried on others; then once more through JAX, if it is installed, to compare both. Needs
+kdexent[bench] and SciPy, some 2 GB of memory, and a minute for JAX.
 """
 
 import argparse
@@ -91,7 +92,7 @@ def of_jax(s):
 
 
 def learn(function, features, iterations=60, name="L-BFGS"):
-    """Return the weights before and after every iteration of L-BFGS on a function of them and its gradient."""
+    """Return the weights before and after every iteration of L-BFGS; a function gives loss and gradient."""
     w = [np.zeros(features)]
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(name, total=iterations)

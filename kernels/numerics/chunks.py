@@ -20,11 +20,17 @@ LINE = 64  # bytes of a cache line
 
 
 @helper
+def aligned(size, dtype):
+    """Return an uninitialised array (size,) which starts at a cache line."""
+    array = np.empty(size + LINE, dtype)
+    skip = (LINE - array.ctypes.data % LINE) % LINE // array.itemsize
+    return array[skip : skip + size]
+
+
+@helper
 def room(dtype):
     """Return an uninitialised array for a chunk which starts at a cache line."""
-    array = np.empty(ROOM + LINE, dtype)
-    skip = (LINE - array.ctypes.data % LINE) % LINE // array.itemsize
-    return array[skip : skip + ROOM]
+    return aligned(ROOM, dtype)
 
 
 @helper

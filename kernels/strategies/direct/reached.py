@@ -16,7 +16,7 @@ from ...families import FAMILIES, FORMULAS
 from ...formula import IMAGES, INVERSE_BANDWIDTH, INVERSE_PERIOD, PERIOD, Variant
 from ...names import CIRCLE_ONLY, COMPACT
 from ...numerics.arithmetic import exp2
-from ...numerics.chunks import CHUNK, LANES, ROOM, near_half, sum_of
+from ...numerics.chunks import CHUNK, LANES, ROOM, aligned, near_half, room, sum_of
 from ...runtime.jit import helper, loop
 from ...simd.exponentials import powers_of_2_in_place
 from ...simd.registers import add_times, product
@@ -25,8 +25,9 @@ from .chunk_loops import Meeting, chunk_loops
 from .pairs import WayLoops, pair_loops
 from .products import SPAN, half_angles, sine_of_difference
 
-# Of fewer bins all pairs cost no more; of more, what is kept would leave the caches.
-_LEAST_BINS, _MOST_BINS = 16, 1024
+# Of fewer bins all pairs cost no more, those of polynomials on the line least of all; of more, what is kept
+# would leave the caches.
+_LEAST_BINS, _LEAST_OF_POLYNOMIALS, _MOST_BINS = 16, 64, 1024
 _CELLS = 64
 PAIRS_PER_BLOCK = 2**20
 _SMALL = 1e-22  # of its peak: a kernel beyond its reach
@@ -47,7 +48,8 @@ def applies(
     kernel: str, bandwidth: Floats, period: float | None, width: Floats, bins: int, points: int
 ) -> NDArray[np.bool_]:
     """Return for which rows, whose bins span a width, points in reach of a bin are told from others."""
-    short = takes(kernel) and _LEAST_BINS <= bins <= _MOST_BINS and points <= CHUNK
+    least = _LEAST_OF_POLYNOMIALS if kernel in COMPACT and period is None else _LEAST_BINS
+    short = takes(kernel) and least <= bins <= _MOST_BINS and points <= CHUNK
     # On a circle, less than half of it, also for a kernel of the chord.
     narrow = period is None or math.pi * _reach(kernel) * bandwidth < period
     # Angles from the middle of the bins round like distances.
@@ -66,7 +68,12 @@ def _meeting(variant: Variant) -> Meeting:
     @helper
     def arrays(bins):
         """Return sorted points, their sines, cosines and sums; how they were sorted; bins; and all pairs."""
-        points = np.empty(2 * ROOM), np.empty(2 * ROOM), np.empty(2 * ROOM), np.empty(2 * ROOM)
+        points = (
+            aligned(2 * ROOM, np.float64),
+            aligned(2 * ROOM, np.float64),
+            aligned(2 * ROOM, np.float64),
+            aligned(2 * ROOM, np.float64),
+        )
         order = np.empty(ROOM, np.uint32), np.empty(ROOM, np.uint32), np.empty(2 * _CELLS + 1, np.uint32)
         ranges = np.empty((2, bins), np.int64), np.empty((2, bins), np.int64)
         return (
@@ -76,7 +83,7 @@ def _meeting(variant: Variant) -> Meeting:
             np.empty((3, bins)),
             np.zeros(bins),
             np.empty(bins),
-            np.empty((bins, ROOM)),
+            aligned(bins * ROOM, np.float64).reshape((bins, ROOM)),
         )
 
     @loop
@@ -157,7 +164,7 @@ def _meeting(variant: Variant) -> Meeting:
 
     @loop
     def pair_with_all(arrays, m, n, p):
-        images, kept, of_image = np.int64(p[IMAGES]) if variant.images else 1, arrays[6][m], np.empty(ROOM)
+        images, kept, of_image = np.int64(p[IMAGES]) if variant.images else 1, arrays[6][m], room(np.float64)
         ends = arrays[2][1]
         ends[0, m], ends[1, m] = 0, n
         kept[:n] = 0.0
