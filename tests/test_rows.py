@@ -1,0 +1,95 @@
+"""Many small rows in one call: each as good as alone, whatever the others are, and however it is summed."""
+
+import numba
+import numpy as np
+import pytest
+from problems import (
+    IDS,
+    KERNELS_AND_DOMAINS,
+    Rounding,
+    assert_gradients_agree,
+    assert_losses_agree,
+    random_problem,
+)
+from tiers import thorough_but_for
+
+import kdexent
+from kdexent import reference
+from kdexent.simd import registers
+
+ALL = pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
+POINTS = 90
+
+
+def unlike_rows(period):
+    """Return rows in a narrow cluster, far away, with ties, on a grid, masked, and sure of one point."""
+    x, z = random_problem(1, POINTS, (8,), period)
+    x[1] = 2.0 + 0.01 * x[1]
+    x[2] += 30.0 if period is None else 0.5 * period
+    x[3] = np.round(x[3], 1)
+    x[4] = np.arange(POINTS) * 0.05
+    z[5, 3:] = -np.inf
+    z[6] *= 200.0
+    z[7, 0] += 40.0
+    return x, z
+
+
+def check(x, z, a, b, **options):
+    def exact(x):
+        return reference.loss_and_grad(x, z, a, b, **options)
+
+    losses, gradient = kdexent.loss_and_grad(x, z, a, b, method="direct", **options)
+    (expected, by_z), rounding = exact(x), Rounding(exact, x)
+    assert_losses_agree(kdexent.loss(x, z, a, b, method="direct", **options), expected, 1e-12, rounding)
+    assert_losses_agree(losses, expected, 1e-12, rounding)
+    logits = np.broadcast_to(z, gradient.shape)
+    assert_gradients_agree(gradient, by_z, logits, options["bandwidth"], "z", 1e-12, (rounding, 1), slack=400)
+    return losses, gradient
+
+
+@thorough_but_for(bins=[20, 151])
+@pytest.mark.parametrize("bins", [5, 20, 70, 151])
+@ALL
+def test_unlike_rows(kernel, period, bins):
+    x, z = unlike_rows(period)
+    for bandwidth in (0.15, np.linspace(0.1, 1.0, len(x))):
+        options = {"kernel": kernel, "bandwidth": bandwidth, "bins": bins, "period": period}
+        check(x, z, 1.0, 4.5, **options)
+        check(x, z, np.linspace(0.5, 1.5, len(x)), 4.5, **options)
+
+
+@ALL
+def test_rows_that_share_points_or_logits(kernel, period):
+    x, z = unlike_rows(period)
+    options = {"kernel": kernel, "bandwidth": 0.3, "bins": 70, "period": period}
+    check(x[0], z, 1.0, 4.5, **options)
+    check(x[4], z, 1.0, 4.5, **options)
+    check(x, z[0], 1.0, 4.5, **options)
+    check(x[0], z, np.linspace(0.5, 1.5, len(z)), 4.5, **options)
+
+
+@ALL
+def test_a_row_is_the_same_alone(kernel, period):
+    x, z = unlike_rows(period)
+    options = {"kernel": kernel, "bandwidth": 0.3, "bins": 70, "period": period, "method": "direct"}
+    losses, gradient = kdexent.loss_and_grad(x, z, 1.0, 4.5, **options)
+    for r in range(len(x)):
+        loss, by_z = kdexent.loss_and_grad(x[r], z[r], 1.0, 4.5, **options)
+        np.testing.assert_allclose(loss, losses[r], rtol=1e-13)
+        np.testing.assert_allclose(by_z, gradient[r], atol=1e-12)
+
+
+@pytest.mark.parametrize("count", [8, 16, 40])
+def test_sums_of_whole_registers(count):
+    values, weights, sums = np.random.default_rng(count).normal(size=(3, count + 3))
+    found = sums.copy()
+
+    @numba.njit
+    def both(values, weights, sums):
+        registers.add_times(sums, 0.7, values, count)
+        return registers.product(values, weights, count)
+
+    total = both(values, weights, found)
+    np.testing.assert_allclose(total, values[:count] @ weights[:count], atol=1e-14)
+    np.testing.assert_allclose(found[:count], (sums + 0.7 * values)[:count], atol=1e-15)
+    np.testing.assert_array_equal(found[count:], sums[count:])
