@@ -52,13 +52,13 @@ def simulate(situations, points=200, seed=0):
     rng = np.random.default_rng(seed)
     free_path, distance, heat, speed = rng.uniform(0, 1, (4, situations, points + 1))
     velocity = rng.choice([-1, 1], speed.shape) * (0.4 + 0.6 * speed)
-    time = np.linspace(0, 1, points + 1)
-    mood = 0.7 + 0.3 * np.sin(np.pi * (2 * rng.random((situations, 1)) + time))
+    moment = np.linspace(0, 1, points + 1)
+    mood = 0.7 + 0.3 * np.sin(np.pi * (2 * rng.random((situations, 1)) + moment))
     angle = 0.9 * velocity * mood * np.tanh(4 * (free_path - 0.2)) + rng.normal(0, 0.04, speed.shape)
 
     attributes = np.stack([velocity, free_path, distance, heat], axis=-1)
     unlike = (attributes[:, :-1] - attributes[:, -1:]) ** 2
-    age = np.broadcast_to(1 - time[:-1, np.newaxis], (situations, points, 1))
+    age = np.broadcast_to(1 - moment[:-1, np.newaxis], (situations, points, 1))
     F = -np.concatenate([unlike, age], axis=-1)
     half_width = np.arctan(18 / (150 + 450 * distance[:, -1]))
     return Situations(angle[:, :-1], F, angle[:, -1] - half_width, angle[:, -1] + half_width)
@@ -111,7 +111,7 @@ def losses_of(weights, *sets):
     return np.array([[loss_and_grad(w, s)[0] for s in sets] for w in weights])
 
 
-def seconds_to_learn(function, features, iterations, name):
+def learn_timed(function, features, iterations, name):
     """Return the weights that were learned and the seconds it took, with nothing left to compile."""
     function(np.zeros(features))
     start = time.perf_counter()
@@ -168,9 +168,7 @@ def main(picture, iterations=60):
     ways = {"kdexent": lambda w: loss_and_grad(w, training)}
     if jax is not None:
         ways["JAX"] = of_jax(training)
-    learned = {
-        name: seconds_to_learn(function, features, iterations, name) for name, function in ways.items()
-    }
+    learned = {name: learn_timed(function, features, iterations, name) for name, function in ways.items()}
     weights, seconds = learned["kdexent"]
     history, w = losses_of(weights, training, held_out), weights[-1]
     draw(w, history, held_out, picture)
@@ -179,9 +177,9 @@ def main(picture, iterations=60):
         hit = hit_probability(of_gun, held_out)
         print(f"{name:6s}   training loss {losses[0]:7.4f}   held-out loss {losses[1]:7.4f}, hits {hit:.1%}")
     if "JAX" in learned:
-        of_others, others = learned["JAX"]
-        apart = np.abs(of_others[-1] - w).max() / np.abs(w).max()
-        print(f"training: kdexent {seconds:.1f} s, JAX {others:.1f} s; their weights differ by {apart:.0e}")
+        weights_of_jax, seconds_of_jax = learned["JAX"]
+        apart = np.abs(weights_of_jax[-1] - w).max() / np.abs(w).max()
+        print(f"training: kdexent {seconds:.1f} s, JAX {seconds_of_jax:.1f} s; weights differ by {apart:.0e}")
     else:
         print(f"training: kdexent {seconds:.1f} s; pip install jax to compare")
 

@@ -179,7 +179,7 @@ def _arc(c):
 
 @helper
 def _arc_at(x, side):
-    """Return cos and sin of pi x/2 for |x| <= 4."""
+    """Return cos and sin of pi x/2 for |x| <= FARTHEST."""
     quarter = 0.25 * x
     cosine, sine = sin_half_pi(1.0 - abs(quarter)), sin_half_pi(quarter)
     cosine, sine = 1.0 - 2.0 * sine * sine, 2.0 * sine * cosine

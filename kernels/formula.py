@@ -42,10 +42,13 @@ def parameters_of(p, r):
     return first + second + (p[r, 16], p[r, 17], p[r, 18], p[r, 19], p[r, 20], p[r, 21])
 
 
+FARTHEST = 4.0  # bandwidths of a point from the middle of its bins, of more than what is read
+
+
 class Spans(NamedTuple):
     """A kernel that is a sum of products where bins are in reach, as compiled functions; 2^e is 1.
 
-    K at c - x is the sum of f_k(c/h) g_k(x/h), k < 3, for c at most h from 0 and x at most 4 h.
+    K at c - x is the sum of f_k(c/h) g_k(x/h), k < 3, for c at most h from 0 and x at most FARTHEST h.
     """
 
     factors: Callable  # c/h: f_k, or that of the only term
@@ -65,8 +68,8 @@ class Formula(NamedTuple):
     # near, far, far - near, p: log 2^e at the distance `far` less that at `near`, to some ulp of itself and
     # without a factor that rounds, as logits may cancel it. At most 0. By `value` or `far` if not given.
     rise: Callable | None = None
-    power: bool = False  # f is 1 everywhere
-    # Ways to sum K without an exponential per pair, where there are any.
+    power: bool = False  # a gaussian, of the distance or of the chord: f is 1 everywhere
+    # Cheaper ways to sum K than by `value` for every pair, where there are any.
     runs: bool = False  # a gaussian
     scans: bool = False  # laplace
     spans: Spans | None = None

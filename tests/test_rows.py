@@ -1,6 +1,5 @@
 """Many small rows in one call: each as good as alone, whatever the others are, and however it is summed."""
 
-import numba
 import numpy as np
 import pytest
 from problems import (
@@ -15,7 +14,6 @@ from tiers import thorough_but_for
 
 import kdexent
 from kdexent import reference
-from kdexent.simd import registers
 
 ALL = pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
 POINTS = 90
@@ -44,7 +42,6 @@ def check(x, z, a, b, **options):
     assert_losses_agree(losses, expected, 1e-12, rounding)
     logits = np.broadcast_to(z, gradient.shape)
     assert_gradients_agree(gradient, by_z, logits, options["bandwidth"], "z", 1e-12, (rounding, 1), slack=400)
-    return losses, gradient
 
 
 @thorough_but_for(bins=[20, 151])
@@ -77,19 +74,3 @@ def test_a_row_is_the_same_alone(kernel, period):
         loss, by_z = kdexent.loss_and_grad(x[r], z[r], 1.0, 4.5, **options)
         np.testing.assert_allclose(loss, losses[r], rtol=1e-13)
         np.testing.assert_allclose(by_z, gradient[r], atol=1e-12)
-
-
-@pytest.mark.parametrize("count", [8, 16, 40])
-def test_sums_of_whole_registers(count):
-    values, weights, sums = np.random.default_rng(count).normal(size=(3, count + 3))
-    found = sums.copy()
-
-    @numba.njit
-    def both(values, weights, sums):
-        registers.add_times(sums, 0.7, values, count)
-        return registers.product(values, weights, count)
-
-    total = both(values, weights, found)
-    np.testing.assert_allclose(total, values[:count] @ weights[:count], atol=1e-14)
-    np.testing.assert_allclose(found[:count], (sums + 0.7 * values)[:count], atol=1e-15)
-    np.testing.assert_array_equal(found[count:], sums[count:])

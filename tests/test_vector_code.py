@@ -13,7 +13,7 @@ from tiers import thorough_but_for
 
 from kdexent.names import ORDERS
 from kdexent.numerics.arithmetic import log_of_1_and, log_ratio
-from kdexent.simd import exponentials, row_losses, runs, scatter, transpose
+from kdexent.simd import exponentials, registers, row_losses, runs, scatter, transpose
 
 FEATURES = llvmlite.binding.get_host_cpu_features()
 
@@ -202,15 +202,33 @@ def test_exponentials_of_columns(classes):
 def test_exponentials_in_place(count):
     numbers = np.random.default_rng(count).normal(size=count + 3) * 50
     numbers[1] = -np.inf
-    found = numbers.copy()
+    of_e, of_2 = numbers.copy(), numbers.copy()
 
     @numba.njit
-    def in_place(numbers):
-        exponentials.powers_in_place(numbers, count)
+    def in_place(of_e, of_2):
+        exponentials.powers_of_e_in_place(of_e, count)
+        exponentials.powers_of_2_in_place(of_2, count)
 
-    in_place(found)
-    np.testing.assert_allclose(found[:count], np.exp(numbers[:count]), rtol=1e-13)
-    np.testing.assert_array_equal(found[count:], numbers[count:])
+    in_place(of_e, of_2)
+    for found, powers in ((of_e, np.exp), (of_2, np.exp2)):
+        np.testing.assert_allclose(found[:count], powers(numbers[:count]), rtol=1e-13)
+        np.testing.assert_array_equal(found[count:], numbers[count:])
+
+
+@pytest.mark.parametrize("count", [8, 16, 40])
+def test_sums_of_whole_registers(count):
+    values, weights, sums = np.random.default_rng(count).normal(size=(3, count + 3))
+    found = sums.copy()
+
+    @numba.njit
+    def both(values, weights, sums):
+        registers.add_multiple(sums, 0.7, values, count)
+        return registers.dot(values, weights, count)
+
+    total = both(values, weights, found)
+    np.testing.assert_allclose(total, values[:count] @ weights[:count], atol=1e-14)
+    np.testing.assert_allclose(found[:count], (sums + 0.7 * values)[:count], atol=1e-15)
+    np.testing.assert_array_equal(found[count:], sums[count:])
 
 
 POWERS = """

@@ -21,14 +21,14 @@ def scaled_bessel(kappa: Floats) -> tuple[Floats, Floats]:
 
 def _by_powers(kappa: Floats) -> tuple[Floats, Floats]:
     k, square = np.arange(1, 60), (kappa / 2)[:, np.newaxis] ** 2
-    zero = 1 + np.cumprod(square / k**2, axis=1).sum(axis=1)
-    one = kappa / 2 * (1 + np.cumprod(square / (k * (k + 1)), axis=1).sum(axis=1))
-    return np.log(zero) - kappa, 1 - one / zero
+    i0 = 1 + np.cumprod(square / k**2, axis=1).sum(axis=1)
+    i1 = kappa / 2 * (1 + np.cumprod(square / (k * (k + 1)), axis=1).sum(axis=1))
+    return np.log(i0) - kappa, 1 - i1 / i0
 
 
 def _by_hankel(kappa: Floats) -> tuple[Floats, Floats]:
     k, eight = np.arange(1, 31), 8 * kappa[:, np.newaxis]
-    of_zero = np.cumprod((2 * k - 1) ** 2 / (eight * k), axis=1)
-    of_one = np.cumprod((2 * k - 3) * (2 * k + 1) / (eight * k), axis=1)
-    total = 1 + of_zero.sum(axis=1)
-    return np.log(total) - np.log(2 * math.pi * kappa) / 2, (of_zero - of_one).sum(axis=1) / total
+    terms_of_i0 = np.cumprod((2 * k - 1) ** 2 / (eight * k), axis=1)
+    terms_of_i1 = np.cumprod((2 * k - 3) * (2 * k + 1) / (eight * k), axis=1)
+    i0 = 1 + terms_of_i0.sum(axis=1)
+    return np.log(i0) - np.log(2 * math.pi * kappa) / 2, (terms_of_i0 - terms_of_i1).sum(axis=1) / i0

@@ -167,7 +167,7 @@ def powers_of_columns(code, w, stride, classes, tops, totals, end, zs, out, at, 
     code.blocks(classes, _COLUMNS, columns)
 
 
-def _in_place(rate: float, powers: Callable[[VectorMath, list[Any]], list[Any]]) -> Callable:
+def _in_place(rate: float) -> Callable:
     @loop
     def plain(numbers, n):
         for i in range(n):
@@ -175,11 +175,11 @@ def _in_place(rate: float, powers: Callable[[VectorMath, list[Any]], list[Any]])
 
     @generated(instead=plain)
     def in_place(code, numbers, n):
-        """Replace n numbers, whole registers of them, by their powers; numbers (n,) or longer."""
+        """Replace n numbers x, whole registers of them, by 2^(rate x); numbers (n,) or longer."""
 
         def block(registers, first):
             places = [code.entry(first, k) for k in range(registers)]
-            replaced = powers(code, [code.numbers(numbers, i) for i in places])
+            replaced = code.powers([code.numbers(numbers, i) for i in places], rate)
             for place, power in zip(places, replaced, strict=True):
                 code.put(power, numbers, place)
 
@@ -188,5 +188,4 @@ def _in_place(rate: float, powers: Callable[[VectorMath, list[Any]], list[Any]])
     return in_place
 
 
-powers_in_place = _in_place(LOG2_E, VectorMath.powers_of_e)
-powers_of_2_in_place = _in_place(1.0, VectorMath.powers_of_2)
+powers_of_e_in_place, powers_of_2_in_place = _in_place(LOG2_E), _in_place(1.0)

@@ -1,4 +1,4 @@
-"""Sums over whole registers: where a loop of some ten of them would leave a third to single numbers.
+"""Sums over whole registers: of some ten of them a compiler leaves up to a third to single numbers.
 
 Where no vector code is generated plain loops do the same.
 """
@@ -11,15 +11,15 @@ from .vector_math import generated
 
 
 @loop
-def _plain_product(values, weights, n):
+def _plain_dot(values, weights, n):
     total = 0.0
     for i in range(n):
         total += values[i] * weights[i]
     return total
 
 
-@generated(types.float64, instead=_plain_product)
-def product(code, values, weights, n):
+@generated(types.float64, instead=_plain_dot)
+def dot(code, values, weights, n):
     """Return sum_i values_i weights_i of n numbers, whole registers of them; both (n,) or longer."""
     total = code.variable(0.0)
     with code.indices(0, n, LANES) as i:
@@ -34,7 +34,7 @@ def _plain_add(sums, weight, values, n):
 
 
 @generated(instead=_plain_add)
-def add_times(code, sums, weight, values, n):
+def add_multiple(code, sums, weight, values, n):
     """Add weight values_i to n sums, whole registers of them; both (n,) or longer."""
     factor = code.all_lanes(weight)
     with code.indices(0, n, LANES) as i:

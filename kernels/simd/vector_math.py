@@ -35,14 +35,12 @@ class VectorMath(VectorCode):
 
         With `exact`, to the last bits however far x lies below 0, where log2 e x would have to round.
         """
-        return self._powers(numbers, LOG2_E, exact, keep_nan)
+        return self.powers(numbers, LOG2_E, exact, keep_nan)
 
-    def powers_of_2(self, numbers: list[Any]) -> list[Any]:
-        """Return 2^x of vectors, side by side; 0 where that would be subnormal."""
-        return self._powers(numbers, 1.0, False, False)
-
-    def _powers(self, numbers: list[Any], rate: float, exact: bool, keep_nan: bool) -> list[Any]:
-        """Return 2^(rate x)."""
+    def powers(
+        self, numbers: list[Any], rate: float, exact: bool = False, keep_nan: bool = False
+    ) -> list[Any]:
+        """Return 2^(rate x) of vectors, as `powers_of_e` returns e^x."""
         powers = (self._by_table if self._looks_up else self._by_polynomials)(numbers, rate, exact)
         least, nothing = self.all_lanes(SMALLEST / rate), self.all_lanes(0.0)
         above = self.above_or_nan if keep_nan else self.above

@@ -1,7 +1,7 @@
 """The loops of a way through the sums, made of how it lets points and bins meet.
 
-The loop that does both keeps what it knows of a chunk's points from the first half to the second, where a row
-is no longer than that.
+What it makes of points is kept from the first half to the second, and from one row to the next that shares
+them, where a row is one chunk.
 """
 
 from collections.abc import Callable
@@ -11,16 +11,16 @@ import numpy as np
 
 from ...formula import PERIOD, parameters_of
 from ...numerics.arithmetic import log_ratio
-from ...numerics.chunks import CHUNK, load_points, own_row, room, sum_of
+from ...numerics.chunks import CHUNK, load_points, own_row, room, row_and_middle, sum_of
 from ...runtime.jit import helper, loop
-from ...simd.exponentials import powers_in_place
+from ...simd.exponentials import powers_of_e_in_place
 from ..sums.loops import compiled
 from ..tails.certificate import make_certify
 from .pairs import WayLoops, adjoint_signature, both_signature, forward_signature
 
 
 class Meeting(NamedTuple):
-    """How points meet bins that are in order: compiled functions.
+    """How points meet bins: compiled functions.
 
     Of `arrays`, a tuple, of `row`, what `of_bins` returned, and of a row's parameters p. Points are (ROOM,).
     """
@@ -28,40 +28,10 @@ class Meeting(NamedTuple):
     arrays: Callable  # bins: the arrays
     of_bins: Callable  # arrays, centers (M,), p: return what depends on them, as a tuple of numbers
     of_points: Callable  # arrays, row, x, n, p: what depends on points too
-    add: Callable  # arrays, row, x, weights, n, p: add points to the sums
+    add: Callable  # arrays, weights, n, p: add points to the sums
     densities: Callable  # arrays, row, density (M,): add sum_j w_j K to it, and clear the sums
     give: Callable  # arrays, row, weights (M,): make sums of the bins' weights
-    take: Callable  # arrays, row, x, n, p, values: write sum_m weights_m K of each point
-
-
-def _of_row(meeting: Meeting) -> tuple[Callable, Callable, Callable]:
-    """Return what begins a row, what tells whether its points are those of the row before, and what loads."""
-
-    @loop
-    def begin(arrays, centers, params, r):
-        """Return row r's parameters, the middle of its bins, and what the way makes of both."""
-        p = parameters_of(params, own_row(params, r))
-        bins = centers[own_row(centers, r)]
-        return p, 0.5 * (bins[0] + bins[bins.shape[0] - 1]), meeting.of_bins(arrays, bins, p)
-
-    @helper
-    def meets_again(x, centers, params, r):
-        alone = centers.shape[0] == 1 and params.shape[0] == 1
-        return r > 0 and alone and x.shape[0] == 1 and x.shape[1] <= CHUNK
-
-    @loop
-    def load(x, z, r, start, top, arrays, about, again, xb, wb):
-        """Load a chunk of row r, and make of it what the way needs. Return its length and sum_j w_j."""
-        p, middle, row = about
-        n = load_points(x, z, r, start, top, middle, p[PERIOD], xb, wb)
-        for j in range(n):
-            wb[j] -= top
-        powers_in_place(wb, n)
-        if not again:
-            meeting.of_points(arrays, row, xb, n, p)
-        return n, sum_of(wb, n)
-
-    return begin, meets_again, load
+    take: Callable  # arrays, n, values: write sum_m weights_m K of each point
 
 
 @helper
@@ -70,8 +40,39 @@ def _changes(r, centers, params):
     return r == 0 or centers.shape[0] > 1 or params.shape[0] > 1
 
 
+@helper
+def _meets_again(x, r, centers, params):
+    """Return whether row r has the points, one chunk of them, bins and parameters of the row before."""
+    return not _changes(r, centers, params) and x.shape[0] == 1 and x.shape[1] <= CHUNK
+
+
+def _of_row(meeting: Meeting) -> tuple[Callable, Callable]:
+    """Return what begins a row, and what loads a chunk of it."""
+
+    @loop
+    def begin(arrays, centers, params, r):
+        """Return row r's parameters, the middle of its bins, and what the way makes of both."""
+        p = parameters_of(params, own_row(params, r))
+        bins, middle = row_and_middle(centers, r)
+        return p, middle, meeting.of_bins(arrays, bins, p)
+
+    @loop
+    def load(x, z, r, start, top, arrays, about, again, xb, wb):
+        """Load a chunk of row r, and make of it what the way needs. Return its length and sum_j w_j."""
+        p, middle, row = about
+        n = load_points(x, z, r, start, top, middle, p[PERIOD], xb, wb)
+        for j in range(n):
+            wb[j] -= top
+        powers_of_e_in_place(wb, n)
+        if not again:
+            meeting.of_points(arrays, row, xb, n, p)
+        return n, sum_of(wb, n)
+
+    return begin, load
+
+
 def _make_forward(meeting: Meeting) -> Callable:
-    begin, meets_again, load = _of_row(meeting)
+    begin, load = _of_row(meeting)
 
     def forward(x, z, top, centers, params, density, mass):
         """density (R, M) += sum_j w_j K(c_m - x_j), mass (R,) += sum_j w_j; the others as in `pairs`."""
@@ -79,18 +80,18 @@ def _make_forward(meeting: Meeting) -> Callable:
         for r in range(density.shape[0]):
             if _changes(r, centers, params):
                 about = begin(arrays, centers, params, r)
-            again, (p, _, row) = meets_again(x, centers, params, r), about
+            again, (p, _, row) = _meets_again(x, r, centers, params), about
             for start in range(0, x.shape[1], CHUNK):
                 n, of_chunk = load(x, z, r, start, top[r], arrays, about, again, xb, wb)
                 mass[r] += of_chunk
-                meeting.add(arrays, row, xb, wb, n, p)
+                meeting.add(arrays, wb, n, p)
             meeting.densities(arrays, row, density[r])
 
     return forward
 
 
 def _make_adjoint(meeting: Meeting) -> Callable:
-    begin, meets_again, load = _of_row(meeting)
+    begin, load = _of_row(meeting)
 
     def adjoint(x, z, top, centers, params, weights, share, by_z):
         """by_z (R, n) = w_i (share - sum_m weights_m K(c_m - x_i)), weights (R, M), share (R,)."""
@@ -99,11 +100,11 @@ def _make_adjoint(meeting: Meeting) -> Callable:
         for r in range(by_z.shape[0]):
             if _changes(r, centers, params):
                 about = begin(arrays, centers, params, r)
-            again, (p, _, row) = meets_again(x, centers, params, r), about
+            again, (_, _, row) = _meets_again(x, r, centers, params), about
             meeting.give(arrays, row, weights[r])
             for start in range(0, x.shape[1], CHUNK):
                 n, _ = load(x, z, r, start, top[r], arrays, about, again, xb, wb)
-                meeting.take(arrays, row, xb, n, p, values)
+                meeting.take(arrays, n, values)
                 for j in range(min(CHUNK, x.shape[1] - start)):
                     by_z[r, start + j] = wb[j] * (share[r] - values[j])
 
@@ -111,7 +112,7 @@ def _make_adjoint(meeting: Meeting) -> Callable:
 
 
 def _make_both(meeting: Meeting) -> Callable:
-    (begin, meets_again, load), certify = _of_row(meeting), loop(make_certify())
+    (begin, load), certify = _of_row(meeting), loop(make_certify())
 
     def both(x, z, top, centers, params, log_scale, masses, floor, mass, weights, losses, by_z):
         """What forward, `finish` and adjoint do, but for by_z (R, n) of rows with weak bins.
@@ -124,12 +125,12 @@ def _make_both(meeting: Meeting) -> Callable:
         for r in range(weights.shape[0]):
             if _changes(r, centers, params):
                 about = begin(arrays, centers, params, r)
-            again, (p, _, row) = meets_again(x, centers, params, r), about
+            again, (p, _, row) = _meets_again(x, r, centers, params), about
             n, mass[r] = 0, 0.0
             for start in range(0, points, CHUNK):
                 n, of_chunk = load(x, z, r, start, top[r], arrays, about, again, xb, wb)
                 mass[r] += of_chunk
-                meeting.add(arrays, row, xb, wb, n, p)
+                meeting.add(arrays, wb, n, p)
             d[:] = 0.0
             meeting.densities(arrays, row, d)
             shift = log_scale[own_row(log_scale, r)] - log_ratio(mass[r], 1.0)
@@ -143,7 +144,7 @@ def _make_both(meeting: Meeting) -> Callable:
             for start in range(0, points, CHUNK):
                 if points > CHUNK:
                     n, _ = load(x, z, r, start, top[r], arrays, about, again, xb, wb)
-                meeting.take(arrays, row, xb, n, p, values)
+                meeting.take(arrays, n, values)
                 for j in range(min(CHUNK, points - start)):
                     by_z[r, start + j] = wb[j] * (share - values[j])
         return count

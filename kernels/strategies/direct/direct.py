@@ -27,8 +27,8 @@ _PAIR, _PLAIN_PAIR, _PAIR_IN_RUNS, _POINT_IN_RUNS, _POINT_BY_SUMS, _BIN = 3.0, 1
 _PAIR_IN_REACH, _POINT_IN_REACH = 0.6, 20.0
 # What other methods cost a call beside their passes over points and pairs, ns.
 OVERHEAD = 340_000.0
-# Ways through the sums, in the order of preference.
-NONE, DOUBLE, SINGLE, REACHED = 0, 1, 2, 3
+# Ways through the sums.
+NONE, DOUBLE, SINGLE, REACHED = range(4)
 WAYS = 4
 
 
@@ -91,7 +91,7 @@ def _strategy(kernel: str, bandwidth: Floats, period: float | None, way: int, po
 
 
 def best_way(kernel: str, h: Floats, period: float | None, spacing: Floats, sizes: Sizes) -> NDArray[np.intp]:
-    """Return which way each row goes, whose equal bins are `spacing` apart; or all that other bins span."""
+    """Return each row's way; `spacing` is that of equal bins, and all that others span."""
     family, ways = FAMILIES[kernel], np.full(np.broadcast_shapes(h.shape, spacing.shape), NONE)
     formula, bins = family.without_images(period), sizes.bins if sizes.equal else 1
     if family.formula.runs:
@@ -141,22 +141,18 @@ def shortcut(variant: Variant, way: int, points: int = 1) -> Way | None:
 def cost(shape: RowShape, rtol: float = 0.0) -> float:
     """Return an estimate of the time of all pairs, in ns on one thread."""
     spacing = 0.0 if shape.derivatives else shape.bins.spacing
-    sizes = Sizes(shape.points, shape.bins.number, spacing > 0, False)
-    rates = _rates(shape.kernel, shape.h, shape.period, spacing, sizes)
-    return _cost(shape.points, shape.bins.number, rates)
+    return _cost(shape.kernel, shape.h, shape.period, spacing, shape.points, shape.bins.number)
 
 
 def cost_of_first(problem: Problem) -> float:
     """Return the same of a problem's first row, without derivatives."""
     h, equal = float(problem.bandwidth.block(0, 1)[0]), problem.equal_bins and problem.bins > 1
     spacing = float(problem.spacing(0, 1)[0]) if equal else 0.0
-    sizes = Sizes(problem.points, problem.bins, equal, False)
-    rates = _rates(problem.kernel, h, problem.period, spacing, sizes)
-    return _cost(problem.points, problem.bins, rates)
+    return _cost(problem.kernel, h, problem.period, spacing, problem.points, problem.bins)
 
 
-def _cost(points: int, bins: int, rates: tuple[float, float, float]) -> float:
-    of_pair, of_point, of_bin = rates
+def _cost(kernel: str, h: float, period: float | None, spacing: float, points: int, bins: int) -> float:
+    of_pair, of_point, of_bin = _rates(kernel, h, period, spacing, Sizes(points, bins, spacing > 0, False))
     return points * (of_point + bins * of_pair) + bins * of_bin
 
 

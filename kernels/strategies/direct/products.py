@@ -1,4 +1,4 @@
-"""Kernels that are products of a point's factor and a bin's, and need no exponential or sine per pair.
+"""Kernels of products of a point's factor and a bin's: without an exponential per pair, or without a sine.
 
 Logistic on the line is 1/(2 + E + 1/E), E = exp((x - c)/h) = exp((x - c0)/h) exp((c0 - c)/h).
 

@@ -6,6 +6,7 @@ For a bin of less, its pairs with all points are computed after all.
 """
 
 import math
+from collections.abc import Callable
 from functools import cache, partial
 
 import numpy as np
@@ -15,11 +16,10 @@ from ...arguments.arrays import Floats
 from ...families import FAMILIES, FORMULAS
 from ...formula import IMAGES, INVERSE_BANDWIDTH, INVERSE_PERIOD, PERIOD, Variant
 from ...names import CIRCLE_ONLY, COMPACT
-from ...numerics.arithmetic import exp2
 from ...numerics.chunks import CHUNK, LANES, ROOM, aligned, near_half, room, sum_of
 from ...runtime.jit import helper, loop
 from ...simd.exponentials import powers_of_2_in_place
-from ...simd.registers import add_times, product
+from ...simd.registers import add_multiple, dot
 from ..sums.images import distance_of, shift_of
 from .chunk_loops import Meeting, chunk_loops
 from .pairs import WayLoops, pair_loops
@@ -41,7 +41,7 @@ def _reach(name: str) -> float:
 
 def takes(name: str) -> bool:
     """Return whether a formula falls off fast enough, and without an exponential beside that of its pair."""
-    return name in COMPACT or (name in FAMILIES and FAMILIES[name].formula.power)
+    return name in COMPACT or FORMULAS[name].power
 
 
 def applies(
@@ -62,12 +62,16 @@ def applies(
 def _meeting(variant: Variant) -> Meeting:
     name, circle, compact = variant.formula, variant.circle, variant.formula in COMPACT
     formula, distance = FORMULAS[name], distance_of(variant)
-    value, of_half_sine, reach = formula.value, formula.of_half_sine, _reach(name)
-    by_sines, turns = of_half_sine is not None, 2 if circle else 1
+    value, reach, by_sines = formula.value, _reach(name), formula.of_half_sine is not None
+    turns = 2 if circle else 1
 
     @helper
     def arrays(bins):
-        """Return sorted points, their sines, cosines and sums; how they were sorted; bins; and all pairs."""
+        """Return points (2 ROOM,): place, sine, cosine, and weights or sums; their owners, cells, and starts.
+
+        Ranges of cells and points (2, M); bins (3, M): center, sine, cosine; their sums and weights (M,); and
+        pairs (M, ROOM).
+        """
         points = (
             aligned(2 * ROOM, np.float64),
             aligned(2 * ROOM, np.float64),
@@ -89,10 +93,10 @@ def _meeting(variant: Variant) -> Meeting:
     @loop
     def of_bins(arrays, centers, p):
         """Return where cells begin, how many there are to a unit of length, and the middle of the bins."""
-        cells, of_bins = arrays[2][0], arrays[3]
+        cells, bins_at = arrays[2][0], arrays[3]
         low, high, bins = centers[0], centers[0], centers.shape[0]
         for m in range(bins):
-            of_bins[0, m] = centers[m]
+            bins_at[0, m] = centers[m]
             low, high = min(low, centers[m]), max(high, centers[m])
         far = reach / p[INVERSE_BANDWIDTH]
         if by_sines:
@@ -111,7 +115,7 @@ def _meeting(variant: Variant) -> Meeting:
                 cells[0, m] += _CELLS
                 cells[1, m] += _CELLS
         if by_sines:
-            half_angles(of_bins[0], bins, 0.5 * (low + high), p, of_bins[1], of_bins[2])
+            half_angles(bins_at[0], bins, 0.5 * (low + high), p, bins_at[1], bins_at[2])
         return first, per_cell, 0.5 * (low + high)
 
     @loop
@@ -129,8 +133,7 @@ def _meeting(variant: Variant) -> Meeting:
         for k in range(_CELLS):
             total += starts[k]
             starts[k] = total
-        for i in range(n):
-            j = n - 1 - i
+        for j in range(n - 1, -1, -1):
             k = cell[j]
             starts[k] -= np.uint32(1)
             place[starts[k]], owner[starts[k]] = x[j], j
@@ -140,30 +143,41 @@ def _meeting(variant: Variant) -> Meeting:
         if circle:
             for k in range(1, _CELLS + 1):
                 starts[_CELLS + k] = starts[k] + np.uint32(n)
-            for s in range(n):
-                place[n + s], sine[n + s], cosine[n + s] = place[s], sine[s], cosine[s]
+            place[n : 2 * n] = place[:n]
+            if by_sines:
+                sine[n : 2 * n], cosine[n : 2 * n] = sine[:n], cosine[:n]
 
-    @loop
-    def pair(arrays, m, begin, end, shift, p, kept):
-        """Write what points from `begin` to `end` add to bin m, of one image, to kept (ROOM,)."""
-        (place, sine, cosine, _), bins = arrays[0], arrays[3]
-        if by_sines:
+    if by_sines:
+        of_sine: Callable = formula.of_half_sine or value
+
+        @loop
+        def exponents(arrays, m, begin, end, shift, p, kept):
+            (_, sine, cosine, _), bins = arrays[0], arrays[3]
             sine_of_bin, cosine_of_bin = bins[1, m], bins[2, m]
             sines, cosines = sine[begin:end], cosine[begin:end]
             for i in range(end - begin):
                 s = sine_of_difference(sine_of_bin, cosine_of_bin, sines[i], cosines[i])
-                e, f = of_half_sine(s, p)
-                kept[i] = e if formula.power else exp2(e) * f
-        else:
-            c, places = bins[0, m], place[begin:end]
+                kept[i], _ = of_sine(s, p)
+
+    else:
+
+        @loop
+        def exponents(arrays, m, begin, end, shift, p, kept):
+            c, places = arrays[3][0, m], arrays[0][0][begin:end]
             for i in range(end - begin):
                 e, f, _, _ = value(distance(c, places[i], p[PERIOD], shift), p)
-                kept[i] = e if formula.power else exp2(e) * f
+                kept[i] = e if formula.power else f  # of a compact kernel e is 0
+
+    @loop
+    def pair(arrays, m, begin, end, shift, p, kept):
+        """Write what points from `begin` to `end` add to bin m, of one image, to kept (ROOM,)."""
+        exponents(arrays, m, begin, end, shift, p, kept)
         if formula.power:
             powers_of_2_in_place(kept, end - begin)
 
     @loop
     def pair_with_all(arrays, m, n, p):
+        """Write what all n points, and their images, add to bin m."""
         images, kept, of_image = np.int64(p[IMAGES]) if variant.images else 1, arrays[6][m], room(np.float64)
         ends = arrays[2][1]
         ends[0, m], ends[1, m] = 0, n
@@ -178,15 +192,15 @@ def _meeting(variant: Variant) -> Meeting:
         sort(arrays, row, x, n, p)
         starts, (cells, ends) = arrays[1][2], arrays[2]
         for m in range(cells.shape[1]):
-            begin = np.int64(starts[cells[0, m]]) // LANES * LANES
-            end = (np.int64(starts[cells[1, m] + 1]) + (LANES - 1)) // LANES * LANES
+            begin = int(starts[cells[0, m]]) // LANES * LANES
+            end = (int(starts[cells[1, m] + 1]) + (LANES - 1)) // LANES * LANES
             if end - begin > n:
                 begin, end = 0, n
             ends[0, m], ends[1, m] = begin, end
             pair(arrays, m, begin, end, 0.0, p, arrays[6][m])
 
     @loop
-    def add(arrays, row, x, weights, n, p):
+    def add(arrays, weights, n, p):
         sorted_weights, owner, ends, sums, kept = (
             arrays[0][3],
             arrays[1][0],
@@ -201,10 +215,10 @@ def _meeting(variant: Variant) -> Meeting:
                 sorted_weights[n + s] = sorted_weights[s]
         least = 0.0 if compact else _LEAST_PART * sum_of(weights, n)
         for m in range(sums.shape[0]):
-            of_bin = product(kept[m], sorted_weights[ends[0, m] :], ends[1, m] - ends[0, m])
+            of_bin = dot(kept[m], sorted_weights[ends[0, m] :], ends[1, m] - ends[0, m])
             if not of_bin >= least:
                 pair_with_all(arrays, m, n, p)
-                of_bin = product(kept[m], sorted_weights, n)
+                of_bin = dot(kept[m], sorted_weights, n)
             sums[m] += of_bin
 
     @loop
@@ -221,12 +235,12 @@ def _meeting(variant: Variant) -> Meeting:
             kept[m] = weights[m]
 
     @loop
-    def take(arrays, row, x, n, p, values):
+    def take(arrays, n, values):
         sums, owner, ends, weights, kept = arrays[0][3], arrays[1][0], arrays[2][1], arrays[5], arrays[6]
         for s in range(turns * n):
             sums[s] = 0.0
         for m in range(weights.shape[0]):
-            add_times(sums[ends[0, m] :], weights[m], kept[m], ends[1, m] - ends[0, m])
+            add_multiple(sums[ends[0, m] :], weights[m], kept[m], ends[1, m] - ends[0, m])
         for s in range(n):
             values[owner[s]] = sums[s] + sums[n + s] if circle else sums[s]
 

@@ -20,7 +20,7 @@ from ...formula import INVERSE_BANDWIDTH, PERIOD, RATE
 from ...numerics.arithmetic import LARGEST, SHIFT, exp2
 from ...numerics.chunks import near_half, room
 from ...runtime.jit import helper, loop
-from ...simd.exponentials import powers_in_place
+from ...simd.exponentials import powers_of_e_in_place
 from .chunk_loops import Meeting, chunk_loops
 from .pairs import WayLoops
 
@@ -128,11 +128,11 @@ def _meeting(circle: bool) -> Meeting:
             gap[j] = k
             rise[j] = (x[j] - edges[k + one]) * inverse_h
             fall[j] = (edges[k] - x[j]) * inverse_h
-        powers_in_place(rise, n)
-        powers_in_place(fall, n)
+        powers_of_e_in_place(rise, n)
+        powers_of_e_in_place(fall, n)
 
     @loop
-    def add(arrays, row, x, weights, n, p):
+    def add(arrays, weights, n, p):
         _, _, up, down, _, _, gap, rise, fall = arrays
         for j in range(n):
             k = gap[j]
@@ -179,7 +179,7 @@ def _meeting(circle: bool) -> Meeting:
             below[0], above[bins] = below[bins], above[0]
 
     @loop
-    def take(arrays, row, x, n, p, values):
+    def take(arrays, n, values):
         _, _, _, _, below, above, gap, rise, fall = arrays
         for j in range(n):
             values[j] = above[gap[j]] * rise[j] + below[gap[j]] * fall[j]

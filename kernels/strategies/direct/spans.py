@@ -14,6 +14,7 @@ Boxcar, whose only term is 1, loses nothing, as all is only ever added. The othe
 points in reach of a bin are near the edge of it: such bins count as weak.
 """
 
+from collections.abc import Callable
 from functools import cache, partial
 
 import numpy as np
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from ...arguments.arrays import Floats
 from ...families import FORMULAS
-from ...formula import BANDWIDTH, INVERSE_BANDWIDTH, PERIOD, Variant
+from ...formula import BANDWIDTH, FARTHEST, INVERSE_BANDWIDTH, PERIOD, Variant
 from ...numerics.arithmetic import LARGEST
 from ...numerics.chunks import ROOM, near_half
 from ...runtime.jit import helper, loop
@@ -32,7 +33,6 @@ from .pairs import WayLoops
 # Of fewer bins, or bins in reach, all pairs cost no more.
 _LEAST_BINS, _LEAST_IN_REACH = 64, 8
 _TURNS = 3  # of a point at most half a period from the middle that may reach bins
-_FARTHEST = 4.0  # bandwidths of a point from the middle of a block; beyond 2.5 nothing is read
 # Of the weight in reach of a bin: densities below are known to fewer than 13 digits or so, and count as this.
 _LEAST_PART, _WEAK = 1e-3, -1e300
 
@@ -50,17 +50,17 @@ def applies(spacing: Floats, bandwidth: Floats, bins: int, period: float | None)
 # Slot m + 1 is that of bin m, and bins go on past the last one as far as spans do; slot 0 adds nothing. Where
 # a span begins, in slots, its terms go up; where the bins after it begin they go down. Of rows of bins (M,):
 #   slots    middle of the slot's block, where the next block begins                                 (slots,)
-#   sums     of points and of bins' weights, up and down                                      (terms, slots)
-#   bins     centers (M,), factors (terms, M); sums and weights of spans within a block (M,)
+#   sums     of points, up and down, and of bins' weights, and these times factors            (terms, slots)
+#   bins     centers (M,), factors (terms, M), and sums of spans within a block (M,)
 #   copies   of points: where they are, whose, and how many; how many spans within a block there are
-#   spans    where they begin and end; the points' further terms up and down                    (2, a chunk)
+#   spans    where they begin and end; the points' further terms up and down                (2, sides copies)
 #   within   first bin and the bin after the last, and whose, of spans within a block           (3, a chunk)
 def _meeting(name: str, circle: bool) -> Meeting:
     formula = FORMULAS[name].spans
     assert formula is not None
-    factors_of_bin, terms_of_point, sides = formula
-    exact = terms_of_point is None
-    terms, size = 1 if exact else 3, _TURNS * ROOM
+    factors_of_bin, sides, exact = formula.factors, formula.sides, formula.terms is None
+    terms_of_point: Callable = formula.terms or factors_of_bin
+    terms, size = 1 if exact else 3, (_TURNS if circle else 1) * ROOM
     spans_of_all, further = len(sides) * size, 0 if exact else len(sides) * size
     distance = distance_of(Variant("", circle))
 
@@ -70,7 +70,7 @@ def _meeting(name: str, circle: bool) -> Meeting:
         of_slots = np.zeros(slots), np.zeros(slots, np.uint32)
         of_points = np.zeros((terms, slots)), np.zeros((terms, slots))
         of_weights = np.zeros((terms, slots)), np.zeros((terms, slots)), np.zeros((terms, slots))
-        of_bins = np.empty(bins), np.zeros((terms, bins)), np.zeros(bins), np.empty(bins)
+        of_bins = np.empty(bins), np.zeros((terms, bins)), np.zeros(bins)
         copies = np.empty(size), np.empty(size, np.uint32), np.zeros(2, np.int64)
         places = np.empty(spans_of_all, np.uint32), np.empty(spans_of_all, np.uint32)
         of_spans = np.empty((2, further)), np.empty((2, further))
@@ -88,7 +88,7 @@ def _meeting(name: str, circle: bool) -> Meeting:
     @loop
     def of_bins(arrays, centers, p):
         """Return how many bins a block has, and a span at least and at most."""
-        (middle, following), (up, down, _), (kept, factors, _, _) = arrays[0], arrays[2], arrays[3]
+        (middle, following), (up, down, _), (places, factors, _) = arrays[0], arrays[2], arrays[3]
         up[:], down[:] = 0.0, 0.0
         bins, h, inverse_h = centers.shape[0], p[BANDWIDTH], p[INVERSE_BANDWIDTH]
         low, high = centers[0], centers[bins - 1]
@@ -101,7 +101,7 @@ def _meeting(name: str, circle: bool) -> Meeting:
                 middle[slot] = low + (start + 0.5 * length - 1.5) * spacing
                 following[slot] = start + length
         for m in range(bins):
-            kept[m] = centers[m]
+            places[m] = centers[m]
             of_bin = factors_of_bin((centers[m] - middle[m + 1]) * inverse_h)
             for k in range(terms):
                 factors[k, m] = of_bin[k]
@@ -136,10 +136,8 @@ def _meeting(name: str, circle: bool) -> Meeting:
             rise, fall = (place[s] - h - low) * per_spacing, (place[s] + h - low) * per_spacing
             if rise > bins or fall < -1.0 or not (is_near(rise, slack) or is_near(fall, slack)):
                 continue
-            begin, end = (
-                np.int64(max(np.ceil(rise - slack), 0.0)),
-                np.int64(min(np.floor(fall + slack), bins - 1.0)),
-            )
+            begin = int(max(np.ceil(rise - slack), 0.0))
+            end = int(min(np.floor(fall + slack), bins - 1.0))
             while begin <= end and not near(centers, begin, place[s], p):
                 begin += 1
             while begin <= end and not near(centers, end, place[s], p):
@@ -199,9 +197,9 @@ def _meeting(name: str, circle: bool) -> Meeting:
             if not exact:
                 for s in range(first, first + number):
                     y = place[s - first]
-                    v = min(max((y - middle[up_at[s]]) * inverse_h, -_FARTHEST), _FARTHEST)
+                    v = min(max((y - middle[up_at[s]]) * inverse_h, -FARTHEST), FARTHEST)
                     of_up[0, s], of_up[1, s] = terms_of_point(v, side)
-                    v = min(max((y - middle[down_at[s]]) * inverse_h, -_FARTHEST), _FARTHEST)
+                    v = min(max((y - middle[down_at[s]]) * inverse_h, -FARTHEST), FARTHEST)
                     of_down[0, s], of_down[1, s] = terms_of_point(v, side)
         if exact:
             # Of a place among the bins, which may be rounded by so much.
@@ -213,8 +211,8 @@ def _meeting(name: str, circle: bool) -> Meeting:
                 decide(arrays, length, slack, per_spacing, p)
 
     @loop
-    def add(arrays, row, x, weights, n, p):
-        (up, down), (_, _, alone, _), (_, owner, count) = arrays[1], arrays[3], arrays[4]
+    def add(arrays, weights, n, p):
+        (up, down), (_, _, alone), (_, owner, count) = arrays[1], arrays[3], arrays[4]
         (up_at, down_at), (of_up, of_down), within = arrays[5], arrays[6], arrays[7]
         for i in range(len(sides)):
             first = i * size
@@ -233,7 +231,10 @@ def _meeting(name: str, circle: bool) -> Meeting:
 
     @loop
     def run(begun, ended, here, beyond, first, last, step):
-        """Write sums of what has begun in a block up to a slot, and of what ends after it, (terms, slots)."""
+        """Write sums of what has begun in a block up to a slot, and of what ends after it, (terms, slots).
+
+        Terms side by side, for their sums to overlap.
+        """
         u, v, w, x, y, z = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         for i in range(abs(last - first) + 1):
             one, other = first + i * step, last - i * step
@@ -253,7 +254,7 @@ def _meeting(name: str, circle: bool) -> Meeting:
 
     @loop
     def densities(arrays, row, density):
-        (up, down), (_, factors, alone, _), length = arrays[1], arrays[3], row[0]
+        (up, down), (_, factors, alone), length = arrays[1], arrays[3], row[0]
         bins = density.shape[0]
         for start in range(1, bins + 1, length):
             run(up, down, up, down, start, start + length - 1, 1)
@@ -272,10 +273,8 @@ def _meeting(name: str, circle: bool) -> Meeting:
 
     @loop
     def give(arrays, row, weights):
-        (up, down, products), (_, factors, _, kept), length = arrays[2], arrays[3], row[0]
+        (up, down, products), (_, factors, _), length = arrays[2], arrays[3], row[0]
         bins = weights.shape[0]
-        for m in range(bins):
-            kept[m] = weights[m]
         for k in range(terms):
             for m in range(bins):
                 products[k, m + 1] = weights[m] * factors[k, m]
@@ -283,8 +282,8 @@ def _meeting(name: str, circle: bool) -> Meeting:
             run(products, products, up, down, start + length - 1, start, -1)
 
     @loop
-    def take(arrays, row, x, n, p, values):
-        (up, down, _), (_, _, _, kept), (_, owner, count) = arrays[2], arrays[3], arrays[4]
+    def take(arrays, n, values):
+        (up, down, products), (_, owner, count) = arrays[2], arrays[4]
         (up_at, down_at), (of_up, of_down), within = arrays[5], arrays[6], arrays[7]
         for j in range(n):
             values[j] = 0.0
@@ -300,7 +299,7 @@ def _meeting(name: str, circle: bool) -> Meeting:
         for s in range(count[1]):
             j = within[2, s]
             for m in range(within[0, s], within[1, s]):
-                values[owner[j] if circle else j] += kept[m]
+                values[owner[j] if circle else j] += products[0, m + 1]
 
     return Meeting(arrays, of_bins, of_points, add, densities, give, take)
 

@@ -23,7 +23,7 @@ from ...numerics.arithmetic import LARGEST
 from ...runtime.pool import run_blocks
 from .pairs import Way, pair_loops
 
-# Points and bins of rows, of ways for which either is as much work; and of a block of one row.
+# Points and bins of a tile of rows, and of a block of one row, by ways for which either is as much work.
 _WORK_PER_TILE, _WORK_PER_BLOCK = 2**15, 2**14
 _PARTIALS = 64
 _SUMS_PER_TILE = 2**21  # partial sums in all, 16 MB
@@ -64,7 +64,7 @@ def cut(problem: Problem, way: Way) -> Cut:
     work, most = points * bins, way.pairs_per_block
     if most == 0:
         work = points + bins
-        most = _WORK_PER_BLOCK if work > 2 * _WORK_PER_BLOCK else _WORK_PER_TILE
+        most = _WORK_PER_BLOCK if work > _WORK_PER_TILE else _WORK_PER_TILE
     if work <= 2 * most:  # waking a thread would cost as much as it saves
         return Cut(max(1, most // work), points, 1, 1)
     blocks = min(-(-work // most), -(-points // 512))
