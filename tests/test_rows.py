@@ -74,3 +74,44 @@ def test_a_row_is_the_same_alone(kernel, period):
         loss, by_z = kdexent.loss_and_grad(x[r], z[r], 1.0, 4.5, **options)
         np.testing.assert_allclose(loss, losses[r], rtol=1e-13)
         np.testing.assert_allclose(by_z, gradient[r], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "bandwidth", "period", "start"),
+    [
+        # Half the circle, or nearly, in reach, by rounding and far from 0.
+        ("von_mises", 11.384617544448679, 360.0, 0.0),
+        ("von_mises", 0.031, 1.0, 1e12),
+        ("biweight", 0.318, 1.0, 1e13),
+        # Lengths without an inverse, and the largest.
+        ("biweight", 2.3e-308, None, 0.0),
+        ("biweight", 2.3e-308, 1.5e-307, 0.0),
+        ("triweight", 1e301, None, 0.0),
+        ("gaussian", 1e301, None, 0.0),
+    ],
+)
+@pytest.mark.parametrize("bins", [17, 64, 65])
+def test_lengths_at_the_limits(kernel, bandwidth, period, start, bins):
+    length = (1e-307 if bandwidth < 1e-300 else 2.0) if period is None else period
+    x = start + length * np.random.default_rng(bins).random((2, POINTS))
+    z = np.random.default_rng(bins).normal(size=x.shape)
+    options = {"kernel": kernel, "bandwidth": bandwidth, "period": period, "bins": bins}
+    losses, _ = kdexent.loss_and_grad(x, z, start, start + length, method="direct", **options)
+    expected = reference.loss(x, z, start, start + length, **options)
+    np.testing.assert_allclose(losses, expected, rtol=1e-12 if start == 0 else 0.01)
+
+
+@pytest.mark.parametrize(("kernel", "bandwidth"), [("triangular", 0.07), ("biweight", 0.2), ("boxcar", 0.1)])
+@pytest.mark.parametrize("start", [0.0, 1_000.0])
+def test_a_single_point_has_no_gradient_by_its_logit(kernel, bandwidth, start):
+    for x in (0.02078124999999998, 0.15078124999999992, 3.1):
+        options = {"kernel": kernel, "bandwidth": bandwidth, "period": 6.3, "bins": 64}
+        _, by_z = kdexent.loss_and_grad([start - x], [0.0], start, start + 6.3, method="direct", **options)
+        assert abs(by_z[0]) < 1e-15
+
+
+def test_boxcar_that_leaves_nothing_of_the_circle_but_some_ulp():
+    options = {"kernel": "boxcar", "bandwidth": 0.5 - 3e-16, "period": 1.0, "bins": 64}
+    found = kdexent.loss([0.5 + 1e-15, 0.0], [0.0, 0.0], 0.0, 6.4e-15, method="direct", **options)
+    expected = reference.loss([0.5 + 1e-15, 0.0], [0.0, 0.0], 0.0, 6.4e-15, **options)
+    assert found == pytest.approx(expected, abs=1e-12)

@@ -16,7 +16,8 @@ from ...arguments.arrays import Floats
 from ...families import FAMILIES, FORMULAS
 from ...formula import IMAGES, INVERSE_BANDWIDTH, INVERSE_PERIOD, PERIOD, Variant
 from ...names import CIRCLE_ONLY, COMPACT
-from ...numerics.chunks import CHUNK, LANES, ROOM, aligned, near_half, room, sum_of
+from ...numerics.arithmetic import LARGEST
+from ...numerics.chunks import CHUNK, LANES, ROOM, aligned, room, sum_of
 from ...runtime.jit import helper, loop
 from ...simd.exponentials import powers_of_2_in_place
 from ...simd.registers import add_multiple, dot
@@ -100,20 +101,26 @@ def _meeting(variant: Variant) -> Meeting:
             low, high = min(low, centers[m]), max(high, centers[m])
         far = reach / p[INVERSE_BANDWIDTH]
         if by_sines:
-            far = p[PERIOD] / math.pi * math.asin(math.pi * far * p[INVERSE_PERIOD])
+            far = p[PERIOD] / math.pi * math.asin(min(math.pi * far * p[INVERSE_PERIOD], 1.0))
         far += 1e-14 * (far + abs(low) + abs(high) + p[PERIOD])  # which may round
         if circle:
             first, per_cell = 0.5 * (low + high) - 0.5 * p[PERIOD], _CELLS * p[INVERSE_PERIOD]
         else:
             first, per_cell = low - far, _CELLS / (high - low + 2.0 * far)
+        # All points in one cell where the circle has none beyond reach, or lengths have no inverse.
+        everywhere = (circle and not 2.0 * far < p[PERIOD] * (1.0 - 2.0 / _CELLS)) or not per_cell < LARGEST
+        if everywhere:
+            first, per_cell = 0.0, 0.0
         for m in range(bins):
-            begin, end = (centers[m] - far - first) * per_cell, (centers[m] + far - first) * per_cell
-            cells[0, m], cells[1, m] = np.int64(np.floor(begin)), np.int64(np.floor(end))
-            if not circle:
-                cells[0, m], cells[1, m] = max(cells[0, m], 0), min(cells[1, m], _CELLS - 1)
+            begin = np.floor((centers[m] - far - first) * per_cell)
+            end = np.floor((centers[m] + far - first) * per_cell)
+            if everywhere:
+                begin, end = 0.0, 0.0
+            elif not circle:
+                begin, end = max(begin, 0.0), min(end, _CELLS - 1.0)
             elif begin < 0.0:
-                cells[0, m] += _CELLS
-                cells[1, m] += _CELLS
+                begin, end = begin + _CELLS, end + _CELLS
+            cells[0, m], cells[1, m] = np.int64(begin), np.int64(end)
         if by_sines:
             half_angles(bins_at[0], bins, 0.5 * (low + high), p, bins_at[1], bins_at[2])
         return first, per_cell, 0.5 * (low + high)
@@ -122,10 +129,12 @@ def _meeting(variant: Variant) -> Meeting:
     def sort(arrays, row, x, n, p):
         (place, sine, cosine, _), (owner, cell, starts) = arrays[0], arrays[1]
         first, per_cell, middle = row
-        if circle:
-            near_half(x, n, middle, p[PERIOD])
+        half = 0.5 * p[PERIOD]
         for j in range(n):
-            cell[j] = np.uint32(np.int32(min(max((x[j] - first) * per_cell, 0.0), _CELLS - 1.0)))
+            y = x[j] - first
+            if circle:  # distances are taken from x itself: what is moved is rounded
+                y -= p[PERIOD] if x[j] - middle > half else (-p[PERIOD] if x[j] - middle < -half else 0.0)
+            cell[j] = np.uint32(np.int32(min(max(y * per_cell, 0.0), _CELLS - 1.0)))
         starts[:] = 0
         for j in range(n):
             starts[cell[j]] += np.uint32(1)

@@ -124,7 +124,9 @@ def _meeting(name: str, circle: bool) -> Meeting:
 
     @helper
     def near(centers, m, x, p):
-        return abs(distance(centers[m], x, p[PERIOD], 0.0)) <= p[BANDWIDTH]
+        """Return whether a bin is in reach of a copy, not of another of the same point."""
+        own = not circle or abs(centers[m] - x) <= 0.5 * p[PERIOD]
+        return own and abs(distance(centers[m], x, p[PERIOD], 0.0)) <= p[BANDWIDTH]
 
     @loop
     def decide(arrays, length, slack, per_spacing, p):
