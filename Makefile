@@ -16,7 +16,7 @@ BIN := $(VENV)/$(SCRIPTS)
 # Some hundred processes start in a run of the tests: none should compile again what another has imported.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: bench race gate calibrate gate-acceptance test test-all bits loops campaign lowest check \
+.PHONY: bench race row-times gate calibrate gate-acceptance test test-all bits loops campaign lowest check \
 	asv-quick asv-compare dashboard clean
 
 bench: $(VENV)/bench.done
@@ -62,6 +62,10 @@ SHORT := autodiff bad_cache callers_at_once choose closed_forms compiled_code ex
 # How far auto is from the fastest method that keeps rtol, on awkward data: ARGS="--only ties", ARGS=--plans.
 race: $(VENV)/bench.done
 	$(BIN)/python tests/race.py $(ARGS)
+
+# What a point of a small row costs, over rows' lengths and bins, beside the errors.
+row-times: $(VENV)/bench.done
+	$(BIN)/python tests/row_times.py $(ARGS)
 
 # Whether what is here is slower than BASE, or wrong: make gate BASE=main ARGS="--tier full".
 gate: $(VENV)/bench.done

@@ -54,7 +54,7 @@ def problems(rng: np.random.Generator) -> Iterator[tuple[str, Arguments]]:
     for kernel in ("gaussian", "von_mises", "epanechnikov"):
         options = {"bandwidth": period / 200, "kernel": kernel, "bins": 256, "period": period}
         yield f"departures, {kernel}, {len(x):,} x 256", Arguments(x, z, 0.0, period, options)
-    for rows, count, bins in ((10_000, 50, 64), (2_000, 500, 151), (400, 5_000, 151)):
+    for rows, count, bins in ((10_000, 50, 64), (2_000, 500, 151), (500, 1_000, 512), (400, 5_000, 151)):
         for kernel in ("gaussian", "laplace", "epanechnikov", "von_mises"):
             for ends in ("common", "own"):
                 x = rng.vonmises(0.0, 2.0, (rows, count))

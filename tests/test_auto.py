@@ -59,11 +59,12 @@ def test_few_pairs_or_many_points(points, kernel, h, bins, method):
 
 
 @pytest.mark.parametrize(("kernel", "whole"), [("gaussian", True), ("von_mises", False)])
-def test_rows_that_share_nothing(kernel, whole):
+def test_rows_of_a_batch(kernel, whole):
     x, a = NORMAL.reshape(4, 5_000), np.linspace(-1.5, -0.5, 4)
     given = {"kernel": kernel, "period": 2 * np.pi if kernel == "von_mises" else None, "bins": 151}
     request = Request("auto", None, 1e-9)
     assert takes_all_pairs(problem_of(x, a, a + 2, 0.1, **given), request) == whole
     # A plan is made for one row, and its steps may have several.
     assert takes_all_pairs(problem_of(x[0], a[:1], a[:1] + 2, 0.1, **given), request) == whole
-    assert not takes_all_pairs(problem_of(x, -1.0, 1.0, 0.1, **given), request)
+    assert takes_all_pairs(problem_of(x, -1.0, 1.0, 0.1, **given), request) == whole
+    assert not takes_all_pairs(problem_of(x[0], -1.0, 1.0, 0.1, **given), request)

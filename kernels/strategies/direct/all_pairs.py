@@ -36,7 +36,7 @@ def takes_all_pairs(problem: Problem, request: Request) -> bool:
     pairs, alone = problem.points * problem.bins, problem.frame is None
     if pairs <= _FEWEST_PAIRS:
         return True
-    if pairs > _FEW_PAIRS and not alone:
+    if pairs > _FEW_PAIRS and not alone and problem.rows == 1:
         return False
     others = OVERHEAD + _BY_ROW + alone * _ALONE + _POINT * problem.points
     return cost_of_first(problem) <= others
