@@ -72,11 +72,41 @@ def test_spans_of_bins(kernel, period):
     # In the last row points have bins on the edge of their reach, or not, by rounding.
     x[2] = 1.0 + (0.0 if period is None else 2 * period) + np.arange(-30, 60, 3) * (1.5 / 64) / 2
     for bandwidth in (0.1, 1.5 * 5 / 64, 0.3, 2.9):
-        options = {"bandwidth": bandwidth, "kernel": kernel, "period": period, "bins": 64}
-        loss, gradient = reference.loss_and_grad(x, z, 1.0, 2.5, **options)
-        found, by_z = kdexent.loss_and_grad(x, z, 1.0, 2.5, method="direct", **options)
-        np.testing.assert_allclose(found, loss, rtol=1e-12)
-        np.testing.assert_allclose(by_z, gradient, atol=1e-12)
+        check_rows(x, z, bandwidth=bandwidth, kernel=kernel, period=period, bins=64)
+
+
+def check_rows(x, z, **options):
+    loss, gradient = reference.loss_and_grad(x, z, 1.0, 2.5, **options)
+    found, by_z = kdexent.loss_and_grad(x, z, 1.0, 2.5, method="direct", **options)
+    np.testing.assert_allclose(found, loss, rtol=1e-12)
+    np.testing.assert_allclose(by_z, gradient, atol=1e-12)
+    np.testing.assert_allclose(kdexent.loss(x, z, 1.0, 2.5, method="direct", **options), loss, rtol=1e-12)
+
+
+def test_spans_with_ends_on_bins():
+    # A point half a spacing from two bins, and as far from the last ones in reach, give or take an ulp.
+    spacing = 1.5 / 64
+    x = 1.0 + spacing * np.arange(-6.0, 70.0, 0.5) + np.resize([0, 4e-16, -4e-16], 152)
+    for reach in (4, 4.5, 5, 5.5):
+        check_rows(x, np.sin(x), bandwidth=reach * spacing, kernel="boxcar", bins=64)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "period", "bins"),
+    [
+        ("triweight", None, 64),
+        ("boxcar", 7.0, 16),
+        ("gaussian", None, 16),
+        ("gaussian", 7.0, 16),
+        ("von_mises", 7.0, 16),
+    ],
+)
+def test_pairs_in_reach(kernel, period, bins):
+    x, z = data(4, 11, (2,), period)
+    x[1] = (0.0 if period is None else 2 * period) + 1.0 + 0.1 * x[1]  # far from some of the bins
+    bandwidth = 0.06 if bins == 16 and kernel != "boxcar" else 1.9
+    check_rows(x, z, bandwidth=bandwidth, kernel=kernel, period=period, bins=bins)
+    check_rows(x[1], z, bandwidth=bandwidth, kernel=kernel, period=period, bins=bins)
 
 
 @thorough_but_for_few(order=[None, 2, 12])

@@ -257,8 +257,11 @@ def _meeting(variant: Variant) -> Meeting:
 
 
 @cache
+def _loops(variant: Variant) -> WayLoops:
+    return chunk_loops("reached", variant.key, partial(_meeting, variant))
+
+
 def reached_loops(variant: Variant) -> WayLoops:
     """Return the loops of a variant, each compiled when it is first asked for."""
-    loops = chunk_loops("reached", variant.key, partial(_meeting, variant))
     # Which pairs were computed after all is known between the halves alone.
-    return loops._replace(adjoint=pair_loops(variant).adjoint)
+    return _loops(variant)._replace(adjoint=pair_loops(variant).adjoint)
