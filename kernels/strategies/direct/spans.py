@@ -117,6 +117,11 @@ def _meeting(name: str, circle: bool) -> Meeting:
             place[j], owner[j] = x[j], j
         count, beyond = n, h + (high - low) / (centers.shape[0] - 1)
         for turn in (-period, period):
+            reach = 0
+            for j in range(n):
+                reach += (x[j] + turn >= low - beyond) & (x[j] + turn <= high + beyond)
+            if reach == 0:
+                continue
             for j in range(n):
                 place[count], owner[count] = x[j] + turn, j
                 count += (place[count] >= low - beyond) & (place[count] <= high + beyond)
@@ -181,10 +186,8 @@ def _meeting(name: str, circle: bool) -> Meeting:
             first, side = i * size, sides[i]
             below, above = (0.0 if side > 0.0 else h), (0.0 if side < 0.0 else h)
             for s in range(number):
-                begin, end = (
-                    np.ceil((place[s] - below - low) * per_spacing),
-                    (place[s] + above - low) * per_spacing,
-                )
+                begin = np.ceil((place[s] - below - low) * per_spacing)
+                end = (place[s] + above - low) * per_spacing
                 end = np.floor(end) + 1.0 if exact else np.ceil(end)
                 if side < 0.0:  # a point's two spans meet in one place
                     begin = min(max(begin, end - most), end - least)
