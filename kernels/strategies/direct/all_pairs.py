@@ -188,6 +188,7 @@ def pairs_workspace(problem: Problem) -> int:
     sets = direct(problem)
     if not sets:
         return 0
-    shape = cut(problem, sets[0][2].way)
-    bins = max(1, problem.bins)
-    return 8 * bins * (shape.partials + 2) * min(shape.rows_per_tile, problem.rows)
+    way = sets[0][2].way
+    shape, bins = cut(problem, way), max(1, problem.bins)
+    of_sums = 8 * (shape.partials + 2) * min(shape.rows_per_tile, problem.rows)
+    return bins * (of_sums + way.bytes_per_bin)

@@ -120,8 +120,9 @@ def shortcut(variant: Variant, way: int, points: int = 1) -> Way | None:
     if way == REACHED:
         if not reached.takes(variant.formula):
             return None
-        loops, pairs, floor = reached.reached_loops(variant), reached.PAIRS_PER_BLOCK, LINEAR_FLOOR
-    elif formula.runs:
+        pairs, kept = reached.PAIRS_PER_BLOCK, reached.BYTES_PER_BIN
+        return Way(reached.reached_loops(variant), LINEAR_FLOOR, FLOAT64, pairs, kept)
+    if formula.runs:
         loops, pairs, floor = gaussian_runs.run_loops(variant.circle, single), 2**21, gaussian_runs.FLOOR
         if single:
             floor, dtype = gaussian_runs.FLOOR_PER_POINT_SINGLE * points, FLOAT32

@@ -56,6 +56,7 @@ class Way(NamedTuple):
     floor: float
     dtype: np.dtype  # of the data that the loops read and the gradient that they write
     pairs_per_block: int  # 0 where a point costs the same with any number of bins
+    bytes_per_bin: int = 0  # that a loop keeps beside its sums, if these are many
 
 
 def all_pairs(variant: Variant) -> Way:

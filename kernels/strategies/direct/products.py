@@ -50,10 +50,9 @@ def shares_sines(spacing: Floats, bandwidth: Floats, period: float) -> NDArray[n
 class Factors(NamedTuple):
     """How a kernel is a product: by functions of a chunk's arrays (ROOM,), and of parameters, a tuple p."""
 
-    constant: Callable  # p: what `value` takes of a row
     of_points: Callable  # xb, n, origin, p, one, other: write two factors of each point
     of_bin: Callable  # c, origin, p: those of a bin
-    value: Callable  # one and other of a point, one and other of a bin, constant: K
+    value: Callable  # one and other of a point, one and other of a bin, p: K
 
 
 @loop
@@ -75,17 +74,7 @@ def _back_and_forth(c, origin, p):
 
 
 @helper
-def _nothing(p):
-    return 0.0
-
-
-@helper
-def _parameters(p):
-    return p
-
-
-@helper
-def sine_and_cosine(angle, origin, p):
+def _sine_and_cosine(angle, origin, p):
     """Return both for the half angle from the origin, the near way round."""
     d = angle - origin
     d -= p[PERIOD] * math.floor(d * p[INVERSE_PERIOD] + 0.5)
@@ -97,7 +86,7 @@ def sine_and_cosine(angle, origin, p):
 def half_angles(xb, n, origin, p, sines, cosines):
     """Write sines and cosines (ROOM,) of half the angles xb (ROOM,) from the origin."""
     for j in range(n):
-        sines[j], cosines[j] = sine_and_cosine(xb[j], origin, p)
+        sines[j], cosines[j] = _sine_and_cosine(xb[j], origin, p)
 
 
 @plain
@@ -111,10 +100,10 @@ def _factors_of(name: str) -> Factors:
     if of_exponentials is not None:
 
         @helper
-        def value(rise, fall, back, forth, nothing):
+        def value(rise, fall, back, forth, p):
             return of_exponentials(rise * back, fall * forth)
 
-        return Factors(_nothing, _exponentials, _back_and_forth, value)
+        return Factors(_exponentials, _back_and_forth, value)
 
     assert of_half_sine is not None
 
@@ -123,18 +112,18 @@ def _factors_of(name: str) -> Factors:
         e, f = of_half_sine(sine_of_difference(sine_of_bin, cosine_of_bin, sine, cosine), p)
         return exp2(e) * f
 
-    return Factors(_parameters, half_angles, sine_and_cosine, of_sines)
+    return Factors(half_angles, _sine_and_cosine, of_sines)
 
 
 def _make_forward(name: str) -> Callable:
-    constant, of_points, of_bin, value = _factors_of(name)
+    of_points, of_bin, value = _factors_of(name)
 
     def forward(x, z, top, centers, params, density, mass):
         """density (R, M) += sum_j w_j K(c_m - x_j), mass (R,) += sum_j w_j; the others as in `pairs`."""
         xb, wb, one, other = room(np.float64), room(np.float64), room(np.float64), room(np.float64)
         for r in range(density.shape[0]):
             p = parameters_of(params, own_row(params, r))
-            (bins, middle), of_row = row_and_middle(centers, r), constant(p)
+            bins, middle = row_and_middle(centers, r)
             for start in range(0, x.shape[1], CHUNK):
                 n = load_chunk(x, z, r, start, top[r], middle, p[PERIOD], xb, wb)
                 mass[r] += weigh(wb, n)
@@ -147,14 +136,14 @@ def _make_forward(name: str) -> Callable:
                     here, there = of_bin(c, origin, p)
                     total = 0.0
                     for j in range(n):
-                        total += wb[j] * value(one[j], other[j], here, there, of_row)
+                        total += wb[j] * value(one[j], other[j], here, there, p)
                     density[r, m] += total
 
     return forward
 
 
 def _make_adjoint(name: str) -> Callable:
-    constant, of_points, of_bin, value = _factors_of(name)
+    of_points, of_bin, value = _factors_of(name)
 
     def adjoint(x, z, top, centers, params, weights, share, by_z):
         """by_z (R, n) = w_i (share - sum_m weights_m K(c_m - x_i)), weights (R, M), share (R,)."""
@@ -162,7 +151,7 @@ def _make_adjoint(name: str) -> Callable:
         sums = room(np.float64)
         for r in range(by_z.shape[0]):
             p = parameters_of(params, own_row(params, r))
-            (bins, middle), of_row = row_and_middle(centers, r), constant(p)
+            bins, middle = row_and_middle(centers, r)
             for start in range(0, x.shape[1], CHUNK):
                 n = load_chunk(x, z, r, start, top[r], middle, p[PERIOD], xb, wb)
                 weigh(wb, n)
@@ -176,7 +165,7 @@ def _make_adjoint(name: str) -> Callable:
                         of_points(xb, n, origin, p, one, other)
                     here, there = of_bin(c, origin, p)
                     for j in range(n):
-                        sums[j] -= weight * value(one[j], other[j], here, there, of_row)
+                        sums[j] -= weight * value(one[j], other[j], here, there, p)
                 for j in range(min(CHUNK, x.shape[1] - start)):
                     by_z[r, start + j] = wb[j] * sums[j]
 

@@ -30,7 +30,7 @@ from .products import SPAN, half_angles, sine_of_difference
 # would leave the caches.
 _LEAST_BINS, _LEAST_OF_POLYNOMIALS, _MOST_BINS = 16, 64, 1024
 _CELLS = 64
-PAIRS_PER_BLOCK = 2**20
+PAIRS_PER_BLOCK, BYTES_PER_BIN = 2**20, 8 * ROOM
 _SMALL = 1e-22  # of its peak: a kernel beyond its reach
 # Bins of less density, as part of all weights, might notice.
 _LEAST_PART = 1e-6
@@ -220,8 +220,7 @@ def _meeting(variant: Variant) -> Meeting:
         for s in range(n):
             sorted_weights[s] = weights[owner[s]]
         if circle:
-            for s in range(n):
-                sorted_weights[n + s] = sorted_weights[s]
+            sorted_weights[n : 2 * n] = sorted_weights[:n]
         least = 0.0 if compact else _LEAST_PART * sum_of(weights, n)
         for m in range(sums.shape[0]):
             of_bin = dot(kept[m], sorted_weights[ends[0, m] :], ends[1, m] - ends[0, m])
@@ -233,21 +232,17 @@ def _meeting(variant: Variant) -> Meeting:
     @loop
     def densities(arrays, row, density):
         sums = arrays[4]
-        for m in range(density.shape[0]):
-            density[m] += sums[m]
-            sums[m] = 0.0
+        density += sums
+        sums[:] = 0.0
 
     @loop
     def give(arrays, row, weights):
-        kept = arrays[5]
-        for m in range(weights.shape[0]):
-            kept[m] = weights[m]
+        arrays[5][:] = weights
 
     @loop
     def take(arrays, n, values):
         sums, owner, ends, weights, kept = arrays[0][3], arrays[1][0], arrays[2][1], arrays[5], arrays[6]
-        for s in range(turns * n):
-            sums[s] = 0.0
+        sums[: turns * n] = 0.0
         for m in range(weights.shape[0]):
             add_multiple(sums[ends[0, m] :], weights[m], kept[m], ends[1, m] - ends[0, m])
         for s in range(n):
