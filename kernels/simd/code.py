@@ -171,19 +171,19 @@ class VectorCode(Indices):
 
     def times(self, x: Any, y: Any) -> Any:
         """Return x y."""
-        return self.builder.fmul(x, y, _FLAGS)
+        return self.builder.fmul(x, y, flags=_FLAGS)
 
     def quotient(self, x: Any, y: Any) -> Any:
         """Return x / y."""
-        return self.builder.fdiv(x, y, _FLAGS)
+        return self.builder.fdiv(x, y, flags=_FLAGS)
 
     def plus(self, x: Any, y: Any) -> Any:
         """Return x + y."""
-        return self.builder.fadd(x, y, _FLAGS)
+        return self.builder.fadd(x, y, flags=_FLAGS)
 
     def minus(self, x: Any, y: Any) -> Any:
         """Return x - y."""
-        return self.builder.fsub(x, y, _FLAGS)
+        return self.builder.fsub(x, y, flags=_FLAGS)
 
     def negative(self, x: Any) -> Any:
         """Return -x."""
