@@ -16,7 +16,7 @@ from kdexent.formula import Variant
 from kdexent.logits import classes, masses, multilabel
 from kdexent.runtime import jit
 from kdexent.strategies.cells import bin_sums, middle, moments, sorted_points
-from kdexent.strategies.direct import gaussian_runs, pairs, products, scans
+from kdexent.strategies.direct import gaussian_runs, pairs, products, runs_in_reach, scans
 from kdexent.strategies.tails import tail_sums
 from kdexent.strategies.window import near, window
 
@@ -122,6 +122,16 @@ def test_runs(monkeypatch, single, suffix, circle):
     loops = gaussian_runs.run_loops(circle, single)
     assert re.search(rf"\bvfmadd\w+{suffix}\b", asm(loops.adjoint))
     assert len(re.findall(rf"\bvmul{suffix}\b", asm(loops.forward))) > 8
+
+
+@thorough_but_for(circle=[False])
+@x86_with_fma
+@pytest.mark.parametrize("circle", [False, True])
+def test_runs_in_reach(monkeypatch, circle):
+    make = runs_in_reach.loops_of_runs
+    code = assembly(monkeypatch, make)(make(Variant("gaussian", circle, circle)).both)
+    assert len(re.findall(r"\bvf(n?m)(add|sub)\w+pd\s.*%[yz]mm", code)) > 8
+    assert not re.search(r"\b(call|jmp)\w*\s+\S*\b(exp2?|pow|log)\b", code)
 
 
 @thorough_but_for(name=["logistic"], loop=["adjoint"])

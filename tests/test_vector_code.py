@@ -1,5 +1,6 @@
 """Vector code does what it says, for every order."""
 
+import re
 from functools import cache
 
 import llvmlite.binding
@@ -13,6 +14,7 @@ from tiers import thorough_but_for
 
 from kdexent.names import ORDERS
 from kdexent.numerics.arithmetic import log_of_1_and, log_ratio
+from kdexent.runtime.jit import loop
 from kdexent.simd import exponentials, registers, row_losses, runs, scatter, transpose
 
 FEATURES = llvmlite.binding.get_host_cpu_features()
@@ -274,6 +276,75 @@ def test_exponentials_are_good_to_the_last_bits(machine):
     fuses = machine == "avx2" or (machine == "this" and FEATURES.get("fma", False))
     code = POWERS.format(part=1.5e-17 if fuses else 1.26e-16)
     assert int(run(code, **settings)) > 3_000
+
+
+ROWS = """
+    import numpy as np
+    import kdexent
+    from kdexent import reference
+    from kdexent.names import CIRCLE_ONLY
+
+    rng = np.random.default_rng(3)
+    x, z = rng.uniform(-1, 1, (4, 100)), rng.normal(size=(4, 100))
+    z[1, 0] += 40
+    x[2] *= 0.01
+    for kernel in kdexent.KERNELS:
+        for period in (6.0,) if kernel in CIRCLE_ONLY else (None, 6.0):
+            for bins in (20, 70):
+                options = {"kernel": kernel, "bandwidth": 0.11, "bins": bins, "period": period}
+                losses, by_z = kdexent.loss_and_grad(x, z, -1, 1, method="direct", **options)
+                expected, slopes = reference.loss_and_grad(x, z, -1, 1, **options)
+                np.testing.assert_allclose(losses, expected, rtol=1e-12)
+                np.testing.assert_allclose(by_z, slopes, atol=1e-11)
+    for method in ("cells", "window"):
+        found = kdexent.loss(x[0], z[0], -1, 1, bandwidth=0.11, method=method)
+        np.testing.assert_allclose(found, reference.loss(x[0], z[0], -1, 1, bandwidth=0.11), rtol=1e-9)
+    print("right")
+"""
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("machine", ["avx2", "sse2"])
+def test_rows_are_right_on_any_machine(machine):
+    settings, needed = MACHINES[machine]
+    if not all(FEATURES.get(feature) for feature in needed):
+        pytest.skip(f"code for {machine} does not run on this machine")
+    assert run(ROWS, timeout=900, **settings).strip() == "right"
+
+
+def test_generated_code_keeps_its_order_in_loops_that_may_be_reordered():
+    @loop
+    def powers(numbers):
+        exponentials.powers_of_2_in_place(numbers, numbers.shape[0])
+
+    @numba.njit
+    def call(numbers):
+        powers(numbers)
+
+    x = np.linspace(-20, 20, 64)
+    found = x.copy()
+    call(found)
+    np.testing.assert_allclose(found, 2.0**x, rtol=1e-15)
+    operations = re.findall(r"= f(?:add|sub|mul|div) .*<8 x double>.*", "".join(call.inspect_llvm().values()))
+    assert operations and not any("reassoc" in each for each in operations)
+
+
+@pytest.mark.parametrize("count", [8, 24])
+def test_powers_of_many(count):
+    terms, factors = random_problem(count, count)
+    sums, moved, values = np.empty(registers.POWERS), terms.copy(), terms.copy()
+
+    @numba.njit
+    def call(moved, values, factors, sums):
+        registers.power_sums(moved, factors, factors.shape[0], sums)
+        registers.polynomials(values, factors, factors.shape[0], sums)
+
+    powers = np.vander(factors, registers.POWERS + 1, increasing=True)
+    call(moved, values, factors, sums)
+    np.testing.assert_allclose(sums, terms @ powers[:, :-1], rtol=1e-13, atol=1e-12)
+    np.testing.assert_allclose(moved, terms * powers[:, -1], rtol=1e-13)
+    expected = terms * powers[:, -1] + powers[:, :-1] @ sums
+    np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-10)
 
 
 CERTAIN = """

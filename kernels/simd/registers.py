@@ -9,6 +9,8 @@ from ..numerics.chunks import LANES
 from ..runtime.jit import loop
 from .vector_math import generated
 
+POWERS = 8  # of a number at once
+
 
 @loop
 def _plain_dot(values, weights, n):
@@ -39,3 +41,48 @@ def add_multiple(code, sums, weight, values, n):
     factor = code.all_lanes(weight)
     with code.indices(0, n, LANES) as i:
         code.put(code.product_and_sum(factor, code.numbers(values, i), code.numbers(sums, i)), sums, i)
+
+
+@loop
+def _plain_power_sums(terms, factors, n, sums):
+    for k in range(POWERS):
+        total = 0.0
+        for i in range(n):
+            total += terms[i]
+            terms[i] *= factors[i]
+        sums[k] = total
+
+
+@generated(instead=_plain_power_sums)
+def power_sums(code, terms, factors, n, sums):
+    """Write sum_i a_i t_i^k, k < POWERS, of terms a and factors t, and make a_i t_i^POWERS of the terms.
+
+    Of n numbers, whole registers of them; sums (POWERS,).
+    """
+    totals = [code.variable(0.0) for _ in range(POWERS)]
+    with code.indices(0, n, LANES) as i:
+        term, factor = code.numbers(terms, i), code.numbers(factors, i)
+        for total in totals:
+            total.value = code.plus(total.value, term)
+            term = code.times(term, factor)
+        code.put(term, terms, i)
+    for k, total in enumerate(totals):
+        code.put(code.sum_of_lanes(total.value), sums, k)
+
+
+@loop
+def _plain_polynomials(values, factors, n, weights):
+    for i in range(n):
+        for k in range(POWERS - 1, -1, -1):
+            values[i] = values[i] * factors[i] + weights[k]
+
+
+@generated(instead=_plain_polynomials)
+def polynomials(code, values, factors, n, weights):
+    """Make v_i t_i^POWERS + sum_k weights_k t_i^k, k < POWERS, of n values v, whole registers of them."""
+    terms = [code.all_lanes(code.load(code.element(weights, k), 1)) for k in range(POWERS)]
+    with code.indices(0, n, LANES) as i:
+        value, factor = code.numbers(values, i), code.numbers(factors, i)
+        for term in reversed(terms):
+            value = code.product_and_sum(value, factor, term)
+        code.put(value, values, i)

@@ -28,10 +28,10 @@ class Meeting(NamedTuple):
     arrays: Callable  # bins: the arrays
     of_bins: Callable  # arrays, centers (M,), p: return what depends on them, as a tuple of numbers
     of_points: Callable  # arrays, row, x, n, p: what depends on points too
-    add: Callable  # arrays, weights, n, p: add points to the sums
+    add: Callable  # arrays, row, weights, n, p: add points to the sums
     densities: Callable  # arrays, row, density (M,): add sum_j w_j K to it, and clear the sums
     give: Callable  # arrays, row, weights (M,): make sums of the bins' weights
-    take: Callable  # arrays, n, values: write sum_m weights_m K of each point
+    take: Callable  # arrays, row, n, values: write sum_m weights_m K of each point
 
 
 @helper
@@ -84,7 +84,7 @@ def _make_forward(meeting: Meeting) -> Callable:
             for start in range(0, x.shape[1], CHUNK):
                 n, of_chunk = load(x, z, r, start, top[r], arrays, about, again, xb, wb)
                 mass[r] += of_chunk
-                meeting.add(arrays, wb, n, p)
+                meeting.add(arrays, row, wb, n, p)
             meeting.densities(arrays, row, density[r])
 
     return forward
@@ -104,7 +104,7 @@ def _make_adjoint(meeting: Meeting) -> Callable:
             meeting.give(arrays, row, weights[r])
             for start in range(0, x.shape[1], CHUNK):
                 n, _ = load(x, z, r, start, top[r], arrays, about, again, xb, wb)
-                meeting.take(arrays, n, values)
+                meeting.take(arrays, row, n, values)
                 for j in range(min(CHUNK, x.shape[1] - start)):
                     by_z[r, start + j] = wb[j] * (share[r] - values[j])
 
@@ -130,7 +130,7 @@ def _make_both(meeting: Meeting) -> Callable:
             for start in range(0, points, CHUNK):
                 n, of_chunk = load(x, z, r, start, top[r], arrays, about, again, xb, wb)
                 mass[r] += of_chunk
-                meeting.add(arrays, wb, n, p)
+                meeting.add(arrays, row, wb, n, p)
             d[:] = 0.0
             meeting.densities(arrays, row, d)
             shift = log_scale[own_row(log_scale, r)] - log_ratio(mass[r], 1.0)
@@ -144,7 +144,7 @@ def _make_both(meeting: Meeting) -> Callable:
             for start in range(0, points, CHUNK):
                 if points > CHUNK:
                     n, _ = load(x, z, r, start, top[r], arrays, about, again, xb, wb)
-                meeting.take(arrays, n, values)
+                meeting.take(arrays, row, n, values)
                 for j in range(min(CHUNK, points - start)):
                     by_z[r, start + j] = wb[j] * (share - values[j])
         return count

@@ -16,7 +16,7 @@ from ...names import CIRCLE_ONLY, COMPACT, FACTS
 from ..sums.reach import RowShape
 from ..sums.scan import SCANS
 from ..tails.certificate import finish
-from . import gaussian_runs, reached, scans, spans
+from . import gaussian_runs, reached, runs_in_reach, scans, spans
 from .pairs import LINEAR_FLOOR, Way, all_pairs, pair_loops
 from .products import FLOOR_OF_EXPONENTIALS, FLOOR_OF_SINES, product_loops, shares_exponentials, shares_sines
 from .tiles import Strategy
@@ -28,8 +28,8 @@ _PAIR_IN_REACH, _POINT_IN_REACH = 0.6, 20.0
 # What other methods cost a call beside their passes over points and pairs, ns.
 OVERHEAD = 340_000.0
 # Ways through the sums.
-NONE, DOUBLE, SINGLE, REACHED = range(4)
-WAYS = 4
+NONE, DOUBLE, SINGLE, REACHED, RUNS_IN_REACH = range(5)
+WAYS = 5
 
 
 # Of frames that calls in a loop repeat.
@@ -110,6 +110,9 @@ def best_way(kernel: str, h: Floats, period: float | None, spacing: Floats, size
     width = spacing * (sizes.bins - 1) if sizes.equal else spacing
     in_reach = reached.applies(kernel, h, period, width, sizes.bins, sizes.points)
     ways = np.where(beside & in_reach, REACHED, ways)
+    if family.formula.runs and sizes.equal:
+        in_runs = runs_in_reach.applies(h, period, spacing, sizes.bins, sizes.points)
+        ways = np.where(in_runs, RUNS_IN_REACH, ways)
     return np.where(takes_series(kernel, h, period), DOUBLE, ways)
 
 
@@ -122,6 +125,11 @@ def shortcut(variant: Variant, way: int, points: int = 1) -> Way | None:
             return None
         pairs, kept = reached.PAIRS_PER_BLOCK, reached.BYTES_PER_BIN
         return Way(reached.reached_loops(variant), LINEAR_FLOOR, FLOAT64, pairs, kept)
+    if way == RUNS_IN_REACH:
+        if not formula.runs:
+            return None
+        pairs, kept = runs_in_reach.PAIRS_PER_BLOCK, runs_in_reach.BYTES_PER_BIN
+        return Way(runs_in_reach.loops_of_runs(variant), runs_in_reach.FLOOR, FLOAT64, pairs, kept)
     if formula.runs:
         loops, pairs, floor = gaussian_runs.run_loops(variant.circle, single), 2**21, gaussian_runs.FLOOR
         if single:
@@ -173,6 +181,8 @@ def _rates(
     way = best_way(kernel, width, period, np.array([spacing]), sizes)[0] if spacing > 0 else NONE
     if way == REACHED:
         return _PAIR_IN_REACH, _POINT_IN_REACH, _BIN
+    if way == RUNS_IN_REACH:
+        return _PAIR_IN_RUNS, _POINT_IN_RUNS, _BIN
     if way != NONE and (FAMILIES[kernel].formula.scans or FAMILIES[kernel].formula.spans):
         return 0.0, _POINT_BY_SUMS, _BIN
     if way != NONE and kernel not in CIRCLE_ONLY:  # whose shortcut saves little

@@ -132,7 +132,7 @@ def _meeting(circle: bool) -> Meeting:
         powers_of_e_in_place(fall, n)
 
     @loop
-    def add(arrays, weights, n, p):
+    def add(arrays, row, weights, n, p):
         _, _, up, down, _, _, gap, rise, fall = arrays
         for j in range(n):
             k = gap[j]
@@ -179,7 +179,7 @@ def _meeting(circle: bool) -> Meeting:
             below[0], above[bins] = below[bins], above[0]
 
     @loop
-    def take(arrays, n, values):
+    def take(arrays, row, n, values):
         _, _, _, _, below, above, gap, rise, fall = arrays
         for j in range(n):
             values[j] = above[gap[j]] * rise[j] + below[gap[j]] * fall[j]

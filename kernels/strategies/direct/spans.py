@@ -216,7 +216,7 @@ def _meeting(name: str, circle: bool) -> Meeting:
                 decide(arrays, length, slack, per_spacing, p)
 
     @loop
-    def add(arrays, weights, n, p):
+    def add(arrays, row, weights, n, p):
         (up, down), (_, _, alone), (_, owner, count) = arrays[1], arrays[3], arrays[4]
         (up_at, down_at), (of_up, of_down), within = arrays[5], arrays[6], arrays[7]
         for i in range(len(sides)):
@@ -287,7 +287,7 @@ def _meeting(name: str, circle: bool) -> Meeting:
             run(products, products, up, down, start + length - 1, start, -1)
 
     @loop
-    def take(arrays, n, values):
+    def take(arrays, row, n, values):
         (up, down, products), (_, owner, count) = arrays[2], arrays[4]
         (up_at, down_at), (of_up, of_down), within = arrays[5], arrays[6], arrays[7]
         for j in range(n):

@@ -1,0 +1,204 @@
+"""The gaussian on equal bins in rows of a few hundred points, at two exponentials for each in reach of a run.
+
+From the first bin c of a run to that k spacings delta further, with v = (x - c)/h and s = delta/h,
+
+    exp(-((c + k delta - x)/h)^2 / 2) = exp(-v^2/2) t^k exp(-(k s)^2/2),   t = exp(v s),
+
+so the forward sums are power sums in t, and the adjoint is a polynomial in t. Both factors of a point are kept
+from one to the other. A run with a bin of so little weight that it would notice what lies beyond reach is
+computed with all points after all.
+"""
+
+import math
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...arguments.arrays import Floats
+from ...formula import INVERSE_BANDWIDTH, PERIOD, Variant
+from ...numerics.arithmetic import LOG2_E, exp2
+from ...numerics.chunks import CHUNK, ROOM, aligned, sum_of
+from ...runtime.jit import helper, loop
+from ...simd.exponentials import powers_of_2_in_place
+from ...simd.registers import POWERS, polynomials, power_sums
+from .chunk_loops import Meeting, chunk_loops
+from .neighbours import LEAST_PART, neighbours, reach_of
+from .pairs import WayLoops, pair_loops
+
+# Bandwidths that a run spans at most: a point whose first factor underflows, 37 from its first bin, is then
+# nothing beside FLOOR at its last one.
+_SPAN = 11.2
+_FAR = 40.0  # bandwidths that stand for any larger distance
+_NARROWEST = 1e-290  # bandwidths have an inverse
+FLOOR = 1e-120
+_STEPS = 4  # of a run, at most
+_LEAST_BINS, _MOST_BINS = 16, 1024
+PAIRS_PER_BLOCK, BYTES_PER_BIN = 2**20, 2 * 2 * 8 * ROOM // POWERS
+
+
+def applies(
+    bandwidth: Floats, period: float | None, spacing: Floats, bins: int, points: int
+) -> NDArray[np.bool_]:
+    """Return for which rows of equal bins, a spacing apart, points in reach of runs are told from others."""
+    short = _LEAST_BINS <= bins <= _MOST_BINS and points <= CHUNK and bandwidth > _NARROWEST
+    # On a circle, so that but two images of a point matter to a run.
+    narrow = period is None or math.pi * reach_of("gaussian") * bandwidth < period
+    return np.asarray(short & narrow & (POWERS * spacing <= _SPAN * bandwidth))
+
+
+class _Arrays(NamedTuple):
+    points: Any  # of `neighbours`
+    firsts: Any  # (runs,): centers
+    ends: Any  # (2, runs): points in reach, from and to, whole registers of them
+    peaks: Any  # (runs, 2 ROOM): exp(-v^2/2) of points in reach
+    factors: Any  # (runs, 2 ROOM): t
+    scale: Any  # (_STEPS POWERS,): exp(-(k s)^2/2)
+    terms: Any  # (2 ROOM,)
+    few: Any  # (POWERS,)
+    of_run: Any  # (M,)
+    sums: Any  # (M,)
+    weights: Any  # (M,)
+
+
+def _meeting(circle: bool) -> Meeting:
+    near = neighbours("gaussian", circle)
+    turns = 2 if circle else 1
+
+    @helper
+    def arrays(bins):
+        runs = (bins + POWERS - 1) // POWERS
+        return _Arrays(
+            near.points(bins),
+            np.empty(runs),
+            np.empty((2, runs), np.int64),
+            aligned(runs * 2 * ROOM, np.float64).reshape((runs, 2 * ROOM)),
+            aligned(runs * 2 * ROOM, np.float64).reshape((runs, 2 * ROOM)),
+            np.empty(_STEPS * POWERS),
+            aligned(2 * ROOM, np.float64),
+            np.empty(POWERS),
+            np.empty(bins),
+            np.zeros(bins),
+            np.empty(bins),
+        )
+
+    @loop
+    def of_bins(arrays, centers, p):
+        """Return what `neighbours` needs, the spacing in bandwidths, and how many bins a run has."""
+        bins, scale = centers.shape[0], arrays.scale
+        s = (centers[bins - 1] - centers[0]) / (bins - 1) * p[INVERSE_BANDWIDTH]
+        length = POWERS * max(1, int(min(_SPAN / (POWERS * s), 1.0 * _STEPS)))
+        for k in range(length):
+            scale[k] = exp2((-0.5 * LOG2_E) * (k * s) ** 2)
+        for run in range((bins + length - 1) // length):
+            arrays.firsts[run] = centers[run * length]
+        return near.of_bins(arrays.points, centers, p), s, length
+
+    @loop
+    def factors_of(arrays, row, run, n, p):
+        """Write both factors of the points in reach of a run, or of all n; on a circle their nearest images.
+
+        Of all images, those on the other side follow the nearest ones.
+        """
+        (_, s, length), c, inverse_h, period = row, arrays.firsts[run], p[INVERSE_BANDWIDTH], p[PERIOD]
+        begin, end = arrays.ends[0, run], arrays.ends[1, run]
+        places, count = arrays.points.place[begin:end], end - begin
+        peaks, factors = arrays.peaks[run], arrays.factors[run]
+        for i in range(count):
+            factors[i] = places[i] - c
+        if circle:
+            half, to_middle = 0.5 * period, 0.5 * (length - 1) * s / inverse_h
+            for i in range(count):
+                d = factors[i] - to_middle
+                factors[i] -= period if d > half else (-period if d < -half else 0.0)
+            for i in range(n, count):
+                factors[i] -= period if factors[i] > to_middle else -period
+        for i in range(count):
+            v = factors[i] * inverse_h
+            peaks[i] = (-0.5 * LOG2_E) * (v * v)
+            factors[i] = min(max(v, -_FAR), _FAR) * (s * LOG2_E)
+        powers_of_2_in_place(peaks, count)
+        powers_of_2_in_place(factors, count)
+
+    @loop
+    def of_points(arrays, row, x, n, p):
+        (of_cells, _, length), bins = row, arrays.sums.shape[0]
+        near.sort(arrays.points, of_cells, x, n, p)
+        for run in range((bins + length - 1) // length):
+            last = min((run + 1) * length, bins) - 1
+            begin, end = near.between(arrays.points, run * length, last, n)
+            arrays.ends[0, run], arrays.ends[1, run] = begin, end
+            factors_of(arrays, row, run, n, p)
+
+    @loop
+    def sums_of(arrays, run, first, last):
+        """Write the sums of a run's bins, from `first` to before `last`, and return the least."""
+        begin, end = arrays.ends[0, run], arrays.ends[1, run]
+        carried, count = arrays.points.carried[begin:end], end - begin
+        peaks, factors, terms, few = arrays.peaks[run], arrays.factors[run], arrays.terms, arrays.few
+        for i in range(count):
+            terms[i] = peaks[i] * carried[i]
+        least = np.inf
+        for m in range(first, last, POWERS):
+            power_sums(terms, factors, count, few)
+            for k in range(min(POWERS, last - m)):
+                arrays.of_run[m + k] = few[k] * arrays.scale[m - first + k]
+                least = min(least, arrays.of_run[m + k])
+        return least
+
+    @loop
+    def add(arrays, row, weights, n, p):
+        (_, _, length), bins, points = row, arrays.sums.shape[0], arrays.points
+        near.carry(points, weights, n)
+        enough = LEAST_PART * sum_of(weights, n)
+        for run in range((bins + length - 1) // length):
+            first, last = run * length, min((run + 1) * length, bins)
+            least, count = sums_of(arrays, run, first, last), arrays.ends[1, run] - arrays.ends[0, run]
+            if not least >= enough and count < turns * n:
+                arrays.ends[0, run], arrays.ends[1, run] = 0, turns * n
+                factors_of(arrays, row, run, n, p)
+                sums_of(arrays, run, first, last)
+        arrays.sums[:] += arrays.of_run
+
+    @loop
+    def densities(arrays, row, density):
+        density += arrays.sums
+        arrays.sums[:] = 0.0
+
+    @loop
+    def give(arrays, row, weights):
+        arrays.weights[:] = weights
+
+    @loop
+    def take(arrays, row, n, values):
+        (_, _, length), bins, sums = row, arrays.sums.shape[0], arrays.points.carried
+        terms, few = arrays.terms, arrays.few
+        sums[: turns * n] = 0.0
+        for run in range((bins + length - 1) // length):
+            first, last = run * length, min((run + 1) * length, bins)
+            begin, end = arrays.ends[0, run], arrays.ends[1, run]
+            of_run, count = sums[begin:end], end - begin
+            peaks, factors = arrays.peaks[run], arrays.factors[run]
+            terms[:count] = 0.0
+            for m in range((last - 1 - first) // POWERS * POWERS + first, first - 1, -POWERS):
+                for k in range(POWERS):
+                    few[k] = arrays.weights[m + k] * arrays.scale[m - first + k] if m + k < last else 0.0
+                polynomials(terms, factors, count, few)
+            for i in range(count):
+                of_run[i] += peaks[i] * terms[i]
+        near.collect(arrays.points, n, values)
+
+    return Meeting(arrays, of_bins, of_points, add, densities, give, take)
+
+
+@cache
+def _loops(variant: Variant) -> WayLoops:
+    return chunk_loops("runs_in_reach", variant.key, partial(_meeting, variant.circle))
+
+
+def loops_of_runs(variant: Variant) -> WayLoops:
+    """Return the loops of a variant, each compiled when it is first asked for."""
+    # Which runs were computed with all points is known between the halves alone.
+    return _loops(variant)._replace(adjoint=pair_loops(variant).adjoint)
