@@ -116,7 +116,11 @@ def _meeting(variant: Variant) -> Meeting:
     @loop
     def pair_with_all(arrays, m, n, p):
         """Write what all n points, and their images, add to bin m."""
-        images, kept, of_image = np.int64(p[IMAGES]) if variant.images else 1, arrays.pairs[m], room(np.float64)
+        images, kept, of_image = (
+            np.int64(p[IMAGES]) if variant.images else 1,
+            arrays.pairs[m],
+            room(np.float64),
+        )
         arrays.ends[0, m], arrays.ends[1, m] = 0, n
         kept[:n] = 0.0
         for image in range(images):

@@ -4,13 +4,12 @@ From the first bin c of a run to that k spacings delta further, with v = (x - c)
 
     exp(-((c + k delta - x)/h)^2 / 2) = exp(-v^2/2) t^k exp(-(k s)^2/2),   t = exp(v s),
 
-so the forward sums are power sums in t, and the adjoint is a polynomial in t. Both factors of a point are kept
-from one to the other. A run with a bin of so little weight that it would notice what lies beyond reach is
-computed with all points after all.
+so the forward sums are power sums in t, and the adjoint is a polynomial in t. Both factors of a point are
+kept from one to the other. A run with a bin of so little weight that it would notice what lies beyond reach
+is computed with all points after all.
 """
 
 import math
-from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -194,11 +193,8 @@ def _meeting(circle: bool) -> Meeting:
 
 
 @cache
-def _loops(variant: Variant) -> WayLoops:
-    return chunk_loops("runs_in_reach", variant.key, partial(_meeting, variant.circle))
-
-
 def loops_of_runs(variant: Variant) -> WayLoops:
     """Return the loops of a variant, each compiled when it is first asked for."""
+    loops = chunk_loops("runs_in_reach", variant.key, partial(_meeting, variant.circle))
     # Which runs were computed with all points is known between the halves alone.
-    return _loops(variant)._replace(adjoint=pair_loops(variant).adjoint)
+    return loops._replace(adjoint=pair_loops(variant).adjoint)
