@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	$$p -c "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))" >/dev/null 2>&1 && echo $$p && break; done)
 VENV := .venv
 LOWEST := $(VENV)/lowest
+FRAMEWORKS := $(VENV)/frameworks
 ifeq ($(OS),Windows_NT)
 SCRIPTS := Scripts
 else
@@ -16,7 +17,7 @@ BIN := $(VENV)/$(SCRIPTS)
 # Some hundred processes start in a run of the tests: none should compile again what another has imported.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: bench race row-times gate calibrate gate-acceptance test test-all bits loops campaign lowest check \
+.PHONY: bench race row-times gate calibrate gate-acceptance test test-all frameworks bits loops campaign lowest check \
 	asv-quick asv-compare dashboard clean
 
 bench: $(VENV)/bench.done
@@ -33,6 +34,12 @@ test: $(VENV)/test.done
 test-all: $(VENV)/test.done
 	$(BIN)/python tests/compile_ahead.py --thorough
 	$(BIN)/python -m pytest -n auto --dist worksteal --thorough $(ARGS)
+
+# With PyTorch, of gigabytes, which nothing else needs: all tests that do.
+frameworks: $(FRAMEWORKS)/installed.done
+	$(FRAMEWORKS)/$(SCRIPTS)/python -m pytest -n auto --thorough \
+		$(addprefix tests/test_,$(addsuffix .py,torch jax foreign_arrays out)) $(ARGS)
+	$(FRAMEWORKS)/$(SCRIPTS)/python -m pytest -n auto --thorough $(addprefix tests/test_,sigmoid.py softmax.py documentation.py) -k torch
 
 # The compiled loops as plain Python, with the lines that tests reach, and with every index checked.
 loops: $(VENV)/test.done
@@ -56,7 +63,7 @@ lowest: $(LOWEST)/installed.done
 	$(LOWEST)/$(SCRIPTS)/ruff check .
 	$(LOWEST)/$(SCRIPTS)/asv check --environment existing
 
-SHORT := autodiff bad_cache callers_at_once choose closed_forms compiled_code examples full_output information \
+SHORT := autodiff bad_cache callers_at_once choose closed_forms compiled_code examples full_output information jax \
 	linear sigmoid softmax starting vector_code
 
 # How far auto is from the fastest method that keeps rtol, on awkward data: ARGS="--only ties", ARGS=--plans.
@@ -123,6 +130,11 @@ $(LOWEST)/installed.done: pyproject.toml tests/lowest.py | $(VENV)/created.done
 	$(LOWEST)/$(SCRIPTS)/python tests/lowest.py > $(LOWEST)/requirements.txt
 	$(LOWEST)/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check --requirement $(LOWEST)/requirements.txt
 	$(LOWEST)/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@echo > $@
+
+$(FRAMEWORKS)/installed.done: pyproject.toml | $(VENV)/created.done
+	$(PYTHON) -m venv $(FRAMEWORKS)
+	$(FRAMEWORKS)/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable ".[test,torch]"
 	@echo > $@
 
 clean:

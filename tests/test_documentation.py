@@ -6,6 +6,7 @@ import itertools
 import re
 import runpy
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ import kdexent
 from kdexent import reference
 
 ROOT = Path(__file__).parents[1]
+FRAMEWORKS = [f"kdexent.{name}" for name in ("torch", "jax") if find_spec(name)]
 PUBLIC = {
     f"{library.__name__}.{name}": getattr(library, name)
-    for library in (kdexent, reference)
+    for library in (kdexent, reference, *map(import_module, FRAMEWORKS))
     for name in library.__all__
     if inspect.isroutine(getattr(library, name)) or inspect.isclass(getattr(library, name))
 }
@@ -33,7 +35,10 @@ def test_docstring_examples(module):
 def test_pages(page):
     path = ROOT / page if page == "README.md" else ROOT / "docs" / page
     text = path.read_text()
-    for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+    # Where PyTorch is, what needs it too.
+    for code in re.findall(
+        rf"```{'py(?:thon)?' if find_spec('torch') else 'python'}\n(.*?)```", text, re.DOTALL
+    ):
         exec(compile(code, page, "exec"), {})
     for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
         assert (path.parent / link).exists(), f"{page} links to {link}"

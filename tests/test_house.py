@@ -84,7 +84,7 @@ def test_kernels_are_named_in_one_place(name):
 
 MOST_PARAMETERS = 12
 # The contract's own signatures have as many arguments as a problem has.
-CONTRACT = {"loss", "loss_and_grad", "log_density", "choose", "__init__", "bin_masses"}
+CONTRACT = {"loss", "loss_and_grad", "log_density", "kde_cross_entropy", "choose", "__init__", "bin_masses"}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -111,7 +111,7 @@ def best_way(kernel: str, h: Floats, period: float | None, spacing: Floats, size
     in_reach = reached.applies(kernel, h, period, width, sizes.bins, sizes.points)
     ways = np.where(beside & in_reach, REACHED, ways)
     if family.formula.runs and sizes.equal:
-        in_runs = runs_in_reach.applies(h, period, spacing, sizes.bins, sizes.points)
+        in_runs = runs_in_reach.applies(kernel, h, period, spacing, sizes.bins, sizes.points)
         ways = np.where(in_runs, RUNS_IN_REACH, ways)
     return np.where(takes_series(kernel, h, period), DOUBLE, ways)
 

@@ -39,12 +39,12 @@ PAIRS_PER_BLOCK, BYTES_PER_BIN = 2**20, 2 * 2 * 8 * ROOM // POWERS
 
 
 def applies(
-    bandwidth: Floats, period: float | None, spacing: Floats, bins: int, points: int
+    kernel: str, bandwidth: Floats, period: float | None, spacing: Floats, bins: int, points: int
 ) -> NDArray[np.bool_]:
     """Return for which rows of equal bins, a spacing apart, points in reach of runs are told from others."""
     short = _LEAST_BINS <= bins <= _MOST_BINS and points <= CHUNK and bandwidth > _NARROWEST
     # On a circle, so that but two images of a point matter to a run.
-    narrow = period is None or math.pi * reach_of("gaussian") * bandwidth < period
+    narrow = period is None or math.pi * reach_of(kernel) * bandwidth < period
     return np.asarray(short & narrow & (POWERS * spacing <= _SPAN * bandwidth))
 
 
@@ -62,8 +62,8 @@ class _Arrays(NamedTuple):
     weights: Any  # (M,)
 
 
-def _meeting(circle: bool) -> Meeting:
-    near = neighbours("gaussian", circle)
+def _meeting(variant: Variant) -> Meeting:
+    circle, near = variant.circle, neighbours(variant.formula, variant.circle)
     turns = 2 if circle else 1
 
     @helper
@@ -195,6 +195,6 @@ def _meeting(circle: bool) -> Meeting:
 @cache
 def loops_of_runs(variant: Variant) -> WayLoops:
     """Return the loops of a variant, each compiled when it is first asked for."""
-    loops = chunk_loops("runs_in_reach", variant.key, partial(_meeting, variant.circle))
+    loops = chunk_loops("runs_in_reach", variant.key, partial(_meeting, variant))
     # Which runs were computed with all points is known between the halves alone.
     return loops._replace(adjoint=pair_loops(variant).adjoint)

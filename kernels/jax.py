@@ -1,0 +1,202 @@
+"""The loss as JAX differentiates it: a compiled program calls back once, for the gradient too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+try:
+    import jax
+    import jax.numpy as jnp
+except ModuleNotFoundError as error:
+    if error.name != "jax":
+        raise
+    raise ModuleNotFoundError('kdexent.jax needs JAX: pip install "kdexent[jax]"', name="jax") from None
+
+from . import kde
+
+__all__ = ["kde_cross_entropy"]
+
+_DIFFERENTIABLE = "x", "z", "bandwidth"
+_PER_POINT = "x", "z", "target"  # arguments with an axis of their own, beside those of rows
+_REDUCTIONS: dict[str, Callable[[Any], Any]] = {
+    "mean": jnp.mean,
+    "sum": jnp.sum,
+    "none": lambda losses: losses,
+}
+
+
+def kde_cross_entropy(
+    x: Any,
+    z: Any,
+    a: Any,
+    b: Any,
+    *,
+    bandwidth: Any,
+    kernel: str = "gaussian",
+    bins: Any = 256,
+    rule: str = "midpoint",
+    target: Any = None,
+    period: float | None = None,
+    method: str = "auto",
+    order: int | None = None,
+    rtol: float = 1e-9,
+    n_threads: int | None = None,
+    reduction: str = "mean",
+) -> jax.Array:
+    """Return the cross-entropy of a target on [a, b] and a softmax-weighted KDE, for JAX to differentiate.
+
+    Parameters
+    ----------
+    x, z : array_like, shape (..., N)
+        Data points and logits as in `kdexent.loss`, with gradients.
+    a, b : array_like, shape (...)
+        Ends of the target interval. They, and the target, have no gradient.
+    bandwidth : array_like, shape (...)
+        Bandwidth, with a gradient. Python's and NumPy's numbers keep their digits, whatever JAX's precision.
+    kernel, bins, rule, target, period, method, order, rtol, n_threads
+        As in `kdexent.loss`. All but the target are constants of a compiled program.
+    reduction : {"mean", "sum", "none"}, default "mean"
+        The mean of rows' losses, their sum, or each.
+
+    Returns
+    -------
+    jax.Array, shape () or (...)
+        The loss in nats; float32 where x and z are, float64 otherwise.
+
+    Raises
+    ------
+    ValueError
+        For an unknown reduction, and where a gradient by `a`, `b` or the target is asked for.
+    jax.errors.JaxRuntimeError
+        With the message of `kdexent.loss` for bad input, which a compiled program finds when it runs.
+    TypeError
+        For second derivatives.
+
+    Notes
+    -----
+    Works under `jax.jit`, `jax.grad`, `jax.value_and_grad` and `jax.vmap`, the last as one call of many rows.
+    A call goes through `jax.pure_callback`; the gradients that are asked for are computed together with the
+    loss, at the cost of `kdexent.loss_and_grad`.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> import kdexent.jax
+    >>> def loss(z):
+    ...     return kdexent.jax.kde_cross_entropy(
+    ...         jnp.array([-1.0, -0.5]), z, 0.0, 1.0, bandwidth=0.5, kernel="laplace"
+    ...     )
+    >>> jax.jit(jax.grad(loss))(jnp.zeros(2)).round(4)
+    Array([ 0.2311, -0.2311], dtype=float32)
+    """
+    if reduction not in _REDUCTIONS:
+        raise ValueError(f"reduction must be one of {', '.join(map(repr, _REDUCTIONS))}, got {reduction!r}")
+    options = {
+        "kernel": kernel,
+        "bins": bins,
+        "rule": rule,
+        "period": period,
+        "method": method,
+        "order": order,
+        "rtol": rtol,
+        "n_threads": n_threads,
+    }
+    given = {
+        "x": jnp.asarray(x),
+        "z": jnp.asarray(z),
+        "a": a,
+        "b": b,
+        "bandwidth": bandwidth,
+        "target": target,
+    }
+    operands = {name: value for name, value in given.items() if isinstance(value, jax.Array)}
+    constants = {name: value for name, value in given.items() if name not in operands}
+    shapes = {name: _rows_of(name, np.shape(value)) for name, value in given.items() if value is not None}
+    rows = np.broadcast_shapes(*shapes.values())
+    # A batch puts an axis before those of rows: all operands have as many of these.
+    aligned = {
+        name: value.reshape((*[1] * (len(rows) - len(shapes[name])), *value.shape))
+        for name, value in operands.items()
+    }
+    return _REDUCTIONS[reduction](_differentiable(constants, options, rows)(aligned))
+
+
+def _rows_of(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return shape[:-1] if name in _PER_POINT else shape
+
+
+def _differentiable(constants: dict[str, Any], options: dict[str, Any], rows: tuple[int, ...]) -> Callable:
+    """Return a function of the operands, by name: each row's loss."""
+
+    def call(operands: dict[str, Any], wrt: tuple[str, ...]) -> Any:
+        """Return the losses and gradients, as arrays that a compiled program has."""
+        points = np.broadcast_shapes(operands["x"].shape[-1:], operands["z"].shape[-1:])
+        single = operands["x"].dtype == operands["z"].dtype == jnp.float32
+        dtype = jnp.dtype("float32" if single or not jax.config.read("jax_enable_x64") else "float64")
+        shapes = [rows, *(_full(name, rows, points) for name in wrt)]
+
+        def compute(operands: dict[str, Any]) -> tuple[Any, ...]:
+            arrays = {name: np.asarray(value) for name, value in operands.items()}
+            arguments = {**constants, **arrays, **options}
+            if wrt:
+                losses, gradients = kde.loss_and_grad(**arguments, wrt=wrt)
+            else:
+                losses, gradients = kde.loss(**arguments), ()
+            return tuple(np.asarray(each, dtype) for each in (losses, *gradients))
+
+        results = [jax.ShapeDtypeStruct(shape, dtype) for shape in shapes]
+        return jax.pure_callback(compute, tuple(results), operands, vmap_method="expand_dims")
+
+    @jax.custom_vjp
+    def losses(operands: dict[str, Any]) -> Any:
+        return call(operands, ())[0]
+
+    def forward(operands: dict[str, Any]) -> Any:
+        asked = tuple(name for name, each in operands.items() if each.perturbed)
+        for name in asked:
+            if name not in _DIFFERENTIABLE:
+                raise ValueError(f"{name} has no gradient: pass jax.lax.stop_gradient({name})")
+        values = {name: each.value for name, each in operands.items()}
+        found, *gradients = _first_derivatives_only(lambda values: call(values, asked))(values)
+        like = {name: (gradient, values[name]) for name, gradient in zip(asked, gradients, strict=True)}
+        return found, (like, dict.fromkeys(values))
+
+    def backward(residuals: Any, by_loss: Any) -> Any:
+        gradients, nothing = residuals
+        if isinstance(by_loss, jax.custom_derivatives.SymbolicZero):
+            return (nothing,)
+        found = {
+            name: _summed(by_loss if name == "bandwidth" else by_loss[..., None], gradient, value)
+            for name, (gradient, value) in gradients.items()
+        }
+        return ({**nothing, **found},)
+
+    losses.defvjp(forward, backward, symbolic_zeros=True)
+    return losses
+
+
+def _full(name: str, rows: tuple[int, ...], points: tuple[int, ...]) -> tuple[int, ...]:
+    return rows if name == "bandwidth" else (*rows, *points)
+
+
+def _summed(by_loss: Any, gradient: Any, like: Any) -> Any:
+    """Return a gradient by an operand: summed where that was broadcast."""
+    product = by_loss * gradient
+    axes = tuple(i for i, size in enumerate(like.shape) if size == 1 and product.shape[i] != 1)
+    return product.sum(axes, keepdims=True).astype(like.dtype)
+
+
+def _first_derivatives_only(function: Callable) -> Callable:
+    @jax.custom_jvp
+    def once(values: Any) -> Any:
+        return function(values)
+
+    @once.defjvp
+    def _(primals: Any, tangents: Any) -> Any:
+        raise TypeError("kdexent.jax has first derivatives only")
+
+    return once
