@@ -38,8 +38,8 @@ test-all: $(VENV)/test.done
 # With PyTorch, of gigabytes, which nothing else needs: all tests that do.
 frameworks: $(FRAMEWORKS)/installed.done
 	$(FRAMEWORKS)/$(SCRIPTS)/python -m pytest -n auto --thorough \
-		$(addprefix tests/test_,$(addsuffix .py,torch jax foreign_arrays out)) $(ARGS)
-	$(FRAMEWORKS)/$(SCRIPTS)/python -m pytest -n auto --thorough $(addprefix tests/test_,sigmoid.py softmax.py documentation.py) -k torch
+		$(addprefix tests/test_,$(addsuffix .py,torch jax sklearn foreign_arrays out)) $(ARGS)
+	$(FRAMEWORKS)/$(SCRIPTS)/python -m pytest -n auto --thorough $(addprefix tests/test_,sigmoid.py softmax.py documentation.py) -k "torch or frameworks"
 
 # The compiled loops as plain Python, with the lines that tests reach, and with every index checked.
 loops: $(VENV)/test.done
@@ -64,7 +64,7 @@ lowest: $(LOWEST)/installed.done
 	$(LOWEST)/$(SCRIPTS)/asv check --environment existing
 
 SHORT := autodiff bad_cache callers_at_once choose closed_forms compiled_code examples full_output information jax \
-	linear sigmoid softmax starting vector_code
+	linear sigmoid sklearn softmax starting vector_code
 
 # How far auto is from the fastest method that keeps rtol, on awkward data: ARGS="--only ties", ARGS=--plans.
 race: $(VENV)/bench.done

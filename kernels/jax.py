@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -16,16 +17,14 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError('kdexent.jax needs JAX: pip install "kdexent[jax]"', name="jax") from None
 
 from . import kde
+from .arguments import checks
+from .names import WRT
 
 __all__ = ["kde_cross_entropy"]
 
-_DIFFERENTIABLE = "x", "z", "bandwidth"
 _PER_POINT = "x", "z", "target"  # arguments with an axis of their own, beside those of rows
-_REDUCTIONS: dict[str, Callable[[Any], Any]] = {
-    "mean": jnp.mean,
-    "sum": jnp.sum,
-    "none": lambda losses: losses,
-}
+_HALVES = jnp.float16, jnp.bfloat16
+_REDUCTIONS = {"mean": jnp.mean, "sum": jnp.sum, "none": lambda losses: losses}
 
 
 def kde_cross_entropy(
@@ -51,7 +50,7 @@ def kde_cross_entropy(
     Parameters
     ----------
     x, z : array_like, shape (..., N)
-        Data points and logits as in `kdexent.loss`, with gradients.
+        Data points and logits as in `kdexent.loss`, with gradients; halves become float32.
     a, b : array_like, shape (...)
         Ends of the target interval. They, and the target, have no gradient.
     bandwidth : array_like, shape (...)
@@ -64,7 +63,7 @@ def kde_cross_entropy(
     Returns
     -------
     jax.Array, shape () or (...)
-        The loss in nats; float32 where x and z are, float64 otherwise.
+        The loss in nats; float32 where x and z are, or JAX has no float64, and float64 otherwise.
 
     Raises
     ------
@@ -73,13 +72,13 @@ def kde_cross_entropy(
     jax.errors.JaxRuntimeError
         With the message of `kdexent.loss` for bad input, which a compiled program finds when it runs.
     TypeError
-        For second derivatives.
+        For second derivatives, and in forward mode.
 
     Notes
     -----
     Works under `jax.jit`, `jax.grad`, `jax.value_and_grad` and `jax.vmap`, the last as one call of many rows.
     A call goes through `jax.pure_callback`; the gradients that are asked for are computed together with the
-    loss, at the cost of `kdexent.loss_and_grad`.
+    loss, at the cost of `kdexent.loss_and_grad` and, in a compiled program, what JAX takes to call back.
 
     Examples
     --------
@@ -90,11 +89,10 @@ def kde_cross_entropy(
     ...     return kdexent.jax.kde_cross_entropy(
     ...         jnp.array([-1.0, -0.5]), z, 0.0, 1.0, bandwidth=0.5, kernel="laplace"
     ...     )
-    >>> jax.jit(jax.grad(loss))(jnp.zeros(2)).round(4)
+    >>> jax.jit(jax.grad(loss))(jnp.zeros(2, jnp.float32)).round(4)
     Array([ 0.2311, -0.2311], dtype=float32)
     """
-    if reduction not in _REDUCTIONS:
-        raise ValueError(f"reduction must be one of {', '.join(map(repr, _REDUCTIONS))}, got {reduction!r}")
+    reduced = _REDUCTIONS[checks.one_of("reduction", reduction, tuple(_REDUCTIONS))]
     options = {
         "kernel": kernel,
         "bins": bins,
@@ -105,14 +103,7 @@ def kde_cross_entropy(
         "rtol": rtol,
         "n_threads": n_threads,
     }
-    given = {
-        "x": jnp.asarray(x),
-        "z": jnp.asarray(z),
-        "a": a,
-        "b": b,
-        "bandwidth": bandwidth,
-        "target": target,
-    }
+    given = {"x": _wide(x), "z": _wide(z), "a": a, "b": b, "bandwidth": bandwidth, "target": target}
     operands = {name: value for name, value in given.items() if isinstance(value, jax.Array)}
     constants = {name: value for name, value in given.items() if name not in operands}
     shapes = {name: _rows_of(name, np.shape(value)) for name, value in given.items() if value is not None}
@@ -122,47 +113,72 @@ def kde_cross_entropy(
         name: value.reshape((*[1] * (len(rows) - len(shapes[name])), *value.shape))
         for name, value in operands.items()
     }
-    return _REDUCTIONS[reduction](_differentiable(constants, options, rows)(aligned))
+    fixed = {**constants, **options}
+    try:
+        # JAX knows what it has compiled by the function.
+        losses = _kept(tuple(fixed.items()), rows)
+    except TypeError:  # an array among them has no hash
+        losses = _differentiable(fixed, rows)
+    return reduced(losses(aligned))
+
+
+def _wide(value: Any) -> jax.Array:
+    """Return an argument as kdexent computes with it: halves in float32."""
+    array = jnp.asarray(value)
+    return array.astype(jnp.float32) if array.dtype in _HALVES else array
 
 
 def _rows_of(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape[:-1] if name in _PER_POINT else shape
 
 
-def _differentiable(constants: dict[str, Any], options: dict[str, Any], rows: tuple[int, ...]) -> Callable:
-    """Return a function of the operands, by name: each row's loss."""
+@functools.lru_cache(maxsize=256)
+def _kept(fixed: tuple[tuple[str, Any], ...], rows: tuple[int, ...]) -> Callable:
+    return _differentiable(dict(fixed), rows)
 
-    def call(operands: dict[str, Any], wrt: tuple[str, ...]) -> Any:
-        """Return the losses and gradients, as arrays that a compiled program has."""
-        points = np.broadcast_shapes(operands["x"].shape[-1:], operands["z"].shape[-1:])
-        single = operands["x"].dtype == operands["z"].dtype == jnp.float32
-        dtype = jnp.dtype("float32" if single or not jax.config.read("jax_enable_x64") else "float64")
-        shapes = [rows, *(_full(name, rows, points) for name in wrt)]
 
-        def compute(operands: dict[str, Any]) -> tuple[Any, ...]:
-            arrays = {name: np.asarray(value) for name, value in operands.items()}
-            arguments = {**constants, **arrays, **options}
-            if wrt:
-                losses, gradients = kde.loss_and_grad(**arguments, wrt=wrt)
-            else:
-                losses, gradients = kde.loss(**arguments), ()
-            return tuple(np.asarray(each, dtype) for each in (losses, *gradients))
+def _differentiable(fixed: dict[str, Any], rows: tuple[int, ...]) -> Callable:
+    """Return a function of the operands, by name: each row's loss, the other arguments being fixed."""
 
-        results = [jax.ShapeDtypeStruct(shape, dtype) for shape in shapes]
-        return jax.pure_callback(compute, tuple(results), operands, vmap_method="expand_dims")
+    def compute(wrt: tuple[str, ...], dtype: Any, operands: dict[str, Any]) -> tuple[Any, ...]:
+        arguments = {**fixed, **{name: np.asarray(value) for name, value in operands.items()}}
+        if not wrt:
+            return (np.asarray(kde.loss(**arguments), dtype),)
+        losses, gradients = kde.loss_and_grad(**arguments, wrt=wrt)
+        return tuple(np.asarray(each, dtype) for each in (losses, *gradients))
+
+    @functools.cache
+    def call(wrt: tuple[str, ...]) -> Callable:
+        """Return a function of the operands: losses and gradients, as arrays that a compiled program has."""
+
+        @jax.custom_jvp
+        def losses_and_gradients(operands: dict[str, Any]) -> Any:
+            points = operands["z"].shape[-1:]
+            single = operands["x"].dtype == operands["z"].dtype == jnp.float32
+            dtype = jnp.dtype("float32" if single or not jax.config.read("jax_enable_x64") else "float64")
+            shapes = [rows, *(rows if name == "bandwidth" else (*rows, *points) for name in wrt)]
+            results = tuple(jax.ShapeDtypeStruct(shape, dtype) for shape in shapes)
+            callback = functools.partial(compute, wrt, dtype)
+            return jax.pure_callback(callback, results, operands, vmap_method="expand_dims")
+
+        @losses_and_gradients.defjvp
+        def _(primals: Any, tangents: Any) -> Any:
+            raise TypeError("kdexent.jax has first derivatives only, in reverse mode")
+
+        return losses_and_gradients
 
     @jax.custom_vjp
     def losses(operands: dict[str, Any]) -> Any:
-        return call(operands, ())[0]
+        return call(())(operands)[0]
 
     def forward(operands: dict[str, Any]) -> Any:
-        asked = tuple(name for name, each in operands.items() if each.perturbed)
-        for name in asked:
-            if name not in _DIFFERENTIABLE:
+        wrt = tuple(name for name, each in operands.items() if each.perturbed)
+        for name in wrt:
+            if name not in WRT:
                 raise ValueError(f"{name} has no gradient: pass jax.lax.stop_gradient({name})")
         values = {name: each.value for name, each in operands.items()}
-        found, *gradients = _first_derivatives_only(lambda values: call(values, asked))(values)
-        like = {name: (gradient, values[name]) for name, gradient in zip(asked, gradients, strict=True)}
+        found, *gradients = call(wrt)(values)
+        like = {name: (gradient, values[name]) for name, gradient in zip(wrt, gradients, strict=True)}
         return found, (like, dict.fromkeys(values))
 
     def backward(residuals: Any, by_loss: Any) -> Any:
@@ -179,24 +195,8 @@ def _differentiable(constants: dict[str, Any], options: dict[str, Any], rows: tu
     return losses
 
 
-def _full(name: str, rows: tuple[int, ...], points: tuple[int, ...]) -> tuple[int, ...]:
-    return rows if name == "bandwidth" else (*rows, *points)
-
-
 def _summed(by_loss: Any, gradient: Any, like: Any) -> Any:
     """Return a gradient by an operand: summed where that was broadcast."""
     product = by_loss * gradient
     axes = tuple(i for i, size in enumerate(like.shape) if size == 1 and product.shape[i] != 1)
     return product.sum(axes, keepdims=True).astype(like.dtype)
-
-
-def _first_derivatives_only(function: Callable) -> Callable:
-    @jax.custom_jvp
-    def once(values: Any) -> Any:
-        return function(values)
-
-    @once.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
-        raise TypeError("kdexent.jax has first derivatives only")
-
-    return once

@@ -128,7 +128,7 @@ def test_runs(monkeypatch, single, suffix, circle):
 @x86_with_fma
 @pytest.mark.parametrize("circle", [False, True])
 def test_runs_in_reach(monkeypatch, circle):
-    make = runs_in_reach.loops_of_runs
+    make = runs_in_reach.runs_in_reach_loops
     code = assembly(monkeypatch, make)(make(Variant("gaussian", circle, circle)).both)
     assert len(re.findall(r"\bvf(n?m)(add|sub)\w+pd\s.*%[yz]mm", code)) > 8
     assert not re.search(r"\b(call|jmp)\w*\s+\S*\b(exp2?|pow|log)\b", code)

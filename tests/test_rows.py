@@ -14,6 +14,7 @@ from tiers import thorough_but_for
 
 import kdexent
 from kdexent import reference
+from kdexent.strategies.direct import direct
 
 ALL = pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
 POINTS = 90
@@ -63,6 +64,25 @@ def test_rows_that_share_points_or_logits(kernel, period):
     check(x[4], z, 1.0, 4.5, **options)
     check(x, z[0], 1.0, 4.5, **options)
     check(x[0], z, np.linspace(0.5, 1.5, len(z)), 4.5, **options)
+
+
+@pytest.mark.parametrize("period", [None, 20.0])
+@pytest.mark.parametrize(
+    ("points", "bins", "bandwidth", "way"),
+    [
+        (512, 16, 0.5, direct.RUNS_IN_REACH),
+        (512, 1_024, 0.01, direct.RUNS_IN_REACH),
+        (513, 16, 0.5, direct.DOUBLE),
+        (512, 1_025, 0.5, direct.DOUBLE),
+        (512, 15, 0.5, direct.DOUBLE),
+        (512, 16, 0.01, direct.REACHED),
+        (513, 16, 0.01, direct.NONE),
+    ],
+)
+def test_ways_of_gaussian_rows(points, bins, bandwidth, way, period):
+    sizes = direct.Sizes(points, bins, equal=True, single=False)
+    spacing = np.array([4.0 / bins])
+    assert direct.best_way("gaussian", np.array([bandwidth]), period, spacing, sizes) == way
 
 
 @ALL

@@ -9,7 +9,7 @@ from ..numerics.chunks import LANES
 from ..runtime.jit import loop
 from .vector_math import generated
 
-POWERS = 8  # of a number at once
+POWERS = 8  # of each factor in one pass
 
 
 @loop

@@ -13,20 +13,13 @@ except ModuleNotFoundError as error:
         'kdexent.torch needs PyTorch: pip install "kdexent[torch]"', name="torch"
     ) from None
 
+from ..arguments import checks
 from ..plan import Plan
-from .functions import (
-    Asked,
-    Softmax,
-    array_of,
-    constant,
-    differentiable,
-    needs,
-    reduced,
-    require_reduction,
-    wide,
-)
+from .functions import array_of, constant, kde_losses, softmax_losses
 
 __all__ = ["KDECrossEntropy", "kde_cross_entropy", "softmax_cross_entropy"]
+
+_REDUCTIONS = {"mean": torch.mean, "sum": torch.sum, "none": lambda losses: losses}
 
 
 @torch.compiler.disable
@@ -77,9 +70,10 @@ def kde_cross_entropy(
     Notes
     -----
     The gradients that are asked for are computed together with the loss, at the cost of
-    `kdexent.loss_and_grad`, and kept until the backward pass: memory of the size of x or z for each. Second
-    derivatives raise a RuntimeError. `torch.func.grad`, `vjp` and `vmap` work, the last as one call of many
-    rows; `torch.compile` leaves the call as it is.
+    `kdexent.loss_and_grad` and what PyTorch takes to call a Function and its backward pass, some ten
+    operations on small tensors; they are kept until then: memory of the size of x or z for each. Reverse
+    mode only; second derivatives raise a RuntimeError. `torch.func.grad`, `vjp` and `vmap` work, the last as
+    one call of many rows; `torch.compile` leaves the call as it is.
 
     Examples
     --------
@@ -102,8 +96,8 @@ def kde_cross_entropy(
         "rtol": rtol,
         "n_threads": n_threads,
     }
-    require_reduction(reduction)
-    return reduced(reduction, differentiable(x, z, (a, b, bandwidth, target), options, None))
+    checks.one_of("reduction", reduction, tuple(_REDUCTIONS))
+    return _reduced(reduction, kde_losses(z, x, bandwidth, a, b, target, options))
 
 
 @torch.compiler.disable
@@ -152,14 +146,12 @@ def softmax_cross_entropy(
     >>> kdexent.torch.softmax_cross_entropy(logits, torch.tensor([1]))
     tensor(4.2484e-18)
     """
-    logits = wide(logits)
-    labels, sample_weight = constant("labels", labels), constant("sample_weight", sample_weight)
     options = {
         "label_smoothing": label_smoothing,
         "ignore_index": ignore_index,
         "reduction": reduction,
     }
-    return Softmax.apply(logits, labels, sample_weight, Asked(options, (needs(logits),)))[0]
+    return softmax_losses(logits, labels, sample_weight, options)
 
 
 class KDECrossEntropy(torch.nn.Module):
@@ -173,8 +165,8 @@ class KDECrossEntropy(torch.nn.Module):
         Bandwidth; a `torch.nn.Parameter` is learned.
     x : Tensor or array_like, shape (..., N), optional
         Points that stay. What depends on them alone is then done once, by a `kdexent.Plan`.
-    target, reduction, options
-        As in `kde_cross_entropy`; options are kernel, bins, rule, period, method, order, rtol and n_threads.
+    kernel, bins, rule, target, period, method, order, rtol, n_threads, reduction
+        As in `kde_cross_entropy`.
 
     Raises
     ------
@@ -183,8 +175,9 @@ class KDECrossEntropy(torch.nn.Module):
 
     Notes
     -----
-    Costs what `kde_cross_entropy` does, with x what the steps of a plan do. A module can be copied and
-    pickled.
+    Costs what `kde_cross_entropy` does, with x what the steps of a plan do. Tensors among a, b, bandwidth
+    and target move with the module and are in its state, as buffers; points that stay are not, and what a
+    plan was made of stays as it was. A module can be copied and pickled.
 
     Examples
     --------
@@ -202,20 +195,42 @@ class KDECrossEntropy(torch.nn.Module):
         *,
         bandwidth: Any,
         x: Any = None,
+        kernel: str = "gaussian",
+        bins: Any = 256,
+        rule: str = "midpoint",
         target: Any = None,
+        period: float | None = None,
+        method: str = "auto",
+        order: int | None = None,
+        rtol: float = 1e-9,
+        n_threads: int | None = None,
         reduction: str = "mean",
-        **options: Any,
     ) -> None:
         super().__init__()
-        self.a, self.b, self.bandwidth, self.target = a, b, bandwidth, target
-        self.options, self.reduction, self.plan = options, reduction, None
-        require_reduction(reduction)
+        self.reduction = checks.one_of("reduction", reduction, tuple(_REDUCTIONS))
+        self.options = {
+            "kernel": kernel,
+            "bins": bins,
+            "rule": rule,
+            "period": period,
+            "method": method,
+            "order": order,
+            "rtol": rtol,
+            "n_threads": n_threads,
+        }
+        fixed = {"a": a, "b": b, "bandwidth": bandwidth, "target": target}
+        for name, value in fixed.items():
+            if isinstance(value, torch.Tensor) and not isinstance(value, torch.nn.Parameter):
+                self.register_buffer(name, value)
+            else:
+                setattr(self, name, value)
+        self._plan = None
         if x is not None:
-            fixed = {"x": x, "bandwidth": bandwidth, "a": a, "b": b, "target": target}
-            x, h, *ends, target = (array_of(constant(name, value)) for name, value in fixed.items())
-            self.plan = Plan(x, *ends, bandwidth=h, target=target, **options)
+            first, last, h, masses = (array_of(constant(name, value)) for name, value in fixed.items())
+            points = array_of(constant("x", x))
+            self._plan = Plan(points, first, last, bandwidth=h, target=masses, **self.options)
 
-    def forward(self, z: torch.Tensor, x: Any = None) -> torch.Tensor:
+    def forward(self, z: torch.Tensor, *, x: Any = None) -> torch.Tensor:
         """Return the loss of logits z and points x, shape (..., N) both; of z alone where the points stay.
 
         Raises
@@ -223,27 +238,28 @@ class KDECrossEntropy(torch.nn.Module):
         TypeError
             If x is missing, or given although the points stay.
         """
-        if (x is None) == (self.plan is None):
+        if (x is None) == (self._plan is None):
             raise TypeError("x must be given once: to the module, or with the logits")
-        if self.plan is None:
-            return kde_cross_entropy(
-                x,
-                z,
-                self.a,
-                self.b,
-                bandwidth=self.bandwidth,
-                target=self.target,
-                reduction=self.reduction,
-                **self.options,
-            )
-        return _planned(self.plan, z, self.reduction)
+        return _module_loss(self, z, x)
 
     def extra_repr(self) -> str:
-        """Return what the module was made of."""
-        given = {"a": self.a, "b": self.b, "bandwidth": self.bandwidth, **self.options}
-        return ", ".join(f"{name}={value!r}" for name, value in given.items())
+        """Return what the module was made of, and shapes of what are tensors."""
+        given = {name: getattr(self, name) for name in ("a", "b", "bandwidth", "target")}
+        shown = {**given, **self.options, "reduction": self.reduction}
+        return ", ".join(
+            f"{name}={tuple(value.shape) if isinstance(value, torch.Tensor) else repr(value)}"
+            for name, value in shown.items()
+            if value is not None
+        )
 
 
 @torch.compiler.disable
-def _planned(plan: Plan, z: Any, reduction: str) -> torch.Tensor:
-    return reduced(reduction, differentiable(None, z, (None, None, None, None), {}, plan))
+def _module_loss(module: KDECrossEntropy, z: Any, x: Any) -> torch.Tensor:
+    if module._plan is not None:
+        return _reduced(module.reduction, kde_losses(z, plan=module._plan))
+    fixed = module.bandwidth, module.a, module.b, module.target
+    return _reduced(module.reduction, kde_losses(z, x, *fixed, module.options))
+
+
+def _reduced(reduction: str, losses: torch.Tensor) -> torch.Tensor:
+    return _REDUCTIONS[reduction](losses) if losses.dim() else losses

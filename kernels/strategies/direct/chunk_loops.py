@@ -26,7 +26,7 @@ class Meeting(NamedTuple):
     """
 
     arrays: Callable  # bins: the arrays
-    of_bins: Callable  # arrays, centers (M,), p: return what depends on them, as a tuple of numbers
+    of_bins: Callable  # arrays, centers (M,), p: return what depends on them, as a tuple
     of_points: Callable  # arrays, row, x, n, p: what depends on points too
     add: Callable  # arrays, row, weights, n, p: add points to the sums
     densities: Callable  # arrays, row, density (M,): add sum_j w_j K to it, and clear the sums

@@ -16,7 +16,7 @@ from ...runtime.jit import helper, loop
 _CELLS = 64
 _SMALL = 1e-22  # of its peak: a kernel beyond its reach
 _ROUNDING = 1e-14  # of lengths that a reach is made of
-# Bins of less density, as part of all weights, might notice what is beyond reach.
+# Bins of less density, as part of all weights, might notice what is beyond reach; others to 1e-16.
 LEAST_PART = 1e-6
 
 

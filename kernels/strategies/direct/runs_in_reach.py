@@ -24,6 +24,7 @@ from ...runtime.jit import helper, loop
 from ...simd.exponentials import powers_of_2_in_place
 from ...simd.registers import POWERS, polynomials, power_sums
 from .chunk_loops import Meeting, chunk_loops
+from .gaussian_runs import FLOOR
 from .neighbours import LEAST_PART, neighbours, reach_of
 from .pairs import WayLoops, pair_loops
 
@@ -31,11 +32,10 @@ from .pairs import WayLoops, pair_loops
 # nothing beside FLOOR at its last one.
 _SPAN = 11.2
 _FAR = 40.0  # bandwidths that stand for any larger distance
-_NARROWEST = 1e-290  # bandwidths have an inverse
-FLOOR = 1e-120
+_NARROWEST = 1e-290  # of bandwidths whose inverse, times distances of some hundred of them, is a float
 _STEPS = 4  # of a run, at most
 _LEAST_BINS, _MOST_BINS = 16, 1024
-PAIRS_PER_BLOCK, BYTES_PER_BIN = 2**20, 2 * 2 * 8 * ROOM // POWERS
+PAIRS_PER_BLOCK, BYTES_PER_BIN = 2**20, 2 * 2 * 8 * ROOM // POWERS  # two factors of each image
 
 
 def applies(
@@ -43,8 +43,8 @@ def applies(
 ) -> NDArray[np.bool_]:
     """Return for which rows of equal bins, a spacing apart, points in reach of runs are told from others."""
     short = _LEAST_BINS <= bins <= _MOST_BINS and points <= CHUNK and bandwidth > _NARROWEST
-    # On a circle, so that but two images of a point matter to a run.
-    narrow = period is None or math.pi * reach_of(kernel) * bandwidth < period
+    # On a circle, so that a run and what reaches it from both sides do not go all round.
+    narrow = period is None or (_SPAN + 2.0 * reach_of(kernel)) * bandwidth < period
     return np.asarray(short & narrow & (POWERS * spacing <= _SPAN * bandwidth))
 
 
@@ -56,7 +56,7 @@ class _Arrays(NamedTuple):
     factors: Any  # (runs, 2 ROOM): t
     scale: Any  # (_STEPS POWERS,): exp(-(k s)^2/2)
     terms: Any  # (2 ROOM,)
-    few: Any  # (POWERS,)
+    of_powers: Any  # (POWERS,)
     of_run: Any  # (M,)
     sums: Any  # (M,)
     weights: Any  # (M,)
@@ -136,14 +136,19 @@ def _meeting(variant: Variant) -> Meeting:
         """Write the sums of a run's bins, from `first` to before `last`, and return the least."""
         begin, end = arrays.ends[0, run], arrays.ends[1, run]
         carried, count = arrays.points.carried[begin:end], end - begin
-        peaks, factors, terms, few = arrays.peaks[run], arrays.factors[run], arrays.terms, arrays.few
+        peaks, factors, terms, of_powers = (
+            arrays.peaks[run],
+            arrays.factors[run],
+            arrays.terms,
+            arrays.of_powers,
+        )
         for i in range(count):
             terms[i] = peaks[i] * carried[i]
         least = np.inf
         for m in range(first, last, POWERS):
-            power_sums(terms, factors, count, few)
+            power_sums(terms, factors, count, of_powers)
             for k in range(min(POWERS, last - m)):
-                arrays.of_run[m + k] = few[k] * arrays.scale[m - first + k]
+                arrays.of_run[m + k] = of_powers[k] * arrays.scale[m - first + k]
                 least = min(least, arrays.of_run[m + k])
         return least
 
@@ -173,7 +178,7 @@ def _meeting(variant: Variant) -> Meeting:
     @loop
     def take(arrays, row, n, values):
         (_, _, length), bins, sums = row, arrays.sums.shape[0], arrays.points.carried
-        terms, few = arrays.terms, arrays.few
+        terms, of_powers = arrays.terms, arrays.of_powers
         sums[: turns * n] = 0.0
         for run in range((bins + length - 1) // length):
             first, last = run * length, min((run + 1) * length, bins)
@@ -183,8 +188,10 @@ def _meeting(variant: Variant) -> Meeting:
             terms[:count] = 0.0
             for m in range((last - 1 - first) // POWERS * POWERS + first, first - 1, -POWERS):
                 for k in range(POWERS):
-                    few[k] = arrays.weights[m + k] * arrays.scale[m - first + k] if m + k < last else 0.0
-                polynomials(terms, factors, count, few)
+                    of_powers[k] = (
+                        arrays.weights[m + k] * arrays.scale[m - first + k] if m + k < last else 0.0
+                    )
+                polynomials(terms, factors, count, of_powers)
             for i in range(count):
                 of_run[i] += peaks[i] * terms[i]
         near.collect(arrays.points, n, values)
@@ -193,7 +200,7 @@ def _meeting(variant: Variant) -> Meeting:
 
 
 @cache
-def loops_of_runs(variant: Variant) -> WayLoops:
+def runs_in_reach_loops(variant: Variant) -> WayLoops:
     """Return the loops of a variant, each compiled when it is first asked for."""
     loops = chunk_loops("runs_in_reach", variant.key, partial(_meeting, variant))
     # Which runs were computed with all points is known between the halves alone.
