@@ -183,6 +183,44 @@ def test_vmap_is_one_call_that_keeps_rows_apart(monkeypatch):
     np.testing.assert_allclose(found, torch.stack([losses(each) for each in x[:3]]), rtol=1e-13)
 
 
+def test_transforms_within_transforms():
+    x, z = problem()
+    grad, grad_and_value = torch.func.grad, torch.func.grad_and_value
+    scale = torch.tensor(2.0).double()
+
+    def loss(z, x):
+        return kt.kde_cross_entropy(x, z, 1, 4, **OPTIONS)
+
+    by_z, by_x = gradients(loss, z, x)[1]
+    np.testing.assert_allclose(
+        grad(lambda z: grad_and_value(lambda x: loss(z, x))(x)[1])(z), by_z, atol=1e-13
+    )
+    np.testing.assert_allclose(grad(lambda x: grad_and_value(loss)(z, x)[1])(x), by_x, atol=1e-13)
+    np.testing.assert_allclose(grad(lambda z: grad(lambda s: s * loss(z, x))(scale))(z), by_z, atol=1e-13)
+    outside = z.clone().requires_grad_()
+    grad_and_value(lambda x: loss(outside, x))(x)[1].backward()
+    np.testing.assert_allclose(outside.grad, by_z, atol=1e-13)
+    labels = torch.softmax(x, -1)
+    by_logits = gradients(lambda z: kt.softmax_cross_entropy(z, labels), z)[1][0]
+    found = grad(lambda z: grad(lambda s: s * kt.softmax_cross_entropy(z, labels))(scale))(z)
+    np.testing.assert_allclose(found, by_logits, atol=1e-13)
+    for second in (
+        lambda: grad(lambda x: grad(loss)(z, x).pow(2).sum())(x),
+        lambda: grad(lambda z: grad(loss, 1)(z, x).pow(2).sum())(z),
+    ):
+        with pytest.raises(RuntimeError, match="first derivatives only"):
+            second()
+
+
+def test_lists_under_vmap():
+    x, z = problem(2)
+
+    def losses(z):
+        return kt.kde_cross_entropy(x[0].tolist(), z, 1, 4, bandwidth=[0.4, 0.6], bins=20, reduction="none")
+
+    np.testing.assert_allclose(torch.vmap(losses)(z), torch.stack([losses(each) for each in z]))
+
+
 def test_vmap_of_a_module():
     x, z = problem(3)
     module = kt.KDECrossEntropy(1, 4, x=x, reduction="none", **OPTIONS)

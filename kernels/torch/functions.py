@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch._C import _functorch as functorch  # no public name tells what a transform wraps
 
 from .. import kde, softmax_loss
 from ..names import WRT
@@ -32,7 +33,7 @@ def kde_losses(
     plan: Plan | None = None,
 ) -> torch.Tensor:
     """Return each row's loss: of all arguments, or of logits and a plan."""
-    z, x, bandwidth = _wide(torch.as_tensor(z)), _wide(x), _wide(bandwidth)
+    z, x, bandwidth = _logits(z), _wide(x), _wide(bandwidth)
     a, b, target = constant("a", a), constant("b", b), constant("target", target)
     wrt = tuple(name for name, value in zip(WRT, (z, x, bandwidth), strict=True) if _needs(value))
     return _KDELoss.apply(z, x, bandwidth, a, b, target, _Asked(options or {}, wrt, plan))[0]
@@ -40,7 +41,7 @@ def kde_losses(
 
 def softmax_losses(logits: Any, labels: Any, sample_weight: Any, options: dict[str, Any]) -> torch.Tensor:
     """Return the reduced cross-entropy of labels with the softmax of logits."""
-    logits = _wide(torch.as_tensor(logits))
+    logits = _logits(logits)
     labels, sample_weight = constant("labels", labels), constant("sample_weight", sample_weight)
     wrt = ("z",) if _needs(logits) else ()
     return _SoftmaxLoss.apply(logits, labels, sample_weight, _Asked(options, wrt))[0]
@@ -180,12 +181,24 @@ for _forward in (_KDELoss.forward, _SoftmaxLoss.forward, _Product.forward):
 
 
 def _needs(value: Any) -> bool:
-    return isinstance(value, torch.Tensor) and value.requires_grad and torch.is_grad_enabled()
+    """Return whether a gradient is asked for, by any of the transforms around."""
+    if not isinstance(value, torch.Tensor) or not torch.is_grad_enabled():
+        return False
+    while not value.requires_grad and functorch.is_functorch_wrapped_tensor(value):
+        value = functorch.get_unwrapped(value)
+    return value.requires_grad
 
 
 def _wide(value: Any) -> Any:
-    """Return an argument as NumPy can read it: halves in float32."""
+    """Return an argument as NumPy can read it: halves in float32, lists, which have no shape, as arrays."""
+    if isinstance(value, (list, tuple)):
+        return np.asarray(value)
     return value.float() if isinstance(value, torch.Tensor) and value.dtype in _HALVES else value
+
+
+def _logits(z: Any) -> torch.Tensor:
+    # Of a tensor, as_tensor would forget what transforms ask for.
+    return _wide(z if isinstance(z, torch.Tensor) else torch.as_tensor(z))
 
 
 def constant(name: str, value: Any) -> Any:

@@ -129,7 +129,7 @@ def shortcut(variant: Variant, way: int, points: int = 1) -> Way | None:
         if not formula.runs:
             return None
         pairs, kept = runs_in_reach.PAIRS_PER_BLOCK, runs_in_reach.BYTES_PER_BIN
-        return Way(runs_in_reach.runs_in_reach_loops(variant), runs_in_reach.FLOOR, FLOAT64, pairs, kept)
+        return Way(runs_in_reach.runs_in_reach_loops(variant), gaussian_runs.FLOOR, FLOAT64, pairs, kept)
     if formula.runs:
         loops, pairs, floor = gaussian_runs.run_loops(variant.circle, single), 2**21, gaussian_runs.FLOOR
         if single:

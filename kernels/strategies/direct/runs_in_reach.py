@@ -9,7 +9,6 @@ kept from one to the other. A run with a bin of so little weight that it would n
 is computed with all points after all.
 """
 
-import math
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -24,7 +23,6 @@ from ...runtime.jit import helper, loop
 from ...simd.exponentials import powers_of_2_in_place
 from ...simd.registers import POWERS, polynomials, power_sums
 from .chunk_loops import Meeting, chunk_loops
-from .gaussian_runs import FLOOR
 from .neighbours import LEAST_PART, neighbours, reach_of
 from .pairs import WayLoops, pair_loops
 
