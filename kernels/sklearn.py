@@ -126,9 +126,10 @@ class KDEWeights(RegressorMixin, BaseEstimator):
         KDEWeights
             The estimator itself.
         """
-        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
-        y, weight = y.astype(np.float64), _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        self._X, self._y, weight = X[weight > 0], y[weight > 0], weight[weight > 0]
+        features, there = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        weight = _check_sample_weight(sample_weight, features, ensure_non_negative=True)
+        counts = weight > 0
+        self._X, self._y, weight = features[counts], there[counts].astype(np.float64), weight[counts]
         if len(self._X) < 2:
             raise ValueError(f"n_samples = {len(self._X)} of positive weight: two are needed")
         spread = self._X.std(axis=0)
@@ -144,7 +145,7 @@ class KDEWeights(RegressorMixin, BaseEstimator):
             by_w = -np.einsum("i,ij,ijk->k", share, by_z, distances)
             return float(share @ losses + 0.5 * self.alpha * w @ w), by_w + self.alpha * w
 
-        start = np.ones(X.shape[1])
+        start = np.ones(self._X.shape[1])
         if not np.isfinite(loss(start)[0]):
             raise ValueError(
                 f"bandwidth: {self.kernel} of bandwidth {self.bandwidth} reaches no sample from some bins"
@@ -193,8 +194,8 @@ class KDEWeights(RegressorMixin, BaseEstimator):
             In nats.
         """
         z, nearest = self._logits(X)
-        y = np.asarray(y, np.float64)
-        return -float(np.average(self._evaluate(z, nearest, y, kde.loss), weights=sample_weight))
+        losses = self._evaluate(z, nearest, np.asarray(y, np.float64), kde.loss)
+        return -float(np.average(losses, weights=_check_sample_weight(sample_weight, losses)))
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags: `score` is no R^2."""
@@ -208,9 +209,9 @@ class KDEWeights(RegressorMixin, BaseEstimator):
 
     def _logits(self, X: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        nearest = self._near.kneighbors(X / self._scale, return_distance=False)
-        return self._squares(X, nearest) @ -self._w, nearest
+        features = validate_data(self, X, dtype=np.float64, reset=False)
+        nearest = self._near.kneighbors(features / self._scale, return_distance=False)
+        return self._squares(features, nearest) @ -self._w, nearest
 
     def _evaluate(self, z: Any, nearest: NDArray[np.intp], y: NDArray[np.float64], compute: Any) -> Any:
         return compute(
