@@ -109,6 +109,17 @@ def test_pairs_in_reach(kernel, period, bins):
     check_rows(x[1], z, bandwidth=bandwidth, kernel=kernel, period=period, bins=bins)
 
 
+@pytest.mark.parametrize("period", [None, 7.0])
+def test_runs_in_reach(period):
+    x, z = data(4, 11, (3,), period)
+    x[1] = (0.0 if period is None else 2 * period) + 1.0 + 0.1 * x[1]  # far from some of the bins
+    x[2] += 3.0  # and from all
+    for bandwidth in (0.06, 0.2):
+        options = {"bandwidth": bandwidth, "kernel": "gaussian", "period": period, "bins": 43}
+        check_rows(x, z, **options)
+        check_rows(x[1], z, **options)
+
+
 @thorough_but_for_few(order=[None, 2, 12])
 @pytest.mark.parametrize(("method", "order"), WAYS)
 @pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
@@ -143,9 +154,11 @@ def test_runs_of_equal_bins(period, dtype):
     for kernel in ("gaussian", "laplace", "logistic", "von_mises", "cauchy"):
         if kernel == "von_mises" and period is None:
             continue
+        # Rows of fewer points have runs of their own.
+        points, bins = (513, 20) if kernel == "gaussian" else (9, 67)
         for bandwidth in (0.4, 1.0, 3.0):
-            x, z = data(2, 9, period=period, dtype=dtype)
-            options = {"bandwidth": bandwidth, "kernel": kernel, "period": period, "bins": 67}
+            x, z = data(2, points, period=period, dtype=dtype)
+            options = {"bandwidth": bandwidth, "kernel": kernel, "period": period, "bins": bins}
             check(x, z, 0.5, 2.9, "direct", None, options)
 
 
