@@ -197,6 +197,6 @@ def _frozen(value: Any) -> Any:
     """Return an argument that has been checked, in memory of its own if it can change."""
     if value is None or isinstance(value, (str, int, float, np.generic)):
         return value
-    array = np.array(value)
+    array = np.asarray(value).copy()  # as a tensor's own conversion knows no argument `copy`
     array.flags.writeable = False
     return array
