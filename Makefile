@@ -37,9 +37,8 @@ test-all: $(VENV)/test.done
 
 # With PyTorch, of gigabytes, which nothing else needs: all tests that do.
 frameworks: $(FRAMEWORKS)/installed.done
-	$(FRAMEWORKS)/$(SCRIPTS)/python -m pytest -n auto --thorough \
-		$(addprefix tests/test_,$(addsuffix .py,torch jax sklearn foreign_arrays out)) $(ARGS)
-	$(FRAMEWORKS)/$(SCRIPTS)/python -m pytest -n auto --thorough $(addprefix tests/test_,sigmoid.py softmax.py documentation.py) -k "torch or frameworks"
+	$(FRAMEWORKS)/$(SCRIPTS)/python -m pytest -n auto --thorough -k "torch or tensor or frameworks" \
+		$(addprefix tests/test_,$(addsuffix .py,torch foreign_arrays out sigmoid softmax documentation)) $(ARGS)
 
 # The compiled loops as plain Python, with the lines that tests reach, and with every index checked.
 loops: $(VENV)/test.done
