@@ -17,7 +17,7 @@ from kdexent import reference
 torch = pytest.importorskip("torch", reason="an extra of its own: make frameworks")
 
 import kdexent.torch as kt  # noqa: E402  # needs torch
-from kdexent.torch import functions  # noqa: E402
+from kdexent.torch import functions  # noqa: E402  # needs torch
 
 OPTIONS = {"bandwidth": 0.4, "bins": 20}
 

@@ -55,7 +55,6 @@ class _Arrays(NamedTuple):
     scale: Any  # (_STEPS POWERS,): exp(-(k s)^2/2)
     terms: Any  # (2 ROOM,)
     of_powers: Any  # (POWERS,)
-    of_run: Any  # (M,)
     sums: Any  # (M,)
     weights: Any  # (M,)
 
@@ -77,7 +76,6 @@ def _meeting(variant: Variant) -> Meeting:
             aligned(2 * ROOM, np.float64),
             np.empty(POWERS),
             np.empty(bins),
-            np.zeros(bins),
             np.empty(bins),
         )
 
@@ -146,8 +144,8 @@ def _meeting(variant: Variant) -> Meeting:
         for m in range(first, last, POWERS):
             power_sums(terms, factors, count, of_powers)
             for k in range(min(POWERS, last - m)):
-                arrays.of_run[m + k] = of_powers[k] * arrays.scale[m - first + k]
-                least = min(least, arrays.of_run[m + k])
+                arrays.sums[m + k] = of_powers[k] * arrays.scale[m - first + k]
+                least = min(least, arrays.sums[m + k])
         return least
 
     @loop
@@ -162,12 +160,10 @@ def _meeting(variant: Variant) -> Meeting:
                 arrays.ends[0, run], arrays.ends[1, run] = 0, turns * n
                 factors_of(arrays, row, run, n, p)
                 sums_of(arrays, run, first, last)
-        arrays.sums[:] += arrays.of_run
 
     @loop
     def densities(arrays, row, density):
-        density += arrays.sums
-        arrays.sums[:] = 0.0
+        density += arrays.sums  # of the only chunk
 
     @loop
     def give(arrays, row, weights):
