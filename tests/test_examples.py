@@ -5,7 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 from threadpoolctl import threadpool_limits
+
+import kdexent
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -77,3 +80,14 @@ def test_kde_weights_aim_better_at_unseen_situations(gun, tmp_path):
     picture = tmp_path / "densities.png"
     gun["draw"](w, history, held_out, picture)
     assert picture.read_bytes().startswith(PNG)
+
+
+def test_points_are_streamed_from_a_disk(tmp_path):
+    example = runpy.run_path(str(EXAMPLES / "stream_from_zarr.py"))
+    example["write_data"](tmp_path, 30_000, 7_000)
+    loss = example["step"](tmp_path, 7_000)
+    x, z, g = (zarr.open_array(str(tmp_path / f"{name}.zarr"), mode="r")[:] for name in "xzg")
+    assert (x.dtype, z.dtype, g.shape) == (np.float32, np.float32, (30_000,))
+    expected, gradient = kdexent.loss_and_grad(x, z, **example["TARGET"])
+    assert loss == pytest.approx(float(expected), rel=1e-6)
+    np.testing.assert_allclose(g, gradient, rtol=0, atol=5e-5 * np.abs(gradient).max())

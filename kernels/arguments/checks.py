@@ -144,8 +144,18 @@ def require_masses(name: str, array: NDArray[Any]) -> None:
 
 def require_data(x: NDArray[Any], z: NDArray[Any]) -> None:
     """Raise if a data point is not finite, a logit NaN or +inf, or all logits of a row -inf."""
+    require_entries(x, z)
+    require_unmasked(z)
+
+
+def require_entries(x: NDArray[Any], z: NDArray[Any]) -> None:
+    """Raise if a data point is not finite, or a logit NaN or +inf."""
     require_finite("x", x)
     require("z", z, ~np.isnan(z) & (z != np.inf), "must be finite or -inf (a masked point)")
+
+
+def require_unmasked(z: NDArray[Any]) -> None:
+    """Raise if all logits of a row are -inf."""
     unmasked = (z > -np.inf).any(axis=-1)
     require("z", z[..., 0], unmasked, "must have a logit above -inf in every row")
 

@@ -94,13 +94,15 @@ class Problem:
     data: tuple[NDArray[Any], NDArray[Any]]  # x and z in the shapes that they were given in, for messages
     # What all but the data were made of, where they serve one row and are worth keeping things for.
     frame: tuple[Any, ...] | None = None
+    # (S,): what the points weigh of all that a row has, others of which are elsewhere.
+    share: Rows | None = None
 
     def take(self, rows: NDArray[np.intp]) -> Problem:
         """Return the problem of some of the rows."""
-        parts = {
-            name: getattr(self, name).take(rows) for name in ("x", "z", "bandwidth", "centers", "masses")
-        }
-        return replace(self, shape=(len(rows),), rows=len(rows), frame=None, **parts)
+        names = "x", "z", "bandwidth", "centers", "masses", "share"
+        parts = {name: getattr(self, name) for name in names}
+        taken = {name: part and part.take(rows) for name, part in parts.items()}
+        return replace(self, shape=(len(rows),), rows=len(rows), frame=None, **taken)
 
     def at_centers(self, columns: slice) -> Problem:
         """Return the problem for some of the centers."""

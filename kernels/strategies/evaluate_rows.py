@@ -14,7 +14,7 @@ from ..families import row_parameters
 from ..names import AUTO, JUMPS
 from .auto import sums_for
 from .direct.all_pairs import evaluate_pairs, gradients_of, pair_densities, pairs_workspace, takes_all_pairs
-from .row import RowProblem, SumsFor, ends_in_all_pairs, evaluate_row, log_densities
+from .row import RowProblem, SumsFor, ends_in_all_pairs, evaluate_row, log_densities, sum_row
 from .sums.blocks import RowData
 from .sums.reach import Bins, RowShape
 
@@ -30,7 +30,7 @@ def evaluate_rows(
     losses = np.empty(problem.rows)
     slowly = []
     derivatives = gradients is not None and set(gradients) != {"z"}
-    for r, row, needs in _each_row(problem, request, derivatives, n_threads, prepared):
+    for r, row, needs in each_row(problem, request, derivatives, n_threads, prepared):
         out = None
         if gradients is not None:
             out = {
@@ -50,13 +50,16 @@ def evaluate_rows(
 def row_densities(problem: Problem, request: Request, n_threads: int, prepared: Prepared | None) -> Floats:
     """Return log q (R, M) at the problem's centers."""
     log_q = np.empty((problem.rows, problem.bins))
-    for r, row, needs in _each_row(problem, request, False, n_threads, prepared):
-        of_row = log_densities(needs, row)
-        log_q[r] = pair_densities(problem.take(np.array([r])), n_threads)[0] if of_row is None else of_row
+    for r, row, needs in each_row(problem, request, False, n_threads, prepared):
+        summed = sum_row(needs, row)
+        if summed is None:
+            log_q[r] = pair_densities(problem.take(np.array([r])), n_threads)[0]
+        else:
+            log_q[r] = log_densities(needs, row, summed)
     return log_q
 
 
-def _each_row(
+def each_row(
     problem: Problem, request: Request, derivatives: bool, n_threads: int, prepared: Prepared | None
 ) -> Iterator[tuple[int, RowData, RowProblem]]:
     """Give every row's data, and what a call needs for it: kept by a plan, or for its data."""
@@ -89,7 +92,8 @@ def _make_row(problem: Problem, r: int, request: Request, derivatives: bool, pla
     x = problem.x.block(r, r + 1)[0]
     family = row_parameters(shape.kernel, np.array([shape.h]), shape.period)
     sums = sums_for(shape, request, centers, x if planned else None, max(1, planned))
-    return RowProblem(shape, family, centers, problem.masses.block(r, r + 1)[0], request, sums)
+    share = 1.0 if problem.share is None else float(problem.share.block(r, r + 1)[0])
+    return RowProblem(shape, family, centers, problem.masses.block(r, r + 1)[0], request, sums, share)
 
 
 def _beside_jumps(needs: RowProblem, row: RowData, problem: Problem, r: int) -> RowProblem:

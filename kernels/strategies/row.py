@@ -115,6 +115,17 @@ class RowProblem(NamedTuple):
     masses: Floats
     request: Request
     sums: SumsFor | None  # None where all pairs are to be summed
+    share: float = 1.0  # what the points weigh of all that the row has
+
+
+class Summed(NamedTuple):
+    """A forward pass, and which bins it is good enough for where a tolerance is to be kept."""
+
+    tolerance: float
+    sums: Sums
+    forward: Forward
+    certain: Certain
+    top: float  # the largest logit
 
 
 def keeps(sums: Sums, rtol: float) -> bool:
@@ -122,22 +133,44 @@ def keeps(sums: Sums, rtol: float) -> bool:
     return sums.keeps <= rtol * (1 + 1e-9)
 
 
-def log_densities(problem: RowProblem, row: RowData) -> Floats | None:
-    """Return log q at the centers, or None where no sums keep the tolerance."""
+def sum_row(problem: RowProblem, row: RowData, for_gradients: bool = False) -> Summed | None:
+    """Return a row's sums for all bins, whatever their masses, or None where no sums keep the tolerance."""
     make, rtol = problem.sums, problem.request.rtol
     sums = None if make is None else make(rtol)
     if make is None or sums is None or not (make.outright or keeps(sums, rtol)):
         return None
     tolerance = max(rtol, sums.keeps)
+    if for_gradients and not make.outright:
+        tolerance = _first(problem, rtol, True)
+        sums = make(tolerance)
     ones = np.ones(len(problem.centers))
-    forward, certain = sums.certified(row, Asked(False, False), ones, _of_bins(tolerance))
+    seen = sums.certified(row, Asked(False, False), ones, _of_bins(tolerance))
+    return Summed(tolerance, sums, *seen, row.top)
+
+
+def log_densities(problem: RowProblem, row: RowData, summed: Summed) -> Floats:
+    """Return log q at the centers."""
+    certain = summed.certain
+    log_q = certain.log_q
     if certain.weak_bins:
-        weak, seen = certain.weak, (row, problem.shape, problem.family, problem.centers)
+        log_q, weak, seen = log_q.copy(), certain.weak, (row, problem.shape, problem.family, problem.centers)
         if few_bins.sets_of(*seen, certain, again=False):
-            certain.log_q[weak] = few_bins.few_densities(row, problem.shape, problem.centers[weak])
+            log_q[weak] = few_bins.few_densities(row, problem.shape, problem.centers[weak])
         else:
-            certain.log_q[weak] = Tail(*seen, weak, tolerance).log_densities(forward.mass)
-    return certain.log_q
+            log_q[weak] = Tail(*seen, weak, summed.tolerance).log_densities(summed.forward.mass)
+    return log_q
+
+
+def finish_row(problem: RowProblem, row: RowData, summed: Summed, gradients: Gradients) -> bool:
+    """Write the gradients by points or logits from sums there are, and return whether rtol is kept."""
+    p, certain = problem.masses, summed.certain
+    weak = certain.weak & (p > 0)
+    certain = certain._replace(
+        log_q=certain.log_q.copy(), weights=p * certain.weights, weak=weak, weak_bins=int(weak.sum())
+    )
+    row.top_if_known = summed.top
+    _, excess = _finish(problem, row, summed._replace(certain=certain), gradients)
+    return excess <= 1
 
 
 def ends_in_all_pairs(problem: RowProblem, row: RowData) -> bool:
@@ -170,7 +203,7 @@ def evaluate_row(problem: RowProblem, row: RowData, gradients: Gradients | None)
         sums = make(rtol)
         loss, _ = _attempt(problem, row, sums, max(rtol, sums.keeps), gradients)
         return loss, not math.isnan(loss)
-    first = tolerance = _first(problem, rtol, gradients)
+    first = tolerance = _first(problem, rtol, gradients is not None)
     if not keeps(make(rtol), rtol):
         return math.nan, False
     while True:
@@ -182,7 +215,7 @@ def evaluate_row(problem: RowProblem, row: RowData, gradients: Gradients | None)
             tolerance /= 100
 
 
-def _first(problem: RowProblem, rtol: float, gradients: Gradients | None) -> float:
+def _first(problem: RowProblem, rtol: float, gradients: bool) -> float:
     """Return the tolerance to try first, which for gradients is finer where the kernel is wide.
 
     What a point gives and takes then nearly cancels: to about the square of the interval over h.
@@ -190,7 +223,7 @@ def _first(problem: RowProblem, rtol: float, gradients: Gradients | None) -> flo
     left = problem.shape.bins.span / problem.shape.h
     left *= left  # which may overflow, where a power would raise
     tolerance = rtol
-    while gradients is not None and 0 < 10 * left * rtol < tolerance and tolerance > _LEAST:
+    while gradients and 0 < 10 * left * rtol < tolerance and tolerance > _LEAST:
         tolerance /= 100
     return tolerance
 
@@ -207,19 +240,35 @@ def _attempt(
 
     NaN and infinite where all pairs of the row are faster than what is left to do.
     """
+    asked = _asked(gradients or {})
+    forward, certain = sums.certified(row, asked, problem.masses, _of_bins(tolerance))
+    return _finish(problem, row, Summed(tolerance, sums, forward, certain, row.top), gradients, again)
+
+
+def _asked(out: Gradients) -> Asked:
+    return Asked("z" in out or "x" in out, "bandwidth" in out)
+
+
+def _finish(
+    problem: RowProblem,
+    row: RowData,
+    summed: Summed,
+    gradients: Gradients | None,
+    again: bool = False,
+) -> tuple[float, float]:
+    """What `_attempt` does with the sums of a forward pass."""
     out = gradients or {}
-    p, h, rtol = problem.masses, problem.shape.h, problem.request.rtol
-    asked = Asked("z" in out or "x" in out, "bandwidth" in out)
-    forward, certain = sums.certified(row, asked, p, _of_bins(tolerance))
+    p, h, rtol, asked = problem.masses, problem.shape.h, problem.request.rtol, _asked(out)
+    tolerance, sums, forward, certain, _ = summed
     (log_q, weights, weak, loss, relative, weak_bins), mass = certain, forward.mass
-    tail, in_reach, seen = None, 1.0, (row, problem.shape, problem.family, problem.centers)
+    tail, in_reach, seen = None, problem.share, (row, problem.shape, problem.family, problem.centers)
     sets = few_bins.sets_of(*seen, certain, again) if weak_bins else []
     if sets and len(sets[0]) == len(p):
         return math.nan, math.inf
     if weak_bins and not sets:
         tail = Tail(*seen, weak, tolerance)
         log_q[weak] = tail.log_densities(mass)
-        in_reach = 1.0 - float(p[weak][~tail.reached].sum())
+        in_reach = problem.share - float(p[weak][~tail.reached].sum())
         loss = float(-(p[p > 0] * log_q[p > 0]).sum())
     share = max(in_reach, 0.0) / mass
     largest, doubt = (0.0, 0.0)

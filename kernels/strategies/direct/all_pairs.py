@@ -152,7 +152,7 @@ def _evaluate_tile(tile: Tile, losses: Floats, gradients: Gradients | None, add:
         weights = np.empty_like(density)
         weak_bins = finish()(density, mass, tile.log_scale, tile.masses, tile.way.floor, weights, losses)
     if gradients is not None and both is None and (not weak_bins or (tile.rows > 1 and not add)):
-        tile.gradients(weights, 1 / mass, None, gradients, add)
+        tile.gradients(weights, tile.share / mass, None, gradients, add)
     if not weak_bins:
         return
     if tile.rows == 1 or add:
@@ -179,7 +179,7 @@ def _with_weak_bins(
     losses += np.bincount(weak.row, np.where(p > 0, -p * weak.log_q, 0), minlength=tile.rows)
     out_of_reach = np.bincount(weak.row, p * (weak.total == 0), minlength=tile.rows)
     if gradients is not None:
-        share = np.maximum(1 - out_of_reach, 0) / mass
+        share = np.maximum(tile.share - out_of_reach, 0) / mass
         tile.gradients(weights, share, weak, gradients, add)
 
 

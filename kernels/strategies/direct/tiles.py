@@ -88,6 +88,9 @@ class Tile:
         if family is None:
             family = row_parameters(problem.kernel, problem.bandwidth.block(start, stop), problem.period)
         self.log_scale = family.log_scale
+        # What all points of a row weigh, relative to these.
+        self.share = np.ones(1) if problem.share is None else problem.share.block(start, stop)
+        self._whole_rows = problem.share is None
         self.top: Floats
         self._parameters = family.parameters
         _, self._size, self.blocks, self._partials = shape
@@ -150,7 +153,7 @@ class Tile:
 
         Write the losses, and the gradient of rows without weak bins. None where one loop cannot do all that.
         """
-        if self.blocks > 1 or out.keys() != {"z"} or (add and self.rows > 1):
+        if self.blocks > 1 or out.keys() != {"z"} or (add and self.rows > 1) or not self._whole_rows:
             return None
         mass, weights = np.empty(self.rows), np.empty((self.rows, self.bins))
         where = slice(self.start, self.stop), slice(0, self.points)
@@ -166,7 +169,7 @@ class Tile:
         """Return the tile of some of the rows, whose gradients are arrays of these alone."""
         tile = copy(self)
         tile.start, tile.stop, tile.rows, tile._whole = 0, len(rows), len(rows), None
-        for name in ("centers", "masses", "log_scale", "top", "_parameters", "_x", "_z"):
+        for name in ("centers", "masses", "log_scale", "top", "share", "_parameters", "_x", "_z"):
             array = getattr(self, name)
             setattr(tile, name, array if array.shape[0] == 1 else array[rows])
         return tile
