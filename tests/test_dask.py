@@ -17,6 +17,7 @@ from tiers import thorough, thorough_but_for_few
 import kdexent
 import kdexent.dask as kd
 from kdexent.arguments.problem import Request, loss_problem
+from kdexent.dask import tasks
 from kdexent.strategies import portions
 
 WRT = "z", "x", "bandwidth"
@@ -161,14 +162,12 @@ def test_another_worker_makes_sums_again(monkeypatch):
     x, z = random_problem(6, 40_000)
     arrays = [da.from_array(each, chunks=20_000) for each in (x, z)]
     expected = dask.compute(*kd.loss_and_grad(*arrays, A, B, bandwidth=0.1), scheduler="sync")
-    gradients = kd._gradients
-    monkeypatch.setattr(
-        kd,
-        "_gradients",
-        lambda call, names, portion, *rest: gradients(
-            call, names, pickle.loads(pickle.dumps(portion)), *rest
-        ),
-    )
+    gradients = tasks.gradients
+
+    def of_another(names, call, portion, *rest):
+        return gradients(names, call, pickle.loads(pickle.dumps(portion)), *rest)
+
+    monkeypatch.setattr(tasks, "gradients", of_another)
     loss, by_z = dask.compute(*kd.loss_and_grad(*arrays, A, B, bandwidth=0.1), scheduler="sync")
     assert loss == expected[0]
     np.testing.assert_allclose(by_z, expected[1], rtol=0, atol=1e-9 * np.abs(expected[1]).max())
@@ -178,7 +177,7 @@ def test_another_worker_makes_sums_again(monkeypatch):
 def test_chunks_take_one_thread_unless_told(monkeypatch, asked, given):
     x, z = (da.from_array(each, chunks=10) for each in random_problem(7, 20))
     threads = []
-    monkeypatch.setattr(kd, "thread_count", lambda n: threads.append(n) or 1)
+    monkeypatch.setattr(tasks, "thread_count", lambda n: threads.append(n) or 1)
     dask.compute(*kd.loss_and_grad(x, z, A, B, bandwidth=0.5, n_threads=asked), scheduler="sync")
     assert threads == [given] * 4
 

@@ -1,0 +1,160 @@
+"""The graph of a call: blocks of its rows, whose points are in one chunk or in several."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from operator import attrgetter, getitem
+from typing import Any
+
+import dask.array as da
+import numpy as np
+from dask.base import tokenize
+from dask.delayed import Delayed
+from dask.graph_manipulation import bind
+from dask.highlevelgraph import HighLevelGraph
+
+from ..strategies.portions import add
+from . import tasks
+from .tasks import Call
+
+_BRANCHES = 16  # sums that are added in one task
+
+
+class Graph:
+    """The graph of a call: `results` of blocks of rows, whose points are in one chunk or several."""
+
+    def __init__(self, call: Call, x: Any, z: Any, names: tuple[str, ...]) -> None:
+        x, z = _points("x", x), _points("z", z)
+        if x.shape[-1] != z.shape[-1]:
+            raise ValueError(
+                f"z must have one logit for each of the {x.shape[-1]} points of x, got {z.shape[-1]}"
+            )
+        first = (np.broadcast_to(np.zeros(1, each.dtype), (*each.shape[:-1], 1)) for each in (x, z))
+        problem = call.problem(*first)  # which checks all but the data
+        self.call, self.shape, self.dtype = call, problem.shape, problem.dtype
+        self.bins, self.ends = problem.bins, z.chunks[-1]
+        # Rows are cut as z has them, and where it has none as x.
+        self.lead = tuple(
+            next((chunks for chunks in (_chunks_at(z, axis), _chunks_at(x, axis)) if chunks), (size,))
+            for axis, size in zip(range(-1 - len(self.shape), -1), self.shape, strict=True)
+        )
+        self.x, self.z = self._in_blocks(x), self._in_blocks(z)
+        self.token = tokenize(call, self.x, self.z, names)
+        self.graph: dict[Any, Any] = {}
+        self.names = names
+
+    def _in_blocks(self, array: da.Array) -> da.Array:
+        """Return the array in the chunks of the call."""
+        wanted = (*self.lead, self.ends)[-array.ndim :]
+        return array.rechunk(tuple(c if size > 1 else 1 for c, size in zip(wanted, array.shape, strict=True)))
+
+    def results(self) -> list[da.Array]:
+        """Return arrays: the loss or the density, and the gradients named."""
+        names = self.names
+        blocks = list(np.ndindex(*map(len, self.lead)))
+        starts = [np.cumsum((0, *chunks)) for chunks in self.lead]
+        for block in blocks:
+            where = tuple(slice(*ends[i : i + 2]) for ends, i in zip(starts, block, strict=True))
+            self.graph[self._key("call", block)] = self.call.of_rows(where)
+            origin = tuple(int(each.start) for each in where)
+            if len(self.ends) > 1:
+                self._add_up(block, origin)
+            else:
+                work = partial(tasks.of_whole_rows, (*origin, 0), names)
+                self.graph[self._key("whole", block)] = work, self._key("call", block), *self._data(block, 0)
+        read: Any = (self.x, self.z)
+        if len(self.ends) > 1 and len(names) > 1:
+            # Their chunks again, once all sums are known, so that none waits in memory.
+            sums = HighLevelGraph.from_collections(
+                f"kde-sums-{self.token}", dict(self.graph), dependencies=read
+            )
+            totals = [
+                Delayed(self._key("total", block), sums, layer=f"kde-sums-{self.token}") for block in blocks
+            ]
+            self.x, self.z = bind(read, totals)
+            for block in blocks:
+                self._give_back(block)
+        return [self._array(name, i, blocks, read) for i, name in enumerate(names)]
+
+    def _key(self, kind: str, block: tuple[int, ...], *more: int) -> tuple[Any, ...]:
+        return f"kde-{kind}-{self.token}", *block, *more  # dask learns from the first part what a task takes
+
+    def _data(self, block: tuple[int, ...], k: int) -> tuple[Any, ...]:
+        """Return the keys of the chunks of x and z."""
+        at = *block, k
+        return tuple(
+            (
+                array.name,
+                *(i if n > 1 else 0 for i, n in zip(at[-array.ndim :], array.numblocks, strict=True)),
+            )
+            for array in (self.x, self.z)
+        )
+
+    def _add_up(self, block: tuple[int, ...], origin: tuple[int, ...]) -> None:
+        """Put the sums of a block of rows into the graph."""
+        call, level, start, sums, made = self._key("call", block), 0, 0, [], []
+        for k, count in enumerate(self.ends):
+            portion = self._key("portion", block, k)
+            work = partial(tasks.portion, (*origin, start), len(self.names) > 1)
+            self.graph[portion] = work, call, *self._data(block, k)
+            sums.append(self._key("sums", block, k))
+            self.graph[sums[-1]] = attrgetter("sums"), portion
+            # Takes it too, for dask would fuse it with its sums where the loss is computed alone, and then
+            # have two tasks of one name.
+            made.append(self._key("made", block, k))
+            self.graph[made[-1]] = bool, portion
+            start += count
+        while len(sums) > 1:
+            groups = [sums[i : i + _BRANCHES] for i in range(0, len(sums), _BRANCHES)]
+            sums = [self._key("add", block, level, i) for i in range(len(groups))]
+            self.graph.update((key, (add, group)) for key, group in zip(sums, groups, strict=True))
+            level += 1
+        shape = tuple(chunks[i] for chunks, i in zip(self.lead, block, strict=True))
+        total = self._key("total", block)
+        self.graph[total] = partial(tasks.checked, shape, origin), sums[0], made
+        self.graph[self._key("first", block)] = partial(tasks.of_sums, shape, self.dtype), call, total
+
+    def _give_back(self, block: tuple[int, ...]) -> None:
+        """Put the gradients of a block of rows into the graph."""
+        for k in range(len(self.ends)):
+            sums = self._key("portion", block, k), self._key("total", block)
+            needed = self._key("call", block), *sums, *self._data(block, k)
+            self.graph[self._key("gradients", block, k)] = partial(tasks.gradients, self.names[1:]), *needed
+
+    def _array(
+        self, name: str, i: int, blocks: list[tuple[int, ...]], read: tuple[da.Array, ...]
+    ) -> da.Array:
+        """Return the array of the i-th result."""
+        own, per_point = f"kde-by-{name}-{self.token}", name in ("x", "z")
+        last = {"density": ((self.bins,),), "x": (self.ends,), "z": (self.ends,)}.get(name, ())
+        graph: dict[Any, Any] = {}
+        for block in blocks:
+            if len(self.ends) == 1:
+                task: Any = getitem, self._key("whole", block), i
+            elif i == 0:
+                task = self._key("first", block)
+            else:
+                parts = [(getitem, self._key("gradients", block, k), i - 1) for k in range(len(self.ends))]
+                if per_point:
+                    graph.update(((own, *block, k), part) for k, part in enumerate(parts))
+                    continue
+                task = sum, parts
+            graph[(own, *block, *(0 for _ in last))] = task
+        depends: Any = (*read, self.x, self.z)
+        layers = HighLevelGraph.from_collections(own, {**self.graph, **graph}, dependencies=depends)
+        return da.Array(layers, own, (*self.lead, *last), dtype=self.dtype)
+
+
+def _points(name: str, array: Any) -> da.Array:
+    array = da.asarray(array)
+    if array.ndim == 0 or array.shape[-1] == 0:
+        raise ValueError(f"{name} must have at least one point, got shape {array.shape}")
+    if any(math.isnan(size) for size in array.shape):
+        raise ValueError(f"{name} must have chunks of known sizes, as after {name}.compute_chunk_sizes()")
+    return array
+
+
+def _chunks_at(array: da.Array, axis: int) -> tuple[int, ...] | None:
+    """Return the chunks of an axis, None where it is missing or all rows share it."""
+    return array.chunks[axis] if array.ndim >= -axis and array.shape[axis] > 1 else None
