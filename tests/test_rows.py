@@ -10,7 +10,7 @@ from problems import (
     assert_losses_agree,
     random_problem,
 )
-from tiers import thorough_but_for
+from tiers import thorough_but_for_few
 
 import kdexent
 from kdexent import reference
@@ -45,7 +45,7 @@ def check(x, z, a, b, **options):
     assert_gradients_agree(gradient, by_z, logits, options["bandwidth"], "z", 1e-12, (rounding, 1), slack=400)
 
 
-@thorough_but_for(bins=[20, 151])
+@thorough_but_for_few(bins=[20, 151])
 @pytest.mark.parametrize("bins", [5, 20, 70, 151])
 @ALL
 def test_unlike_rows(kernel, period, bins):
@@ -56,6 +56,7 @@ def test_unlike_rows(kernel, period, bins):
         check(x, z, np.linspace(0.5, 1.5, len(x)), 4.5, **options)
 
 
+@thorough_but_for_few()
 @ALL
 def test_rows_that_share_points_or_logits(kernel, period):
     x, z = unlike_rows(period)

@@ -15,7 +15,7 @@ from kdexent.strategies.sums import blocks
 
 WRT = ("z", "x", "bandwidth")
 THREADS = [2, 1000, 1, None, 0, -1]
-REPEATS = 20
+REPEATS = 12
 # More points than two blocks, several lanes and tiles, and some bins that need the points one by one.
 SHAPES = {"row": (20_000, (), 128), "batch": (100, (800,), 80)}
 
