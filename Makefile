@@ -17,11 +17,22 @@ BIN := $(VENV)/$(SCRIPTS)
 # Some hundred processes start in a run of the tests: none should compile again what another has imported.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: bench race row-times gate calibrate gate-acceptance test test-all frameworks bits loops campaign lowest check \
+.PHONY: bench peers race row-times gate calibrate gate-acceptance test test-all frameworks out-of-core dask-overhead bits loops campaign lowest check \
 	asv-quick asv-compare dashboard clean
 
 bench: $(VENV)/bench.done
 	$(BIN)/kdexent bench $(ARGS)
+
+# The same beside what frameworks differentiate themselves; ARGS="--filter frameworks" for that alone.
+peers: $(FRAMEWORKS)/installed.done
+	$(FRAMEWORKS)/$(SCRIPTS)/kdexent bench --peers $(ARGS)
+
+# Points on a disk beside those in memory, and in chunks on two processes beside one: ARGS="--points 1e7".
+out-of-core: $(VENV)/test.done
+	$(BIN)/python tests/out_of_core.py $(ARGS)
+
+dask-overhead: $(VENV)/test.done
+	$(BIN)/python tests/dask_overhead.py $(ARGS)
 
 # Callers' threads would each get a heap of their own, a tenth of what a worker grows to.
 test test-all: export MALLOC_ARENA_MAX := 2
@@ -38,7 +49,7 @@ test-all: $(VENV)/test.done
 # With PyTorch, of gigabytes, which nothing else needs: all tests that do.
 frameworks: $(FRAMEWORKS)/installed.done
 	$(FRAMEWORKS)/$(SCRIPTS)/python -m pytest -n auto --thorough -k "torch or tensor or frameworks" \
-		$(addprefix tests/test_,$(addsuffix .py,torch foreign_arrays out sigmoid softmax documentation)) $(ARGS)
+		$(addprefix tests/test_,$(addsuffix .py,torch foreign_arrays out peers sigmoid softmax documentation)) $(ARGS)
 
 # The compiled loops as plain Python, with the lines that tests reach, and with every index checked.
 loops: $(VENV)/test.done
@@ -62,7 +73,7 @@ lowest: $(LOWEST)/installed.done
 	$(LOWEST)/$(SCRIPTS)/ruff check .
 	$(LOWEST)/$(SCRIPTS)/asv check --environment existing
 
-SHORT := autodiff bad_cache callers_at_once choose closed_forms compiled_code examples full_output information jax \
+SHORT := autodiff bad_cache callers_at_once choose closed_forms compiled_code dask examples full_output information jax \
 	linear sigmoid sklearn softmax starting vector_code
 
 # How far auto is from the fastest method that keeps rtol, on awkward data: ARGS="--only ties", ARGS=--plans.

@@ -83,6 +83,9 @@ def bench(
     ),
     plot: Annotated[Path, _option("FILE", "Where to draw the figures.")] = Path("bench-results/bench.png"),
     no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw nothing.")] = False,
+    peers: Annotated[
+        bool, typer.Option("--peers", help="And beside JAX and PyTorch, where installed.")
+    ] = False,
     threads: Threads = None,
     repeat: Annotated[int | None, _option("N", "Timings of each call; fewer of a slow one.", min=1)] = None,
     filter: Annotated[str, _option("TEXT", "Only the cases with TEXT in their name or group.")] = "",
@@ -97,8 +100,8 @@ def bench(
     from .bench import run  # noqa: PLC0415  # --help stays fast
 
     if list_cases:
-        _end(lambda: run.list_cases(quick, filter))
-    _end(lambda: run.bench(quick, filter, json, None if no_plot else plot, threads, repeat))
+        _end(lambda: run.list_cases(quick, peers, filter))
+    _end(lambda: run.bench(quick, peers, filter, json, None if no_plot else plot, threads, repeat))
 
 
 @app.command()

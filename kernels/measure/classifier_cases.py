@@ -18,7 +18,7 @@ VERSION = 1
 
 CLASSIFIERS = "classes and entropies"
 
-Arguments = tuple[NDArray[Any], ...]
+Arguments = tuple[Any, ...]
 
 BOTH = ("loss_error", "gradient_error")
 _ONLY = {"softmax": BOTH[1:], "entropy": BOTH[:1], "kl_divergence": BOTH[:1]}
@@ -49,10 +49,8 @@ class ClassifierCase(NamedTuple):
     make: Callable[[], Arguments]
     peers: tuple[Peer, ...]
     errors: tuple[str, ...] = BOTH  # which there are; an array counts as a gradient, a number as a loss
-
-    @property
-    def group(self) -> str:
-        return CLASSIFIERS
+    group: str = CLASSIFIERS
+    named: tuple[str, ...] = ()  # the last of the arguments, where the function takes them by name
 
     @property
     def size(self) -> str:
@@ -69,12 +67,16 @@ class ClassifierCase(NamedTuple):
 
     def fast(self, arguments: Arguments) -> Callable[[], Any]:
         """Return the call that is measured, which writes a gradient into memory it is given."""
-        call = partial(getattr(kdexent, self.function), *arguments)
+        call = self._to(getattr(kdexent, self.function), arguments)
         return call if self.errors != BOTH else partial(call, out=np.full_like(arguments[0], np.nan))
 
     def exact(self, arguments: Arguments) -> Callable[[], Any]:
         """Return the same call of the reference."""
-        return partial(getattr(kdexent.reference, self.function), *arguments)
+        return self._to(getattr(kdexent.reference, self.function), arguments)
+
+    def _to(self, function: Callable[..., Any], arguments: Arguments) -> Callable[..., Any]:
+        first = len(arguments) - len(self.named)
+        return partial(function, *arguments[:first], **dict(zip(self.named, arguments[first:], strict=True)))
 
 
 def _copy(n_threads: int, z: NDArray[Any], *_: Any) -> Prepared:

@@ -14,18 +14,20 @@ from multiprocessing import get_context
 from ...measure import cases, classifier_cases
 from ...measure.cases import DIRECT, Comparison, small
 from ...measure.machine import cores
+from ...measure.peers import frameworks
 from ...measure.results import Entry
 
 _MOST_PROCESSES = 4
 
 
-def suite(quick: bool) -> list[Entry]:
-    """Return all cases of `kdexent bench`."""
-    return [*cases.suite(quick), *classifier_cases.suite(quick)]
+def suite(quick: bool, peers: bool = False) -> list[Entry]:
+    """Return all cases of `kdexent bench`, with those beside frameworks or without."""
+    of_frameworks = frameworks.suite(quick) if peers else []
+    return [*cases.suite(quick), *classifier_cases.suite(quick), *of_frameworks]
 
 
-def compile_ahead(numbers: list[int], quick: bool, n_threads: int) -> Iterator[str]:
-    """Call once what some cases of ``suite(quick)`` call; give the title of each that is done."""
+def compile_ahead(numbers: list[int], quick: bool, peers: bool, n_threads: int) -> Iterator[str]:
+    """Call once what some cases of ``suite(quick, peers)`` call; give the title of each that is done."""
     left = deque(numbers)
     # Neighbours need the same functions, and two processes would both compile them: from both ends, then.
     ends = cycle((left.popleft, left.pop))
@@ -34,7 +36,7 @@ def compile_ahead(numbers: list[int], quick: bool, n_threads: int) -> Iterator[s
     with ProcessPoolExecutor(count, get_context("spawn")) as pool, suppress(BrokenProcessPool):
 
         def start(take: Callable[[], int]) -> Future[str]:
-            return pool.submit(_call_once, take(), quick, n_threads)
+            return pool.submit(_call_once, take(), quick, peers, n_threads)
 
         running = {start(take): take for take in islice(ends, count)}
         while running:
@@ -45,8 +47,8 @@ def compile_ahead(numbers: list[int], quick: bool, n_threads: int) -> Iterator[s
             yield done.result()
 
 
-def _call_once(number: int, quick: bool, n_threads: int) -> str:
-    entry = suite(quick)[number]
+def _call_once(number: int, quick: bool, peers: bool, n_threads: int) -> str:
+    entry = suite(quick, peers)[number]
     with suppress(Exception):  # the same call fails again where it is measured, and is shown there
         if isinstance(entry, Comparison):
             arguments = entry.case.make()

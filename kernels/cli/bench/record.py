@@ -78,7 +78,7 @@ class Outcome(NamedTuple):
         cases = "1 case" if self.cases == 1 else f"{self.cases} cases"
         agree = f"all {total} results of {cases} agree" if total > 1 else "the one result agrees"
         beside = [row.speed_up for row in self.beside_reference]
-        classes = [row.speed_up for row in self.classifiers]
+        classes = [row.speed_up for row in self.classifiers if row.group == CLASSIFIERS]
         medians = [
             numbers.ratio(float(np.median(ratios))) + words
             for ratios, words in ((beside, ""), (classes, f" for {CLASSIFIERS}"))

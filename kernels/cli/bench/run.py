@@ -23,26 +23,32 @@ from .record import Outcome, as_json
 from .table import show, show_cases
 
 
-def _selected(quick: bool, filter: str) -> dict[int, Entry]:
+def _selected(quick: bool, peers: bool, filter: str) -> dict[int, Entry]:
     """Return the cases that have the filter's text in their name or group, by their number in the suite."""
-    text, cases = filter.casefold(), enumerate(suite(quick))
+    text, cases = filter.casefold(), enumerate(suite(quick, peers))
     selected = {number: each for number, each in cases if text in f"{each.name}\n{each.group}".casefold()}
     if not selected:
         raise Refused(f"no case has {filter!r} in its name or group; see kdexent bench --list")
     return selected
 
 
-def list_cases(quick: bool, filter: str) -> int:
+def list_cases(quick: bool, peers: bool, filter: str) -> int:
     """Print the cases that `bench` would measure; return the exit status."""
-    show_cases([*_selected(quick, filter).values()], console())
+    show_cases([*_selected(quick, peers, filter).values()], console())
     return 0
 
 
 def bench(
-    quick: bool, filter: str, json: Path, plot: Path | None, threads: int | None, repeat: int | None
+    quick: bool,
+    peers: bool,
+    filter: str,
+    json: Path,
+    plot: Path | None,
+    threads: int | None,
+    repeat: int | None,
 ) -> int:
     """Measure, print, and write what was asked for; return the exit status."""
-    selected = _selected(quick, filter)
+    selected = _selected(quick, peers, filter)
     cases = [*selected.values()]
     # The figures are of densities.
     files: dict[Path, Callable[[Outcome], Any]] = {} if json == STDOUT else {json: as_json}
@@ -60,7 +66,7 @@ def bench(
     rows, classifiers = list[DensityResult](), list[ClassifierResult]()
     with progress_bar(lines=True) as report:
         report(0, len(cases), "compiling")
-        for number, title in enumerate(compile_ahead([*selected], quick, threads)):
+        for number, title in enumerate(compile_ahead([*selected], quick, peers, threads)):
             report(number + 1, len(cases), f"compiled: {title}")
     with progress_bar(lines=True) as report:
         for number, case in enumerate(cases):

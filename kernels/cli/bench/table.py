@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ...measure import numbers
 from ...measure.cases import AUTO, BY_METHOD, STEP, Comparison, Way
+from ...measure.classifier_cases import CLASSIFIERS
 from ...measure.classifiers import Beside
 from ...measure.comparisons import DensityResult
 from ...measure.results import Entry
@@ -177,9 +178,11 @@ def _notes(outcome: Outcome, left_out: list[str]) -> list[str]:
     if any(row.group == BY_METHOD for row in outcome.rows):
         notes.append("allowed: gradient errors by rtol = 1e-9, or by what the documented errors of K can do.")
     if outcome.classifiers:
+        notes.append("peer/fast: a peer's time over ours; its errors are in its line.")
+    if any(row.group == CLASSIFIERS for row in outcome.classifiers):
         notes.append(
-            "peer/fast: a peer's time over ours; its errors are in its line. np.copyto is of the logits: no "
-            "pass over them takes less on one thread. Of softmax, grad error is that of the probabilities."
+            "np.copyto is of the logits: no pass over them takes less on one thread. Of softmax, grad error "
+            "is that of the probabilities."
         )
     missing = dict.fromkeys(
         f"{peer.name} ({peer.left_out})" for row in outcome.classifiers for peer in row.peers if peer.left_out

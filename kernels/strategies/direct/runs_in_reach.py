@@ -43,7 +43,9 @@ def applies(
     short = _LEAST_BINS <= bins <= _MOST_BINS and points <= CHUNK and bandwidth > _NARROWEST
     # On a circle, so that a run and what reaches it from both sides do not go all round.
     narrow = period is None or (_SPAN + 2.0 * reach_of(kernel)) * bandwidth < period
-    return np.asarray(short & narrow & (POWERS * spacing <= _SPAN * bandwidth))
+    # Of two runs each sees most points, for which these need no order.
+    several = bins > 2 * POWERS * np.minimum(_STEPS, np.floor(_SPAN * bandwidth / (POWERS * spacing)))
+    return np.asarray(short & narrow & several & (POWERS * spacing <= _SPAN * bandwidth))
 
 
 class _Arrays(NamedTuple):
