@@ -75,7 +75,7 @@ def _of_jax(loss: Any, n_threads: int, x: Any, z: Any, a: float, b: float, h: fl
         import kdexent.jax  # noqa: PLC0415  # only where JAX is
 
         def of_logits(z: Any) -> Any:
-            options = {"bandwidth": h, "bins": bins, "n_threads": n_threads}
+            options: dict[str, Any] = {"bandwidth": h, "bins": bins, "n_threads": n_threads}
             return kdexent.jax.kde_cross_entropy(points, z, a, b, **options)
     else:
         centers = a + (b - a) * (jax.numpy.arange(bins) + 0.5) / bins
@@ -92,7 +92,7 @@ def _of_torch(loss: Any, n_threads: int, x: Any, z: Any, a: float, b: float, h: 
     if loss is None:
         import kdexent.torch  # noqa: PLC0415  # only where PyTorch is
 
-        options = {"bandwidth": h, "bins": bins, "n_threads": n_threads}
+        options: dict[str, Any] = {"bandwidth": h, "bins": bins, "n_threads": n_threads}
         of_logits: Any = partial(kdexent.torch.kde_cross_entropy, points, a=a, b=b, **options)
     else:
         centers = a + (b - a) * (torch.arange(bins, dtype=points.dtype) + 0.5) / bins
