@@ -69,11 +69,12 @@ bits: $(VENV)/test.done
 lowest: export NUMBA_CACHE_DIR := $(CURDIR)/$(LOWEST)/cache
 lowest: $(LOWEST)/installed.done
 	$(LOWEST)/$(SCRIPTS)/python -m pytest -n auto --thorough $(addprefix tests/test_,$(addsuffix .py,$(SHORT))) $(ARGS)
+	$(LOWEST)/$(SCRIPTS)/python -m pytest tests/test_dask.py $(ARGS)
 	$(LOWEST)/$(SCRIPTS)/kdexent bench --quick --json bench-results/lowest.json --plot bench-results/lowest.png
 	$(LOWEST)/$(SCRIPTS)/ruff check .
 	$(LOWEST)/$(SCRIPTS)/asv check --environment existing
 
-SHORT := autodiff bad_cache callers_at_once choose closed_forms compiled_code dask examples full_output information jax \
+SHORT := autodiff bad_cache callers_at_once choose closed_forms compiled_code examples full_output information jax \
 	linear sigmoid sklearn softmax starting vector_code
 
 # How far auto is from the fastest method that keeps rtol, on awkward data: ARGS="--only ties", ARGS=--plans.

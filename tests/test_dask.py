@@ -259,11 +259,12 @@ def cluster():
 
 
 def test_processes(cluster):
-    x, z = (da.from_array(each, chunks=5000) for each in random_problem(11, 40_000))
-    found = cluster.gather(cluster.compute(kd.loss_and_grad(x, z, A, B, bandwidth=0.1)))
-    expected = dask.compute(*kd.loss_and_grad(x, z, A, B, bandwidth=0.1), scheduler="sync")
-    assert found[0] == pytest.approx(expected[0], rel=1e-12)
-    np.testing.assert_allclose(found[1], expected[1], rtol=0, atol=1e-9 * np.abs(expected[1]).max())
+    x, z = random_problem(11, 40_000)
+    arrays = (da.from_array(each, chunks=5000) for each in (x, z))
+    loss, by_z = cluster.gather(cluster.compute(kd.loss_and_grad(*arrays, A, B, bandwidth=0.1)))
+    expected, slope = kdexent.loss_and_grad(x, z, A, B, bandwidth=0.1)
+    assert loss == pytest.approx(expected, rel=1e-9)
+    np.testing.assert_allclose(by_z, slope, rtol=0, atol=1e-8 * np.abs(slope).max())
 
 
 def tasks_done(client):
@@ -283,8 +284,7 @@ def test_the_answer_comes_though_a_worker_dies(cluster):
     while time.monotonic() < deadline and not any("gradients" in str(key) for key in tasks_done(cluster)):
         time.sleep(0.01)
     os.kill(cluster.run(os.getpid).popitem()[1], signal.SIGKILL)
-    expected, slope = kdexent.loss_and_grad(
-        x.compute(scheduler="threads"), z.compute(scheduler="threads"), -1.0, 1.0, bandwidth=0.05, bins=64
-    )
+    arrays = (each.compute() for each in (x, z))
+    expected, slope = kdexent.loss_and_grad(*arrays, -1.0, 1.0, bandwidth=0.05, bins=64)
     assert loss.result(timeout=120) == pytest.approx(expected, rel=1e-9)
     assert by_z.result(timeout=120) == pytest.approx(slope @ slope, rel=1e-8)
