@@ -6,6 +6,7 @@ and so do their gradients.
 
 import argparse
 import os
+from itertools import count
 from statistics import median
 
 import dask.array as da
@@ -33,14 +34,20 @@ def compare(client, points, chunk):
     in_chunks = tuple(client.persist([kept[0], kept[1]]))
     wait(in_chunks)
 
+    counts = count()
+
     def alone():
         return kdexent.loss_and_grad(x, z, **TARGET)
 
     def together():
-        loss, by_z = client.persist(kdexent.dask.loss_and_grad(*in_chunks, **TARGET))
-        wait([loss, by_z])
+        # Of another bandwidth each time: dask would know what it has computed.
+        options = TARGET | {"bandwidth": TARGET["bandwidth"] * (1 + next(counts) * 1e-15)}
+        loss, by_z = client.persist(kdexent.dask.loss_and_grad(*in_chunks, **options))
+        wait(by_z)
         return float(loss.compute()), by_z
 
+    alone()
+    together()
     loss, by_z = alone()
     found, gradient = together()
     error = np.abs(gradient.compute() - by_z).max() / np.abs(by_z).max()

@@ -71,7 +71,7 @@ def test_rows_that_share_points_or_logits(kernel, period):
 @pytest.mark.parametrize(
     ("points", "bins", "bandwidth", "way"),
     [
-        (512, 16, 0.5, direct.RUNS_IN_REACH),
+        (512, 33, 0.1, direct.RUNS_IN_REACH),
         (512, 1_024, 0.01, direct.RUNS_IN_REACH),
         (513, 16, 0.5, direct.DOUBLE),
         (512, 1_025, 0.5, direct.DOUBLE),
@@ -84,6 +84,12 @@ def test_ways_of_gaussian_rows(points, bins, bandwidth, way, period):
     sizes = direct.Sizes(points, bins, equal=True, single=False)
     spacing = np.array([4.0 / bins])
     assert direct.best_way("gaussian", np.array([bandwidth]), period, spacing, sizes) == way
+
+
+@pytest.mark.parametrize(("period", "way"), [(None, direct.DOUBLE), (20.0, direct.RUNS_IN_REACH)])
+def test_two_runs_see_most_points(period, way):
+    sizes = direct.Sizes(512, 16, equal=True, single=False)
+    assert direct.best_way("gaussian", np.array([0.5]), period, np.array([0.25]), sizes) == way
 
 
 @ALL

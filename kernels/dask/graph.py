@@ -72,7 +72,7 @@ class Graph:
             totals = [
                 Delayed(self._key("total", block), sums, layer=f"kde-sums-{self.token}") for block in blocks
             ]
-            self.x, self.z = bind(read, totals)
+            self.x, self.z = bind(read, totals, seed=self.token)
             for block in blocks:
                 self._give_back(block)
         return [self._array(name, i, blocks, read) for i, name in enumerate(names)]

@@ -43,8 +43,10 @@ def applies(
     short = _LEAST_BINS <= bins <= _MOST_BINS and points <= CHUNK and bandwidth > _NARROWEST
     # On a circle, so that a run and what reaches it from both sides do not go all round.
     narrow = period is None or (_SPAN + 2.0 * reach_of(kernel)) * bandwidth < period
-    # Of two runs each sees most points, for which these need no order.
-    several = bins > 2 * POWERS * np.minimum(_STEPS, np.floor(_SPAN * bandwidth / (POWERS * spacing)))
+    # Of two runs each sees most points, which need no order then. A circle's would have to be brought to one
+    # place, which this does along with the order.
+    length = POWERS * np.minimum(_STEPS, np.floor(_SPAN * bandwidth / (POWERS * spacing)))
+    several = bins > 2 * length if period is None else True
     return np.asarray(short & narrow & several & (POWERS * spacing <= _SPAN * bandwidth))
 
 

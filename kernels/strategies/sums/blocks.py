@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments.arrays import Floats, Ints, contiguous
+from ...arguments.arrays import BLOCK, Floats, Ints, lent
 from ...runtime.pool import run_blocks, run_units
 from ...runtime.units import Counter
 from .scan import BadData
 
-POINTS_PER_BLOCK = 2**15
+POINTS_PER_BLOCK = BLOCK
 _POINTS_PER_UNIT = 2**13
 _MOST_PARTIALS = 32
 _POINTS_PER_CALL = 2**21  # of compiled code, after which Ctrl-C is heard
@@ -112,7 +112,8 @@ class RowData:
 
         def one(partial: int) -> Iterator[None]:
             for piece in self._pieces(ends[partial], ends[partial + 1], most):
-                work(partial, contiguous(self.x[piece]), contiguous(self.z[piece]))
+                with lent(self.x[piece], self.z[piece]) as data:
+                    work(partial, *data)
                 yield
 
         self.each(partials, one)
@@ -125,7 +126,8 @@ class RowData:
 
         def one(index: int) -> None:
             piece = pieces[index]
-            work(index, piece, contiguous(self.x[piece]), contiguous(self.z[piece]))
+            with lent(self.x[piece], self.z[piece]) as data:
+                work(index, piece, *data)
 
         self.each(len(pieces), one)
         return len(pieces)
