@@ -148,14 +148,59 @@ def test_sums_are_made_once(monkeypatch):
     x, z = random_problem(5, 40_000)
     arrays = [da.from_array(each, chunks=20_000) for each in (x, z)]
     for method in ("cells", "window"):
-        expected, slopes = kdexent.loss_and_grad(x, z, A, B, bandwidth=0.1, wrt=("z", "x"), method=method)
+        expected, slope = kdexent.loss_and_grad(x, z, A, B, bandwidth=0.1, method=method)
         with monkeypatch.context() as patch:
             patch.delattr(portions, "evaluate")
-            lazy = kd.loss_and_grad(*arrays, A, B, bandwidth=0.1, wrt=("z", "x"), method=method)
-            loss, found = dask.compute(*lazy, scheduler="sync")
+            lazy = kd.loss_and_grad(*arrays, A, B, bandwidth=0.1, method=method)
+            loss, by_z = dask.compute(*lazy, scheduler="sync")
+        assert loss == pytest.approx(expected, rel=1e-9)
+        np.testing.assert_allclose(by_z, slope, rtol=0, atol=1e-8 * np.abs(slope).max())
+
+
+@pytest.mark.parametrize("kernel", ["laplace", "triangular"])
+def test_slopes_on_kinks_are_those_of_all_points(kernel):
+    centers = A + (B - A) * (np.arange(64) + 0.5) / 64
+    x, z = np.random.default_rng(0).choice(centers, 8000), random_problem(12, 8000)[1]
+    options = {"bandwidth": 0.1, "bins": 64, "kernel": kernel, "wrt": ("z", "x")}
+    expected, slopes = kdexent.loss_and_grad(x, z, A, B, **options)
+    for method in ("cells", "auto"):
+        lazy = kd.loss_and_grad(
+            *(da.from_array(each, chunks=4000) for each in (x, z)), A, B, method=method, **options
+        )
+        loss, found = dask.compute(*lazy, scheduler="sync")
         assert loss == pytest.approx(expected, rel=1e-9)
         for by, slope in zip(found, slopes, strict=True):
             np.testing.assert_allclose(by, slope, rtol=0, atol=1e-8 * np.abs(slope).max())
+
+
+def test_rows_of_very_different_bandwidths():
+    x, z = random_problem(13, 40, (2, 2))
+    options = {"bandwidth": np.array([[0.002, 0.5]] * 2), "bins": 64}
+    target = np.random.default_rng(0).random((2, 1, 64))
+    assert_as_in_one_array(x, z, target=target, method="direct", **options)
+
+
+def test_no_rows():
+    nothing = da.zeros((0, 20), chunks=(1, 10))
+    loss, by_z = kd.loss_and_grad(nothing, nothing, A, B, bandwidth=0.5)
+    assert loss.compute(scheduler="sync").shape == (0,) and by_z.compute(scheduler="sync").shape == (0, 20)
+    assert kd.log_density(nothing, nothing, [0.0, 1.0], bandwidth=0.5).compute(scheduler="sync").shape == (
+        0,
+        2,
+    )
+
+
+def test_floating_point_errors_stay_inside():
+    x, z = np.array([1.5, 2.0, 3.0, 4.0]), np.array([0.0, 0.0, -2000.0, -2000.0])
+    lazy = kd.loss_and_grad(*(da.from_array(each, chunks=2) for each in (x, z)), A, B, bandwidth=0.5)
+    with np.errstate(all="raise"):
+        dask.compute(*lazy, scheduler="sync")
+
+
+def test_an_order_named_is_not_computed_twice(monkeypatch):
+    x, z = (da.from_array(each, chunks=20_000) for each in random_problem(14, 40_000))
+    monkeypatch.delattr(portions, "evaluate")
+    dask.compute(*kd.loss_and_grad(x, z, A, B, bandwidth=0.1, method="cells", order=2), scheduler="sync")
 
 
 def test_another_worker_makes_sums_again(monkeypatch):
@@ -189,6 +234,7 @@ BAD_CALLS = [
     ({"n_threads": 1.5}, "n_threads must be an integer"),
     ({"target": -np.ones(8)}, "target"),
     ({"bins": 0}, "bins"),
+    ({"method": "cells", "kernel": "triangular", "bins": np.array([1.0, 1.5, 4.5])}, "needs equal bins"),
     ({"z": da.zeros(3)}, "z must have one logit for each of the 20 points of x, got 3"),
     ({"x": da.zeros(())}, "x must have at least one point"),
     ({"x": da.zeros((2, 20)), "z": da.zeros((3, 20))}, "do not broadcast"),
@@ -240,11 +286,13 @@ def test_a_task_needs_one_chunk_or_numbers_of_bins():
     graph = {key: task for each in (results[0], *results[1]) for key, task in dict(each.dask).items()}
     for key in graph:
         chunks = [
-            each for each in get_dependencies(graph, key) if each[0].startswith(("array", "kde-portion"))
+            each
+            for each in get_dependencies(graph, key)
+            if each[0].startswith(("array", "kde-portion", "kde-gradients"))
         ]
         assert len({each[-1] for each in chunks}) <= 1, key
     problem = loss_problem(*random_problem(10, 20_000), A, B, 0.5, "gaussian", 16, "midpoint", None, None)
-    portion = portions.Portion(problem, Request("cells", None, 1e-9), True, 1)
+    portion = portions.Portion(problem, Request("cells", None, 1e-9), ("z",), 1)
     assert len(pickle.dumps(portion)) < 2 * 8 * 16 + 1000
 
 

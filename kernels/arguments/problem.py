@@ -101,7 +101,9 @@ class Problem:
         """Return the problem of some of the rows."""
         names = "x", "z", "bandwidth", "centers", "masses", "share"
         parts = {name: getattr(self, name) for name in names}
-        taken = {name: part and part.take(rows) for name, part in parts.items()}
+        taken: dict[str, Any] = {
+            name: None if part is None else part.take(rows) for name, part in parts.items()
+        }
         return replace(self, shape=(len(rows),), rows=len(rows), frame=None, **taken)
 
     def at_centers(self, columns: slice) -> Problem:
@@ -111,7 +113,9 @@ class Problem:
             centers = Rows(self.centers.values[:, columns], self.centers.index)
         else:
             centers = replace(self.centers, units=self.centers.units[columns])
-        return replace(self, frame=None, centers=centers, masses=Rows(self.masses.values[:, columns]))
+        return replace(
+            self, frame=None, centers=centers, masses=Rows(self.masses.values[:, columns], self.masses.index)
+        )
 
     @property
     def read(self) -> tuple[Rows, ...]:

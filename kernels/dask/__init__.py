@@ -131,9 +131,14 @@ def loss_and_grad(
     Notes
     -----
     Every chunk is asked for twice, once for its sums and once for its gradient, so that none has to stay in
-    memory in between: chunks that are read or computed are so twice. `x.persist()` avoids that where memory
-    holds all of them. What a chunk's gradient takes from its sums stays with the worker that made these;
-    another worker makes them again.
+    memory in between: chunks that are read or computed are so twice, and must come out the same.
+    `x.persist()` avoids that where memory holds all of them. What gradients by x and z take from fast sums
+    stays with the worker that made these; another worker makes them again.
+
+    All sums are within `rtol` before any gradient is known. So the gradient's error is within `rtol` of the
+    largest S_i or sum_m p_m r_im, where `kdexent.loss_and_grad` keeps it within `rtol` of the gradient's own
+    largest entry: near an optimum by z ask for a smaller one. As sums travel as logarithms, a bin so far from
+    all points that abs(log q) is large loses as many eps of its part of the gradient.
 
     Examples
     --------

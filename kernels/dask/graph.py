@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 from operator import attrgetter, getitem
 from typing import Any
@@ -14,7 +15,7 @@ from dask.delayed import Delayed
 from dask.graph_manipulation import bind
 from dask.highlevelgraph import HighLevelGraph
 
-from ..strategies.portions import add
+from ..strategies.evaluate_rows import taken
 from . import tasks
 from .tasks import Call
 
@@ -32,6 +33,8 @@ class Graph:
             )
         first = (np.broadcast_to(np.zeros(1, each.dtype), (*each.shape[:-1], 1)) for each in (x, z))
         problem = call.problem(*first)  # which checks all but the data
+        if call.request.method not in ("auto", "direct") and problem.rows:
+            taken(replace(problem, points=z.shape[-1]), call.request)  # or raise that it does not apply
         self.call, self.shape, self.dtype = call, problem.shape, problem.dtype
         self.bins, self.ends = problem.bins, z.chunks[-1]
         # Rows are cut as z has them, and where it has none as x.
@@ -93,27 +96,36 @@ class Graph:
 
     def _add_up(self, block: tuple[int, ...], origin: tuple[int, ...]) -> None:
         """Put the sums of a block of rows into the graph."""
-        call, level, start, sums, made = self._key("call", block), 0, 0, [], []
+        call, start, sums, made, wrt = self._key("call", block), 0, [], [], self.names[1:]
         for k, count in enumerate(self.ends):
             portion = self._key("portion", block, k)
-            work = partial(tasks.portion, (*origin, start), len(self.names) > 1)
-            self.graph[portion] = work, call, *self._data(block, k)
+            self.graph[portion] = partial(tasks.portion, (*origin, start), wrt), call, *self._data(block, k)
             sums.append(self._key("sums", block, k))
             self.graph[sums[-1]] = attrgetter("sums"), portion
-            # Takes it too, for dask would fuse it with its sums where the loss is computed alone, and then
-            # have two tasks of one name.
-            made.append(self._key("made", block, k))
-            self.graph[made[-1]] = bool, portion
+            if wrt:
+                # Takes it too: dask would fuse it with its sums where the loss is computed alone, and then
+                # have two tasks of one name.
+                made.append(self._key("made", block, k))
+                self.graph[made[-1]] = bool, portion
             start += count
-        while len(sums) > 1:
-            groups = [sums[i : i + _BRANCHES] for i in range(0, len(sums), _BRANCHES)]
-            sums = [self._key("add", block, level, i) for i in range(len(groups))]
-            self.graph.update((key, (add, group)) for key, group in zip(sums, groups, strict=True))
-            level += 1
         shape = tuple(chunks[i] for chunks, i in zip(self.lead, block, strict=True))
         total = self._key("total", block)
-        self.graph[total] = partial(tasks.checked, shape, origin), sums[0], made
+        whole = self._in_groups("add", block, tasks.added, sums, made)
+        self.graph[total] = partial(tasks.checked, shape, origin), whole
         self.graph[self._key("first", block)] = partial(tasks.of_sums, shape, self.dtype), call, total
+
+    def _in_groups(
+        self, kind: str, block: tuple[int, ...], work: Any, keys: list[Any], beside: list[Any] | None = None
+    ) -> Any:
+        """Put work on groups of keys, and on groups of its results, into the graph; return the last key."""
+        level = 0
+        while len(keys) > 1:
+            groups = [slice(at, at + _BRANCHES) for at in range(0, len(keys), _BRANCHES)]
+            results = [self._key(kind, block, level, i) for i in range(len(groups))]
+            for key, group in zip(results, groups, strict=True):
+                self.graph[key] = work, keys[group], *([beside[group]] if beside else ())
+            keys, beside, level = results, None, level + 1
+        return keys[0]
 
     def _give_back(self, block: tuple[int, ...]) -> None:
         """Put the gradients of a block of rows into the graph."""
@@ -121,26 +133,31 @@ class Graph:
             sums = self._key("portion", block, k), self._key("total", block)
             needed = self._key("call", block), *sums, *self._data(block, k)
             self.graph[self._key("gradients", block, k)] = partial(tasks.gradients, self.names[1:]), *needed
+        if "bandwidth" in self.names:
+            parts = [self._key("by-bandwidth", block, k) for k in range(len(self.ends))]
+            for k, part in enumerate(parts):
+                which = self.names.index("bandwidth") - 1
+                self.graph[part] = getitem, self._key("gradients", block, k), which
+            whole = self._in_groups("add-by-bandwidth", block, sum, parts)
+            self.graph[self._key("bandwidth", block)] = partial(np.asarray, dtype=self.dtype), whole
 
     def _array(
         self, name: str, i: int, blocks: list[tuple[int, ...]], read: tuple[da.Array, ...]
     ) -> da.Array:
         """Return the array of the i-th result."""
-        own, per_point = f"kde-by-{name}-{self.token}", name in ("x", "z")
+        own = f"kde-result-{name}-{self.token}"
         last = {"density": ((self.bins,),), "x": (self.ends,), "z": (self.ends,)}.get(name, ())
         graph: dict[Any, Any] = {}
         for block in blocks:
             if len(self.ends) == 1:
-                task: Any = getitem, self._key("whole", block), i
+                graph[(own, *block, *(0 for _ in last))] = getitem, self._key("whole", block), i
             elif i == 0:
-                task = self._key("first", block)
+                graph[(own, *block, *(0 for _ in last))] = self._key("first", block)
+            elif name == "bandwidth":
+                graph[(own, *block)] = self._key("bandwidth", block)
             else:
-                parts = [(getitem, self._key("gradients", block, k), i - 1) for k in range(len(self.ends))]
-                if per_point:
-                    graph.update(((own, *block, k), part) for k, part in enumerate(parts))
-                    continue
-                task = sum, parts
-            graph[(own, *block, *(0 for _ in last))] = task
+                for k in range(len(self.ends)):
+                    graph[(own, *block, k)] = getitem, self._key("gradients", block, k), i - 1
         depends: Any = (*read, self.x, self.z)
         layers = HighLevelGraph.from_collections(own, {**self.graph, **graph}, dependencies=depends)
         return da.Array(layers, own, (*self.lead, *last), dtype=self.dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from ..arguments import checks
 from ..arguments.float_errors import no_float_errors
 from ..arguments.problem import Problem, Request, density_problem, loss_problem
 from ..runtime.pool import thread_count
-from ..strategies.portions import LogSums, Portion, losses
+from ..strategies.portions import LogSums, Portion, add, losses
 from ..strategies.sums.scan import BadData
 
 Result = TypeVar("Result")
@@ -74,22 +74,33 @@ def of_whole_rows(
 
 
 def portion(
-    origin: tuple[int, ...], for_gradients: bool, call: Call, x: NDArray[Any], z: NDArray[Any]
+    origin: tuple[int, ...], wrt: tuple[str, ...], call: Call, x: NDArray[Any], z: NDArray[Any]
 ) -> Portion:
     """Return what a chunk adds to the bins."""
 
-    @no_float_errors
     def work() -> Portion:
-        try:
-            return Portion(call.problem(x, z), call.request, for_gradients, thread_count(call.n_threads))
-        except BadData:
-            checks.require_entries(x, z)
-            raise RuntimeError("x or z changed during the call") from None
+        return Portion(call.problem(x, z), call.request, wrt, thread_count(call.n_threads))
 
-    return _naming(origin, work)
+    return _naming(origin, lambda: _of_good_data(work, x, z))
 
 
-def checked(shape: tuple[int, ...], origin: tuple[int, ...], sums: LogSums, made: list[bool]) -> LogSums:
+@no_float_errors
+def _of_good_data(work: Callable[[], Result], x: NDArray[Any], z: NDArray[Any]) -> Result:
+    """Return work(); where it finds bad data, raise what names them."""
+    try:
+        return work()
+    except BadData:
+        checks.require_entries(x, z)
+        raise RuntimeError("x or z changed during the call") from None
+
+
+@no_float_errors
+def added(sums: list[LogSums], made: Sequence[bool] = ()) -> LogSums:
+    """Return the sums over the points of several portions, once these are `made`."""
+    return add(sums)
+
+
+def checked(shape: tuple[int, ...], origin: tuple[int, ...], sums: LogSums) -> LogSums:
     """Return the sums over all points of rows, unless a row has none that is not masked."""
     _naming(origin, lambda: checks.require_unmasked(sums.top.reshape((*shape, 1))))
     return sums
@@ -99,18 +110,25 @@ def checked(shape: tuple[int, ...], origin: tuple[int, ...], sums: LogSums, made
 def of_sums(shape: tuple[int, ...], dtype: np.dtype[Any], call: Call, sums: LogSums) -> NDArray[Any]:
     """Return the loss or the density of rows (shape)."""
     if "points" in call.beside:
-        return sums.log_q.reshape((*shape, -1)).astype(dtype)
+        return sums.log_q.reshape((*shape, sums.density.shape[1])).astype(dtype)
     nowhere = np.broadcast_to(np.zeros(1), (*shape, 1))
     return losses(call.problem(nowhere, nowhere), sums).reshape(shape).astype(dtype)
 
 
-@no_float_errors
 def gradients(
-    names: tuple[str, ...], call: Call, portion: Portion, whole: LogSums, x: NDArray[Any], z: NDArray[Any]
+    wrt: tuple[str, ...], call: Call, portion: Portion, whole: LogSums, x: NDArray[Any], z: NDArray[Any]
 ) -> tuple[NDArray[Any], ...]:
-    """Return a chunk's gradients, and its part of that by the bandwidth."""
+    """Return a chunk's gradients, and in float64 its part of that by the bandwidth."""
     problem = call.problem(x, z)
-    tails = {name: () if name == "bandwidth" else (problem.points,) for name in names}
-    out = {name: np.empty((problem.rows, *tail), problem.dtype) for name, tail in tails.items()}
-    portion.gradients(problem, call.request, whole, out, thread_count(call.n_threads))
-    return tuple(array.reshape(problem.shape + tails[name]) for name, array in out.items())
+    out = {
+        name: np.empty((problem.rows, problem.points), problem.dtype)
+        if name != "bandwidth"
+        else np.empty(problem.rows)
+        for name in wrt
+    }
+
+    def work() -> None:
+        portion.gradients(problem, call.request, whole, out, thread_count(call.n_threads))
+
+    _of_good_data(work, x, z)
+    return tuple(array.reshape(problem.shape + array.shape[1:]) for array in out.values())

@@ -1,5 +1,7 @@
 """Bins that fast sums are not certain of, by all pairs where that is faster than to find what matters."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..arguments.arrays import FLOAT64, Floats, Gradients, Ints
@@ -70,14 +72,22 @@ def few_densities(row: RowData, shape: RowShape, centers: Floats) -> Floats:
 
 
 def add_sets(
-    row: RowData, shape: RowShape, centers: Floats, masses: Floats, sets: list[Ints], out: Gradients
+    row: RowData,
+    shape: RowShape,
+    centers: Floats,
+    masses: Floats,
+    sets: list[Ints],
+    share: float,
+    out: Gradients,
 ) -> float:
     """Return the loss of sets of bins of centers and masses (M,), and add to a row's gradients.
 
-    Each set brings w_i / sum_j w_j to the gradient by z, less the masses out of all points' reach.
+    Each set brings w_i share / sum_j w_j to the gradient by z, less the masses out of all points' reach.
     """
     rows = {name: array if name == "bandwidth" else array[np.newaxis] for name, array in out.items()}
     problems = (_problem(row, shape, centers[bins], masses[bins]) for bins in sets)
+    if share != 1.0:
+        problems = (replace(each, share=Rows(np.array([share]))) for each in problems)
     return sum(float(evaluate_pairs(each, rows or None, row.n_threads, add=True)[0]) for each in problems)
 
 

@@ -3,10 +3,11 @@
 With S_m = sum_j exp(z_j) K(c_m - x_j) over all points and s_m over a portion, which weighs w of the sum of
 all exp(z_j),
 
-    q_m = S_m / sum_j exp(z_j),    dL/dz_i = w softmax_i - sum_m (p_m s_m / S_m) r_im,
+    q_m = S_m / sum_j exp(z_j),    dL/dz_i = C w softmax_i - sum_m (p_m s_m / S_m) r_im,
 
-where softmax and the responsibilities r_im are those of the portion alone. So a portion's gradients are
-those of its own loss, for bins of mass p_m s_m / S_m and a share w, and only numbers for each bin travel.
+where softmax and the responsibilities r_im are those of the portion alone, and C is the mass of the bins that
+any point reaches. So a portion's gradients are those of its own loss, for bins of mass p_m s_m / S_m and a
+share C w, and only numbers for each bin travel.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from ..arguments.problem import Problem, Request, Rows
 from .direct.all_pairs import gradients_of, pair_densities, takes_all_pairs
 from .evaluate import evaluate
 from .evaluate_rows import each_row
-from .row import Summed, finish_row, log_densities, sum_row
-from .sums.blocks import POINTS_PER_BLOCK
+from .row import RowProblem, Summed, finish_row, log_densities, sum_row
+from .sums.blocks import POINTS_PER_BLOCK, RowData
 from .sums.scan import BadData
 
 _NOTHING = 1e-250  # of a bin's mass
+_ALL = Rows(np.ones(1))
 
 
 class LogSums(NamedTuple):
@@ -68,15 +70,15 @@ def losses(problem: Problem, sums: LogSums) -> Floats:
 class Portion:
     """Some points of each row of a problem, and what they add to the bins.
 
-    What gradients take from fast sums stays in the process that made these.
+    What gradients by points and logits take from fast sums stays in the process that made these.
     """
 
-    def __init__(self, problem: Problem, request: Request, for_gradients: bool, n_threads: int) -> None:
+    def __init__(self, problem: Problem, request: Request, wrt: tuple[str, ...], n_threads: int) -> None:
         top = problem.z.values.max(axis=1).astype(np.float64)
         top = np.broadcast_to(top if problem.z.index is None else top[problem.z.index], problem.rows)
         mass, density = np.zeros(problem.rows), np.full((problem.rows, problem.bins), -np.inf)
         self.sums = LogSums(top, mass, density)
-        self._summed: list[Summed | None] = []
+        self._kept: list[tuple[RowProblem, Summed]] = []
         # Rows whose points are all masked here have nothing to add.
         seen = ~(top == -np.inf)
         self._rows = None if seen.all() else np.flatnonzero(seen)
@@ -86,27 +88,28 @@ class Portion:
             return
         if self._rows is not None:
             problem = problem.take(self._rows)
-        log_q = self._sum(problem, request, for_gradients, n_threads)
-        of_rows = zip(range(problem.rows), top[seen], self._summed, strict=True)
-        mass[seen] = [
-            _mass(problem, *each[:2]) if each[2] is None else each[2].forward.mass for each in of_rows
-        ]
+        mass[seen], log_q = self._sum(problem, request, wrt, n_threads)
         density[seen] = log_q + np.log(mass[seen])[:, np.newaxis]
 
-    def _sum(self, problem: Problem, request: Request, for_gradients: bool, n_threads: int) -> Floats:
-        """Return log q (R, M), and keep the rows' sums."""
+    def _sum(
+        self, problem: Problem, request: Request, wrt: tuple[str, ...], n_threads: int
+    ) -> tuple[list[float], Floats]:
+        """Return sum_j exp(z_j - top) (R,) and log q (R, M), and keep what gradients take."""
         if takes_all_pairs(problem, request):
-            self._summed = [None] * problem.rows
-            return pair_densities(problem, n_threads)
-        log_q = np.empty((problem.rows, problem.bins))
-        for r, row, needs in each_row(problem, request, False, n_threads, None):
-            summed = sum_row(needs, row, for_gradients)
-            self._summed.append(summed)
+            return [_mass(problem, r) for r in range(problem.rows)], pair_densities(problem, n_threads)
+        mass, log_q = [], np.empty((problem.rows, problem.bins))
+        for r, row, needs in each_row(problem, request, "x" in wrt, n_threads, None):
+            summed = sum_row(needs, row, bool(wrt))
             if summed is None:
                 log_q[r] = pair_densities(problem.take(np.array([r])), n_threads)[0]
+                mass.append(_mass(problem, r))
             else:
                 log_q[r] = log_densities(needs, row, summed)
-        return log_q
+                mass.append(summed.forward.mass)
+                self._kept.append((needs, summed))
+        if not wrt or "bandwidth" in wrt or len(self._kept) < problem.rows:
+            self._kept = []
+        return mass, log_q
 
     def gradients(
         self, problem: Problem, request: Request, whole: LogSums, out: Gradients, n_threads: int
@@ -132,14 +135,15 @@ class Portion:
                 self._write(problem.take(self._rows), request, of_rows or {}, n_threads)
 
     def _write(self, problem: Problem, request: Request, out: Gradients, n_threads: int) -> None:
-        if not self._summed or None in self._summed or "bandwidth" in out:
+        if not self._kept:
             evaluate(problem, request, out, n_threads)
             return
         slowly = []
-        for r, row, needs in each_row(problem, request, "x" in out, n_threads, None):
-            summed, of_row = self._summed[r], {name: array[r] for name, array in out.items()}
-            assert summed is not None
-            if not finish_row(needs, row, summed, of_row):
+        for r, (needs, summed) in enumerate(self._kept):
+            (masses,), (share,) = (each.block(r, r + 1) for each in (problem.masses, problem.share or _ALL))
+            row = RowData(problem.x.block(r, r + 1)[0], problem.z.block(r, r + 1)[0], n_threads)
+            of_row = {name: array[r] for name, array in out.items()}
+            if not finish_row(needs._replace(masses=masses, share=float(share)), row, summed, of_row):
                 slowly.append(r)
         if slowly:
             rows = np.array(slowly)
@@ -147,11 +151,12 @@ class Portion:
                 evaluate(problem.take(rows), request, of_rows, n_threads)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_summed": []}
+        return {**self.__dict__, "_kept": []}
 
 
-def _mass(problem: Problem, r: int, top: float) -> float:
+def _mass(problem: Problem, r: int) -> float:
     """Return sum_j exp(z_j - top) of a row."""
     z = problem.z.block(r, r + 1)[0]
-    pieces = (z[start : start + POINTS_PER_BLOCK] for start in range(0, len(z), POINTS_PER_BLOCK))
-    return float(sum(np.exp(piece - top, dtype=np.float64).sum() for piece in pieces))
+    top, pieces = np.float64(z.max()), range(0, len(z), POINTS_PER_BLOCK)
+    rest = (np.subtract(z[start : start + POINTS_PER_BLOCK], top, dtype=np.float64) for start in pieces)
+    return float(sum(np.exp(piece).sum() for piece in rest))

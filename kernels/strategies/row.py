@@ -115,7 +115,7 @@ class RowProblem(NamedTuple):
     masses: Floats
     request: Request
     sums: SumsFor | None  # None where all pairs are to be summed
-    share: float = 1.0  # what the points weigh of all that the row has
+    share: float = 1.0  # what the points weigh of all that the row has, times the masses in reach of these
 
 
 class Summed(NamedTuple):
@@ -169,8 +169,9 @@ def finish_row(problem: RowProblem, row: RowData, summed: Summed, gradients: Gra
         log_q=certain.log_q.copy(), weights=p * certain.weights, weak=weak, weak_bins=int(weak.sum())
     )
     row.top_if_known = summed.top
-    _, excess = _finish(problem, row, summed._replace(certain=certain), gradients)
-    return excess <= 1
+    loss, excess = _finish(problem, row, summed._replace(certain=certain), gradients)
+    outright = problem.sums is not None and problem.sums.outright
+    return excess <= 1 or (outright and not math.isnan(loss))
 
 
 def ends_in_all_pairs(problem: RowProblem, row: RowData) -> bool:
@@ -273,13 +274,15 @@ def _finish(
     share = max(in_reach, 0.0) / mass
     largest, doubt = (0.0, 0.0)
     if asked.adjoint:
-        # Each set of bins brings a share of its own.
-        largest, doubt = sums.adjoint(row, forward, weights, share - len(sets) / mass, out)
+        # Each set of bins brings the share of its own.
+        rest = share - len(sets) * problem.share / mass
+        largest, doubt = sums.adjoint(row, forward, weights, rest, out)
     if forward.widening is not None:
         strong = ~weak & (p > 0)
         out["bandwidth"][...] = -float((weights * forward.widening)[strong].sum())
     if sets:
-        loss += few_bins.add_sets(row, problem.shape, problem.centers, np.where(weak, p, 0.0), sets, out)
+        some = np.where(weak, p, 0.0)
+        loss += few_bins.add_sets(row, problem.shape, problem.centers, some, sets, problem.share, out)
         largest = largest_magnitude(out["z"]) if "z" in out else largest
     if gradients is None:
         return loss, 0.0

@@ -88,7 +88,7 @@ class Tile:
         if family is None:
             family = row_parameters(problem.kernel, problem.bandwidth.block(start, stop), problem.period)
         self.log_scale = family.log_scale
-        # What all points of a row weigh, relative to these.
+        # What the points weigh of all that a row has.
         self.share = np.ones(1) if problem.share is None else problem.share.block(start, stop)
         self._whole_rows = problem.share is None
         self.top: Floats
