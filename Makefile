@@ -54,7 +54,7 @@ frameworks: $(FRAMEWORKS)/installed.done
 # The compiled loops as plain Python, with the lines that tests reach, and with every index checked.
 loops: $(VENV)/test.done
 	$(BIN)/python tests/coverage_of_loops.py 95
-	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -n auto --thorough tests/test_every_loop.py tests/test_tails.py tests/test_inputs.py
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -n auto --thorough tests/test_every_loop.py
 
 # Random problems with nasty structure against exact answers: SECONDS=3600 for an hour, ARGS="--seed 7" for one of them.
 SECONDS ?= 600
@@ -68,13 +68,12 @@ bits: $(VENV)/test.done
 # The lowest versions that pyproject.toml claims, of every extra, with what each of them is there for.
 lowest: export NUMBA_CACHE_DIR := $(CURDIR)/$(LOWEST)/cache
 lowest: $(LOWEST)/installed.done
-	$(LOWEST)/$(SCRIPTS)/python -m pytest -n auto --thorough $(addprefix tests/test_,$(addsuffix .py,$(SHORT))) $(ARGS)
-	$(LOWEST)/$(SCRIPTS)/python -m pytest tests/test_dask.py $(ARGS)
+	$(LOWEST)/$(SCRIPTS)/python -m pytest -n auto $(addprefix tests/test_,$(addsuffix .py,$(SHORT))) $(ARGS)
 	$(LOWEST)/$(SCRIPTS)/kdexent bench --quick --json bench-results/lowest.json --plot bench-results/lowest.png
 	$(LOWEST)/$(SCRIPTS)/ruff check .
 	$(LOWEST)/$(SCRIPTS)/asv check --environment existing
 
-SHORT := autodiff bad_cache callers_at_once choose closed_forms compiled_code examples full_output information jax \
+SHORT := autodiff bad_cache callers_at_once choose closed_forms compiled_code dask examples full_output information jax \
 	linear sigmoid sklearn softmax starting vector_code
 
 # How far auto is from the fastest method that keeps rtol, on awkward data: ARGS="--only ties", ARGS=--plans.
