@@ -17,8 +17,8 @@ BIN := $(VENV)/$(SCRIPTS)
 # Some hundred processes start in a run of the tests: none should compile again what another has imported.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: bench peers race row-times gate calibrate gate-acceptance test test-all frameworks out-of-core dask-overhead bits loops campaign lowest check \
-	asv-quick asv-compare dashboard clean
+.PHONY: bench peers race row-times gate calibrate gate-acceptance test test-all frameworks out-of-core dask-overhead \
+	bits loops campaign lowest check asv-quick asv-compare dashboard clean
 
 bench: $(VENV)/bench.done
 	$(BIN)/kdexent bench $(ARGS)
