@@ -70,7 +70,9 @@ def main():
     options = parser.parse_args()
     console = Console()
     with (
-        LocalCluster(n_workers=options.workers, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(
+            n_workers=options.workers, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+        ) as cluster,
         Client(cluster) as client,
     ):
         options.store.mkdir(parents=True, exist_ok=True)

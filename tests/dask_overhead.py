@@ -72,7 +72,9 @@ def main():
     options = parser.parse_args()
     threads = max(1, (os.cpu_count() or 1) // WORKERS)
     with (
-        LocalCluster(n_workers=WORKERS, threads_per_worker=threads, dashboard_address=None) as cluster,
+        LocalCluster(
+            n_workers=WORKERS, threads_per_worker=threads, dashboard_address="127.0.0.1:0"
+        ) as cluster,
         Client(cluster) as client,
     ):
         for points in options.points:

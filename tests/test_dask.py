@@ -300,7 +300,7 @@ def test_a_task_needs_one_chunk_or_numbers_of_bins():
 def cluster():
     """Two processes of one thread each, on loopback."""
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster) as client,
     ):
         yield client
