@@ -68,6 +68,7 @@ def _torch_binned(torch: Any, x: Any, h: float, centers: Any, z: Any) -> Any:
 
 def _of_jax(loss: Any, n_threads: int, x: Any, z: Any, a: float, b: float, h: float, bins: int) -> Prepared:
     import jax  # noqa: PLC0415  # need not be installed
+    from jax import jit as compiled  # noqa: PLC0415  # need not be installed
 
     jax.config.update("jax_enable_x64", True)
     points, logits = jax.numpy.asarray(x), jax.numpy.asarray(z)
@@ -80,7 +81,7 @@ def _of_jax(loss: Any, n_threads: int, x: Any, z: Any, a: float, b: float, h: fl
     else:
         centers = a + (b - a) * (jax.numpy.arange(bins) + 0.5) / bins
         of_logits = partial(loss, jax, points, h, centers)
-    run = jax.jit(jax.value_and_grad(of_logits))
+    run = compiled(jax.value_and_grad(of_logits))
     return Prepared(lambda: jax.block_until_ready(run(logits)))
 
 
