@@ -28,7 +28,6 @@ from .sums.blocks import POINTS_PER_BLOCK, RowData
 from .sums.scan import BadData
 
 _NOTHING = 1e-250  # of a bin's mass
-_ALL = Rows(np.ones(1))
 
 
 class LogSums(NamedTuple):
@@ -139,8 +138,9 @@ class Portion:
             evaluate(problem, request, out, n_threads)
             return
         slowly = []
+        assert problem.share is not None, "gradients gives it one"
         for r, (needs, summed) in enumerate(self._kept):
-            (masses,), (share,) = (each.block(r, r + 1) for each in (problem.masses, problem.share or _ALL))
+            (masses,), (share,) = (each.block(r, r + 1) for each in (problem.masses, problem.share))
             row = RowData(problem.x.block(r, r + 1)[0], problem.z.block(r, r + 1)[0], n_threads)
             of_row = {name: array[r] for name, array in out.items()}
             if not finish_row(needs._replace(masses=masses, share=float(share)), row, summed, of_row):
