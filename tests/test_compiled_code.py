@@ -86,7 +86,8 @@ def sums_that_depend_on_addresses(code):
                     ends = "middle.block" in block
                     left += [each for each in after if not ends or each.startswith("vec.epilog")]
             for block in seen:
-                if "vector.body" in block and re.search(r"= phi (<\d+ x )?(double|float)\b", blocks[block]):
+                of_numbers = r"= phi (<\d+ x )?(double|float)(?![\w*])"  # not of addresses
+                if "vector.body" in block and re.search(of_numbers, blocks[block]):
                     yield name, block
 
 
