@@ -58,7 +58,7 @@ def warmup(
     --------
     >>> import kdexent
     >>> kdexent.warmup("gaussian", domain="line", wrt="z", method="direct")
-    20
+    22
     """
     given = KERNELS if kernel is None else kernel
     kernels = (given,) if isinstance(given, str) else tuple(given)

@@ -105,8 +105,10 @@ def test_pairs_in_reach(kernel, period, bins):
     x, z = data(4, 11, (2,), period)
     x[1] = (0.0 if period is None else 2 * period) + 1.0 + 0.1 * x[1]  # far from some of the bins
     bandwidth = 0.06 if bins == 16 and kernel != "boxcar" else 1.9
-    check_rows(x, z, bandwidth=bandwidth, kernel=kernel, period=period, bins=bins)
-    check_rows(x[1], z, bandwidth=bandwidth, kernel=kernel, period=period, bins=bins)
+    options = {"bandwidth": bandwidth, "kernel": kernel, "period": period, "bins": bins}
+    check_rows(x, z, **options)
+    check_rows(x[1], z, **options)
+    check_rows(np.repeat(x, 48, axis=1), np.repeat(z, 48, axis=1), **options)  # more than a chunk
 
 
 @pytest.mark.parametrize("period", [None, 7.0])
@@ -118,6 +120,7 @@ def test_runs_in_reach(period):
         options = {"bandwidth": bandwidth, "kernel": "gaussian", "period": period, "bins": 43}
         check_rows(x, z, **options)
         check_rows(x[1], z, **options)
+    check_rows(np.repeat(x, 48, axis=1), np.repeat(z, 48, axis=1), **{**options, "bandwidth": 0.04})
 
 
 @thorough_but_for_few(order=[None, 2, 12])

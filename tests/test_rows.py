@@ -20,13 +20,13 @@ ALL = pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS
 POINTS = 90
 
 
-def unlike_rows(period):
+def unlike_rows(period, points=POINTS):
     """Return rows in a narrow cluster, far away, with ties, on a grid, masked, and sure of one point."""
-    x, z = random_problem(1, POINTS, (8,), period)
+    x, z = random_problem(1, points, (8,), period)
     x[1] = 2.0 + 0.01 * x[1]
     x[2] += 30.0 if period is None else 0.5 * period
     x[3] = np.round(x[3], 1)
-    x[4] = np.arange(POINTS) * 0.05
+    x[4] = np.arange(points) * 4.5 / points
     z[5, 3:] = -np.inf
     z[6] *= 200.0
     z[7, 0] += 40.0
@@ -45,7 +45,7 @@ def check(x, z, a, b, **options):
     assert_gradients_agree(gradient, by_z, logits, options["bandwidth"], "z", 1e-12, (rounding, 1), slack=400)
 
 
-@thorough_but_for_few(bins=[20, 151])
+@thorough_but_for_few(bins=[151])
 @pytest.mark.parametrize("bins", [5, 20, 70, 151])
 @ALL
 def test_unlike_rows(kernel, period, bins):
@@ -54,6 +54,30 @@ def test_unlike_rows(kernel, period, bins):
         options = {"kernel": kernel, "bandwidth": bandwidth, "bins": bins, "period": period}
         check(x, z, 1.0, 4.5, **options)
         check(x, z, np.linspace(0.5, 1.5, len(x)), 4.5, **options)
+
+
+@thorough_but_for_few()
+@ALL
+def test_rows_of_several_chunks(kernel, period):
+    # Whose second half finds out anew which bins meet all points.
+    x, z = unlike_rows(period, 1_100)
+    for bandwidth in (0.04, 0.15):
+        check(x, z, 1.0, 4.5, kernel=kernel, bandwidth=bandwidth, bins=70, period=period)
+
+
+@thorough_but_for_few()
+@ALL
+def test_a_row_of_several_blocks(kernel, period):
+    # Whose halves are two passes, by threads that share the blocks.
+    x, z = (each[0] for each in unlike_rows(period, 40_000))
+    x[:600] = 2.0 + 0.01 * x[:600]
+    options = {"kernel": kernel, "bandwidth": 0.04, "bins": 70, "period": period}
+    check(x, z, 1.0, 4.5, **options)
+    found = [
+        kdexent.loss_and_grad(x, z, 1.0, 4.5, method="direct", n_threads=n_threads, **options)
+        for n_threads in (1, 2)
+    ]
+    assert found[0][0] == found[1][0] and (found[0][1] == found[1][1]).all()
 
 
 @thorough_but_for_few()
@@ -73,11 +97,11 @@ def test_rows_that_share_points_or_logits(kernel, period):
     [
         (512, 33, 0.1, direct.RUNS_IN_REACH),
         (512, 1_024, 0.01, direct.RUNS_IN_REACH),
-        (513, 16, 0.5, direct.DOUBLE),
+        (513, 64, 0.05, direct.RUNS_IN_REACH),
+        (513, 512, 0.05, direct.RUNS_IN_REACH),
         (512, 1_025, 0.5, direct.DOUBLE),
         (512, 15, 0.5, direct.DOUBLE),
-        (512, 16, 0.01, direct.REACHED),
-        (513, 16, 0.01, direct.NONE),
+        (513, 16, 0.01, direct.REACHED),
     ],
 )
 def test_ways_of_gaussian_rows(points, bins, bandwidth, way, period):
@@ -87,11 +111,18 @@ def test_ways_of_gaussian_rows(points, bins, bandwidth, way, period):
 
 
 @pytest.mark.parametrize(("period", "way"), [(None, direct.DOUBLE), (20.0, direct.RUNS_IN_REACH)])
+def test_longer_rows_are_sorted_where_that_leaves_out_enough(period, way):
+    sizes = direct.Sizes(513, 64, equal=True, single=False)
+    assert direct.best_way("gaussian", np.array([0.1]), period, np.array([4.0 / 64]), sizes) == way
+
+
+@pytest.mark.parametrize(("period", "way"), [(None, direct.DOUBLE), (20.0, direct.RUNS_IN_REACH)])
 def test_two_runs_see_most_points(period, way):
     sizes = direct.Sizes(512, 16, equal=True, single=False)
     assert direct.best_way("gaussian", np.array([0.5]), period, np.array([0.25]), sizes) == way
 
 
+@thorough_but_for_few()
 @ALL
 def test_a_row_is_the_same_alone(kernel, period):
     x, z = unlike_rows(period)

@@ -34,6 +34,13 @@ def room(dtype):
 
 
 @helper
+def copy(values, n, target):
+    """Copy the first n of values; an assignment of slices takes seconds more to compile, for its errors."""
+    for i in range(n):
+        target[i] = values[i]
+
+
+@helper
 def own_row(array, r):
     """Return the row of `array` (R or 1, ..) that row r of the call uses: its own, or the one there is."""
     return r if array.shape[0] > 1 else 0

@@ -31,7 +31,7 @@ class Meeting(NamedTuple):
     add: Callable  # arrays, row, weights, n, p: add points to the sums
     densities: Callable  # arrays, row, density (M,): add sum_j w_j K to it, and clear the sums
     give: Callable  # arrays, row, weights (M,): make sums of the bins' weights
-    take: Callable  # arrays, row, n, values: write sum_m weights_m K of each point
+    take: Callable  # arrays, row, n, p, share, values: write what to take from share, sum_m weights_m K
 
 
 @helper
@@ -100,11 +100,11 @@ def _make_adjoint(meeting: Meeting) -> Callable:
         for r in range(by_z.shape[0]):
             if _changes(r, centers, params):
                 about = begin(arrays, centers, params, r)
-            again, (_, _, row) = _meets_again(x, r, centers, params), about
+            again, (p, _, row) = _meets_again(x, r, centers, params), about
             meeting.give(arrays, row, weights[r])
             for start in range(0, x.shape[1], CHUNK):
                 n, _ = load(x, z, r, start, top[r], arrays, about, again, xb, wb)
-                meeting.take(arrays, row, n, values)
+                meeting.take(arrays, row, n, p, share[r], values)
                 for j in range(min(CHUNK, x.shape[1] - start)):
                     by_z[r, start + j] = wb[j] * (share[r] - values[j])
 
@@ -126,27 +126,31 @@ def _make_both(meeting: Meeting) -> Callable:
             if _changes(r, centers, params):
                 about = begin(arrays, centers, params, r)
             again, (p, _, row) = _meets_again(x, r, centers, params), about
-            n, mass[r] = 0, 0.0
-            for start in range(0, points, CHUNK):
-                n, of_chunk = load(x, z, r, start, top[r], arrays, about, again, xb, wb)
-                mass[r] += of_chunk
-                meeting.add(arrays, row, wb, n, p)
-            d[:] = 0.0
-            meeting.densities(arrays, row, d)
-            shift = log_scale[own_row(log_scale, r)] - log_ratio(mass[r], 1.0)
-            masses_of = masses[own_row(masses, r)]
-            losses[r], _, below = certify(d, d, masses_of, np.inf, floor, shift, log_q, weights[r], weak)
-            count += below
-            if below > 0:
-                continue
-            meeting.give(arrays, row, weights[r])
-            share = 1.0 / mass[r]
-            for start in range(0, points, CHUNK):
-                if points > CHUNK:
-                    n, _ = load(x, z, r, start, top[r], arrays, about, again, xb, wb)
-                meeting.take(arrays, row, n, values)
-                for j in range(min(CHUNK, points - start)):
-                    by_z[r, start + j] = wb[j] * (share - values[j])
+            n, of_chunk, mass[r], share = 0, 0.0, 0.0, 0.0
+            for second in (False, True):  # one loop over chunks: two would compile `load` twice
+                if second:
+                    d[:] = 0.0
+                    meeting.densities(arrays, row, d)
+                    shift = log_scale[own_row(log_scale, r)] - log_ratio(mass[r], 1.0)
+                    p_of_bins = masses[own_row(masses, r)]
+                    losses[r], _, below = certify(
+                        d, d, p_of_bins, np.inf, floor, shift, log_q, weights[r], weak
+                    )
+                    count += below
+                    if below > 0:
+                        break
+                    share = 1.0 / mass[r]
+                    meeting.give(arrays, row, weights[r])
+                for start in range(0, points, CHUNK):
+                    if not second or points > CHUNK:
+                        n, of_chunk = load(x, z, r, start, top[r], arrays, about, again, xb, wb)
+                    if second:
+                        meeting.take(arrays, row, n, p, share, values)
+                        for j in range(min(CHUNK, points - start)):
+                            by_z[r, start + j] = wb[j] * (share - values[j])
+                    else:
+                        mass[r] += of_chunk
+                        meeting.add(arrays, row, wb, n, p)
         return count
 
     return both

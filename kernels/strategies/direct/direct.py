@@ -13,6 +13,7 @@ from ...arguments.problem import Problem
 from ...families import FAMILIES, FORMULAS, row_parameters, takes_series, variants
 from ...formula import IMAGES, Variant
 from ...names import CIRCLE_ONLY, COMPACT, FACTS
+from ...numerics.chunks import CHUNK
 from ..sums.reach import RowShape
 from ..sums.scan import SCANS
 from ..tails.certificate import finish
@@ -25,6 +26,8 @@ from .tiles import Strategy
 # a point beside its pairs; and by sums over the bins a point, and a bin.
 _PAIR, _PLAIN_PAIR, _PAIR_IN_RUNS, _POINT_IN_RUNS, _POINT_BY_SUMS, _BIN = 2.2, 0.7, 0.25, 26.0, 16.0, 4.0
 _PAIR_IN_REACH, _POINT_IN_REACH = 0.6, 20.0
+# Bins beyond reach of a point that pay for sorting it.
+_LEAST_LEFT_OUT = 64.0
 # What other methods cost a call beside their passes over points and pairs, ns.
 OVERHEAD = 340_000.0
 # Ways through the sums.
@@ -108,10 +111,13 @@ def best_way(kernel: str, h: Floats, period: float | None, spacing: Floats, size
         ways = np.where(shares_sines(spacing, h, period), DOUBLE, NONE)
     beside = (ways == NONE) | (kernel in CIRCLE_ONLY)  # whose shortcut saves little
     width = spacing * (sizes.bins - 1) if sizes.equal else spacing
-    in_reach = reached.applies(kernel, h, period, width, sizes.bins, sizes.points)
+    in_reach = reached.applies(kernel, h, period, width, sizes.bins)
     ways = np.where(beside & in_reach, REACHED, ways)
     if family.formula.runs and sizes.equal:
-        in_runs = runs_in_reach.applies(kernel, h, period, spacing, sizes.bins, sizes.points)
+        in_runs = runs_in_reach.applies(kernel, h, period, spacing, sizes.bins)
+        if period is None and sizes.points > CHUNK:  # whose points are sorted twice
+            others = (ways == DOUBLE) | (ways == SINGLE)
+            in_runs &= ~others | (runs_in_reach.left_out(kernel, h, spacing, sizes.bins) > _LEAST_LEFT_OUT)
         ways = np.where(in_runs, RUNS_IN_REACH, ways)
     return np.where(takes_series(kernel, h, period), DOUBLE, ways)
 

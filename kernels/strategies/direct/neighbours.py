@@ -10,7 +10,7 @@ import numpy as np
 from ...families import FAMILIES, FORMULAS
 from ...formula import INVERSE_BANDWIDTH, INVERSE_PERIOD, PERIOD
 from ...numerics.arithmetic import LARGEST
-from ...numerics.chunks import LANES, ROOM, aligned
+from ...numerics.chunks import LANES, ROOM, aligned, copy
 from ...runtime.jit import helper, loop
 
 _CELLS = 64
@@ -118,7 +118,7 @@ def neighbours(name: str, circle: bool) -> Neighbours:
         if circle:
             for k in range(1, _CELLS + 1):
                 starts[_CELLS + k] = starts[k] + np.uint32(n)
-            place[n : 2 * n] = place[:n]
+            copy(place, n, place[n:])
 
     @loop
     def between(points, first, last, n):
@@ -139,7 +139,7 @@ def neighbours(name: str, circle: bool) -> Neighbours:
         for s in range(n):
             carried[s] = weights[owner[s]]
         if circle:
-            carried[n : 2 * n] = carried[:n]
+            copy(carried, n, carried[n:])
 
     @loop
     def collect(points, n, values):

@@ -101,7 +101,10 @@ def make_both(make_forward: Callable[..., Callable], make_adjoint: Callable[...,
             forward(x, z, top, centers, params, density, mass)
             weak = finish(density, mass, log_scale, masses, floor, weights, losses)
             if weak == 0 or mass.shape[0] > 1:
-                adjoint(x, z, top, centers, params, weights, 1.0 / mass, by_z)
+                share = np.empty(mass.shape[0])
+                for r in range(mass.shape[0]):  # an array expression takes longer to compile
+                    share[r] = 1.0 / mass[r]
+                adjoint(x, z, top, centers, params, weights, share, by_z)
             return weak
 
         return both

@@ -1,7 +1,8 @@
-"""Pairs of bins and the points in reach of them, in rows of a few hundred points: each computed once.
+"""Pairs of bins and the points of a chunk that are in reach of them.
 
-What points add to the bins in reach is kept for the adjoint. Beyond its reach a kernel is 0, or so small that
-a bin of any weight does not notice. For a bin of less, its pairs with all points are computed after all.
+What points add to the bins in reach is kept for the adjoint where a row is one chunk. Beyond its reach a
+kernel is 0, or so small that a bin of any weight does not notice. For a bin of less, its pairs with all
+points are computed after all: in the adjoint, for one whose p/q is beyond 1/LEAST_PART of the share.
 """
 
 import math
@@ -16,14 +17,14 @@ from ...arguments.arrays import Floats
 from ...families import FORMULAS
 from ...formula import IMAGES, PERIOD, Variant
 from ...names import CIRCLE_ONLY, COMPACT
-from ...numerics.chunks import CHUNK, ROOM, aligned, room, sum_of
+from ...numerics.chunks import ROOM, aligned, copy, room, sum_of
 from ...runtime.jit import helper, loop
 from ...simd.exponentials import powers_of_2_in_place
 from ...simd.registers import add_multiple, dot
 from ..sums.images import distance_of, shift_of
 from .chunk_loops import Meeting, chunk_loops
 from .neighbours import LEAST_PART, neighbours, reach_of
-from .pairs import WayLoops, pair_loops
+from .pairs import WayLoops
 from .products import SPAN, half_angles, sine_of_difference
 
 # Of fewer bins all pairs cost no more, those of polynomials on the line least of all; of more, what is kept
@@ -38,11 +39,11 @@ def takes(name: str) -> bool:
 
 
 def applies(
-    kernel: str, bandwidth: Floats, period: float | None, width: Floats, bins: int, points: int
+    kernel: str, bandwidth: Floats, period: float | None, width: Floats, bins: int
 ) -> NDArray[np.bool_]:
     """Return for which rows, whose bins span a width, points in reach of a bin are told from others."""
     least = _LEAST_OF_POLYNOMIALS if kernel in COMPACT and period is None else _LEAST_BINS
-    short = takes(kernel) and least <= bins <= _MOST_BINS and points <= CHUNK
+    short = takes(kernel) and least <= bins <= _MOST_BINS
     # On a circle, less than half of it, also for a kernel of the chord.
     narrow = period is None or math.pi * reach_of(kernel) * bandwidth < period
     # Angles from the middle of the bins round like distances.
@@ -57,6 +58,7 @@ class _Arrays(NamedTuple):
     ends: Any  # (2, M): points in reach, from and to, whole registers of them
     sums: Any  # (M,)
     weights: Any  # (M,)
+    whole: Any  # (M,): whether all points are in pairs
     pairs: Any  # (M, ROOM): what each point in reach adds
 
 
@@ -75,13 +77,14 @@ def _meeting(variant: Variant) -> Meeting:
             np.empty((2, bins), np.int64),
             np.zeros(bins),
             np.empty(bins),
+            np.zeros(bins, np.bool_),
             aligned(bins * ROOM, np.float64).reshape((bins, ROOM)),
         )
 
     @loop
     def of_bins(arrays, centers, p):
         bins, row = arrays.bins, near.of_bins(arrays.points, centers, p)
-        bins[0, :] = centers
+        copy(centers, centers.shape[0], bins[0])
         if by_sines:
             half_angles(bins[0], centers.shape[0], row[2], p, bins[1], bins[2])
         return row
@@ -121,7 +124,7 @@ def _meeting(variant: Variant) -> Meeting:
             arrays.pairs[m],
             room(np.float64),
         )
-        arrays.ends[0, m], arrays.ends[1, m] = 0, n
+        arrays.ends[0, m], arrays.ends[1, m], arrays.whole[m] = 0, n, True
         kept[:n] = 0.0
         for image in range(images):
             pair(arrays, m, 0, n, shift_of(image, p[PERIOD]), p, of_image)
@@ -135,38 +138,42 @@ def _meeting(variant: Variant) -> Meeting:
         if by_sines:
             half_angles(points.place, n, row[2], p, angles[0], angles[1])
             if circle:
-                angles[:, n : 2 * n] = angles[:, :n]
+                copy(angles[0], n, angles[0, n:])
+                copy(angles[1], n, angles[1, n:])
         for m in range(ends.shape[1]):
             begin, end = near.between(points, m, m, n)
-            ends[0, m], ends[1, m] = begin, end
+            ends[0, m], ends[1, m], arrays.whole[m] = begin, end, False
             pair(arrays, m, begin, end, 0.0, p, arrays.pairs[m])
 
     @loop
     def add(arrays, row, weights, n, p):
         sums, ends, kept, carried = arrays.sums, arrays.ends, arrays.pairs, arrays.points.carried
         near.carry(arrays.points, weights, n)
-        least = 0.0 if compact else LEAST_PART * sum_of(weights, n)
+        least = LEAST_PART * sum_of(weights, n)
         for m in range(sums.shape[0]):
             of_bin = dot(kept[m], carried[ends[0, m] :], ends[1, m] - ends[0, m])
-            if not of_bin >= least:
+            if not compact and not of_bin >= least and not arrays.whole[m]:
                 pair_with_all(arrays, m, n, p)
                 of_bin = dot(kept[m], carried, n)
             sums[m] += of_bin
 
     @loop
     def densities(arrays, row, density):
-        density += arrays.sums
+        for m in range(density.shape[0]):
+            density[m] += arrays.sums[m]
         arrays.sums[:] = 0.0
 
     @loop
     def give(arrays, row, weights):
-        arrays.weights[:] = weights
+        copy(weights, weights.shape[0], arrays.weights)
 
     @loop
-    def take(arrays, row, n, values):
+    def take(arrays, row, n, p, share, values):
         sums, ends, weights, kept = arrays.points.carried, arrays.ends, arrays.weights, arrays.pairs
         sums[: turns * n] = 0.0
         for m in range(weights.shape[0]):
+            if not compact and weights[m] * LEAST_PART > share and not arrays.whole[m]:
+                pair_with_all(arrays, m, n, p)
             add_multiple(sums[ends[0, m] :], weights[m], kept[m], ends[1, m] - ends[0, m])
         near.collect(arrays.points, n, values)
 
@@ -174,11 +181,6 @@ def _meeting(variant: Variant) -> Meeting:
 
 
 @cache
-def _loops(variant: Variant) -> WayLoops:
-    return chunk_loops("reached", variant.key, partial(_meeting, variant))
-
-
 def reached_loops(variant: Variant) -> WayLoops:
     """Return the loops of a variant, each compiled when it is first asked for."""
-    # Which pairs were computed after all is known between the halves alone.
-    return _loops(variant)._replace(adjoint=pair_loops(variant).adjoint)
+    return chunk_loops("reached", variant.key, partial(_meeting, variant))

@@ -1,12 +1,12 @@
-"""The gaussian on equal bins in rows of a few hundred points, at two exponentials for each in reach of a run.
+"""The gaussian on equal bins, at two exponentials for each point of a chunk that is in reach of a run.
 
 From the first bin c of a run to that k spacings delta further, with v = (x - c)/h and s = delta/h,
 
     exp(-((c + k delta - x)/h)^2 / 2) = exp(-v^2/2) t^k exp(-(k s)^2/2),   t = exp(v s),
 
 so the forward sums are power sums in t, and the adjoint is a polynomial in t. Both factors of a point are
-kept from one to the other. A run with a bin of so little weight that it would notice what lies beyond reach
-is computed with all points after all.
+kept from one to the other where a row is one chunk. A run with a bin of so little weight that it would notice
+what lies beyond reach is computed with all points after all, as in `reached`.
 """
 
 from functools import cache, partial
@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from ...arguments.arrays import Floats
 from ...formula import INVERSE_BANDWIDTH, PERIOD, Variant
 from ...numerics.arithmetic import LOG2_E, exp2
-from ...numerics.chunks import CHUNK, ROOM, aligned, sum_of
+from ...numerics.chunks import ROOM, aligned, copy, sum_of
 from ...runtime.jit import helper, loop
 from ...simd.exponentials import powers_of_2_in_place
 from ...simd.registers import POWERS, polynomials, power_sums
 from .chunk_loops import Meeting, chunk_loops
 from .neighbours import LEAST_PART, neighbours, reach_of
-from .pairs import WayLoops, pair_loops
+from .pairs import WayLoops
 
 # Bandwidths that a run spans at most: a point whose first factor underflows, 37 from its first bin, is then
 # nothing beside FLOOR at its last one.
@@ -37,10 +37,10 @@ PAIRS_PER_BLOCK, BYTES_PER_BIN = 2**20, 2 * 2 * 8 * ROOM // POWERS  # two factor
 
 
 def applies(
-    kernel: str, bandwidth: Floats, period: float | None, spacing: Floats, bins: int, points: int
+    kernel: str, bandwidth: Floats, period: float | None, spacing: Floats, bins: int
 ) -> NDArray[np.bool_]:
     """Return for which rows of equal bins, a spacing apart, points in reach of runs are told from others."""
-    short = _LEAST_BINS <= bins <= _MOST_BINS and points <= CHUNK and bandwidth > _NARROWEST
+    short = _LEAST_BINS <= bins <= _MOST_BINS and bandwidth > _NARROWEST
     # On a circle, so that a run and what reaches it from both sides do not go all round.
     narrow = period is None or (_SPAN + 2.0 * reach_of(kernel)) * bandwidth < period
     # Of two runs each sees most points, which need no order then. A circle's would have to be brought to one
@@ -48,6 +48,11 @@ def applies(
     length = POWERS * np.minimum(_STEPS, np.floor(_SPAN * bandwidth / (POWERS * spacing)))
     several = bins > 2 * length if period is None else True
     return np.asarray(short & narrow & several & (POWERS * spacing <= _SPAN * bandwidth))
+
+
+def left_out(kernel: str, bandwidth: Floats, spacing: Floats, bins: int) -> Floats:
+    """Return of how many bins a point is out of reach, by runs of the longest span."""
+    return bins - (_SPAN + 2.0 * reach_of(kernel)) * bandwidth / spacing
 
 
 class _Arrays(NamedTuple):
@@ -59,7 +64,8 @@ class _Arrays(NamedTuple):
     scale: Any  # (_STEPS POWERS,): exp(-(k s)^2/2)
     terms: Any  # (2 ROOM,)
     of_powers: Any  # (POWERS,)
-    sums: Any  # (M,)
+    sums: Any  # (M,): of a chunk
+    totals: Any  # (M,)
     weights: Any  # (M,)
 
 
@@ -80,6 +86,7 @@ def _meeting(variant: Variant) -> Meeting:
             aligned(2 * ROOM, np.float64),
             np.empty(POWERS),
             np.empty(bins),
+            np.zeros(bins),
             np.empty(bins),
         )
 
@@ -122,6 +129,11 @@ def _meeting(variant: Variant) -> Meeting:
         powers_of_2_in_place(factors, count)
 
     @loop
+    def with_all(arrays, row, run, n, p):
+        arrays.ends[0, run], arrays.ends[1, run] = 0, turns * n
+        factors_of(arrays, row, run, n, p)
+
+    @loop
     def of_points(arrays, row, x, n, p):
         (of_cells, _, length), bins = row, arrays.sums.shape[0]
         near.sort(arrays.points, of_cells, x, n, p)
@@ -161,26 +173,34 @@ def _meeting(variant: Variant) -> Meeting:
             first, last = run * length, min((run + 1) * length, bins)
             least, count = sums_of(arrays, run, first, last), arrays.ends[1, run] - arrays.ends[0, run]
             if not least >= enough and count < turns * n:
-                arrays.ends[0, run], arrays.ends[1, run] = 0, turns * n
-                factors_of(arrays, row, run, n, p)
+                with_all(arrays, row, run, n, p)
                 sums_of(arrays, run, first, last)
+        for m in range(bins):
+            arrays.totals[m] += arrays.sums[m]
 
     @loop
     def densities(arrays, row, density):
-        density += arrays.sums  # of the only chunk
+        for m in range(density.shape[0]):
+            density[m] += arrays.totals[m]
+        arrays.totals[:] = 0.0
 
     @loop
     def give(arrays, row, weights):
-        arrays.weights[:] = weights
+        copy(weights, weights.shape[0], arrays.weights)
 
     @loop
-    def take(arrays, row, n, values):
+    def take(arrays, row, n, p, share, values):
         (_, _, length), bins, sums = row, arrays.sums.shape[0], arrays.points.carried
         terms, of_powers = arrays.terms, arrays.of_powers
         sums[: turns * n] = 0.0
         for run in range((bins + length - 1) // length):
             first, last = run * length, min((run + 1) * length, bins)
-            begin, end = arrays.ends[0, run], arrays.ends[1, run]
+            begin, end, largest = arrays.ends[0, run], arrays.ends[1, run], 0.0
+            for m in range(first, last):
+                largest = max(largest, arrays.weights[m])
+            if largest * LEAST_PART > share and end - begin < turns * n:
+                with_all(arrays, row, run, n, p)
+                begin, end = 0, turns * n
             of_run, count = sums[begin:end], end - begin
             peaks, factors = arrays.peaks[run], arrays.factors[run]
             terms[:count] = 0.0
@@ -200,6 +220,4 @@ def _meeting(variant: Variant) -> Meeting:
 @cache
 def runs_in_reach_loops(variant: Variant) -> WayLoops:
     """Return the loops of a variant, each compiled when it is first asked for."""
-    loops = chunk_loops("runs_in_reach", variant.key, partial(_meeting, variant))
-    # Which runs were computed with all points is known between the halves alone.
-    return loops._replace(adjoint=pair_loops(variant).adjoint)
+    return chunk_loops("runs_in_reach", variant.key, partial(_meeting, variant))

@@ -179,7 +179,7 @@ def _meeting(circle: bool) -> Meeting:
             below[0], above[bins] = below[bins], above[0]
 
     @loop
-    def take(arrays, row, n, values):
+    def take(arrays, row, n, p, share, values):
         _, _, _, _, below, above, gap, rise, fall = arrays
         for j in range(n):
             values[j] = above[gap[j]] * rise[j] + below[gap[j]] * fall[j]

@@ -287,7 +287,7 @@ def _meeting(name: str, circle: bool) -> Meeting:
             run(products, products, up, down, start + length - 1, start, -1)
 
     @loop
-    def take(arrays, row, n, values):
+    def take(arrays, row, n, p, share, values):
         (up, down, products), (_, owner, count) = arrays[2], arrays[4]
         (up_at, down_at), (of_up, of_down), within = arrays[5], arrays[6], arrays[7]
         for j in range(n):
