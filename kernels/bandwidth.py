@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from .arguments import checks
 from .arguments.arrays import Floats
 from .arguments.float_errors import no_float_errors
+from .arguments.kinds import in_kind
 from .arguments.problem import density_problem
 from .kde import log_density
 from .names import BANDWIDTH_RULES, FACTS
@@ -31,6 +32,7 @@ _CLOSE = 1e-4  # to the best, relative
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
+@in_kind("x", "z")
 @no_float_errors
 def select_bandwidth(
     x: ArrayLike,

@@ -12,10 +12,12 @@ from .arguments import checks
 from .arguments.arrays import FLOAT32, FLOAT64, contiguous
 from .arguments.distributions import common_shape, in_range, masses
 from .arguments.float_errors import no_float_errors
+from .arguments.kinds import in_kind
 from .logits.masses import CHUNK, CROSS, ENTROPY, RELATIVE, mass_rows
 from .logits.shares import rows_of_a_unit, share_units
 
 
+@in_kind("p")
 @no_float_errors
 def entropy(p: ArrayLike, axis: int = -1) -> Any:
     """Return the entropy H(P) = -sum p log p along an axis, with 0 log 0 = 0.
@@ -52,6 +54,7 @@ def entropy(p: ArrayLike, axis: int = -1) -> Any:
     return _sums(ENTROPY, axis, {"p": p})
 
 
+@in_kind("p", "q")
 @no_float_errors
 def cross_entropy(p: ArrayLike, q: ArrayLike, axis: int = -1) -> Any:
     """Return the cross-entropy H(P, Q) = -sum p log q along an axis, with 0 log 0 = 0.
@@ -86,6 +89,7 @@ def cross_entropy(p: ArrayLike, q: ArrayLike, axis: int = -1) -> Any:
     return _sums(CROSS, axis, {"p": p, "q": q})
 
 
+@in_kind("p", "q")
 @no_float_errors
 def kl_divergence(p: ArrayLike, q: ArrayLike, axis: int = -1) -> Any:
     """Return the relative entropy KL(P || Q) = sum p log(p / q) along an axis, with 0 log 0 = 0.

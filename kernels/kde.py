@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from .arguments import checks
 from .arguments.arrays import FLOAT64
 from .arguments.float_errors import no_float_errors
+from .arguments.kinds import in_kind
 from .arguments.problem import Problem, Request, check_method, check_wrt, density_problem, loss_problem
 from .runtime.pool import thread_count
 from .strategies.evaluate import evaluate, evaluate_density
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .strategies.evaluate_rows import Prepared
 
 
+@in_kind("x", "z")
 @no_float_errors
 def loss(
     x: ArrayLike,
@@ -122,6 +124,7 @@ def loss(
     return loss_of(problem, request, threads)
 
 
+@in_kind("x", "z")
 @no_float_errors
 def loss_and_grad(
     x: ArrayLike,
@@ -193,6 +196,7 @@ def loss_and_grad(
     return loss_and_grad_of(problem, request, threads, wrt, out)
 
 
+@in_kind("x", "z")
 @no_float_errors
 def log_density(
     x: ArrayLike,

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from .arguments import checks
 from .arguments.arrays import FLOAT64
 from .arguments.float_errors import no_float_errors
+from .arguments.kinds import in_kind
 from .arguments.linear_samples import LinearSamples, linear_samples, require_finite_scores, scores_of
 from .logits.classes import CLASSES, cross_entropy_rows
 from .logits.shares import rows_of_a_unit, share_units
@@ -20,6 +21,7 @@ from .logits.shares import rows_of_a_unit, share_units
 _SCORES, _FEATURES = 2**18, 2**20
 
 
+@in_kind("W", "X")
 @no_float_errors
 def linear_softmax_loss(
     W: ArrayLike, X: Any, labels: ArrayLike, *, l2: float = 0.0, reduction: str = "mean"
@@ -68,6 +70,7 @@ def linear_softmax_loss(
     return _evaluate(linear_samples(W, X, labels, l2, reduction), None)
 
 
+@in_kind("W", "X")
 @no_float_errors
 def linear_softmax_loss_and_grad(
     W: ArrayLike, X: Any, labels: ArrayLike, *, l2: float = 0.0, reduction: str = "mean", out: Any = None

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from .arguments import checks
 from .arguments.arrays import FLOAT32, FLOAT64
 from .arguments.float_errors import no_float_errors
+from .arguments.kinds import as_numpy, in_kind
 from .arguments.problem import Request, check_method, in_frame, loss_problem, make_frame
 from .kde import density_of, loss_and_grad_of, loss_of
 from .runtime.pool import thread_count
@@ -156,11 +157,13 @@ class Plan:
         """Memory that the plan keeps: its copy of x, and the points sorted by cell."""
         return self._prepared.stored + (self._x.nbytes if self._copied else 0)
 
+    @in_kind("z")
     @no_float_errors
     def loss(self, z: ArrayLike) -> Any:
         """Return the cross-entropy for logits of shape (..., N); see `kdexent.loss`."""
         return loss_of(self._problem(z), self._request, self._threads, self._prepared)
 
+    @in_kind("z")
     @no_float_errors
     def loss_and_grad(
         self, z: ArrayLike, *, wrt: str | tuple[str, ...] = "z", out: Any = None
@@ -169,6 +172,7 @@ class Plan:
         problem = self._problem(z)
         return loss_and_grad_of(problem, self._request, self._threads, wrt, out, self._prepared)
 
+    @in_kind("z")
     @no_float_errors
     def log_density(self, z: ArrayLike) -> NDArray[Any]:
         """Return log q at the bin centers, shape (..., M), for logits of shape (..., N)."""
@@ -197,6 +201,6 @@ def _frozen(value: Any) -> Any:
     """Return an argument that has been checked, in memory of its own if it can change."""
     if value is None or isinstance(value, (str, int, float, np.generic)):
         return value
-    array = np.asarray(value).copy()  # as a tensor's own conversion knows no argument `copy`
+    array = np.asarray(as_numpy(value)).copy()  # as a tensor's own conversion knows no argument `copy`
     array.flags.writeable = False
     return array

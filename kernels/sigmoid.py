@@ -10,11 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 from .arguments import checks
 from .arguments.arrays import contiguous
 from .arguments.float_errors import no_float_errors
+from .arguments.kinds import in_kind
 from .arguments.labels import Samples, require_logits, sigmoid_samples
 from .logits.losses import loss_of
 from .logits.multilabel import sigmoid_rows
 
 
+@in_kind("logits")
 @no_float_errors
 def sigmoid_cross_entropy(
     logits: ArrayLike,
@@ -70,6 +72,7 @@ def sigmoid_cross_entropy(
     return _loss(samples, None, True)
 
 
+@in_kind("logits")
 @no_float_errors
 def sigmoid_cross_entropy_and_grad(
     logits: ArrayLike,

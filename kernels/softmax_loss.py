@@ -10,12 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 from .arguments import checks
 from .arguments.arrays import contiguous
 from .arguments.float_errors import no_float_errors
+from .arguments.kinds import in_kind
 from .arguments.labels import Samples, require_classes, require_logits, require_probabilities, softmax_samples
 from .logits.classes import CLASSES, PROBABILITIES, cross_entropy_rows, softmax_rows
 from .logits.losses import loss_of
 from .logits.shares import each_block, rows_of_a_unit
 
 
+@in_kind("z")
 @no_float_errors
 def softmax(z: ArrayLike, axis: int = -1) -> NDArray[Any]:
     """Return exp(z) / sum exp(z) along an axis.
@@ -52,6 +54,7 @@ def softmax(z: ArrayLike, axis: int = -1) -> NDArray[Any]:
     return _softmax(z, axis, False)
 
 
+@in_kind("z")
 @no_float_errors
 def log_softmax(z: ArrayLike, axis: int = -1) -> NDArray[Any]:
     """Return z - log sum exp(z) along an axis.
@@ -105,6 +108,7 @@ def _softmax(z: ArrayLike, axis: int, logarithm: bool) -> NDArray[Any]:
     return np.moveaxis(result, -1, index)
 
 
+@in_kind("logits")
 @no_float_errors
 def softmax_cross_entropy(
     logits: ArrayLike,
@@ -166,6 +170,7 @@ def softmax_cross_entropy(
     return _loss(softmax_samples(logits, labels, *options, check_classes=False), None, True)
 
 
+@in_kind("logits")
 @no_float_errors
 def softmax_cross_entropy_and_grad(
     logits: ArrayLike,

@@ -1,8 +1,12 @@
-"""Arguments that are no numbers although they look like it: tensors that will not convert, and booleans."""
+"""Arrays of other libraries, answered in their kind, and what is refused by name, no numbers and booleans."""
+
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from public_calls import CALLS, call
+from public_calls import CALLS, arrays_of, call
+
+import kdexent
 
 
 class Refusing:
@@ -100,3 +104,95 @@ def test_a_boolean_is_not_the_number_of_the_call_before(name, argument):
 def test_arrays_of_booleans_are_no_parameters(argument):
     with pytest.raises(TypeError, match=rf"^{argument} must hold real numbers"):
         call("loss", **{argument: np.array([True, True, True])})
+
+
+class Read:
+    """An array that DLPack alone reads, of a library that nobody knows."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+class Exchanged(Read):
+    """The same of a library that says how its arrays are made."""
+
+    def __array_namespace__(self):
+        return SimpleNamespace(from_dlpack=lambda array: Exchanged(np.from_dlpack(array)))
+
+
+ANSWERING = [name for name in CALLS if not name.startswith("reference.") and name != "choose"]
+
+
+def flat(result):
+    return [each for part in result for each in flat(part)] if isinstance(result, tuple) else [result]
+
+
+@pytest.mark.parametrize("name", ANSWERING)
+def test_what_is_asked_in_a_kind_is_answered_in_it(name):
+    arrays = {key: value for key, value in CALLS[name][1].items() if isinstance(value, np.ndarray)}
+    found = flat(call(name, **{key: Exchanged(value) for key, value in arrays.items()}))
+    assert {type(each) for each in found} == {Exchanged}
+    for each, expected in zip(found, arrays_of(call(name)), strict=True):
+        np.testing.assert_array_equal(each.array, expected)
+
+
+@pytest.mark.parametrize("argument", ["x", "z"])
+def test_one_array_of_a_kind_is_enough(argument):
+    loss, (by_z, by_h) = call(
+        "loss_and_grad", wrt=("z", "bandwidth"), **{argument: Exchanged(CALLS["loss"][1][argument])}
+    )
+    assert [each.array.ndim for each in (loss, by_z, by_h)] == [1, 2, 1]
+
+
+def test_what_the_data_are_compared_with_is_of_any_kind():
+    given = {name: Exchanged(CALLS["loss"][1][name]) for name in ("a", "b", "bandwidth", "target")}
+    np.testing.assert_array_equal(call("loss", **given), call("loss"))
+
+
+def test_what_was_given_to_be_written_is_returned_as_it_is():
+    out = np.empty_like(CALLS["loss"][1]["z"])
+    loss, by_z = call("loss_and_grad", z=Exchanged(CALLS["loss"][1]["z"]), out=out)
+    assert type(loss) is Exchanged and by_z is out
+
+
+@pytest.mark.parametrize(
+    "about",
+    [{}, {"__array_namespace__": None}, {"__array_namespace__": lambda self: None}, {"__module__": None}],
+    ids=["nothing", "none", "empty", "no module"],
+)
+def test_arrays_of_a_library_that_makes_none_are_answered_with_arrays(about):
+    z = type("Odd", (Read,), about)(CALLS["loss"][1]["z"])
+    assert type(call("loss", z=z)) is np.ndarray
+
+
+def test_a_plan_answers_in_the_kind_of_its_logits():
+    x, z = (CALLS["loss"][1][name] for name in "xz")
+    plan = kdexent.Plan(Exchanged(x), 0.5, 4.0, bandwidth=0.5, bins=6)
+    assert type(plan.loss(z)) is np.ndarray
+    assert type(plan.loss(Exchanged(z))) is Exchanged
+
+
+def test_several_gradients_are_written_where_they_were_given():
+    given = CALLS["loss"][1]
+    out = np.empty_like(given["z"]), np.empty_like(given["z"])
+    _, found = call("loss_and_grad", x=Exchanged(given["x"]), wrt=("z", "x"), out=out)
+    assert found is out
+
+
+@pytest.mark.parametrize("library", ["jax.numpy", "torch"])
+def test_arrays_and_tensors_are_answered_with_their_like(library):
+    like = pytest.importorskip(library, reason=f"{library} is no dependency: tried where it is")
+    x, z = (like.asarray(CALLS["loss"][1][name].astype(np.float32)) for name in "xz")
+    found = flat(kdexent.loss_and_grad(x, z, 0.5, 4.0, bandwidth=0.5, bins=6, wrt=("z", "x")))
+    assert {type(each) for each in found} == {type(z)}
+    expected = kdexent.loss_and_grad(
+        np.asarray(x), np.asarray(z), 0.5, 4.0, bandwidth=0.5, bins=6, wrt=("z", "x")
+    )
+    for each, exact in zip(found, arrays_of(expected), strict=True):
+        np.testing.assert_array_equal(np.asarray(each), exact)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import Floats
+from .kinds import as_numpy
 
 _REAL_KINDS = "fiub"
 _SMALLEST_NORMAL = float(np.finfo(np.float64).tiny)
@@ -41,7 +42,7 @@ def rectangular(name: str, value: Any) -> NDArray[Any]:
         return value
     _require_unmasked(name, value)
     try:
-        array = np.asanyarray(value)
+        array = as_numpy(value)
     except ValueError as error:
         raise ValueError(f"{name} must be a rectangular array of real numbers: {error}") from None
     except MemoryError:
