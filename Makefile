@@ -17,8 +17,8 @@ BIN := $(VENV)/$(SCRIPTS)
 # Some hundred processes start in a run of the tests: none should compile again what another has imported.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: bench peers race row-times gate calibrate gate-acceptance test test-all frameworks out-of-core dask-overhead \
-	bits loops campaign lowest check asv-quick asv-compare dashboard clean
+.PHONY: bench peers race row-times scaling gate calibrate gate-acceptance test test-all frameworks out-of-core \
+	dask-overhead bits loops campaign lowest pythons check asv-quick asv-frameworks asv-compare dashboard clean
 
 bench: $(VENV)/bench.done
 	$(BIN)/kdexent bench $(ARGS)
@@ -76,6 +76,22 @@ lowest: $(LOWEST)/installed.done
 SHORT := autodiff bad_cache callers_at_once choose closed_forms compiled_code dask examples full_output information jax \
 	linear sigmoid sklearn softmax starting vector_code
 
+# The Pythons that are on this machine: PYTHONS="python3.13 /opt/free-threaded/bin/python3.14t".
+PYTHONS ?= python3.11 python3.12 python3.13 python3.14 python3.14t
+pythons:
+	@tried=; for each in $(PYTHONS); do \
+		$$each -c "import ensurepip, venv" >/dev/null 2>&1 || { echo "$$each: not here, or without venv"; continue; }; \
+		own=$(VENV)/of-$$(basename $$each); $$each -m venv $$own && \
+		$$own/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable ".[test]" && \
+		NUMBA_CACHE_DIR=$(CURDIR)/$$own/cache $$own/$(SCRIPTS)/python -m pytest -n auto \
+			$(addprefix tests/test_,$(addsuffix .py,$(BY_PYTHON))) $(ARGS) || exit 1; \
+		tried=$$each; \
+	done; test -n "$$tried" || { echo "none of $(PYTHONS) is here"; exit 1; }
+
+# What depends on the interpreter: threads, forks, signals, caches, memory, annotations.
+BY_PYTHON := agreement cache callers_at_once calls_within_calls child_processes ctrl_c documentation foreign_arrays inputs \
+	kept names out plan_copies same_bits starting
+
 # How far auto is from the fastest method that keeps rtol, on awkward data: ARGS="--only ties", ARGS=--plans.
 race: $(VENV)/bench.done
 	$(BIN)/python tests/race.py $(ARGS)
@@ -83,6 +99,10 @@ race: $(VENV)/bench.done
 # What a point of a small row costs, over rows' lengths and bins, beside the errors.
 row-times: $(VENV)/bench.done
 	$(BIN)/python tests/row_times.py $(ARGS)
+
+# How much faster more threads are, from one to all; ARGS=--quick for seconds.
+scaling: $(VENV)/bench.done
+	$(BIN)/python tests/scaling.py $(ARGS)
 
 # Whether what is here is slower than BASE, or wrong: make gate BASE=main ARGS="--tier full".
 gate: $(VENV)/bench.done
@@ -110,6 +130,12 @@ asv-quick: $(VENV)/dev.done
 	$(BIN)/asv machine --yes
 	$(BIN)/asv check --environment existing
 	$(BIN)/asv run $(LAUNCH) --quick --show-stderr "HEAD^!"
+
+# The loss in PyTorch and JAX beside their own expressions, by asv: of the files that are here, under HEAD's name.
+asv-frameworks: $(VENV)/dev.done $(FRAMEWORKS)/installed.done
+	$(BIN)/asv machine --yes
+	$(BIN)/asv run --environment existing:$(FRAMEWORKS)/$(SCRIPTS)/python --bench Frameworks \
+		--set-commit-hash $$(git rev-parse HEAD) --show-stderr $(ARGS)
 
 # The last three revisions beside each other, then a page: $(BIN)/asv preview shows it.
 dashboard: $(VENV)/dev.done
@@ -144,7 +170,7 @@ $(LOWEST)/installed.done: pyproject.toml tests/lowest.py | $(VENV)/created.done
 
 $(FRAMEWORKS)/installed.done: pyproject.toml | $(VENV)/created.done
 	$(PYTHON) -m venv $(FRAMEWORKS)
-	$(FRAMEWORKS)/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable ".[test,torch]"
+	$(FRAMEWORKS)/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable ".[test,torch,asv]"
 	@echo > $@
 
 clean:
