@@ -42,9 +42,11 @@ test: $(VENV)/test.done
 	$(BIN)/python tests/compile_ahead.py
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
+# PART=2/3 runs thorough tests that name a kernel for every third only, from the second on.
+PART ?= 1/1
 test-all: $(VENV)/test.done
-	$(BIN)/python tests/compile_ahead.py --thorough
-	$(BIN)/python -m pytest -n auto --dist worksteal --thorough $(ARGS)
+	$(BIN)/python tests/compile_ahead.py --thorough --part $(PART)
+	$(BIN)/python -m pytest -n auto --dist worksteal --thorough --part $(PART) $(ARGS)
 
 # With PyTorch, of gigabytes, which nothing else needs: all tests that do.
 frameworks: $(FRAMEWORKS)/installed.done

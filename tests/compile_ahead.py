@@ -1,18 +1,18 @@
-"""Compile what the tests call into the disk cache, in processes that end; with --thorough, all there is.
+"""Compile what the tests call into the disk cache, in processes that end; with --thorough, for all methods.
 
 A process keeps what its compiler took, 7 MB for each second of it; of code that it loads it keeps a tenth.
 The second kernel that a process compiles for takes it a fifth less, as they share helpers.
 """
 
+import argparse
 import multiprocessing
 import os
-import sys
 from functools import partial
 
 import numpy as np
 import public_calls
 from problems import KERNELS_AND_DOMAINS, random_problem
-from tiers import DOMAINS_OF_FEW
+from tiers import DOMAINS_OF_FEW, kernels_of
 
 import kdexent
 from kdexent.names import CIRCLE_ONLY
@@ -61,12 +61,16 @@ def warm_by(method, kernel, period, dtype):
             kdexent.loss_and_grad(x, z, 1.0, 5.0, wrt=wrt, **options)
 
 
-def main(thorough):
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--thorough", action="store_true")
+    parser.add_argument("--part", default="1/1", help="as pytest's")
+    options = parser.parse_args()
     # First those that take longest.
-    kernels = sorted(kdexent.KERNELS, key=lambda kernel: kernel not in DOMAINS_OF_FEW)
+    kernels = sorted(kernels_of(options.part), key=lambda kernel: kernel not in DOMAINS_OF_FEW)
     with multiprocessing.get_context("spawn").Pool(os.cpu_count(), maxtasksperchild=4) as pool:
-        pool.map(partial(warm, thorough), [CLASSIFIERS, *kernels], chunksize=1)
+        pool.map(partial(warm, options.thorough), [CLASSIFIERS, *kernels], chunksize=1)
 
 
 if __name__ == "__main__":
-    main("--thorough" in sys.argv)
+    main()

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 sys.path.insert(0, os.path.dirname(__file__))
 
 from strategies import by_tails
-from tiers import is_thorough
+from tiers import is_of_others, is_thorough, kernels_of
 
 import kdexent
 from kdexent import reference
@@ -30,14 +30,22 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "kdexent"))
 
 def pytest_addoption(parser):
     parser.addoption("--thorough", action="store_true", help="run all tests, as make test-all does")
+    parser.addoption(
+        "--part", default="1/1", help="K/N: thorough tests of every N-th kernel from the K-th on"
+    )
 
 
 def pytest_collection_modifyitems(config, items):
     """Leave thorough tests out, unless all are asked for or a test is named by its id."""
-    if config.getoption("thorough") or any("::" in argument for argument in config.args):
+    if any("::" in argument for argument in config.args):
         return
-    left = [item for item in items if is_thorough(item)]
-    items[:] = [item for item in items if not is_thorough(item)]
+    thorough, kernels = config.getoption("thorough"), kernels_of(config.getoption("part"))
+
+    def runs(item):
+        return not is_thorough(item) or (thorough and not is_of_others(item, kernels))
+
+    left = [item for item in items if not runs(item)]
+    items[:] = filter(runs, items)
     config.hook.pytest_deselected(items=left)
 
 

@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -256,14 +257,15 @@ def test_outside_a_repository_there_are_no_revisions(here, monkeypatch):
 
 
 @pytest.fixture
-def installed(here, monkeypatch):
-    """A gate between the kdexent that is tested and itself."""
-    packages = here / "packages"
-    packages.mkdir()
-    (packages / "kdexent").symlink_to(Path(kdexent.__file__).parent)
-    cache = Path(kdexent.__file__).parent / "__pycache__"
+def installed(here, monkeypatch, tmp_path_factory):
+    """A gate between the kdexent that is tested and itself, which all these tests compile once."""
+    folder = tmp_path_factory.getbasetemp()
+    packages = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "installed"
+    packages.mkdir(exist_ok=True)
+    with suppress(FileExistsError):
+        (packages / "kdexent").symlink_to(Path(kdexent.__file__).parent)
     monkeypatch.setattr(compare, "key_of", lambda name: name)
-    monkeypatch.setattr(compare, "build", lambda name: Side(name, packages, cache))
+    monkeypatch.setattr(compare, "build", lambda name: Side(name, packages, packages / "cache"))
     return compare.Options("quick", "N = 100, M = 32", 1, 0.05, here / "gate.json")
 
 

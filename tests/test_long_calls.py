@@ -89,7 +89,7 @@ def test_memory_does_not_grow_with_the_calls():
             for i in range(count):
                 h = 0.1 + 1e-6 * i  # what is kept for parameters must not grow either
                 kdexent.loss_and_grad(x, z, -1, 1, bandwidth=h, bins=32, wrt=("z", "x", "bandwidth"))
-                if i % 10 == 0:
+                if i % 20 == 0:
                     kdexent.loss(many_x, many_z, -1, 1, bandwidth=h)
                     kdexent.loss_and_grad(x, z, 20, 21, bandwidth=h, bins=2048)
                     kdexent.Plan(x, -1, 1, bandwidth=h, bins=64, method="cells").loss_and_grad(z)

@@ -48,7 +48,7 @@ def cusp(d, p):
         '    "cusp": Compact(lambda m, u, v: 3 * v * v / 2, lambda m, u, v: -3 * v),\n',
     ),
 )
-FILES = ("names", "agreement", "knots", "tails", "far_targets")
+FILES = ("names", "agreement", "knots")
 
 
 @thorough

@@ -5,11 +5,21 @@ from __future__ import annotations
 import pytest
 from problems import KERNELS_AND_DOMAINS
 
+import kdexent
+
 # One kernel that is smooth, one with knots, and one that has a formula of its own for the circle.
 FEW = ("gaussian", "epanechnikov", "von_mises")
 DOMAINS_OF_FEW = {"gaussian": "line", "epanechnikov": "circle", "von_mises": "circle"}
 
 thorough = pytest.mark.thorough
+
+
+def kernels_of(part):
+    """Return the kernels of a part such as "1/3": every third from the first on."""
+    first, of = map(int, part.split("/"))
+    if not 1 <= first <= of <= len(kdexent.KERNELS):
+        raise pytest.UsageError(f"part must be K/N with 1 <= K <= N <= {len(kdexent.KERNELS)}, got {part}")
+    return kdexent.KERNELS[first - 1 :: of]
 
 
 def thorough_but_for(**values):
@@ -33,6 +43,12 @@ def is_thorough(item):
     """Return whether a test is left to `make test-all`."""
     marks = list(item.iter_markers("thorough"))
     return bool(marks) and not any(_is_left(item, mark.kwargs) for mark in marks)
+
+
+def is_of_others(item, kernels):
+    """Return whether a test is of a kernel that is not among some."""
+    kernel = item.callspec.params.get("kernel") if hasattr(item, "callspec") else None
+    return kernel in kdexent.KERNELS and kernel not in kernels
 
 
 def _is_left(item, values):
