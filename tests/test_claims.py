@@ -9,6 +9,9 @@ from textwrap import dedent
 import pytest
 from lowest import lowest
 from processes import run
+from tiers import kernels_of
+
+import kdexent
 
 ROOT = Path(__file__).parents[1]
 
@@ -24,6 +27,14 @@ def test_every_requirement_has_a_lowest_version():
     extras["new"] = ["package"]
     with pytest.raises(AssertionError, match="lower bound"):
         lowest(document)
+
+
+def test_parts_of_the_kernels_are_all_of_them_once():
+    parts = [kernels_of(f"{first}/3") for first in (1, 2, 3)]
+    assert sorted(sum(parts, ())) == sorted(kdexent.KERNELS)
+    for nonsense in ("0/3", "4/3", "1/100"):
+        with pytest.raises(pytest.UsageError, match="part must be K/N"):
+            kernels_of(nonsense)
 
 
 def test_asv_chooses_how_to_launch_benchmarks():
