@@ -98,7 +98,7 @@ def test_rows_that_share_points_or_logits(kernel, period):
         (512, 33, 0.1, direct.RUNS_IN_REACH),
         (512, 1_024, 0.01, direct.RUNS_IN_REACH),
         (513, 64, 0.05, direct.RUNS_IN_REACH),
-        (513, 512, 0.05, direct.RUNS_IN_REACH),
+        (513, 257, 0.05, direct.DOUBLE),
         (512, 1_025, 0.5, direct.DOUBLE),
         (512, 15, 0.5, direct.DOUBLE),
         (513, 16, 0.01, direct.REACHED),
@@ -111,7 +111,7 @@ def test_ways_of_gaussian_rows(points, bins, bandwidth, way, period):
 
 
 @pytest.mark.parametrize(("period", "way"), [(None, direct.DOUBLE), (20.0, direct.RUNS_IN_REACH)])
-def test_longer_rows_are_sorted_where_that_leaves_out_enough(period, way):
+def test_longer_rows_are_sorted_where_other_runs_do_not_apply(period, way):
     sizes = direct.Sizes(513, 64, equal=True, single=False)
     assert direct.best_way("gaussian", np.array([0.1]), period, np.array([4.0 / 64]), sizes) == way
 

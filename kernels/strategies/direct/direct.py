@@ -25,9 +25,7 @@ from .tiles import Strategy
 # ns on one thread, of forward and adjoint: a pair of kernels with an exponential or not; in runs a pair, and
 # a point beside its pairs; and by sums over the bins a point, and a bin.
 _PAIR, _PLAIN_PAIR, _PAIR_IN_RUNS, _POINT_IN_RUNS, _POINT_BY_SUMS, _BIN = 2.2, 0.7, 0.25, 26.0, 16.0, 4.0
-_PAIR_IN_REACH, _POINT_IN_REACH = 0.6, 20.0
-# Bins beyond reach of a point that pay for sorting it.
-_LEAST_LEFT_OUT = 64.0
+_PAIR_IN_REACH, _PAIR_IN_REACH_TWICE, _POINT_IN_REACH = 0.6, 1.0, 20.0
 # What other methods cost a call beside their passes over points and pairs, ns.
 OVERHEAD = 340_000.0
 # Ways through the sums.
@@ -111,13 +109,12 @@ def best_way(kernel: str, h: Floats, period: float | None, spacing: Floats, size
         ways = np.where(shares_sines(spacing, h, period), DOUBLE, NONE)
     beside = (ways == NONE) | (kernel in CIRCLE_ONLY)  # whose shortcut saves little
     width = spacing * (sizes.bins - 1) if sizes.equal else spacing
-    in_reach = reached.applies(kernel, h, period, width, sizes.bins)
+    in_reach = reached.applies(kernel, h, period, width, sizes.bins, sizes.points)
     ways = np.where(beside & in_reach, REACHED, ways)
     if family.formula.runs and sizes.equal:
-        in_runs = runs_in_reach.applies(kernel, h, period, spacing, sizes.bins)
+        in_runs = runs_in_reach.applies(kernel, h, period, spacing, sizes.bins, sizes.points)
         if period is None and sizes.points > CHUNK:  # whose points are sorted twice
-            others = (ways == DOUBLE) | (ways == SINGLE)
-            in_runs &= ~others | (runs_in_reach.left_out(kernel, h, spacing, sizes.bins) > _LEAST_LEFT_OUT)
+            in_runs &= (ways != DOUBLE) & (ways != SINGLE)
         ways = np.where(in_runs, RUNS_IN_REACH, ways)
     return np.where(takes_series(kernel, h, period), DOUBLE, ways)
 
@@ -186,7 +183,8 @@ def _rates(
     images = max(1.0, float(row_parameters(kernel, width, period).parameters[0, IMAGES]))
     way = best_way(kernel, width, period, np.array([spacing]), sizes)[0] if spacing > 0 else NONE
     if way == REACHED:
-        return _PAIR_IN_REACH, _POINT_IN_REACH, _BIN
+        of_pair = _PAIR_IN_REACH if sizes.points <= CHUNK else _PAIR_IN_REACH_TWICE
+        return of_pair, _POINT_IN_REACH, _BIN
     if way == RUNS_IN_REACH:
         return _PAIR_IN_RUNS, _POINT_IN_RUNS, _BIN
     if way != NONE and (FAMILIES[kernel].formula.scans or FAMILIES[kernel].formula.spans):

@@ -10,7 +10,7 @@ import numpy as np
 from ...families import FAMILIES, FORMULAS
 from ...formula import INVERSE_BANDWIDTH, INVERSE_PERIOD, PERIOD
 from ...numerics.arithmetic import LARGEST
-from ...numerics.chunks import LANES, ROOM, aligned, copy
+from ...numerics.chunks import CHUNK, LANES, ROOM, aligned, copy
 from ...runtime.jit import helper, loop
 
 _CELLS = 64
@@ -18,6 +18,14 @@ _SMALL = 1e-22  # of its peak: a kernel beyond its reach
 _ROUNDING = 1e-14  # of lengths that a reach is made of
 # Bins of less density, as part of all weights, might notice what is beyond reach; others to 1e-16.
 LEAST_PART = 1e-6
+
+
+def most_bins(points: int) -> int:
+    """Return of how many bins rows of so many points tell those in reach: what is kept stays in the caches.
+
+    Rows of more than a chunk, for which it is made twice, gain nothing from more.
+    """
+    return 1024 if points <= CHUNK else 256
 
 
 def reach_of(name: str) -> float:

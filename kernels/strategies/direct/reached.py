@@ -23,13 +23,12 @@ from ...simd.exponentials import powers_of_2_in_place
 from ...simd.registers import add_multiple, dot
 from ..sums.images import distance_of, shift_of
 from .chunk_loops import Meeting, chunk_loops
-from .neighbours import LEAST_PART, neighbours, reach_of
+from .neighbours import LEAST_PART, most_bins, neighbours, reach_of
 from .pairs import WayLoops
 from .products import SPAN, half_angles, sine_of_difference
 
-# Of fewer bins all pairs cost no more, those of polynomials on the line least of all; of more, what is kept
-# would leave the caches.
-_LEAST_BINS, _LEAST_OF_POLYNOMIALS, _MOST_BINS = 16, 64, 1024
+# Of fewer bins all pairs cost no more, those of polynomials on the line least of all.
+_LEAST_BINS, _LEAST_OF_POLYNOMIALS = 16, 64
 PAIRS_PER_BLOCK, BYTES_PER_BIN = 2**20, 8 * ROOM
 
 
@@ -39,16 +38,16 @@ def takes(name: str) -> bool:
 
 
 def applies(
-    kernel: str, bandwidth: Floats, period: float | None, width: Floats, bins: int
+    kernel: str, bandwidth: Floats, period: float | None, width: Floats, bins: int, points: int
 ) -> NDArray[np.bool_]:
     """Return for which rows, whose bins span a width, points in reach of a bin are told from others."""
     least = _LEAST_OF_POLYNOMIALS if kernel in COMPACT and period is None else _LEAST_BINS
-    short = takes(kernel) and least <= bins <= _MOST_BINS
+    few = takes(kernel) and least <= bins <= most_bins(points)
     # On a circle, less than half of it, also for a kernel of the chord.
     narrow = period is None or math.pi * reach_of(kernel) * bandwidth < period
     # Angles from the middle of the bins round like distances.
     near = kernel not in CIRCLE_ONLY or width <= 2 * SPAN * bandwidth
-    return np.asarray(short & narrow & near)
+    return np.asarray(few & narrow & near)
 
 
 class _Arrays(NamedTuple):

@@ -23,7 +23,7 @@ from ...runtime.jit import helper, loop
 from ...simd.exponentials import powers_of_2_in_place
 from ...simd.registers import POWERS, polynomials, power_sums
 from .chunk_loops import Meeting, chunk_loops
-from .neighbours import LEAST_PART, neighbours, reach_of
+from .neighbours import LEAST_PART, most_bins, neighbours, reach_of
 from .pairs import WayLoops
 
 # Bandwidths that a run spans at most: a point whose first factor underflows, 37 from its first bin, is then
@@ -32,27 +32,22 @@ _SPAN = 11.2
 _FAR = 40.0  # bandwidths that stand for any larger distance
 _NARROWEST = 1e-290  # of bandwidths whose inverse, times distances of some hundred of them, is a float
 _STEPS = 4  # of a run, at most
-_LEAST_BINS, _MOST_BINS = 16, 1024
+_LEAST_BINS = 16
 PAIRS_PER_BLOCK, BYTES_PER_BIN = 2**20, 2 * 2 * 8 * ROOM // POWERS  # two factors of each image
 
 
 def applies(
-    kernel: str, bandwidth: Floats, period: float | None, spacing: Floats, bins: int
+    kernel: str, bandwidth: Floats, period: float | None, spacing: Floats, bins: int, points: int
 ) -> NDArray[np.bool_]:
     """Return for which rows of equal bins, a spacing apart, points in reach of runs are told from others."""
-    short = _LEAST_BINS <= bins <= _MOST_BINS and bandwidth > _NARROWEST
+    few = (_LEAST_BINS <= bins <= most_bins(points)) & (bandwidth > _NARROWEST)
     # On a circle, so that a run and what reaches it from both sides do not go all round.
     narrow = period is None or (_SPAN + 2.0 * reach_of(kernel)) * bandwidth < period
     # Of two runs each sees most points, which need no order then. A circle's would have to be brought to one
     # place, which this does along with the order.
     length = POWERS * np.minimum(_STEPS, np.floor(_SPAN * bandwidth / (POWERS * spacing)))
     several = bins > 2 * length if period is None else True
-    return np.asarray(short & narrow & several & (POWERS * spacing <= _SPAN * bandwidth))
-
-
-def left_out(kernel: str, bandwidth: Floats, spacing: Floats, bins: int) -> Floats:
-    """Return of how many bins a point is out of reach, by runs of the longest span."""
-    return bins - (_SPAN + 2.0 * reach_of(kernel)) * bandwidth / spacing
+    return np.asarray(few & narrow & several & (POWERS * spacing <= _SPAN * bandwidth))
 
 
 class _Arrays(NamedTuple):
