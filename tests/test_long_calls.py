@@ -103,9 +103,9 @@ def test_memory_does_not_grow_with_the_calls():
                     except ValueError:
                         pass
 
-        calls(1_000)
+        calls(2_000)
         before = used()
-        calls(5_000)
+        calls(4_000)
         print(used() - before)
         """)
     assert int(out) < 1_000  # kB
