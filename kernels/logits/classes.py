@@ -9,12 +9,13 @@ from numba import types
 
 from ..arguments.labels import SUM_TOLERANCE
 from ..numerics.arithmetic import exact_exp, log_of_1_plus
+from ..numerics.chunks import copy
 from ..runtime import signatures
 from ..runtime.jit import helper, lazily, loop
 from ..runtime.signatures import COUNTER, READ1, READ_INTS, WRITE, WRITE1
 from ..runtime.units import each_unit
 from ..simd.row_losses import Rows, above, bad_totals, beside, class_losses, logs_of, sum_of_class_losses
-from .weigh import beside_the_largest, copy, room_for, rows_together, weighing
+from .weigh import beside_the_largest, room_for, rows_together, weighing
 
 # What labels may be.
 CLASSES, PROBABILITIES = "classes", "probabilities"

@@ -53,13 +53,6 @@ def beside_the_largest(w, r, classes, together):
 
 
 @loop
-def copy(numbers, target):
-    """Write numbers (n,) to target (n,), in float64."""
-    for i in range(numbers.shape[0]):
-        target[i] = np.float64(numbers[i])
-
-
-@loop
 def _write_row(w, factor, offset, out):
     """out (C,) = w factor - offset, w (C,)."""
     for c in range(out.shape[0]):

@@ -33,11 +33,14 @@ def room(dtype):
     return aligned(ROOM, dtype)
 
 
-@helper
-def copy(values, n, target):
-    """Copy the first n of values; an assignment of slices takes seconds more to compile, for its errors."""
-    for i in range(n):
-        target[i] = values[i]
+@loop
+def copy(numbers, target):
+    """Write numbers (n,) to target (n,) or longer, of any dtype.
+
+    An assignment of slices takes seconds more to compile, for its errors.
+    """
+    for i in range(numbers.shape[0]):
+        target[i] = numbers[i]
 
 
 @helper

@@ -126,7 +126,7 @@ def neighbours(name: str, circle: bool) -> Neighbours:
         if circle:
             for k in range(1, _CELLS + 1):
                 starts[_CELLS + k] = starts[k] + np.uint32(n)
-            copy(place, n, place[n:])
+            copy(place[:n], place[n:])
 
     @loop
     def between(points, first, last, n):
@@ -147,7 +147,7 @@ def neighbours(name: str, circle: bool) -> Neighbours:
         for s in range(n):
             carried[s] = weights[owner[s]]
         if circle:
-            copy(carried, n, carried[n:])
+            copy(carried[:n], carried[n:])
 
     @loop
     def collect(points, n, values):

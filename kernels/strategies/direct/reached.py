@@ -83,7 +83,7 @@ def _meeting(variant: Variant) -> Meeting:
     @loop
     def of_bins(arrays, centers, p):
         bins, row = arrays.bins, near.of_bins(arrays.points, centers, p)
-        copy(centers, centers.shape[0], bins[0])
+        copy(centers, bins[0])
         if by_sines:
             half_angles(bins[0], centers.shape[0], row[2], p, bins[1], bins[2])
         return row
@@ -137,8 +137,8 @@ def _meeting(variant: Variant) -> Meeting:
         if by_sines:
             half_angles(points.place, n, row[2], p, angles[0], angles[1])
             if circle:
-                copy(angles[0], n, angles[0, n:])
-                copy(angles[1], n, angles[1, n:])
+                copy(angles[0, :n], angles[0, n:])
+                copy(angles[1, :n], angles[1, n:])
         for m in range(ends.shape[1]):
             begin, end = near.between(points, m, m, n)
             ends[0, m], ends[1, m], arrays.whole[m] = begin, end, False
@@ -164,7 +164,7 @@ def _meeting(variant: Variant) -> Meeting:
 
     @loop
     def give(arrays, row, weights):
-        copy(weights, weights.shape[0], arrays.weights)
+        copy(weights, arrays.weights)
 
     @loop
     def take(arrays, row, n, p, share, values):

@@ -181,7 +181,7 @@ def _meeting(variant: Variant) -> Meeting:
 
     @loop
     def give(arrays, row, weights):
-        copy(weights, weights.shape[0], arrays.weights)
+        copy(weights, arrays.weights)
 
     @loop
     def take(arrays, row, n, p, share, values):
