@@ -33,8 +33,8 @@ class Frameworks:
     at: Any = None
 
     def setup(self, name: str, size: str) -> None:
-        if find_spec(PEERS[name].module) is None:  # asv's way to leave a cell out
-            raise NotImplementedError
+        if find_spec(PEERS[name].module) is None:
+            raise NotImplementedError  # asv's way to leave out what this environment has no framework for
         if self.at != (name, size):
             self.prepared = PEERS[name].prepare(THREADS, *CASES[size].make())
             self.prepared.call()
@@ -48,4 +48,4 @@ class Frameworks:
         error = compared(self.prepared.result(self.prepared.call()), exact).gradient_error
         return float(f"{error:.3g}")
 
-    track_gradient_error.unit = "of the largest entry"  # type: ignore[attr-defined]  # asv reads it
+    track_gradient_error.unit = "of the largest entry"  # asv reads it
