@@ -18,6 +18,7 @@ from ..sums.reach import RowShape
 from ..sums.scan import SCANS
 from ..tails.certificate import finish
 from . import gaussian_runs, reached, runs_in_reach, scans, spans
+from .neighbours import reach_of
 from .pairs import LINEAR_FLOOR, Way, all_pairs, pair_loops
 from .products import FLOOR_OF_EXPONENTIALS, FLOOR_OF_SINES, product_loops, shares_exponentials, shares_sines
 from .tiles import Strategy
@@ -25,7 +26,8 @@ from .tiles import Strategy
 # ns on one thread, of forward and adjoint: a pair of kernels with an exponential or not; in runs a pair, and
 # a point beside its pairs; and by sums over the bins a point, and a bin.
 _PAIR, _PLAIN_PAIR, _PAIR_IN_RUNS, _POINT_IN_RUNS, _POINT_BY_SUMS, _BIN = 2.2, 0.7, 0.25, 26.0, 16.0, 4.0
-_PAIR_IN_REACH, _PAIR_IN_REACH_TWICE, _POINT_IN_REACH = 0.6, 1.0, 20.0
+# A pair in reach, of kernels with an exponential or not, and the factor where both halves compute it.
+_PAIR_IN_REACH, _PLAIN_IN_REACH, _TWICE, _POINT_IN_REACH = 1.25, 0.55, 1.8, 20.0
 # What other methods cost a call beside their passes over points and pairs, ns.
 OVERHEAD = 340_000.0
 # Ways through the sums.
@@ -183,8 +185,10 @@ def _rates(
     images = max(1.0, float(row_parameters(kernel, width, period).parameters[0, IMAGES]))
     way = best_way(kernel, width, period, np.array([spacing]), sizes)[0] if spacing > 0 else NONE
     if way == REACHED:
-        of_pair = _PAIR_IN_REACH if sizes.points <= CHUNK else _PAIR_IN_REACH_TWICE
-        return of_pair, _POINT_IN_REACH, _BIN
+        of_pair = _PLAIN_IN_REACH if kernel in COMPACT else _PAIR_IN_REACH
+        again = _TWICE if sizes.points > CHUNK else 1.0
+        in_reach = min(1.0, 2.0 * reach_of(kernel) * h / (spacing * sizes.bins))
+        return of_pair * again * in_reach, _POINT_IN_REACH, _BIN
     if way == RUNS_IN_REACH:
         return _PAIR_IN_RUNS, _POINT_IN_RUNS, _BIN
     if way != NONE and (FAMILIES[kernel].formula.scans or FAMILIES[kernel].formula.spans):
