@@ -33,8 +33,8 @@ from .formula import (
     Variant,
 )
 from .names import CIRCLE_ONLY, COMPACT, KERNELS, check_entries
-from .numerics.arithmetic import LARGEST, LN_2, LOG2_E, exp2, one_minus, sin_half_pi
-from .runtime.jit import helper
+from .numerics.arithmetic import LARGEST, LN_2, LOG2_E, exp2, factor_and_power, one_minus, sin_half_pi
+from .runtime.jit import elementwise, helper
 from .wrapped import (
     CAUCHY,
     FOURIER,
@@ -49,7 +49,7 @@ from .wrapped import (
 )
 
 _NEGLIGIBLE = 39.0  # exp(-39) is below the rounding of 1
-_MOST_IMAGES = 2.0**21
+MOST_IMAGES = 2.0**21
 
 
 @helper
@@ -203,11 +203,13 @@ def _logistic_of_exponentials(rise, fall):
     return 1.0 / (2.0 + (rise + fall))
 
 
+@elementwise
 def _gaussian_transform(w: Floats) -> tuple[Floats, Floats]:
     value = np.exp(-w * w / 2)
     return value, -w * value
 
 
+@elementwise
 def _logistic_transform(w: Floats) -> tuple[Floats, Floats]:
     y = np.minimum(math.pi * w, 700.0)  # beyond, below 1e-300
     value = y / np.sinh(y)
@@ -224,15 +226,30 @@ class Decay(NamedTuple):
     images: Callable[[Floats], tuple[Floats, Floats]]
 
 
-_GAUSSIAN_TAIL = Decay(
-    lambda small: math.sqrt(-2 * math.log(small)),
-    lambda ratio: (0.5 + np.sqrt(0.25 + 2 * _NEGLIGIBLE * ratio**2), math.sqrt(2 * _NEGLIGIBLE) * ratio),
-)
-_EXPONENTIAL_TAIL = Decay(
-    lambda small: 2 - math.log(small), lambda ratio: (1 + _NEGLIGIBLE * ratio, _NEGLIGIBLE * ratio)
-)
-_NO_TAIL = Decay(lambda small: 1.0, lambda ratio: (ratio + 0.5, ratio))
-_HEAVY_TAIL = Decay(lambda small: math.inf, lambda ratio: (ratio + math.inf, ratio + math.inf))
+@elementwise
+def _images_of_gaussian(ratio):
+    return 0.5 + np.sqrt(0.25 + 2 * _NEGLIGIBLE * ratio**2), math.sqrt(2 * _NEGLIGIBLE) * ratio
+
+
+@elementwise
+def _images_of_exponential(ratio):
+    return 1 + _NEGLIGIBLE * ratio, _NEGLIGIBLE * ratio
+
+
+@elementwise
+def _images_of_compact(ratio):
+    return ratio + 0.5, ratio
+
+
+@elementwise
+def _all_images(ratio):
+    return ratio + math.inf, ratio + math.inf
+
+
+_GAUSSIAN_TAIL = Decay(lambda small: math.sqrt(-2 * math.log(small)), _images_of_gaussian)
+_EXPONENTIAL_TAIL = Decay(lambda small: 2 - math.log(small), _images_of_exponential)
+_NO_TAIL = Decay(lambda small: 1.0, _images_of_compact)
+_HEAVY_TAIL = Decay(lambda small: math.inf, _all_images)
 
 
 class Family(NamedTuple):
@@ -352,25 +369,36 @@ def takes_series(kernel: str, h: Floats, period: float | None) -> NDArray[np.boo
 def row_parameters(kernel: str, h: Floats, period: float | None) -> RowParameters:
     """Return the formula for rows with bandwidths (S,) which all take the series, or none of them."""
     family, p = FAMILIES[kernel], np.zeros((h.shape[0], PARAMETERS))
-    p[:, INVERSE_BANDWIDTH], p[:, BANDWIDTH] = 1 / h, h
-    p[:, RATE] = family.rate / h
-    p[:, FACTOR], p[:, POWER] = np.frexp(1 / h)
+    log_scale = of_line(p.T, h, family.rate, family.norm)
     if period is None:
-        return RowParameters(Variant(kernel), p, math.log(family.norm) - np.log(h))
+        return RowParameters(Variant(kernel), p, log_scale)
     p[:, INVERSE_PERIOD], p[:, PERIOD] = 1 / period, period
     if family.circle is not None:
-        log_scale = family.circle.parameters(p, h, period)
+        log_scale = family.circle.parameters(p.T, h, period)
         return RowParameters(Variant(family.circle.name, circle=True), p, log_scale)
     if family.transform is not None and takes_series(kernel, h, period).any():
-        fourier_parameters(family.transform, p, h, period)
+        fourier_parameters(kernel, family.transform)()(p, np.ascontiguousarray(h), period)
         return RowParameters(Variant("fourier", circle=True), p, np.full(h.shape, -math.log(period)))
-    behind, ahead = family.decay.images(h / period)
-    images = np.maximum(2 * np.floor(behind), 2 * np.floor(ahead) + 1)
+    p[:, IMAGES] = images = images_of(family.decay.images, h / period)
     rule = f"must be at most 2^20 periods for kernel {kernel!r}, whose images are summed"
-    checks.require("bandwidth", h.max(initial=0.0), images.max(initial=0) <= _MOST_IMAGES, rule)
-    p[:, IMAGES] = images
-    variant = Variant(kernel, circle=True, images=True)
-    return RowParameters(variant, p, math.log(family.norm) - np.log(h))
+    checks.require("bandwidth", h.max(initial=0.0), images.max(initial=0) <= MOST_IMAGES, rule)
+    return RowParameters(Variant(kernel, circle=True, images=True), p, log_scale)
+
+
+@elementwise
+def of_line(p, h, rate, norm):
+    """Write parameters (PARAMETERS, S) of bandwidths (S,) on the line, or one row's; return log C."""
+    p[INVERSE_BANDWIDTH], p[BANDWIDTH] = 1 / h, h
+    p[RATE] = rate / h
+    p[FACTOR], p[POWER] = factor_and_power(1 / h)
+    return np.log(norm) - np.log(h)
+
+
+@elementwise
+def images_of(behind_and_ahead, ratio):
+    """Return how many images matter, of what a `Decay` says and bandwidths over the period (S,), or one."""
+    behind, ahead = behind_and_ahead(ratio)
+    return np.maximum(2 * np.floor(behind), 2 * np.floor(ahead) + 1)
 
 
 def variants(kernel: str, domain: str) -> list[Variant]:

@@ -2,16 +2,30 @@
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+from numba import types
 
 from .arguments.arrays import Floats
 from .formula import FACTOR, FIRST, POWER, RATE, RATE_OF_SINE, SECOND, SERIES, TERMS, THIRD, Formula
-from .numerics.arithmetic import LARGEST, LOG2_E, SMALLEST_NORMAL, chord, exp2, one_minus, parts, sin_half_pi
+from .numerics.arithmetic import (
+    LARGEST,
+    LOG2_E,
+    SMALLEST_NORMAL,
+    chord,
+    either,
+    exp2,
+    factor_and_power,
+    one_minus,
+    parts,
+    sin_half_pi,
+)
 from .numerics.bessel import scaled_bessel
 from .numerics.chebyshev import chebyshev
-from .runtime.jit import helper, plain
+from .runtime.jit import elementwise, helper, lazily, plain
+from .runtime.signatures import READ1, WRITE
 
 # A Fourier transform at w = 2 pi n h/P, with its derivative.
 Transform = Callable[[Floats], tuple[Floats, Floats]]
@@ -152,44 +166,48 @@ class OnCircle(NamedTuple):
 
     name: str
     formula: Formula
+    # Of rows' parameters (PARAMETERS, S), h (S,) and period: log C (S,). Compiled, of those of one row.
     parameters: Callable[[Floats, Floats, float], Floats]
 
 
+@elementwise
 def _laplace_parameters(p: Floats, h: Floats, period: float) -> Floats:
     half = np.minimum(0.5 * (period / h), LARGEST)
-    bounded = np.clip(half, 0.1, 350.0)
+    bounded = np.minimum(np.maximum(half, 0.1), 350.0)
     s = np.minimum(half, 0.1) ** 2
     series = 1 / 4725 - s * (2 / 93555 - s * (1382 / 638512875))
     series = s * (1 / 3 - s * (1 / 45 - s * (2 / 945 - s * series)))
-    p[:, SECOND] = half >= 1
-    p[:, FIRST] = np.where(half < 0.1, series, bounded / np.tanh(bounded) - 1)
-    p[:, FIRST] = np.where(half < 1, p[:, FIRST], 2 * bounded / np.expm1(2 * bounded) - 1)
+    p[SECOND] = half >= 1
+    short = either(half < 0.1, series, bounded / np.tanh(bounded) - 1)
+    p[FIRST] = either(half < 1, short, 2 * bounded / np.expm1(2 * bounded) - 1)
     # 2h (1 - exp(-P/h)), which is 2P where h is far beyond P.
-    whole = np.where(half < SMALLEST_NORMAL, period, -np.expm1(-2 * half) * h)
+    whole = either(half < SMALLEST_NORMAL, period, -np.expm1(-2 * half) * h)
     return -math.log(2) - np.log(whole)
 
 
+@elementwise
 def _cauchy_parameters(p: Floats, h: Floats, period: float) -> Floats:
     y = np.maximum(math.pi * (h / period), SMALLEST_NORMAL)
     bounded = np.minimum(y, 350.0)  # beyond, the kernel is 1/P to rounding
-    p[:, THIRD] = bounded / np.sinh(bounded)
-    p[:, RATE] = p[:, THIRD] / h
-    p[:, FACTOR], p[:, POWER] = np.frexp(p[:, RATE])
-    p[:, RATE_OF_SINE] = p[:, RATE] * (period / math.pi)
-    p[:, FIRST], p[:, SECOND] = 2 * bounded / np.sinh(2 * bounded), bounded / np.tanh(bounded)
+    p[THIRD] = bounded / np.sinh(bounded)
+    p[RATE] = p[THIRD] / h
+    p[FACTOR], p[POWER] = factor_and_power(p[RATE])
+    p[RATE_OF_SINE] = p[RATE] * (period / math.pi)
+    p[FIRST], p[SECOND] = 2 * bounded / np.sinh(2 * bounded), bounded / np.tanh(bounded)
     # C = 1/(P tanh y), which for small y is that of the line.
     small = np.minimum(y, 1.0)
     on_line = math.log(1 / math.pi) - np.log(h) - np.log(np.tanh(small) / small)
-    return np.where(y < 1, on_line, -math.log(period) - np.log(np.tanh(bounded)))
+    return either(y < 1, on_line, -math.log(period) - np.log(np.tanh(bounded)))
 
 
+@elementwise
 def _von_mises_parameters(p: Floats, h: Floats, period: float) -> Floats:
     root = period / (2 * math.pi) / h
     kappa = np.minimum(root, _GAUSSIAN_FROM) ** 2
     log_bessel, rest = scaled_bessel(kappa)
-    p[:, RATE_OF_SINE], p[:, FIRST] = p[:, RATE] * (period / math.pi), 2 * kappa * rest
+    p[RATE_OF_SINE], p[FIRST] = p[RATE] * (period / math.pi), 2 * kappa * rest
     on_line = math.log(1 / math.sqrt(2 * math.pi)) - np.log(h)
-    return np.where(root < _GAUSSIAN_FROM, -math.log(period) - log_bessel, on_line)
+    return either(root < _GAUSSIAN_FROM, -math.log(period) - log_bessel, on_line)
 
 
 LAPLACE = OnCircle(
@@ -210,12 +228,43 @@ VON_MISES = OnCircle(
 FOURIER = Formula(fourier, of_half_sine=_fourier_of_sine)
 
 
-def fourier_parameters(transform: Transform, p: Floats, h: Floats, period: float) -> None:
-    """Write 1 + 2 sum_n F(2 pi n h/P) cos(2 pi n d/P), and h its h-derivative, in powers of the cosine."""
-    omega = 2 * math.pi / period * np.arange(1, TERMS + 1)
-    at = np.minimum(omega * h[:, np.newaxis], _NOTHING_LEFT)
-    value, slope = np.where(at < _NOTHING_LEFT, transform(at), 0.0)
-    by_h, size = slope * at, TERMS + 1
-    _, _, powers = chebyshev(size)
-    p[:, SERIES : SERIES + size] = powers[0] + 2 * value @ powers[1:]
-    p[:, SERIES + size : SERIES + 2 * size] = 2 * by_h @ powers[1:]
+_, _, _POWERS_OF_COSINE = chebyshev(TERMS + 1)
+
+
+def make_fourier_parameters(transform: Transform) -> Callable:
+    """Return what writes those of one row."""
+
+    def of_row(p, h, period):
+        """Write 1 + 2 sum_n F(2 pi n h/P) cos(2 pi n d/P), and h its h-derivative, in powers of the cosine.
+
+        p (PARAMETERS,).
+        """
+        for k in range(TERMS + 1):
+            p[SERIES + k], p[SERIES + TERMS + 1 + k] = _POWERS_OF_COSINE[0, k], 0.0
+        for n in range(1, TERMS + 1):
+            at = 2.0 * math.pi / period * n * h
+            if at >= _NOTHING_LEFT:
+                break
+            value, slope = transform(at)
+            for k in range(n + 1):
+                p[SERIES + k] += 2.0 * value * _POWERS_OF_COSINE[n, k]
+                p[SERIES + TERMS + 1 + k] += 2.0 * slope * at * _POWERS_OF_COSINE[n, k]
+
+    return of_row
+
+
+@cache
+def fourier_parameters(kernel: str, transform: Transform) -> Callable[[], Callable]:
+    """Return what writes those of rows, whose functions are the kernel's."""
+
+    def make() -> Callable:
+        of_row = helper(make_fourier_parameters(transform))
+
+        def of_rows(p, h, period):
+            """As `of_row`, p (S, PARAMETERS) and h (S,)."""
+            for s in range(h.shape[0]):
+                of_row(p[s], h[s], period)
+
+        return of_rows
+
+    return lazily(make, types.void(WRITE, READ1, types.float64), f"fourier_parameters.{kernel}")

@@ -239,7 +239,7 @@ def test_that_place_states_the_flags_and_the_error_model_of_everything():
         for node in ast.walk(ast.parse((PACKAGE / "runtime/jit.py").read_text()))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "njit"
     ]
-    assert len(compiled) == 4
+    assert len(compiled) == 5
     for call in compiled:
         options = {option.arg or "": ast.unparse(option.value) for option in call.keywords}
         assert options["fastmath"] in ("EXACT", "SUMS", "False")

@@ -30,7 +30,7 @@ def test_workspace_does_not_grow_with_the_points(points, bins, method, kernel):
         kdexent.loss_and_grad(x, z, 1.0, 5.0, out=out, **options)
         _, peak = tracemalloc.get_traced_memory()
     # 64 lanes of sums over bins, pairs of a chunk, or some of sums over cells; nothing of the size of x.
-    of_chunks = pool.available() * bins * reached.BYTES_PER_BIN if bins <= most_bins(points) else 0
+    of_chunks = 8 * pool.available() * reached.words(1, bins) if bins <= most_bins(points) else 0
     assert peak < (64 * bins * 8 + of_chunks + 400_000 if method == "direct" else 8_000_000)
 
 

@@ -92,13 +92,13 @@ def test_sums_do_not_depend_on_where_arrays_lie(kernel, period):
     memory, points = np.zeros(3 * x.size), slice(x.size, 2 * x.size)
     memory[points] = z[0]
     about = z.max(axis=1), problem.centers.block(0, 1), strategy.family.parameters
-    found = set()
+    found, room = set(), np.empty(strategy.way.words(1, 128))
     for place in range(0, memory.size, 101):
         mass = memory[place : place + 1]
         if x.size <= place < 2 * x.size:
             continue
         mass[:], density = 0, np.zeros((1, 128))
-        strategy.way.loops.forward()(x, memory[np.newaxis, points], *about, density, mass)
+        strategy.way.loops.forward()(x, memory[np.newaxis, points], *about, density, mass, room)
         found.add((float(mass[0]), density.tobytes()))
     assert len(found) == 1
 

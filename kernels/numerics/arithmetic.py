@@ -6,9 +6,12 @@ interpolate at Chebyshev nodes, on |r| <= 1/2 with relative error 2e-17 (5e-9 in
 odd powers are summed apart, which halves the chain of dependent operations.
 """
 
+import math
+from typing import Any
+
 import numpy as np
 
-from ..runtime.jit import helper
+from ..runtime.jit import compiled_as, helper
 
 LOG2_E = 1.4426950408889634
 LN_2 = 0.6931471805599453
@@ -242,3 +245,24 @@ def one_minus(power, y):
     s = 1.0 / 6.0 - y * s
     s = 0.5 - y * s
     return y * (1.0 - y * s) if y < 0.004 else 1.0 - power
+
+
+def _chosen(condition, x, y):
+    return x if condition else y
+
+
+@compiled_as(_chosen)
+def either(condition: Any, x: Any, y: Any) -> Any:
+    """Return x where a condition holds and y elsewhere, of arrays or, in compiled code, numbers."""
+    return np.where(condition, x, y)
+
+
+def _mantissa_and_exponent(x):
+    mantissa, exponent = math.frexp(x)
+    return mantissa, float(exponent)
+
+
+@compiled_as(_mantissa_and_exponent)
+def factor_and_power(x: Any) -> Any:
+    """Return f and k, x = 2^k f and 1/2 <= f < 1, of an array or, in compiled code, a number."""
+    return np.frexp(x)

@@ -1,34 +1,64 @@
 """Modified Bessel functions of the first kind, as the von Mises distribution needs them."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
+from numba import types
 
 from ..arguments.arrays import Floats
+from ..runtime.jit import compiled_as, helper, lazily
+from ..runtime.signatures import READ1, WRITE1
 
 
+@helper
+def _by_powers(kappa):
+    square = 0.25 * kappa * kappa
+    i0, i1, of_i0, of_i1 = 1.0, 1.0, 1.0, 1.0
+    for k in range(1, 60):
+        of_i0 *= square / (k * k)
+        of_i1 *= square / (k * (k + 1.0))
+        i0 += of_i0
+        i1 += of_i1
+    return math.log(i0) - kappa, 1.0 - 0.5 * kappa * i1 / i0
+
+
+@helper
+def _by_hankel(kappa):
+    i0, lost, of_i0, of_i1 = 1.0, 0.0, 1.0, 1.0
+    for k in range(1, 31):
+        of_i0 *= (2.0 * k - 1.0) * (2.0 * k - 1.0) / (8.0 * k * kappa)
+        of_i1 *= (2.0 * k - 3.0) * (2.0 * k + 1.0) / (8.0 * k * kappa)
+        i0 += of_i0
+        lost += of_i0 - of_i1
+    return math.log(i0) - 0.5 * math.log(2.0 * math.pi * kappa), lost / i0
+
+
+def _of_number(kappa):
+    return _by_powers(kappa) if kappa < 20.0 else _by_hankel(kappa)
+
+
+def _make_of_numbers() -> Callable:
+    of_number = helper(_of_number)
+
+    def of_numbers(kappa, log_bessel, rest):
+        """Write both for each kappa (S,)."""
+        for s in range(kappa.shape[0]):
+            log_bessel[s], rest[s] = of_number(kappa[s])
+
+    return of_numbers
+
+
+of_numbers = lazily(_make_of_numbers, types.void(READ1, WRITE1, WRITE1), "scaled_bessel")
+
+
+@compiled_as(_of_number)
 def scaled_bessel(kappa: Floats) -> tuple[Floats, Floats]:
     """Return log(exp(-kappa) I0(kappa)) and 1 - I1(kappa)/I0(kappa), kappa (S,).
 
     By the power series (DLMF 10.25.2) below 20 and by Hankel's expansion (DLMF 10.40.1) above, where
     its terms fall below 1e-17 before they grow; the difference is summed term by term.
     """
-    log_bessel, rest, small = np.empty_like(kappa), np.empty_like(kappa), kappa < 20
-    log_bessel[small], rest[small] = _by_powers(kappa[small])
-    log_bessel[~small], rest[~small] = _by_hankel(kappa[~small])
+    log_bessel, rest = np.empty_like(kappa), np.empty_like(kappa)
+    of_numbers()(kappa, log_bessel, rest)
     return log_bessel, rest
-
-
-def _by_powers(kappa: Floats) -> tuple[Floats, Floats]:
-    k, square = np.arange(1, 60), (kappa / 2)[:, np.newaxis] ** 2
-    i0 = 1 + np.cumprod(square / k**2, axis=1).sum(axis=1)
-    i1 = kappa / 2 * (1 + np.cumprod(square / (k * (k + 1)), axis=1).sum(axis=1))
-    return np.log(i0) - kappa, 1 - i1 / i0
-
-
-def _by_hankel(kappa: Floats) -> tuple[Floats, Floats]:
-    k, eight = np.arange(1, 31), 8 * kappa[:, np.newaxis]
-    terms_of_i0 = np.cumprod((2 * k - 1) ** 2 / (eight * k), axis=1)
-    terms_of_i1 = np.cumprod((2 * k - 3) * (2 * k + 1) / (eight * k), axis=1)
-    i0 = 1 + terms_of_i0.sum(axis=1)
-    return np.log(i0) - np.log(2 * math.pi * kappa) / 2, (terms_of_i0 - terms_of_i1).sum(axis=1) / i0

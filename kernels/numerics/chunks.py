@@ -33,6 +33,63 @@ def room(dtype):
     return aligned(ROOM, dtype)
 
 
+# What loops without allocations take their arrays from: numbers (words,), of which the first one says how
+# many are taken.
+_OF_A_LINE = LINE // 8
+
+
+def words_of(*sizes: int) -> int:
+    """Return of how many numbers memory is that arrays of so many are taken from."""
+    return 2 * _OF_A_LINE + sum(-(-size // _OF_A_LINE) * _OF_A_LINE for size in sizes)
+
+
+@helper
+def give_back(memory):
+    """Let all of memory be taken again, from a cache line on."""
+    memory[0] = (LINE - memory.ctypes.data % LINE) // memory.itemsize
+
+
+@helper
+def numbers_of(memory, size):
+    """Take an uninitialised array (size,) which starts at a cache line."""
+    begin = int(memory[0])
+    end = begin + (size + (_OF_A_LINE - 1)) // _OF_A_LINE * _OF_A_LINE
+    if end > memory.shape[0]:
+        raise ValueError("workspace has fewer numbers than workspace_size says")
+    memory[0] = end
+    return memory[begin : begin + size]
+
+
+@helper
+def rows_of(memory, rows, size):
+    """Take an uninitialised array (rows, size)."""
+    return numbers_of(memory, rows * size).reshape((rows, size))
+
+
+@helper
+def integers_of(memory, size):
+    """Take an uninitialised array (size,) of int64."""
+    return numbers_of(memory, size).view(np.int64)
+
+
+@helper
+def places_of(memory, size):
+    """Take an uninitialised array (size,) of uint32."""
+    return numbers_of(memory, (size + 1) // 2).view(np.uint32)[:size]
+
+
+@helper
+def flags_of(memory, size):
+    """Take an uninitialised array (size,) of numbers 0 and 1."""
+    return numbers_of(memory, (size + 7) // 8).view(np.uint8)[:size]
+
+
+@helper
+def chunk_of(memory):
+    """Take an uninitialised array for a chunk."""
+    return numbers_of(memory, ROOM)
+
+
 @loop
 def copy(numbers, target):
     """Write numbers (n,) to target (n,) or longer, of any dtype.

@@ -17,6 +17,7 @@ from numba.core.caching import FunctionCache
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.event import TimingListener, install_listener, trigger_event
 from numba.core.runtime import rtsys
+from numba.extending import overload, register_jitable
 
 from .entries import Entries
 from .inlined import InlinedCompiler
@@ -60,6 +61,28 @@ def plain(function: Callable) -> Callable:
 def loop(function: Callable) -> Callable:
     """Like `helper`, for a function with sums over points in it."""
     return numba.njit(fastmath=SUMS, error_model="numpy", **_IN_CALLERS)(function)
+
+
+def elementwise(function: Callable) -> Callable:
+    """Let compiled code call `function` with numbers, which Python calls as it is, with arrays too."""
+    return register_jitable(fastmath=EXACT, error_model="numpy")(function)
+
+
+def compiled_as(of_numbers: Callable) -> Callable[[Callable], Callable]:
+    """Let compiled code call one function, of numbers, where it names another, of arrays."""
+
+    def mark(function: Callable) -> Callable:
+        overload(function, jit_options={"fastmath": EXACT, "error_model": "numpy"}, strict=False)(
+            lambda *arguments: of_numbers
+        )
+        return function
+
+    return mark
+
+
+def for_callers(function: Callable) -> Any:
+    """Compile `function` into others' compiled code that calls it; Python may call it too."""
+    return numba.njit(fastmath=SUMS, error_model="numpy", **_CALLED)(function)
 
 
 def _specialise(function: Callable, signature: Any, name: str) -> Callable:

@@ -12,7 +12,7 @@ from ...arguments.problem import Problem, Request
 from ...names import AUTO
 from ...runtime.pool import run_blocks
 from ..sums.scan import SCANS, BadData
-from ..tails.certificate import finish
+from ..tails.certificate import finish, words_of_finish
 from .direct import OVERHEAD, cost_of_first, direct
 from .pairs import all_pairs
 from .tiles import Strategy, Tile, cut
@@ -150,7 +150,8 @@ def _evaluate_tile(tile: Tile, losses: Floats, gradients: Gradients | None, add:
     else:
         density, mass = tile.densities()
         weights = np.empty_like(density)
-        weak_bins = finish()(density, mass, tile.log_scale, tile.masses, tile.way.floor, weights, losses)
+        fixed = tile.log_scale, tile.masses, tile.way.floor
+        weak_bins = finish()(density, mass, *fixed, weights, losses, np.empty(words_of_finish(tile.bins)))
     if gradients is not None and both is None and (not weak_bins or (tile.rows > 1 and not add)):
         tile.gradients(weights, tile.share / mass, None, gradients, add)
     if not weak_bins:
@@ -190,5 +191,5 @@ def pairs_workspace(problem: Problem) -> int:
         return 0
     way = sets[0][2].way
     shape, bins = cut(problem, way), max(1, problem.bins)
-    of_sums = 8 * (shape.partials + 2) * min(shape.rows_per_tile, problem.rows)
-    return bins * (of_sums + way.bytes_per_bin)
+    rows = min(shape.rows_per_tile, problem.rows)
+    return 8 * (bins * (shape.partials + 2) * rows + way.words(rows, bins))

@@ -11,7 +11,19 @@ import numpy as np
 
 from ...formula import PERIOD, parameters_of
 from ...numerics.arithmetic import log_ratio
-from ...numerics.chunks import CHUNK, load_points, own_row, room, row_and_middle, sum_of
+from ...numerics.chunks import (
+    CHUNK,
+    ROOM,
+    chunk_of,
+    flags_of,
+    give_back,
+    load_points,
+    numbers_of,
+    own_row,
+    row_and_middle,
+    sum_of,
+    words_of,
+)
 from ...runtime.jit import helper, loop
 from ...simd.exponentials import powers_of_e_in_place
 from ..sums.loops import compiled
@@ -25,13 +37,18 @@ class Meeting(NamedTuple):
     Of `arrays`, a tuple, of `row`, what `of_bins` returned, and of a row's parameters p. Points are (ROOM,).
     """
 
-    arrays: Callable  # bins: the arrays
+    arrays: Callable  # bins, memory: the arrays
     of_bins: Callable  # arrays, centers (M,), p: return what depends on them, as a tuple
     of_points: Callable  # arrays, row, x, n, p: what depends on points too
     add: Callable  # arrays, row, weights, n, p: add points to the sums
     densities: Callable  # arrays, row, density (M,): add sum_j w_j K to it, and clear the sums
     give: Callable  # arrays, row, weights (M,): make sums of the bins' weights
     take: Callable  # arrays, row, n, p, share, values: write what to take from share, sum_m weights_m K
+
+
+def words_of_chunks(bins: int) -> int:
+    """Return of how many numbers memory is that loops take beside a way's own arrays."""
+    return words_of(ROOM, ROOM, ROOM, bins, bins, bins)
 
 
 @helper
@@ -74,9 +91,10 @@ def _of_row(meeting: Meeting) -> tuple[Callable, Callable]:
 def _make_forward(meeting: Meeting) -> Callable:
     begin, load = _of_row(meeting)
 
-    def forward(x, z, top, centers, params, density, mass):
+    def forward(x, z, top, centers, params, density, mass, memory):
         """density (R, M) += sum_j w_j K(c_m - x_j), mass (R,) += sum_j w_j; the others as in `pairs`."""
-        xb, wb, arrays = room(np.float64), room(np.float64), meeting.arrays(density.shape[1])
+        give_back(memory)
+        xb, wb, arrays = chunk_of(memory), chunk_of(memory), meeting.arrays(density.shape[1], memory)
         for r in range(density.shape[0]):
             if _changes(r, centers, params):
                 about = begin(arrays, centers, params, r)
@@ -93,10 +111,11 @@ def _make_forward(meeting: Meeting) -> Callable:
 def _make_adjoint(meeting: Meeting) -> Callable:
     begin, load = _of_row(meeting)
 
-    def adjoint(x, z, top, centers, params, weights, share, by_z):
+    def adjoint(x, z, top, centers, params, weights, share, by_z, memory):
         """by_z (R, n) = w_i (share - sum_m weights_m K(c_m - x_i)), weights (R, M), share (R,)."""
-        xb, wb, values = room(np.float64), room(np.float64), room(np.float64)
-        arrays = meeting.arrays(weights.shape[1])
+        give_back(memory)
+        xb, wb, values = chunk_of(memory), chunk_of(memory), chunk_of(memory)
+        arrays = meeting.arrays(weights.shape[1], memory)
         for r in range(by_z.shape[0]):
             if _changes(r, centers, params):
                 about = begin(arrays, centers, params, r)
@@ -114,14 +133,17 @@ def _make_adjoint(meeting: Meeting) -> Callable:
 def _make_both(meeting: Meeting) -> Callable:
     (begin, load), certify = _of_row(meeting), loop(make_certify())
 
-    def both(x, z, top, centers, params, log_scale, masses, floor, mass, weights, losses, by_z):
+    def both(x, z, top, centers, params, log_scale, masses, floor, results, by_z, memory):
         """What forward, `finish` and adjoint do, but for by_z (R, n) of rows with weak bins.
 
         Return how many bins are weak.
         """
-        xb, wb, values = room(np.float64), room(np.float64), room(np.float64)
-        points, bins, count, d = x.shape[1], weights.shape[1], 0, np.empty(weights.shape[1])
-        arrays, log_q, weak = meeting.arrays(bins), np.empty(bins), np.empty(bins, np.bool_)
+        mass, weights, losses = results
+        points, bins, count = x.shape[1], weights.shape[1], 0
+        give_back(memory)
+        xb, wb, values = chunk_of(memory), chunk_of(memory), chunk_of(memory)
+        d, log_q, weak = numbers_of(memory, bins), numbers_of(memory, bins), flags_of(memory, bins)
+        arrays = meeting.arrays(bins, memory)
         for r in range(weights.shape[0]):
             if _changes(r, centers, params):
                 about = begin(arrays, centers, params, r)

@@ -1,7 +1,8 @@
 """The strategy `direct`: every pair of bin and point, or what comes to the same to rounding."""
 
+import math
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,14 +14,18 @@ from ...arguments.problem import Problem
 from ...families import FAMILIES, FORMULAS, row_parameters, takes_series, variants
 from ...formula import IMAGES, Variant
 from ...names import CIRCLE_ONLY, COMPACT, FACTS
+from ...numerics.arithmetic import either
+from ...numerics.bessel import of_numbers
 from ...numerics.chunks import CHUNK
+from ...runtime.jit import elementwise
+from ...wrapped import FOURIER_FROM, fourier_parameters
 from ..sums.reach import RowShape
 from ..sums.scan import SCANS
 from ..tails.certificate import finish
-from . import gaussian_runs, reached, runs_in_reach, scans, spans
+from . import gaussian_runs, products, reached, runs_in_reach, scans, spans
 from .neighbours import reach_of
-from .pairs import LINEAR_FLOOR, Way, all_pairs, pair_loops
-from .products import FLOOR_OF_EXPONENTIALS, FLOOR_OF_SINES, product_loops, shares_exponentials, shares_sines
+from .pairs import LINEAR_FLOOR, Way, all_pairs, pair_loops, words_of_both
+from .products import FLOOR_OF_EXPONENTIALS, FLOOR_OF_SINES, product_loops
 from .tiles import Strategy
 
 # ns on one thread, of forward and adjoint: a pair of kernels with an exponential or not; in runs a pair, and
@@ -95,61 +100,86 @@ def _strategy(kernel: str, bandwidth: Floats, period: float | None, way: int, po
 
 def best_way(kernel: str, h: Floats, period: float | None, spacing: Floats, sizes: Sizes) -> NDArray[np.intp]:
     """Return each row's way; `spacing` is that of equal bins, and all that others span."""
-    family, ways = FAMILIES[kernel], np.full(np.broadcast_shapes(h.shape, spacing.shape), NONE)
-    formula, bins = family.without_images(period), sizes.bins if sizes.equal else 1
-    if family.formula.runs:
-        runs = gaussian_runs.applies(spacing, h, bins, False)
-        best = np.where(sizes.single & gaussian_runs.applies(spacing, h, bins, True), SINGLE, DOUBLE)
-        ways = np.where(runs, best, NONE)
-    elif family.formula.spans:
-        ways = np.where(spans.applies(spacing, h, bins, period), DOUBLE, NONE)
-    elif formula is not None and formula.scans:
-        ways = np.where(scans.applies(spacing, bins), DOUBLE, NONE)
-    elif formula is not None and formula.of_exponentials is not None:
-        ways = np.where(shares_exponentials(spacing, h, bins), DOUBLE, NONE)
-    elif formula is not None and formula.of_half_sine is not None and period is not None:
-        ways = np.where(shares_sines(spacing, h, period), DOUBLE, NONE)
-    beside = (ways == NONE) | (kernel in CIRCLE_ONLY)  # whose shortcut saves little
-    width = spacing * (sizes.bins - 1) if sizes.equal else spacing
-    in_reach = reached.applies(kernel, h, period, width, sizes.bins, sizes.points)
-    ways = np.where(beside & in_reach, REACHED, ways)
-    if family.formula.runs and sizes.equal:
-        in_runs = runs_in_reach.applies(kernel, h, period, spacing, sizes.bins, sizes.points)
-        if period is None and sizes.points > CHUNK:  # whose points are sorted twice
-            in_runs &= (ways != DOUBLE) & (ways != SINGLE)
-        ways = np.where(in_runs, RUNS_IN_REACH, ways)
-    return np.where(takes_series(kernel, h, period), DOUBLE, ways)
+    ways = rule_of_ways(kernel, period is not None)(
+        h, math.inf if period is None else period, spacing, *sizes
+    )
+    return np.broadcast_to(ways, np.broadcast_shapes(h.shape, spacing.shape))
+
+
+@cache
+def rule_of_ways(kernel: str, circle: bool) -> Callable:
+    """Return f(h, period, spacing, *sizes): each row's way, or in compiled code a row's.
+
+    The period is infinite on the line.
+    """
+    family, beside = FAMILIES[kernel], kernel in CIRCLE_ONLY  # whose shortcut saves little
+    formula, series = family.without_images(1.0 if circle else None), circle and family.transform is not None
+    runs, in_spans = family.formula.runs, family.formula.spans is not None
+    scanned = formula is not None and formula.scans
+    of_exponentials = formula is not None and formula.of_exponentials is not None
+    of_sines = circle and formula is not None and formula.of_half_sine is not None
+    in_reach, in_runs = reached.rule(kernel, circle), runs_in_reach.rule(kernel, circle)
+
+    @elementwise
+    def best(h, period, spacing, points, bins, equal, single):
+        near, width, way = bins if equal else 1, spacing * (bins - 1) if equal else spacing, NONE
+        if runs:
+            longer = single & gaussian_runs.applies(spacing, h, near, True)
+            taken = gaussian_runs.applies(spacing, h, near, False)
+            way = either(taken, either(longer, SINGLE, DOUBLE), NONE)
+        elif in_spans:
+            way = either(spans.applies(spacing, h, near, period), DOUBLE, NONE)
+        elif scanned:
+            way = either(scans.applies(spacing, near), DOUBLE, NONE)
+        elif of_exponentials:
+            way = either(products.shares_exponentials(spacing, h, near), DOUBLE, NONE)
+        elif of_sines:
+            way = either(products.shares_sines(spacing, h, period), DOUBLE, NONE)
+        taken = ((way == NONE) | beside) & in_reach(h, period, width, points, bins)
+        way = either(taken, REACHED, way)
+        if runs and equal:
+            taken = in_runs(h, period, spacing, points, bins)
+            if points > CHUNK and not circle:  # whose points are sorted twice
+                taken = taken & (way != DOUBLE) & (way != SINGLE)
+            way = either(taken, RUNS_IN_REACH, way)
+        return either(series & (h >= FOURIER_FROM * period), DOUBLE, way)
+
+    return best
 
 
 def shortcut(variant: Variant, way: int, points: int = 1) -> Way | None:
     """Return the shortcut of rows that go the given way, if there is any."""
     formula, single = FORMULAS[variant.formula], way == SINGLE
     dtype: np.dtype[Any] = FLOAT64
+    words: Callable[[int, int], int]
     if way == REACHED:
         if not reached.takes(variant.formula):
             return None
-        pairs, kept = reached.PAIRS_PER_BLOCK, reached.BYTES_PER_BIN
-        return Way(reached.reached_loops(variant), LINEAR_FLOOR, FLOAT64, pairs, kept)
+        pairs, words = reached.PAIRS_PER_BLOCK, reached.words
+        return Way(reached.reached_loops(variant), LINEAR_FLOOR, FLOAT64, pairs, words)
     if way == RUNS_IN_REACH:
         if not formula.runs:
             return None
-        pairs, kept = runs_in_reach.PAIRS_PER_BLOCK, runs_in_reach.BYTES_PER_BIN
-        return Way(runs_in_reach.runs_in_reach_loops(variant), gaussian_runs.FLOOR, FLOAT64, pairs, kept)
+        pairs, words = runs_in_reach.PAIRS_PER_BLOCK, runs_in_reach.words
+        return Way(runs_in_reach.runs_in_reach_loops(variant), gaussian_runs.FLOOR, FLOAT64, pairs, words)
     if formula.runs:
         loops, pairs, floor = gaussian_runs.run_loops(variant.circle, single), 2**21, gaussian_runs.FLOOR
+        words = words_of_both(gaussian_runs.words)
         if single:
             floor, dtype = gaussian_runs.FLOOR_PER_POINT_SINGLE * points, FLOAT32
     elif formula.scans:
-        loops, pairs, floor = scans.scan_loops(variant.circle), 0, LINEAR_FLOOR
+        loops, pairs, floor, words = scans.scan_loops(variant.circle), 0, LINEAR_FLOOR, scans.words
     elif formula.spans:
-        loops, pairs, floor = spans.span_loops(variant), 0, LINEAR_FLOOR
+        loops, pairs, floor, words = spans.span_loops(variant), 0, LINEAR_FLOOR, spans.words
     elif formula.of_half_sine is not None:
         loops, pairs, floor = product_loops(variant.formula), 2**19, FLOOR_OF_SINES
+        words = words_of_both(products.words)
     elif formula.of_exponentials is not None and not variant.images:
         loops, pairs, floor = product_loops(variant.formula), 2**20, FLOOR_OF_EXPONENTIALS
+        words = words_of_both(products.words)
     else:
         return None
-    return Way(loops, floor, dtype, pairs)
+    return Way(loops, floor, dtype, pairs, words)
 
 
 def cost(shape: RowShape, rtol: float = 0.0) -> float:
@@ -206,4 +236,8 @@ def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Calla
         needed += [loop for name, loop in loops._asdict().items() if not (only_z and name == "full_adjoint")]
         ways = (shortcut(variant, way) for way in range(1, WAYS))
         needed += dict.fromkeys(loop for way in ways if way is not None for loop in way.loops)
+    if kernel in CIRCLE_ONLY:
+        needed.append(of_numbers)
+    if domain == "circle" and (transform := FAMILIES[kernel].transform) is not None:
+        needed.append(fourier_parameters(kernel, transform))
     return needed

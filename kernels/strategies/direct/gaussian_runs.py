@@ -14,7 +14,7 @@ On a circle every image of a point that reaches the interval is a point of its o
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,15 +25,20 @@ from ...numerics.arithmetic import LOG2_E, exp2, exp2_single
 from ...numerics.chunks import (
     CHUNK,
     LANES,
+    ROOM,
+    chunk_of,
+    give_back,
+    integers_of,
     load_chunk,
     near_interval,
+    numbers_of,
     own_row,
-    room,
     total_weight,
     weigh,
     weight,
+    words_of,
 )
-from ...runtime.jit import helper, loop
+from ...runtime.jit import elementwise, helper, loop
 from ...simd.exponentials import powers_of_2_in_place
 from ..sums.loops import compiled
 from .pairs import WayLoops, adjoint_signature, both_signature, forward_signature, make_both
@@ -70,16 +75,24 @@ def _powers_single(numbers, n):
 _DOUBLE = _Precision(np.float64, exp2, powers_of_2_in_place, 16, 5.6, -698.0, 0.0, 40.0, 900.0)
 _SINGLE = _Precision(np.float32, exp2_single, _powers_single, 24, 4.0, -142.0, 100.0, 14.5, 70.0)
 
+_SPANS = _DOUBLE.span, _SINGLE.span
+
 # Density below which a bin is not trusted to runs; in float32, for each point of the row.
 FLOOR = 1e-120
 FLOOR_PER_POINT_SINGLE = 2e-15
 
 
+def words(rows: int, bins: int) -> int:
+    """Return of how many numbers the memory of loops is."""
+    return words_of(*[ROOM] * 10, _SINGLE.longest + 1, _STEP)
+
+
+@elementwise
 def applies(spacing: Floats, bandwidth: Floats, bins: int, single: bool) -> NDArray[np.bool_]:
     """Return for which rows bins are close enough together for a run to be worth its exponentials."""
     if single:  # against float64's runs, longer ones pay
-        return (bins >= 2 * _STEP) & (2 * _STEP * spacing <= _SINGLE.span * bandwidth)
-    return (bins >= _STEP) & (_STEP * spacing <= _DOUBLE.span * bandwidth)
+        return (bins >= 2 * _STEP) & (2 * _STEP * spacing <= _SPANS[1] * bandwidth)
+    return (bins >= _STEP) & (_STEP * spacing <= _SPANS[0] * bandwidth)
 
 
 @helper
@@ -209,13 +222,14 @@ def _make_forward(circle: bool, single: bool) -> Callable:
             for o in range(min(_STEP, count - i)):
                 density[m + (i + o) * direction] += sums[o] * scale[k + i + o]
 
-    def forward(x, z, top, centers, params, density, mass):
+    def forward(x, z, top, centers, params, density, mass, memory):
         """density (R, M) += sum_j w_j K(c_m - x_j), mass (R,) += sum_j w_j."""
-        xb, wb = room(np.float64), room(np.float64)
-        owner = room(np.int64) if circle else np.empty(0, np.int64)
-        e, work, up, down = room(real), room(real), room(real), room(real)
-        high, low, w = (room(real), room(real), room(real)) if single else (e, e, e)
-        scale = np.empty(longest + 1)  # exp(-(k s)^2/2)
+        give_back(memory)
+        xb, wb, owner = chunk_of(memory), chunk_of(memory), integers_of(memory, ROOM)
+        e, work = chunk_of(memory).view(real), chunk_of(memory).view(real)
+        up, down = chunk_of(memory).view(real), chunk_of(memory).view(real)
+        high, low, w = chunk_of(memory).view(real), chunk_of(memory).view(real), chunk_of(memory).view(real)
+        scale = numbers_of(memory, longest + 1)  # exp(-(k s)^2/2)
         M = density.shape[1]
         for r in range(density.shape[0]):
             bins, pr = centers[own_row(centers, r)], own_row(params, r)
@@ -298,14 +312,15 @@ def _make_adjoint(circle: bool, single: bool) -> Callable:
                 a = a * b + v1
                 values[j] = a * b + v0
 
-    def adjoint(x, z, top, centers, params, weights, share, by_z):
+    def adjoint(x, z, top, centers, params, weights, share, by_z, memory):
         """by_z (R, n) = w_i (share - sum_m weights_m K(c_m - x_i)), weights (R, M), share (R,)."""
-        xb, wb, sums = room(np.float64), room(np.float64), room(np.float64)
-        owner = room(np.int64) if circle else np.empty(0, np.int64)
-        right, left, up, down = room(real), room(real), room(real), room(real)
-        high, low = (room(real), room(real)) if single else (right, right)
-        scale = np.empty(longest + 1)  # exp(-(k s)^2/2)
-        v: Any = np.empty(_STEP, dtype=real)
+        give_back(memory)
+        xb, wb, sums, owner = chunk_of(memory), chunk_of(memory), chunk_of(memory), integers_of(memory, ROOM)
+        right, left = chunk_of(memory).view(real), chunk_of(memory).view(real)
+        up, down = chunk_of(memory).view(real), chunk_of(memory).view(real)
+        high, low = chunk_of(memory).view(real), chunk_of(memory).view(real)
+        scale = numbers_of(memory, longest + 1)  # exp(-(k s)^2/2)
+        v = numbers_of(memory, _STEP).view(real)
         M = weights.shape[1]
         for r in range(by_z.shape[0]):
             bins, pr = centers[own_row(centers, r)], own_row(params, r)

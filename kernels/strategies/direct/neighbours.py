@@ -10,8 +10,8 @@ import numpy as np
 from ...families import FAMILIES, FORMULAS
 from ...formula import INVERSE_BANDWIDTH, INVERSE_PERIOD, PERIOD
 from ...numerics.arithmetic import LARGEST
-from ...numerics.chunks import CHUNK, LANES, ROOM, aligned, copy
-from ...runtime.jit import helper, loop
+from ...numerics.chunks import CHUNK, LANES, ROOM, copy, integers_of, numbers_of, places_of, words_of
+from ...runtime.jit import elementwise, helper, loop
 
 _CELLS = 64
 _SMALL = 1e-22  # of its peak: a kernel beyond its reach
@@ -20,6 +20,7 @@ _ROUNDING = 1e-14  # of lengths that a reach is made of
 LEAST_PART = 1e-6
 
 
+@elementwise
 def most_bins(points: int) -> int:
     """Return of how many bins rows of so many points tell those in reach: what is kept stays in the caches.
 
@@ -44,10 +45,15 @@ class Points(NamedTuple):
     cells: Any  # (2, M): the first and last in reach of a bin
 
 
+def words_of_points(bins: int) -> int:
+    """Return of how many numbers memory is that points are taken from."""
+    return words_of(2 * ROOM, 2 * ROOM, ROOM, _CELLS + 1, 2 * bins)
+
+
 class Neighbours(NamedTuple):
     """What sorts points, and finds those in reach: compiled functions of points, as `Points` has them."""
 
-    points: Callable  # bins: new ones
+    points: Callable  # bins, memory: new ones
     of_bins: Callable  # points, centers (M,), p: where cells begin, how many to a unit of length, the middle
     sort: Callable  # points, row, x (ROOM,), n, p: `row` is what of_bins returned
     between: Callable  # points, two bins, n: from and to of those in reach of these and all between
@@ -61,14 +67,14 @@ def neighbours(name: str, circle: bool) -> Neighbours:
     reach, by_sines = reach_of(name), FORMULAS[name].of_half_sine is not None
 
     @helper
-    def points(bins):
+    def points(bins, memory):
         return Points(
-            aligned(2 * ROOM, np.float64),
-            aligned(2 * ROOM, np.float64),
-            np.empty(ROOM, np.uint32),
-            np.empty(ROOM, np.uint32),
-            np.empty(2 * _CELLS + 1, np.uint32),
-            np.empty((2, bins), np.int64),
+            numbers_of(memory, 2 * ROOM),
+            numbers_of(memory, 2 * ROOM),
+            places_of(memory, ROOM),
+            places_of(memory, ROOM),
+            places_of(memory, 2 * _CELLS + 1),
+            integers_of(memory, 2 * bins).reshape((2, bins)),
         )
 
     @loop

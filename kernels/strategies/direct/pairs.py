@@ -17,15 +17,44 @@ from ...arguments.arrays import FLOAT64
 from ...families import FORMULAS, exponent_of, has_whole_slopes, log_formula_of
 from ...formula import INVERSE_BANDWIDTH, Variant
 from ...numerics.arithmetic import LN_2, LOG2_E, SMALLEST, exp2, from_order_key, order_key
-from ...numerics.chunks import CHUNK, load_chunk, load_points, room, row_and_middle, times_last, weigh
+from ...numerics.chunks import (
+    CHUNK,
+    ROOM,
+    chunk_of,
+    give_back,
+    load_chunk,
+    load_points,
+    numbers_of,
+    row_and_middle,
+    rows_of,
+    times_last,
+    weigh,
+    words_of,
+)
 from ...runtime.jit import loop
-from ...runtime.signatures import READ, READ1, READ_INTS, WRITE, WRITE1, read, written
+from ...runtime.signatures import READ, READ1, READ_INTS, WRITE, WRITE1, read, record, written
 from ..sums.images import distance_between, distance_of, reader_of, shift_of
 from ..sums.loops import Compiled, compiled
-from ..tails.certificate import make_finish
+from ..tails.certificate import make_finish, words_of_finish
 
 LINEAR_FLOOR = 1e-200
 PAIRS_PER_BLOCK = 2**18
+
+
+class Results(NamedTuple):
+    """What a loop that does both writes beside the gradient."""
+
+    mass: Any  # (R,): sum_j w_j
+    weights: Any  # (R, M): p/q, 0 of weak bins
+    losses: Any  # (R,)
+
+
+class Peaks(NamedTuple):
+    """The points that add most to bins, and the bins' p/total; all are (bins,)."""
+
+    at: Any
+    logit: Any
+    weights: Any
 
 
 class WayLoops(NamedTuple):
@@ -56,12 +85,25 @@ class Way(NamedTuple):
     floor: float
     dtype: np.dtype  # of the data that the loops read and the gradient that they write
     pairs_per_block: int  # 0 where a point costs the same with any number of bins
-    bytes_per_bin: int = 0  # that a loop keeps beside its sums, if these are many
+    words: Callable[[int, int], int]  # rows, bins: of how many numbers the memory of loops is
+
+
+WORDS = words_of(*[ROOM] * 4)  # of the memory of loops
+
+
+def words(rows: int, bins: int) -> int:
+    """Return of how many numbers the memory of a half is."""
+    return WORDS
+
+
+def words_of_both(halves: Callable[[int, int], int]) -> Callable[[int, int], int]:
+    """Return the same for loops that do both, and their halves, of what it is for these."""
+    return lambda rows, bins: words_of(rows * bins, rows) + words_of_finish(bins) + halves(rows, bins)
 
 
 def all_pairs(variant: Variant) -> Way:
     """Return the way over all pairs, which is there for any variant."""
-    return Way(pair_loops(variant), LINEAR_FLOOR, FLOAT64, PAIRS_PER_BLOCK)
+    return Way(pair_loops(variant), LINEAR_FLOOR, FLOAT64, PAIRS_PER_BLOCK, words_of_both(words))
 
 
 def _block(dtype: np.dtype = FLOAT64) -> tuple[Any, ...]:
@@ -70,18 +112,18 @@ def _block(dtype: np.dtype = FLOAT64) -> tuple[Any, ...]:
 
 def forward_signature(dtype: np.dtype = FLOAT64) -> Any:
     """Return the types of a forward loop over data of a dtype."""
-    return types.void(*_block(dtype), WRITE, WRITE1)
+    return types.void(*_block(dtype), WRITE, WRITE1, WRITE1)
 
 
 def adjoint_signature(dtype: np.dtype = FLOAT64) -> Any:
     """Return the types of an adjoint loop over data of a dtype."""
-    return types.void(*_block(dtype), READ, READ1, written(dtype))
+    return types.void(*_block(dtype), READ, READ1, written(dtype), WRITE1)
 
 
 def both_signature(dtype: np.dtype = FLOAT64) -> Any:
     """Return the types of a loop that does both over data of a dtype."""
-    fixed = READ1, READ, types.float64
-    return types.int64(*_block(dtype), *fixed, WRITE1, WRITE, WRITE1, written(dtype))
+    fixed, results = (READ1, READ, types.float64), record(Results, WRITE1, WRITE, WRITE1)
+    return types.int64(*_block(dtype), *fixed, results, written(dtype), WRITE1)
 
 
 def make_both(make_forward: Callable[..., Callable], make_adjoint: Callable[..., Callable]) -> Callable:
@@ -91,20 +133,22 @@ def make_both(make_forward: Callable[..., Callable], make_adjoint: Callable[...,
         forward, adjoint = loop(make_forward(*arguments)), loop(make_adjoint(*arguments))
         finish = loop(make_finish())
 
-        def both(x, z, top, centers, params, log_scale, masses, floor, mass, weights, losses, by_z):
+        def both(x, z, top, centers, params, log_scale, masses, floor, results, by_z, memory):
             """What forward, `finish` and adjoint do, but for by_z (R, n) of rows with weak bins.
 
             Return how many bins are weak.
             """
-            density = np.zeros(weights.shape)
-            mass[:] = 0.0
-            forward(x, z, top, centers, params, density, mass)
-            weak = finish(density, mass, log_scale, masses, floor, weights, losses)
+            mass, weights, losses = results
+            give_back(memory)
+            density, share = rows_of(memory, *weights.shape), numbers_of(memory, mass.shape[0])
+            rest = memory[int(memory[0]) :]
+            density[:], mass[:] = 0.0, 0.0
+            forward(x, z, top, centers, params, density, mass, rest)
+            weak = finish(density, mass, log_scale, masses, floor, weights, losses, rest)
             if weak == 0 or mass.shape[0] > 1:
-                share = np.empty(mass.shape[0])
                 for r in range(mass.shape[0]):  # an array expression takes longer to compile
                     share[r] = 1.0 / mass[r]
-                adjoint(x, z, top, centers, params, weights, share, by_z)
+                adjoint(x, z, top, centers, params, weights, share, by_z, rest)
             return weak
 
         return both
@@ -115,16 +159,16 @@ def make_both(make_forward: Callable[..., Callable], make_adjoint: Callable[...,
 @cache
 def pair_loops(variant: Variant) -> PairLoops:
     """Return the loops of a variant, each compiled when it is first asked for."""
-    bins = READ, READ, READ_INTS, READ_INTS
+    bins, peaks = (READ, READ, READ_INTS, READ_INTS), record(Peaks, WRITE1, WRITE1, WRITE1)
     made = (
         (_make_forward, forward_signature()),
         (_make_adjoint, adjoint_signature()),
         (make_both(_make_forward, _make_adjoint), both_signature()),
-        (_make_full_adjoint, types.void(*_block(), READ, READ1, WRITE, WRITE, WRITE1)),
-        (_make_nearest, types.void(READ, READ, *bins, WRITE1)),
-        (_make_highest, types.void(READ, READ, READ1, *bins, READ1, WRITE1, WRITE1, WRITE1)),
-        (_make_log_forward, types.void(READ, READ, *bins, READ1, READ1, WRITE1, WRITE1)),
-        (_make_log_adjoint, types.void(READ, READ, *bins, READ1, READ1, READ1, WRITE, WRITE, WRITE1)),
+        (_make_full_adjoint, types.void(*_block(), READ, READ1, WRITE, WRITE, WRITE1, WRITE1)),
+        (_make_nearest, types.void(READ, READ, *bins, WRITE1, WRITE1)),
+        (_make_highest, types.void(READ, READ, READ1, *bins, READ1, WRITE1, WRITE1, WRITE1, WRITE1)),
+        (_make_log_forward, types.void(READ, READ, *bins, READ1, READ1, WRITE1, WRITE1, WRITE1)),
+        (_make_log_adjoint, types.void(READ, READ, *bins, peaks, WRITE, WRITE, WRITE1, WRITE1)),
     )
     return compiled(PairLoops, "pair_loops", variant.key, (variant,), *made)
 
@@ -137,9 +181,10 @@ def pair_loops(variant: Variant) -> PairLoops:
 def _make_forward(variant: Variant) -> Callable:
     formula, distance, row_of = FORMULAS[variant.formula].value, distance_of(variant), reader_of(variant)
 
-    def forward(x, z, top, centers, params, density, mass):
+    def forward(x, z, top, centers, params, density, mass, memory):
         """density (R, M) += sum_j w_j K(c_m - x_j), mass (R,) += sum_j w_j."""
-        xb, wb = room(np.float64), room(np.float64)
+        give_back(memory)
+        xb, wb = chunk_of(memory), chunk_of(memory)
         for r in range(density.shape[0]):
             p, period, images = row_of(params, r)
             bins, middle = row_and_middle(centers, r)
@@ -161,9 +206,10 @@ def _make_forward(variant: Variant) -> Callable:
 def _make_adjoint(variant: Variant) -> Callable:
     add = loop(_make_full_adjoint(variant, False))
 
-    def adjoint(x, z, top, centers, params, weights, share, by_z):
+    def adjoint(x, z, top, centers, params, weights, share, by_z, memory):
         """by_z (R, n) = w_i (share - sum_m weights_m K(c_m - x_i)), weights (R, M), share (R,)."""
-        add(x, z, top, centers, params, weights, share, by_z, np.empty((0, 0)), np.empty(0))
+        nothing = memory[:0]
+        add(x, z, top, centers, params, weights, share, by_z, nothing.reshape((0, 0)), nothing, memory)
 
     return adjoint
 
@@ -171,10 +217,11 @@ def _make_adjoint(variant: Variant) -> Callable:
 def _make_full_adjoint(variant: Variant, full: bool = True) -> Callable:
     formula, distance, row_of = FORMULAS[variant.formula].value, distance_of(variant), reader_of(variant)
 
-    def full_adjoint(x, z, top, centers, params, weights, share, by_z, by_x, by_h):
+    def full_adjoint(x, z, top, centers, params, weights, share, by_z, by_x, by_h, memory):
         """As `adjoint`; by_x (R, n) = w_i sum_m weights_m dK/dd, by_h (R,) -= sum_im w_i weights_m dK/dh."""
-        xb, wb = room(np.float64), room(np.float64)
-        sums, slopes = room(np.float64), room(np.float64)
+        give_back(memory)
+        xb, wb = chunk_of(memory), chunk_of(memory)
+        sums, slopes = chunk_of(memory), chunk_of(memory)
         for r in range(by_z.shape[0]):
             p, period, images = row_of(params, r)
             bins, middle = row_and_middle(centers, r)
@@ -215,9 +262,10 @@ def _make_full_adjoint(variant: Variant, full: bool = True) -> Callable:
 def _make_nearest(variant: Variant) -> Callable:
     distance, row_of = distance_of(variant), reader_of(variant)
 
-    def nearest(x, z, centers, params, row_start, bins, near):
+    def nearest(x, z, centers, params, row_start, bins, near, memory):
         """near (bins,) = the smallest distance of a point that is not masked, or itself if less."""
-        xb, zb = room(np.float64), room(np.float64)
+        give_back(memory)
+        xb, zb = chunk_of(memory), chunk_of(memory)
         for r in range(row_start.shape[0] - 1):
             if row_start[r] == row_start[r + 1]:
                 continue
@@ -240,12 +288,13 @@ def _make_highest(variant: Variant) -> Callable:
     formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
     distance, row_of = distance_of(variant), reader_of(variant)
 
-    def highest(x, z, top, centers, params, row_start, bins, near, peak, at, logit):
+    def highest(x, z, top, centers, params, row_start, bins, near, peak, at, logit, memory):
         """Write distance `at`, `logit` (bins,) of the point that adds most to a bin, if more than exp(peak).
 
         peak (bins,) is relative to a point of the largest logit, top (R,), at the distance `near` (bins,).
         """
-        xb, zb, exponents = room(np.float64), room(np.float64), room(np.float64)
+        give_back(memory)
+        xb, zb, exponents = chunk_of(memory), chunk_of(memory), chunk_of(memory)
         for r in range(top.shape[0]):
             if row_start[r] == row_start[r + 1]:
                 continue
@@ -283,12 +332,13 @@ def _make_log_forward(variant: Variant) -> Callable:
     formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
     distance, row_of = distance_of(variant), reader_of(variant)
 
-    def log_forward(x, z, centers, params, row_start, bins, at, logit, level, total):
+    def log_forward(x, z, centers, params, row_start, bins, at, logit, level, total, memory):
         """level (bins,) = log 2^e, total (bins,) += sum_j exp(z_j - logit) f_j 2^(e_j - e), e of `at`.
 
         `at` and `logit` (bins,) are those of the point that adds most.
         """
-        xb, zb = room(np.float64), room(np.float64)
+        give_back(memory)
+        xb, zb = chunk_of(memory), chunk_of(memory)
         for r in range(row_start.shape[0] - 1):
             if row_start[r] == row_start[r + 1]:
                 continue
@@ -321,10 +371,12 @@ def _make_log_adjoint(variant: Variant) -> Callable:
     formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
     distance, row_of, whole = distance_of(variant), reader_of(variant), has_whole_slopes(variant.formula)
 
-    def log_adjoint(x, z, centers, params, row_start, bins, at, logit, weights, by_z, by_x, by_h):
-        """Add what bins of `log_forward`, weights (bins,) p/total, do to by_z, by_x (R, n) and by_h (R,)."""
-        xb, zb = room(np.float64), room(np.float64)
-        sums, slopes = room(np.float64), room(np.float64)
+    def log_adjoint(x, z, centers, params, row_start, bins, peaks, by_z, by_x, by_h, memory):
+        """Add what bins of `log_forward` do to by_z, by_x (R, n) and by_h (R,)."""
+        at, logit, weights = peaks
+        give_back(memory)
+        xb, zb = chunk_of(memory), chunk_of(memory)
+        sums, slopes = chunk_of(memory), chunk_of(memory)
         for r in range(row_start.shape[0] - 1):
             if row_start[r] == row_start[r + 1]:
                 continue

@@ -21,8 +21,18 @@ from ...arguments.arrays import Floats
 from ...families import FORMULAS
 from ...formula import INVERSE_BANDWIDTH, INVERSE_PERIOD, PERIOD, parameters_of
 from ...numerics.arithmetic import LOG2_E, exp2, sin_half_pi
-from ...numerics.chunks import CHUNK, load_chunk, own_row, room, row_and_middle, weigh
-from ...runtime.jit import helper, loop, plain
+from ...numerics.chunks import (
+    CHUNK,
+    ROOM,
+    chunk_of,
+    give_back,
+    load_chunk,
+    own_row,
+    row_and_middle,
+    weigh,
+    words_of,
+)
+from ...runtime.jit import elementwise, helper, loop, plain
 from ..sums.loops import compiled
 from .pairs import WayLoops, adjoint_signature, both_signature, forward_signature, make_both
 
@@ -37,11 +47,18 @@ _NARROWEST = 1e-290
 FLOOR_OF_EXPONENTIALS, FLOOR_OF_SINES = 1e-120, 1e-200
 
 
+def words(rows: int, bins: int) -> int:
+    """Return of how many numbers the memory of loops is."""
+    return words_of(*[ROOM] * 5)
+
+
+@elementwise
 def shares_exponentials(spacing: Floats, bandwidth: Floats, bins: int) -> NDArray[np.bool_]:
     """Return for which rows enough bins, at most `spacing` apart, share a c0."""
     return (bins >= _SHARING) & (_SHARING * spacing <= SPAN * bandwidth)
 
 
+@elementwise
 def shares_sines(spacing: Floats, bandwidth: Floats, period: float) -> NDArray[np.bool_]:
     """Return for which rows enough bins, at most `spacing` apart, share a c0."""
     return (_SHARING * spacing <= SPAN * bandwidth) & (bandwidth >= _NARROWEST * period)
@@ -118,9 +135,10 @@ def _factors_of(name: str) -> Factors:
 def _make_forward(name: str) -> Callable:
     of_points, of_bin, value = _factors_of(name)
 
-    def forward(x, z, top, centers, params, density, mass):
+    def forward(x, z, top, centers, params, density, mass, memory):
         """density (R, M) += sum_j w_j K(c_m - x_j), mass (R,) += sum_j w_j; the others as in `pairs`."""
-        xb, wb, one, other = room(np.float64), room(np.float64), room(np.float64), room(np.float64)
+        give_back(memory)
+        xb, wb, one, other = chunk_of(memory), chunk_of(memory), chunk_of(memory), chunk_of(memory)
         for r in range(density.shape[0]):
             p = parameters_of(params, own_row(params, r))
             bins, middle = row_and_middle(centers, r)
@@ -145,10 +163,11 @@ def _make_forward(name: str) -> Callable:
 def _make_adjoint(name: str) -> Callable:
     of_points, of_bin, value = _factors_of(name)
 
-    def adjoint(x, z, top, centers, params, weights, share, by_z):
+    def adjoint(x, z, top, centers, params, weights, share, by_z, memory):
         """by_z (R, n) = w_i (share - sum_m weights_m K(c_m - x_i)), weights (R, M), share (R,)."""
-        xb, wb, one, other = room(np.float64), room(np.float64), room(np.float64), room(np.float64)
-        sums = room(np.float64)
+        give_back(memory)
+        xb, wb, one, other = chunk_of(memory), chunk_of(memory), chunk_of(memory), chunk_of(memory)
+        sums = chunk_of(memory)
         for r in range(by_z.shape[0]):
             p = parameters_of(params, own_row(params, r))
             bins, middle = row_and_middle(centers, r)

@@ -11,25 +11,33 @@ from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...arguments.arrays import Floats
 from ...families import FORMULAS
 from ...formula import IMAGES, PERIOD, Variant
 from ...names import CIRCLE_ONLY, COMPACT
-from ...numerics.chunks import ROOM, aligned, copy, room, sum_of
-from ...runtime.jit import helper, loop
+from ...numerics.chunks import (
+    ROOM,
+    chunk_of,
+    copy,
+    flags_of,
+    integers_of,
+    numbers_of,
+    rows_of,
+    sum_of,
+    words_of,
+)
+from ...runtime.jit import elementwise, helper, loop
 from ...simd.exponentials import powers_of_2_in_place
 from ...simd.registers import add_multiple, dot
 from ..sums.images import distance_of, shift_of
-from .chunk_loops import Meeting, chunk_loops
-from .neighbours import LEAST_PART, most_bins, neighbours, reach_of
+from .chunk_loops import Meeting, chunk_loops, words_of_chunks
+from .neighbours import LEAST_PART, most_bins, neighbours, reach_of, words_of_points
 from .pairs import WayLoops
 from .products import SPAN, half_angles, sine_of_difference
 
 # Of fewer bins all pairs cost no more, those of polynomials on the line least of all.
 _LEAST_BINS, _LEAST_OF_POLYNOMIALS = 16, 64
-PAIRS_PER_BLOCK, BYTES_PER_BIN = 2**20, 8 * ROOM
+PAIRS_PER_BLOCK = 2**20
 
 
 def takes(name: str) -> bool:
@@ -37,17 +45,23 @@ def takes(name: str) -> bool:
     return name in COMPACT or FORMULAS[name].power
 
 
-def applies(
-    kernel: str, bandwidth: Floats, period: float | None, width: Floats, bins: int, points: int
-) -> NDArray[np.bool_]:
-    """Return for which rows, whose bins span a width, points in reach of a bin are told from others."""
-    least = _LEAST_OF_POLYNOMIALS if kernel in COMPACT and period is None else _LEAST_BINS
-    few = takes(kernel) and least <= bins <= most_bins(points)
+def rule(kernel: str, circle: bool) -> Callable:
+    """Return f(h, period, width, points, bins): whether points in reach of a bin are told from others.
+
+    Bins span a width.
+    """
+    least = _LEAST_OF_POLYNOMIALS if kernel in COMPACT and not circle else _LEAST_BINS
     # On a circle, less than half of it, also for a kernel of the chord.
-    narrow = period is None or math.pi * reach_of(kernel) * bandwidth < period
+    taken, reach = takes(kernel), math.pi * reach_of(kernel) if circle else 0.0
     # Angles from the middle of the bins round like distances.
-    near = kernel not in CIRCLE_ONLY or width <= 2 * SPAN * bandwidth
-    return np.asarray(few & narrow & near)
+    widest = 2.0 * SPAN if kernel in CIRCLE_ONLY else math.inf
+
+    @elementwise
+    def applies(h, period, width, points, bins):
+        few = taken and least <= bins <= most_bins(points)
+        return few & (reach * h < period) & (width <= widest * h)
+
+    return applies
 
 
 class _Arrays(NamedTuple):
@@ -59,6 +73,13 @@ class _Arrays(NamedTuple):
     weights: Any  # (M,)
     whole: Any  # (M,): whether all points are in pairs
     pairs: Any  # (M, ROOM): what each point in reach adds
+    of_image: Any  # (ROOM,)
+
+
+def words(rows: int, bins: int) -> int:
+    """Return of how many numbers the memory of loops is."""
+    of_bins = 3 * bins, 2 * bins, bins, bins, bins, bins * ROOM
+    return words_of_points(bins) + words_of(4 * ROOM, *of_bins, ROOM) + words_of_chunks(bins)
 
 
 def _meeting(variant: Variant) -> Meeting:
@@ -68,17 +89,20 @@ def _meeting(variant: Variant) -> Meeting:
     turns = 2 if circle else 1
 
     @helper
-    def arrays(bins):
-        return _Arrays(
-            near.points(bins),
-            aligned(2 * 2 * ROOM, np.float64).reshape((2, 2 * ROOM)),
-            np.empty((3, bins)),
-            np.empty((2, bins), np.int64),
-            np.zeros(bins),
-            np.empty(bins),
-            np.zeros(bins, np.bool_),
-            aligned(bins * ROOM, np.float64).reshape((bins, ROOM)),
+    def arrays(bins, memory):
+        made = _Arrays(
+            near.points(bins, memory),
+            rows_of(memory, 2, 2 * ROOM),
+            rows_of(memory, 3, bins),
+            integers_of(memory, 2 * bins).reshape((2, bins)),
+            numbers_of(memory, bins),
+            numbers_of(memory, bins),
+            flags_of(memory, bins),
+            rows_of(memory, bins, ROOM),
+            chunk_of(memory),
         )
+        made.sums[:] = 0.0
+        return made
 
     @loop
     def of_bins(arrays, centers, p):
@@ -118,11 +142,8 @@ def _meeting(variant: Variant) -> Meeting:
     @loop
     def pair_with_all(arrays, m, n, p):
         """Write what all n points, and their images, add to bin m."""
-        images, kept, of_image = (
-            np.int64(p[IMAGES]) if variant.images else 1,
-            arrays.pairs[m],
-            room(np.float64),
-        )
+        images = np.int64(p[IMAGES]) if variant.images else 1
+        kept, of_image = arrays.pairs[m], arrays.of_image
         arrays.ends[0, m], arrays.ends[1, m], arrays.whole[m] = 0, n, True
         kept[:n] = 0.0
         for image in range(images):

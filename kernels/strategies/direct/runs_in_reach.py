@@ -9,21 +9,20 @@ kept from one to the other where a row is one chunk. A run with a bin of so litt
 what lies beyond reach is computed with all points after all, as in `reached`.
 """
 
+from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...arguments.arrays import Floats
 from ...formula import INVERSE_BANDWIDTH, PERIOD, Variant
 from ...numerics.arithmetic import LOG2_E, exp2
-from ...numerics.chunks import ROOM, aligned, copy, sum_of
-from ...runtime.jit import helper, loop
+from ...numerics.chunks import ROOM, copy, integers_of, numbers_of, rows_of, sum_of, words_of
+from ...runtime.jit import elementwise, helper, loop
 from ...simd.exponentials import powers_of_2_in_place
 from ...simd.registers import POWERS, polynomials, power_sums
-from .chunk_loops import Meeting, chunk_loops
-from .neighbours import LEAST_PART, most_bins, neighbours, reach_of
+from .chunk_loops import Meeting, chunk_loops, words_of_chunks
+from .neighbours import LEAST_PART, most_bins, neighbours, reach_of, words_of_points
 from .pairs import WayLoops
 
 # Bandwidths that a run spans at most: a point whose first factor underflows, 37 from its first bin, is then
@@ -33,21 +32,23 @@ _FAR = 40.0  # bandwidths that stand for any larger distance
 _NARROWEST = 1e-290  # of bandwidths whose inverse, times distances of some hundred of them, is a float
 _STEPS = 4  # of a run, at most
 _LEAST_BINS = 16
-PAIRS_PER_BLOCK, BYTES_PER_BIN = 2**20, 2 * 2 * 8 * ROOM // POWERS  # two factors of each image
+PAIRS_PER_BLOCK = 2**20
 
 
-def applies(
-    kernel: str, bandwidth: Floats, period: float | None, spacing: Floats, bins: int, points: int
-) -> NDArray[np.bool_]:
-    """Return for which rows of equal bins, a spacing apart, points in reach of runs are told from others."""
-    few = (_LEAST_BINS <= bins <= most_bins(points)) & (bandwidth > _NARROWEST)
+def rule(kernel: str, circle: bool) -> Callable:
+    """Return f(h, period, spacing, points, bins): whether points in reach of runs are told from others."""
     # On a circle, so that a run and what reaches it from both sides do not go all round.
-    narrow = period is None or (_SPAN + 2.0 * reach_of(kernel)) * bandwidth < period
-    # Of two runs each sees most points, which need no order then. A circle's would have to be brought to one
-    # place, which this does along with the order.
-    length = POWERS * np.minimum(_STEPS, np.floor(_SPAN * bandwidth / (POWERS * spacing)))
-    several = bins > 2 * length if period is None else True
-    return np.asarray(few & narrow & several & (POWERS * spacing <= _SPAN * bandwidth))
+    reach = _SPAN + 2.0 * reach_of(kernel) if circle else 0.0
+
+    @elementwise
+    def applies(h, period, spacing, points, bins):
+        few = (_LEAST_BINS <= bins <= most_bins(points)) & (h > _NARROWEST)
+        # Of two runs each sees most points, which need no order then. A circle's would have to be brought to
+        # one place, which this does along with the order.
+        length = POWERS * np.minimum(_STEPS, np.floor(_SPAN * h / (POWERS * spacing)))
+        return few & (reach * h < period) & (circle | (bins > 2 * length)) & (POWERS * spacing <= _SPAN * h)
+
+    return applies
 
 
 class _Arrays(NamedTuple):
@@ -64,26 +65,36 @@ class _Arrays(NamedTuple):
     weights: Any  # (M,)
 
 
+def words(rows: int, bins: int) -> int:
+    """Return of how many numbers the memory of loops is."""
+    runs = -(-bins // POWERS)
+    of_runs = runs, 2 * runs, runs * 2 * ROOM, runs * 2 * ROOM
+    others = words_of(*of_runs, _STEPS * POWERS, 2 * ROOM, POWERS, bins, bins, bins)
+    return words_of_points(bins) + others + words_of_chunks(bins)
+
+
 def _meeting(variant: Variant) -> Meeting:
     circle, near = variant.circle, neighbours(variant.formula, variant.circle)
     turns = 2 if circle else 1
 
     @helper
-    def arrays(bins):
+    def arrays(bins, memory):
         runs = (bins + POWERS - 1) // POWERS
-        return _Arrays(
-            near.points(bins),
-            np.empty(runs),
-            np.empty((2, runs), np.int64),
-            aligned(runs * 2 * ROOM, np.float64).reshape((runs, 2 * ROOM)),
-            aligned(runs * 2 * ROOM, np.float64).reshape((runs, 2 * ROOM)),
-            np.empty(_STEPS * POWERS),
-            aligned(2 * ROOM, np.float64),
-            np.empty(POWERS),
-            np.empty(bins),
-            np.zeros(bins),
-            np.empty(bins),
+        made = _Arrays(
+            near.points(bins, memory),
+            numbers_of(memory, runs),
+            integers_of(memory, 2 * runs).reshape((2, runs)),
+            rows_of(memory, runs, 2 * ROOM),
+            rows_of(memory, runs, 2 * ROOM),
+            numbers_of(memory, _STEPS * POWERS),
+            numbers_of(memory, 2 * ROOM),
+            numbers_of(memory, POWERS),
+            numbers_of(memory, bins),
+            numbers_of(memory, bins),
+            numbers_of(memory, bins),
         )
+        made.totals[:] = 0.0
+        return made
 
     @loop
     def of_bins(arrays, centers, p):

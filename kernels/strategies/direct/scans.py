@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from ...arguments.arrays import Floats
 from ...formula import INVERSE_BANDWIDTH, PERIOD, RATE
 from ...numerics.arithmetic import LARGEST, SHIFT, exp2
-from ...numerics.chunks import near_half, room
-from ...runtime.jit import helper, loop
+from ...numerics.chunks import ROOM, chunk_of, near_half, numbers_of, places_of, words_of
+from ...runtime.jit import elementwise, helper, loop
 from ...simd.exponentials import powers_of_e_in_place
-from .chunk_loops import Meeting, chunk_loops
+from .chunk_loops import Meeting, chunk_loops, words_of_chunks
 from .pairs import WayLoops
 
 _LEAST_BINS = 4  # of fewer all pairs cost no more
@@ -31,6 +31,7 @@ _ULP, _NEARLY = 2.0**-53, 1e-8
 _LEAST_LOSS = 1e-290
 
 
+@elementwise
 def applies(spacing: Floats, bins: int) -> NDArray[np.bool_]:
     """Return for which rows a scan over equal bins, `spacing` apart, is worth its exponentials."""
     return (bins >= _LEAST_BINS) & (spacing > 0)
@@ -73,23 +74,26 @@ def _write_steps(centers, p, steps):
         steps[m] = step + (steps[m] - steps[m - 1]) * _ULP
 
 
+def words(rows: int, bins: int) -> int:
+    """Return of how many numbers the memory of loops is."""
+    return words_of(*[bins + 2] * 6, ROOM, ROOM, ROOM) + words_of_chunks(bins)
+
+
 # Gap k of M + 1 lies between bins k - 1 and k: from edges[k] to edges[k + 1]. From there up[k] goes up
 # through the bins, and down[k] down; steps[k] is what is left of a sum that crosses the gap.
 def _meeting(circle: bool) -> Meeting:
     @helper
-    def arrays(bins):
+    def arrays(bins, memory):
         """Return edges (M + 2,), steps, and what goes up and down, of points and of weights (M + 1,).
 
         Of points (ROOM,) their gaps, and what is left of them at the bins above and below.
         """
-        edges, steps, up, down = (
-            np.empty(bins + 2),
-            np.empty(bins + 1),
-            np.zeros(bins + 1),
-            np.zeros(bins + 1),
-        )
-        below, above = np.empty(bins + 1), np.empty(bins + 1)
-        return edges, steps, up, down, below, above, room(np.uint32), room(np.float64), room(np.float64)
+        edges, steps = numbers_of(memory, bins + 2), numbers_of(memory, bins + 1)
+        up, down = numbers_of(memory, bins + 1), numbers_of(memory, bins + 1)
+        below, above = numbers_of(memory, bins + 1), numbers_of(memory, bins + 1)
+        up[:], down[:] = 0.0, 0.0
+        gap, rise, fall = places_of(memory, ROOM), chunk_of(memory), chunk_of(memory)
+        return edges, steps, up, down, below, above, gap, rise, fall
 
     @loop
     def of_bins(arrays, centers, p):

@@ -24,10 +24,10 @@ from ...arguments.arrays import Floats
 from ...families import FORMULAS
 from ...formula import BANDWIDTH, FARTHEST, INVERSE_BANDWIDTH, PERIOD, Variant
 from ...numerics.arithmetic import LARGEST
-from ...numerics.chunks import ROOM, near_half
-from ...runtime.jit import helper, loop
+from ...numerics.chunks import ROOM, integers_of, near_half, numbers_of, places_of, rows_of, words_of
+from ...runtime.jit import elementwise, helper, loop
 from ..sums.images import distance_of
-from .chunk_loops import Meeting, chunk_loops
+from .chunk_loops import Meeting, chunk_loops, words_of_chunks
 from .pairs import WayLoops
 
 # Of fewer bins, or bins in reach, all pairs cost no more.
@@ -37,14 +37,22 @@ _TURNS = 3  # of a point at most half a period from the middle that may reach bi
 _LEAST_PART, _WEAK = 1e-3, -1e300
 
 
-def applies(spacing: Floats, bandwidth: Floats, bins: int, period: float | None) -> NDArray[np.bool_]:
+@elementwise
+def applies(spacing: Floats, bandwidth: Floats, bins: int, period: float) -> NDArray[np.bool_]:
     """Return for which rows spans of equal bins, `spacing` apart, are worth it.
 
-    On a circle there are to be bins between the two ends of the longest of them.
+    On a circle there are to be bins between the two ends of the longest of them; the line has no period.
     """
-    narrow = period is None or 2 * bandwidth + 4 * spacing < period
+    narrow = 2 * bandwidth + 4 * spacing < period
     wide = 2 * bandwidth >= _LEAST_IN_REACH * spacing
     return (bins >= _LEAST_BINS) & (spacing > 0) & wide & narrow
+
+
+def words(rows: int, bins: int) -> int:
+    """Return of how many numbers the memory of loops is, whatever the kernel."""
+    slots, size = 2 * bins + 4, _TURNS * ROOM
+    of_spans = 2 * size, 2 * size, 4 * size, 4 * size, 3 * size
+    return words_of(*[slots] * 17, *[bins] * 5, size, size, 2, *of_spans) + words_of_chunks(bins)
 
 
 # Slot m + 1 is that of bin m, and bins go on past the last one as far as spans do; slot 0 adds nothing. Where
@@ -65,25 +73,24 @@ def _meeting(name: str, circle: bool) -> Meeting:
     distance = distance_of(Variant("", circle))
 
     @helper
-    def arrays(bins):
+    def arrays(bins, memory):
         slots = 2 * bins + 4
-        of_slots = np.zeros(slots), np.zeros(slots, np.uint32)
-        of_points = np.zeros((terms, slots)), np.zeros((terms, slots))
-        of_weights = np.zeros((terms, slots)), np.zeros((terms, slots)), np.zeros((terms, slots))
-        of_bins = np.empty(bins), np.zeros((terms, bins)), np.zeros(bins)
-        copies = np.empty(size), np.empty(size, np.uint32), np.zeros(2, np.int64)
-        places = np.empty(spans_of_all, np.uint32), np.empty(spans_of_all, np.uint32)
-        of_spans = np.empty((2, further)), np.empty((2, further))
-        return (
-            of_slots,
-            of_points,
-            of_weights,
-            of_bins,
-            copies,
-            places,
-            of_spans,
-            np.empty((3, size), np.int64),
+        of_slots = numbers_of(memory, slots), places_of(memory, slots)
+        of_points = rows_of(memory, terms, slots), rows_of(memory, terms, slots)
+        up, down, products = (
+            rows_of(memory, terms, slots),
+            rows_of(memory, terms, slots),
+            rows_of(memory, terms, slots),
         )
+        of_bins = numbers_of(memory, bins), rows_of(memory, terms, bins), numbers_of(memory, bins)
+        copies = numbers_of(memory, size), places_of(memory, size), integers_of(memory, 2)
+        places = places_of(memory, spans_of_all), places_of(memory, spans_of_all)
+        of_spans = rows_of(memory, 2, further), rows_of(memory, 2, further)
+        within = integers_of(memory, 3 * size).reshape((3, size))
+        of_slots[0][:], of_slots[1][:], copies[2][:], of_bins[2][:] = 0.0, 0, 0, 0.0
+        for of_terms in (*of_points, up, down, products):
+            of_terms[:] = 0.0
+        return of_slots, of_points, (up, down, products), of_bins, copies, places, of_spans, within
 
     @loop
     def of_bins(arrays, centers, p):

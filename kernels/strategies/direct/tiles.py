@@ -10,6 +10,7 @@ floor go to the logarithmic loops over all pairs, whatever the way.
 
 from collections.abc import Callable
 from copy import copy
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from ...families import row_parameters
 from ...formula import RowParameters, Variant
 from ...numerics.arithmetic import LARGEST
 from ...runtime.pool import run_blocks
-from .pairs import Way, pair_loops
+from .pairs import WORDS, Peaks, Results, Way, pair_loops
 
 # Points and bins of a tile of rows, and of a block of one row, by ways for which either is as much work.
 _WORK_PER_TILE, _WORK_PER_BLOCK = 2**15, 2**14
@@ -73,6 +74,11 @@ def cut(problem: Problem, way: Way) -> Cut:
     return Cut(1, size, blocks, max(1, min(blocks, _PARTIALS, _SUMS_PER_TILE // bins)))
 
 
+@lru_cache(maxsize=256)
+def _words(way: Way, rows: int, bins: int) -> int:
+    return way.words(rows, bins)
+
+
 class Tile:
     """Some rows of a problem that share a strategy, with their data in blocks of points."""
 
@@ -97,6 +103,10 @@ class Tile:
         self._n_threads = n_threads
         self._x, self._z = problem.x.block(start, stop), problem.z.block(start, stop)
         self._whole: tuple[NDArray[Any], NDArray[Any]] | None = None
+
+    def _memory(self) -> Floats:
+        """Return what one call of a loop takes its arrays from."""
+        return np.empty(_words(self.way, self.rows, self.bins))
 
     def whole(self, dtype: np.dtype) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return x and z of a tile of one block."""
@@ -139,12 +149,13 @@ class Tile:
         loop, fixed = self.way.loops.forward(), (self.top, self.centers, self._parameters)
         if self.blocks == 1:
             sums = np.zeros((self.rows, self.bins)), np.zeros(self.rows)
-            loop(*self.whole(self.way.dtype), *fixed, *sums)
+            loop(*self.whole(self.way.dtype), *fixed, *sums, self._memory())
             return sums
         density = np.zeros((self._partials, self.rows, self.bins))
         mass = np.zeros((self._partials, self.rows))
         self._each_partial(
-            lambda partial, x, z: loop(x, z, *fixed, density[partial], mass[partial]), self.way.dtype
+            lambda partial, x, z: loop(x, z, *fixed, density[partial], mass[partial], self._memory()),
+            self.way.dtype,
         )
         return density.sum(axis=0), mass.sum(axis=0)
 
@@ -160,7 +171,8 @@ class Tile:
         written = Written(out["z"], where, self.way.dtype, add=add)
         fixed = self.top, self.centers, self._parameters, self.log_scale, self.masses, self.way.floor
         data = self.whole(self.way.dtype)
-        weak = self.way.loops.both()(*data, *fixed, mass, weights, losses, written.array)
+        results = Results(mass, weights, losses)
+        weak = self.way.loops.both()(*data, *fixed, results, written.array, self._memory())
         if not weak or self.rows > 1:
             written.store()
         return mass, weights, weak
@@ -183,13 +195,16 @@ class Tile:
         nearest, highest, log_forward = loops.nearest(), loops.highest(), loops.log_forward()
 
         nearest_of = np.full(shape, np.inf)
-        self._each_partial(lambda i, x, z: nearest(x, z, *where, nearest_of[i]))
+        memory = np.empty((self._partials, WORDS))
+        self._each_partial(lambda i, x, z: nearest(x, z, *where, nearest_of[i], memory[i]))
         near = np.minimum(nearest_of.min(axis=0), LARGEST)
         peak, at, logit = np.full(shape, -np.inf), np.zeros(shape), np.full(shape, -np.inf)
-        self._each_partial(lambda i, x, z: highest(x, z, self.top, *where, near, peak[i], at[i], logit[i]))
+        self._each_partial(
+            lambda i, x, z: highest(x, z, self.top, *where, near, peak[i], at[i], logit[i], memory[i])
+        )
         best = peak.argmax(axis=0), np.arange(len(bins))
         point, level, totals = (at[best], logit[best]), np.zeros(shape), np.zeros(shape)
-        self._each_partial(lambda i, x, z: log_forward(x, z, *where, *point, level[i], totals[i]))
+        self._each_partial(lambda i, x, z: log_forward(x, z, *where, *point, level[i], totals[i], memory[i]))
         total = totals.sum(axis=0)
         log_q = level[0] + (point[1] - self.top[row])
         log_q += np.log(total, out=np.full_like(total, -np.inf), where=total > 0)
@@ -215,7 +230,7 @@ class Tile:
             # The total stays apart from the level, whose rounding would be common to all responsibilities.
             p = np.broadcast_to(self.masses, weights.shape)[weak.row, weak.bins]
             weak_weights = np.divide(p, weak.total, out=np.zeros_like(p), where=weak.total > 0)
-            bins = weak.row_start, weak.bins, weak.at, weak.logit, weak_weights
+            bins = weak.row_start, weak.bins, Peaks(weak.at, weak.logit, weak_weights)
         by_h = np.zeros((0 if only_z else self.blocks, self.rows))
 
         def block(index: int, points: slice, x: Floats, z: Floats) -> None:
@@ -226,11 +241,12 @@ class Tile:
             by = [each.array for each in written]
             if not only_z:
                 by.append(by_h[index])
-            adjoint(x, z, self.top, self.centers, self._parameters, weights, share, *by)
+            memory = self._memory()
+            adjoint(x, z, self.top, self.centers, self._parameters, weights, share, *by, memory)
             if weak is not None:
                 if only_z:
                     by += [np.empty_like(by[0]), share.copy()]
-                pairs.log_adjoint()(x, z, self.centers, self._parameters, *bins, *by)
+                pairs.log_adjoint()(x, z, self.centers, self._parameters, *bins, *by, memory)
             for each in written:
                 each.store()
 

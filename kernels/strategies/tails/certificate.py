@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...arguments.arrays import Floats
 from ...numerics.arithmetic import from_order_key, log_ratio, order_key
-from ...numerics.chunks import own_row
+from ...numerics.chunks import flags_of, give_back, numbers_of, own_row, words_of
 from ...runtime.jit import lazily, loop
 from ...runtime.signatures import FLAGS, READ, READ1, WRITE, WRITE1
 
@@ -67,16 +67,22 @@ certify = lazily(
 )
 
 
+def words_of_finish(bins: int) -> int:
+    """Return of how many numbers the memory of `finish` is."""
+    return words_of(bins, bins)
+
+
 def make_finish() -> Callable:
     certify = loop(make_certify())
 
-    def finish(density, mass, log_scale, masses, floor, weights, losses):
+    def finish(density, mass, log_scale, masses, floor, weights, losses, memory):
         """What `certify` does for rows of exact density (R, M): write weights (R, M) and losses (R,).
 
         mass (R,), log_scale (R or 1,), masses (R or 1, M). Return how many bins are weak.
         """
         bins, count = density.shape[1], 0
-        log_q, weak = np.empty(bins), np.empty(bins, np.bool_)
+        give_back(memory)
+        log_q, weak = numbers_of(memory, bins), flags_of(memory, bins)
         for r in range(density.shape[0]):
             d, p = density[r], masses[own_row(masses, r)]
             shift = log_scale[own_row(log_scale, r)] - log_ratio(mass[r], 1.0)
@@ -87,4 +93,6 @@ def make_finish() -> Callable:
     return finish
 
 
-finish = lazily(make_finish, types.int64(READ, READ1, READ1, READ, types.float64, WRITE, WRITE1), "finish")
+finish = lazily(
+    make_finish, types.int64(READ, READ1, READ1, READ, types.float64, WRITE, WRITE1, WRITE1), "finish"
+)
