@@ -15,7 +15,7 @@ import kdexent
 from kdexent import reference
 
 ROOT = Path(__file__).parents[1]
-FRAMEWORKS = [f"kdexent.{name}" for name in ("torch", "jax", "sklearn") if find_spec(name)]
+FRAMEWORKS = ["kdexent.njit", *(f"kdexent.{name}" for name in ("torch", "jax", "sklearn") if find_spec(name))]
 PUBLIC = {
     f"{library.__name__}.{name}": getattr(library, name)
     for library in (kdexent, reference, *map(import_module, FRAMEWORKS))

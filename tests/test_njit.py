@@ -1,0 +1,223 @@
+"""A row in others' compiled code: as good as the reference, with no allocation, in threads, from a cache."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import numba
+import numpy as np
+import pytest
+from numba.core.runtime import _nrt_python as _nrt
+from numba.core.runtime import rtsys
+from problems import IDS, KERNELS_AND_DOMAINS, Rounding, assert_gradients_agree, assert_losses_agree
+from test_rows import unlike_rows
+from tiers import thorough_but_for_few
+
+import kdexent
+from kdexent import njit, reference
+
+ALL = pytest.mark.parametrize(("kernel", "period"), KERNELS_AND_DOMAINS, ids=IDS)
+ROWS, POINTS, BINS = 40, 60, 30
+
+
+@pytest.fixture(scope="module")
+def laplace():
+    return njit.row_loss_and_grad("laplace", domain="line")
+
+
+def domain_of(period):
+    return "line" if period is None else "circle"
+
+
+def each_row(function, x, z, edges, target, bandwidth, period, kernel, size):
+    centers = 0.5 * (edges[1:] + edges[:-1])
+    workspace = np.full(njit.workspace_size(kernel, x.shape[1], len(target)), np.nan)
+    out = np.full((len(x), size), np.nan)
+    results = [
+        function(*row, centers, target, bandwidth, period or 0.0, out[r], workspace)
+        for r, row in enumerate(zip(x, z, strict=True))
+    ]
+    return np.array(results), out
+
+
+@thorough_but_for_few(bins=[7, 151])
+@pytest.mark.parametrize("bins", [1, 7, 40, 151, 300])
+@ALL
+def test_agrees_with_the_reference(kernel, period, bins):
+    rng, (x, z) = np.random.default_rng(bins), unlike_rows(period)
+    target, function = rng.uniform(0.0, 2.0, bins), njit.row_loss_and_grad(kernel, domain=domain_of(period))
+    target[0] = 1.0
+    target[1:2] = 0.0
+    spread = np.cumsum(rng.uniform(0.1, 1.0, bins + 1))
+    unequal = 1.0 + 3.5 * (spread - spread[0]) / (spread[-1] - spread[0])
+    for bandwidth in (0.01, 0.15, 1.3):
+        for edges in (np.linspace(1.0, 4.5, bins + 1), unequal):
+            options = {"kernel": kernel, "bandwidth": bandwidth, "period": period, "target": target}
+
+            def exact(x, edges=edges, options=options):
+                return reference.loss_and_grad(x, z, edges[0], edges[-1], bins=edges, **options)
+
+            losses, by_z = each_row(function, x, z, edges, target, bandwidth, period, kernel, x.shape[1])
+            (expected, gradient), rounding = exact(x), Rounding(exact, x)
+            assert_losses_agree(losses, expected, 1e-12, rounding)
+            assert_gradients_agree(by_z, gradient, z, bandwidth, "z", 1e-12, (rounding, 1), slack=400)
+
+
+@thorough_but_for_few(bins=[40])
+@pytest.mark.parametrize("bins", [7, 40, 151])
+@ALL
+def test_log_density_agrees_with_the_reference(kernel, period, bins):
+    (x, z), function = unlike_rows(period), njit.row_log_density(kernel, domain=domain_of(period))
+    edges = np.linspace(1.0, 4.5, bins + 1)
+    for bandwidth in (0.01, 0.15, 1.3):
+        options = {"kernel": kernel, "bandwidth": bandwidth, "period": period}
+        _, found = each_row(function, x, z, edges, np.ones(bins), bandwidth, period, kernel, bins)
+        expected = reference.log_density(x, z, 0.5 * (edges[1:] + edges[:-1]), **options)
+        np.testing.assert_array_equal(np.isfinite(found), np.isfinite(expected))
+        reached = np.isfinite(expected)
+        np.testing.assert_allclose(found[reached], expected[reached], rtol=1e-10, atol=1e-10)
+
+
+def rows(seed=0):
+    rng = np.random.default_rng(seed)
+    centers = np.linspace(-1.0, 1.0, BINS)
+    return rng.uniform(-1, 1, (ROWS, POINTS)), rng.normal(size=(ROWS, POINTS)), centers, np.ones(BINS)
+
+
+def test_in_a_loop_of_threads(laplace):
+    @numba.njit(parallel=True)
+    def losses_of(x, z, centers, masses, out, workspaces, losses):
+        for r in numba.prange(len(x)):
+            workspace = workspaces[numba.get_thread_id()]
+            losses[r] = laplace(x[r], z[r], centers, masses, 0.1, 0.0, out[r], workspace)
+
+    x, z, centers, masses = rows()
+    workspaces = np.empty((numba.get_num_threads(), njit.workspace_size("laplace", POINTS, BINS)))
+    out, losses = np.empty(x.shape), np.empty(ROWS)
+    losses_of(x, z, centers, masses, out, workspaces, losses)
+    for r in range(ROWS):
+        by_z = np.empty(POINTS)
+        assert laplace(x[r], z[r], centers, masses, 0.1, 0.0, by_z, workspaces[0]) == losses[r]
+        np.testing.assert_array_equal(by_z, out[r])
+
+
+@pytest.mark.parametrize("start", [0.0, 1e4])
+def test_allocates_nothing(laplace, start):
+    @numba.njit
+    def total_of(x, z, centers, masses, out, workspace):
+        total = 0.0
+        for r in range(x.shape[0]):
+            total += laplace(x[r], z[r], centers, masses, 0.1, 0.0, out[r], workspace)
+        return total
+
+    x, z, centers, masses = rows()
+    arguments = x, z, centers + start, masses, np.empty(x.shape)
+    workspace = np.empty(njit.workspace_size("laplace", POINTS, BINS))
+    total_of(*arguments, workspace)
+    enabled = _nrt.memsys_stats_enabled()
+    _nrt.memsys_enable_stats()
+    try:
+        before = rtsys.get_allocation_stats()
+        assert np.isfinite(total_of(*arguments, workspace))
+        made = rtsys.get_allocation_stats().alloc - before.alloc
+    finally:
+        if not enabled:
+            _nrt.memsys_disable_stats()
+    assert made <= len(arguments) + 1  # for each array that Python gives
+
+
+CALLER = """
+import sys
+import numba, numpy as np
+from kdexent import njit
+
+row = njit.row_loss_and_grad("laplace", domain="line")
+
+@numba.njit(cache=True)
+def loss_of(x, z, centers, masses, out, workspace):
+    return row(x, z, centers, masses, 0.1, 0.0, out, workspace)
+
+x, centers = np.linspace(-1, 1, 9), np.linspace(-1, 1, 5)
+loss = loss_of(x, x, centers, np.ones(5), np.empty(9), np.empty(njit.workspace_size("laplace", 9, 5)))
+hits = sum(loss_of.stats.cache_hits.values()) if hasattr(loss_of, "stats") else 0
+print(loss.hex(), hits)
+"""
+
+
+def loss_of_caller(folder, **environment):
+
+    script = folder / "caller.py"
+    script.write_text(textwrap.dedent(CALLER))
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    loss, hits = done.stdout.split()
+    return float.fromhex(loss), int(hits)
+
+
+def test_callers_that_are_kept_on_disk(tmp_path):
+    first, before = loss_of_caller(tmp_path)
+    second, after = loss_of_caller(tmp_path)
+    assert (before, after) == (0, 1)
+    assert first == second
+    x, edges = np.linspace(-1, 1, 9), np.linspace(-1.25, 1.25, 6)
+    options = {"bandwidth": 0.1, "kernel": "laplace", "bins": edges, "target": np.ones(5)}
+    assert first == pytest.approx(reference.loss(x, x, -1.25, 1.25, **options), rel=1e-12)
+    assert loss_of_caller(tmp_path, NUMBA_DISABLE_JIT="1")[0] == pytest.approx(first, rel=1e-12)
+
+
+BAD = {
+    "x": ("x", lambda x: np.where(x == x[0], np.inf, x)),
+    "z": ("z", lambda z: np.where(z == z[0], np.nan, z)),
+    "masked": ("z", lambda z: np.full_like(z, -np.inf)),
+    "short z": ("z", lambda z: z[1:]),
+    "centers": ("centers", lambda centers: centers * np.nan),
+    "masses": ("masses", lambda masses: -masses),
+    "no masses": ("masses", lambda masses: 0 * masses),
+    "h": ("h", lambda h: 0.0),
+    "period": ("period", lambda period: -1.0),
+    "a circle": ("period", lambda period: 6.0),
+    "out": ("out", lambda out: out[1:]),
+    "workspace": ("workspace", lambda workspace: workspace[:100]),
+}
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_bad_input_is_named(laplace, fault):
+    x, z, centers, masses = rows()
+    arguments = {"x": x[0], "z": z[0], "centers": centers, "masses": masses, "h": 0.1, "period": 0.0}
+    size = njit.workspace_size("laplace", POINTS, BINS)
+    arguments |= {"out": np.empty(POINTS), "workspace": np.empty(size)}
+    name, spoil = BAD[fault]
+    with pytest.raises(ValueError, match=name):
+        laplace(*(arguments | {name: spoil(arguments[name])}).values())
+    assert np.isfinite(laplace(*arguments.values()))
+
+
+def test_bad_names():
+    for make in (njit.row_loss_and_grad, njit.row_log_density):
+        with pytest.raises(ValueError, match="kernel"):
+            make("gauss")
+        with pytest.raises(ValueError, match="domain"):
+            make("gaussian", domain="sphere")
+        with pytest.raises(ValueError, match="domain"):
+            make("von_mises", domain="line")
+    with pytest.raises(ValueError, match="bins"):
+        njit.workspace_size("laplace", 1, 0)
+    with pytest.raises(TypeError, match="points"):
+        njit.workspace_size("laplace", 1.0, 1)
+
+
+@pytest.mark.parametrize("kernel", kdexent.KERNELS)
+def test_more_of_everything_takes_more(kernel):
+    sizes = [
+        njit.workspace_size(kernel, points, bins)
+        for points, bins in ((1, 1), (500, 1), (500, 99), (513, 999))
+    ]
+    assert sizes == sorted(sizes)
