@@ -10,7 +10,7 @@ from strategies import skip_windows_of_all_points
 from tiers import thorough, thorough_but_for, thorough_but_for_few
 
 import kdexent
-from kdexent import reference
+from kdexent import njit, reference
 from kdexent.families import FAMILIES
 from kdexent.names import COMPACT, KNOTS
 from kdexent.strategies.tails import tail
@@ -301,3 +301,37 @@ def test_bad_rows_of_classes_are_found():
                 kdexent.softmax_cross_entropy(z, np.zeros(9, int))
             with pytest.raises(ValueError, match=r"\[4, 2\]"):
                 kdexent.sigmoid_cross_entropy(z, np.zeros((9, classes)))
+
+
+@pytest.mark.parametrize(("kernel", "period"), [("laplace", None), ("laplace", 7.0), ("gaussian", 7.0)])
+def test_rows_of_compiled_code(kernel, period):
+    domain = "line" if period is None else "circle"
+    row, densities = (make(kernel, domain=domain) for make in (njit.row_loss_and_grad, njit.row_log_density))
+    x, z = data(3, 20, (), period)
+    x[0] += 0.5
+    equal = np.array([0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0])
+    for bandwidth, edges in (
+        (0.3, equal),
+        (0.01, equal),
+        (0.3, np.sqrt(3.0 * equal)),
+        (0.001, equal + 3.5),
+        (2.0, equal),
+    ):
+        options = {"kernel": kernel, "bandwidth": bandwidth, "period": period}
+        bins = {"bins": edges, "target": np.arange(6.0)}
+        expected, gradient = reference.loss_and_grad(x, z, edges[0], edges[-1], **options, **bins)
+        centers, by_z, log_q = 0.5 * (edges[1:] + edges[:-1]), np.empty(20), np.empty(6)
+        fixed, workspace = (
+            (bins["target"], bandwidth, period or 0.0),
+            np.empty(njit.workspace_size(kernel, 20, 6)),
+        )
+        assert row(x, z, centers, *fixed, by_z, workspace) == pytest.approx(expected, rel=1e-11)
+        np.testing.assert_allclose(by_z, gradient, rtol=1e-9, atol=1e-13)
+        densities(x, z, centers, *fixed, log_q, workspace)
+        np.testing.assert_allclose(
+            log_q, reference.log_density(x, z, centers, **options), rtol=1e-11, atol=1e-11
+        )
+    bad = (x, z[1:]), (x * np.inf, z), (x, z * np.nan), (x, np.full(20, -np.inf))
+    for points in bad:
+        with pytest.raises(ValueError, match=r"x|z"):
+            row(*points, centers, *fixed, by_z, workspace)
