@@ -38,13 +38,13 @@ from .runtime.jit import elementwise, helper
 from .wrapped import (
     CAUCHY,
     FOURIER,
-    FOURIER_FROM,
     LAPLACE,
     VON_MISES,
     OnCircle,
     Transform,
     cauchy_ratio,
     fourier_parameters,
+    is_wide,
     rise_of_distance,
 )
 
@@ -363,13 +363,13 @@ def takes_series(kernel: str, h: Floats, period: float | None) -> NDArray[np.boo
     """Return which bandwidths (S,) are so wide that the kernel is evaluated by its Fourier series."""
     if period is None or FAMILIES[kernel].transform is None:
         return np.zeros(h.shape, bool)
-    return h >= FOURIER_FROM * period
+    return is_wide(h, period)
 
 
 def row_parameters(kernel: str, h: Floats, period: float | None) -> RowParameters:
     """Return the formula for rows with bandwidths (S,) which all take the series, or none of them."""
     family, p = FAMILIES[kernel], np.zeros((h.shape[0], PARAMETERS))
-    log_scale = of_line(p.T, h, family.rate, family.norm)
+    log_scale = line_parameters(p.T, h, family.rate, family.norm)
     if period is None:
         return RowParameters(Variant(kernel), p, log_scale)
     p[:, INVERSE_PERIOD], p[:, PERIOD] = 1 / period, period
@@ -386,7 +386,7 @@ def row_parameters(kernel: str, h: Floats, period: float | None) -> RowParameter
 
 
 @elementwise
-def of_line(p, h, rate, norm):
+def line_parameters(p, h, rate, norm):
     """Write parameters (PARAMETERS, S) of bandwidths (S,) on the line, or one row's; return log C."""
     p[INVERSE_BANDWIDTH], p[BANDWIDTH] = 1 / h, h
     p[RATE] = rate / h

@@ -48,6 +48,7 @@ ORDERS = {"grid": (1, 2, 4), "cells": (1, 2, 3, 4, 6, 8, 10, 12, 16)}
 
 RULES = ("midpoint", "gauss")
 WRT = ("z", "x", "bandwidth")
+DOMAINS = ("line", "circle")
 BANDWIDTH_RULES = ("silverman", "likelihood")
 
 

@@ -7,11 +7,9 @@ from typing import Any
 from .arguments import checks
 from .arguments.float_errors import no_float_errors
 from .arguments.problem import check_wrt
-from .names import AUTO, CIRCLE_ONLY, JUMPS, KERNELS, METHODS, WRT
+from .names import AUTO, CIRCLE_ONLY, DOMAINS, JUMPS, KERNELS, METHODS, WRT
 from .strategies import methods
 from .strategies.tails import tail
-
-_DOMAINS = ("line", "circle")
 
 
 @no_float_errors
@@ -64,7 +62,7 @@ def warmup(
     kernels = (given,) if isinstance(given, str) else tuple(given)
     for name in kernels:
         checks.one_of("kernel", name, KERNELS)
-    domains = _DOMAINS if domain is None else (checks.one_of("domain", domain, _DOMAINS),)
+    domains = DOMAINS if domain is None else (checks.one_of("domain", domain, DOMAINS),)
     only_z = check_wrt(wrt) == ("z",)
     checks.one_of("method", method, METHODS)
     table = methods.METHODS

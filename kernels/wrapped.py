@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import types
+from numpy.typing import NDArray
 
 from .arguments.arrays import Floats
 from .formula import FACTOR, FIRST, POWER, RATE, RATE_OF_SINE, SECOND, SERIES, TERMS, THIRD, Formula
@@ -33,7 +34,7 @@ Transform = Callable[[Floats], tuple[Floats, Floats]]
 # From this sqrt(kappa) on exp(-kappa) I0(kappa) is 1 / sqrt(2 pi kappa), for the square of any float.
 _GAUSSIAN_FROM = 1e100
 # From this h/P on the Fourier series of gaussian and logistic needs at most TERMS terms.
-FOURIER_FROM = 0.25
+_FOURIER_FROM = 0.25
 # From this h/P on the series is 1, and has no slope.
 _WIDEST = 1e300
 _NOTHING_LEFT = 1e4  # of any transform from this w = 2 pi n h/P on
@@ -226,6 +227,12 @@ VON_MISES = OnCircle(
     _von_mises_parameters,
 )
 FOURIER = Formula(fourier, of_half_sine=_fourier_of_sine)
+
+
+@elementwise
+def is_wide(h: Floats, period: float) -> NDArray[np.bool_]:
+    """Return which bandwidths (S,), or whether one, are so wide that few terms of the series are enough."""
+    return h >= _FOURIER_FROM * period
 
 
 _, _, _POWERS_OF_COSINE = chebyshev(TERMS + 1)

@@ -221,3 +221,4 @@ def test_more_of_everything_takes_more(kernel):
         for points, bins in ((1, 1), (500, 1), (500, 99), (513, 999))
     ]
     assert sizes == sorted(sizes)
+    assert njit.workspace_size(kernel, 1, 100_000) < 7_000_000  # no pairs are kept of so many bins

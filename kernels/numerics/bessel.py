@@ -38,18 +38,18 @@ def _of_number(kappa):
     return _by_powers(kappa) if kappa < 20.0 else _by_hankel(kappa)
 
 
-def _make_of_numbers() -> Callable:
+def _make_of_each() -> Callable:
     of_number = helper(_of_number)
 
-    def of_numbers(kappa, log_bessel, rest):
+    def of_each(kappa, log_bessel, rest):
         """Write both for each kappa (S,)."""
         for s in range(kappa.shape[0]):
             log_bessel[s], rest[s] = of_number(kappa[s])
 
-    return of_numbers
+    return of_each
 
 
-of_numbers = lazily(_make_of_numbers, types.void(READ1, WRITE1, WRITE1), "scaled_bessel")
+scaled_bessel_of_each = lazily(_make_of_each, types.void(READ1, WRITE1, WRITE1), "scaled_bessel")
 
 
 @compiled_as(_of_number)
@@ -60,5 +60,5 @@ def scaled_bessel(kappa: Floats) -> tuple[Floats, Floats]:
     its terms fall below 1e-17 before they grow; the difference is summed term by term.
     """
     log_bessel, rest = np.empty_like(kappa), np.empty_like(kappa)
-    of_numbers()(kappa, log_bessel, rest)
+    scaled_bessel_of_each()(kappa, log_bessel, rest)
     return log_bessel, rest

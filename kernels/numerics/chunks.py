@@ -61,6 +61,12 @@ def numbers_of(memory, size):
 
 
 @helper
+def rest_of(memory):
+    """Return what is left of memory, for a loop that takes its own arrays from it."""
+    return memory[int(memory[0]) :]
+
+
+@helper
 def rows_of(memory, rows, size):
     """Take an uninitialised array (rows, size)."""
     return numbers_of(memory, rows * size).reshape((rows, size))

@@ -6,34 +6,28 @@ from the caller's workspace.
 
 import math
 from collections.abc import Callable
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
 
-from ..families import FAMILIES, MOST_IMAGES, images_of, of_line, variants
+from ..arguments.checks import LONGEST
+from ..families import FAMILIES, MOST_IMAGES, images_of, line_parameters, variants
 from ..formula import IMAGES, INVERSE_PERIOD, PARAMETERS, PERIOD, Variant
-from ..names import CIRCLE_ONLY
+from ..names import CIRCLE_ONLY, DOMAINS
 from ..numerics.arithmetic import LARGEST, SMALLEST_NORMAL
-from ..numerics.chunks import (
-    give_back,
-    integers_of,
-    numbers_of,
-    rows_of,
-    words_of,
-)
+from ..numerics.chunks import give_back, integers_of, numbers_of, rest_of, rows_of, words_of
 from ..runtime.jit import NATIVE, helper, lazily, loop
 from ..runtime.linked import linked
 from ..runtime.signatures import READ1, WRITE1
-from ..wrapped import FOURIER_FROM, make_fourier_parameters
-from .direct.direct import WAYS, rule_of_ways, shortcut
+from ..wrapped import is_wide, make_fourier_parameters
+from .direct.direct import NONE, REACHED, RUNS_IN_REACH, WAYS, rule_of_ways, shortcut
+from .direct.neighbours import most_bins
 from .direct.pairs import Peaks, Results, Way, all_pairs, pair_loops
 from .sums.scan import ends_of, look_at_logits
 
-# Centers this close to equally spaced, relative to the largest, are so but for rounding.
+# Centers this close to equally spaced, relative to the farther end, are so but for rounding.
 _ROUNDING = 1e-15
-_LONGEST = 2.0**1000  # of lengths, sums of some of which are floats
 _ARGUMENTS = (READ1, READ1, READ1, READ1, types.float64, types.float64, WRITE1, WRITE1)
 
 
@@ -64,17 +58,21 @@ class _WeakBins(NamedTuple):
 
 def words(kernel: str, points: int, bins: int) -> int:
     """Return of how many numbers the workspace of a row is."""
-    domains = ("circle",) if kernel in CIRCLE_ONLY else ("line", "circle")
-    ways = [way for domain in domains for each in variants(kernel, domain) for _, way in _ways(each)]
+    domains = ("circle",) if kernel in CIRCLE_ONLY else DOMAINS
+    ways = [way for domain in domains for each in variants(kernel, domain) for way in _ways(each)]
     of_row = words_of(1, PARAMETERS, 1, 1, bins, bins, 1, *[bins] * 8, 2, bins, points, 1)
-    return of_row + max(way.words(1, bins) for way in ways)
+    # Ways that keep pairs in reach are not taken for more bins.
+    fewer = min(bins, most_bins(1))
+    return of_row + max(
+        way.words(1, fewer if number in (REACHED, RUNS_IN_REACH) else bins) for number, way in ways
+    )
 
 
 def _ways(variant: Variant) -> list[tuple[int, Way]]:
     """Return all ways of a variant that read and write float64, with their numbers."""
-    ways = [(number, shortcut(variant, number)) for number in range(1, WAYS)]
+    ways = [(number, shortcut(variant, number)) for number in range(NONE + 1, WAYS)]
     found = [(number, way) for number, way in ways if way is not None and way.dtype == np.float64]
-    return [(0, all_pairs(variant)), *found]
+    return [(NONE, all_pairs(variant)), *found]
 
 
 def _linked(name: str, get: Callable[[], Callable]) -> Callable:
@@ -101,29 +99,18 @@ def _by_way(choices: list[tuple[int, Callable]]) -> Callable:
     return one
 
 
-@helper
-def _free(memory):
-    """Return the rest of memory, for a loop that takes its arrays from it."""
-    return memory[int(memory[0]) :]
-
-
 @loop
-def _check(x, z, centers, masses, h, period, asked_for):
-    """Raise for what no row may have, and return the largest logit.
-
-    x and z (n,), centers and masses (M,), asked_for (n or M,).
-    """
+def _check(x, z, centers, masses, h, period):
+    """Raise for what no row may have, and return the largest logit; x and z (n,), centers and masses (M,)."""
     if x.shape[0] == 0 or x.shape[0] != z.shape[0]:
         raise ValueError("x and z must have one length, of at least one point")
     if centers.shape[0] == 0 or centers.shape[0] != masses.shape[0]:
         raise ValueError("centers and masses must have one length, of at least one bin")
-    if asked_for.shape[0] == 0:
-        raise ValueError("out must be as long as what is asked for")
-    if not SMALLEST_NORMAL <= h <= _LONGEST:
+    if not SMALLEST_NORMAL <= h <= LONGEST:
         raise ValueError("h must be positive, from 2.3e-308 to 1.07e301")
-    if not (period == 0.0 or SMALLEST_NORMAL <= period <= _LONGEST):
+    if not (period == 0.0 or SMALLEST_NORMAL <= period <= LONGEST):
         raise ValueError("period must be positive, from 2.3e-308 to 1.07e301, or 0 on the line")
-    low, high, bad = ends_of(x)
+    _, _, bad = ends_of(x)
     if bad > 0:
         raise ValueError("x must be finite")
     top, bad = look_at_logits(z)
@@ -132,7 +119,7 @@ def _check(x, z, centers, masses, h, period, asked_for):
     if top == -np.inf:
         raise ValueError("z must have a logit above -inf")
     low, high, bad = ends_of(centers)
-    if bad > 0 or max(abs(low), abs(high)) > _LONGEST:
+    if bad > 0 or max(abs(low), abs(high)) > LONGEST:
         raise ValueError("centers must be finite, at most 1.07e301 in size")
     if period > 0.0 and high - low > period * (1.0 + 1e-12):
         raise ValueError("centers must lie within one period")
@@ -142,11 +129,8 @@ def _check(x, z, centers, masses, h, period, asked_for):
 @loop
 def _write_masses(masses, p):
     """Write p (M,), masses (M,) as parts of their sum."""
-    largest, bad = 0.0, 0
-    for m in range(masses.shape[0]):
-        bad += 0 if 0.0 <= masses[m] < np.inf else 1
-        largest = max(largest, masses[m])
-    if bad > 0 or not largest > 0.0:
+    least, largest, bad = ends_of(masses)
+    if bad > 0 or least < 0.0 or largest == 0.0:
         raise ValueError("masses must be finite and not negative, with a positive one")
     total = 0.0
     for m in range(masses.shape[0]):
@@ -161,11 +145,10 @@ def _spacing_of(centers):
     """Return the spacing of equally spaced centers (M,) and True, or what others span and False."""
     bins = centers.shape[0]
     first, last = centers[0], centers[bins - 1]
-    spacing, off, largest = (last - first) / max(1, bins - 1), 0.0, 0.0
+    spacing, most, off = (last - first) / max(1, bins - 1), _ROUNDING * max(abs(first), abs(last)), 0
     for m in range(bins):
-        off = max(off, abs(centers[m] - (first + m * spacing)))
-        largest = max(largest, abs(centers[m]))
-    if off <= _ROUNDING * largest and (spacing > 0.0 or bins == 1):
+        off += 1 if abs(centers[m] - (first + m * spacing)) > most else 0
+    if off == 0 and (spacing > 0.0 or bins == 1):
         return spacing, True
     low, high, _ = ends_of(centers)
     return high - low, False
@@ -244,7 +227,7 @@ def _loss_and_grad(variant: Variant) -> Callable:
         points, bins = row.x.shape[1], p.shape[1]
         weak, log_q = arrays(bins, memory), numbers_of(memory, bins)
         by_x, share = rows_of(memory, 1, points), numbers_of(memory, 1)
-        rest, count, of_weak, out_of_reach = _free(memory), 0, 0.0, 0.0
+        rest, count, of_weak, out_of_reach = rest_of(memory), 0, 0.0, 0.0
         for m in range(bins):
             if weights[0, m] == 0.0 and p[0, m] > 0.0:
                 weak.bins[count] = m
@@ -269,7 +252,7 @@ def _loss_and_grad(variant: Variant) -> Callable:
         mass, losses = numbers_of(memory, 1), numbers_of(memory, 1)
         _write_masses(masses, p[0])
         by_z = out.reshape((1, out.shape[0]))
-        if both(way, row, p, mass, weights, losses, by_z, _free(memory)) > 0:
+        if both(way, row, p, mass, weights, losses, by_z, rest_of(memory)) > 0:
             losses[0] += with_weak_bins(way, row, p, mass, weights, by_z, memory)
         return losses[0]
 
@@ -283,21 +266,15 @@ def _log_density(variant: Variant) -> Callable:
         [(number, _linked(f"forward.{number}.{key}", way.loops.forward)) for number, way in ways]
     )
 
-    def floor_of(floor: float) -> Callable:
-        @helper
-        def of_way():
-            return floor
-
-        return of_way
-
-    floor = _by_way([(number, floor_of(way.floor)) for number, way in ways])
+    floors = dict.fromkeys(range(WAYS), 0.0) | {number: way.floor for number, way in ways}
+    floor = tuple(floors.values())
 
     @loop
     def log_density(way, row, masses, out, memory):
         bins, count = out.shape[0], 0
         density, mass, weak = rows_of(memory, 1, bins), numbers_of(memory, 1), arrays(bins, memory)
         density[:], mass[:] = 0.0, 0.0
-        rest, least = _free(memory), floor(way)
+        rest, least = rest_of(memory), floor[way]
         forward(way, row.x, row.z, row.top, row.centers, row.params, density, mass, rest)
         log_mass = np.log(mass[0])
         for m in range(bins):
@@ -326,13 +303,13 @@ def _of_domain(kernel: str, circle: bool, of_variant: Callable[[Variant], Callab
     @helper
     def parameters(p, h, period):
         """Write the parameters p (PARAMETERS,), and return log C."""
-        log_scale = of_line(p, h, rate, norm)
+        log_scale = line_parameters(p, h, rate, norm)
         if not circle:
             return log_scale
         p[INVERSE_PERIOD], p[PERIOD] = 1.0 / period, period
         if closed is not None:
             return closed(p, h, period)
-        if series and h >= FOURIER_FROM * period:
+        if series and is_wide(h, period):
             fourier(p, h, period)
             return -math.log(period)
         p[IMAGES] = images_of(images, h / period)
@@ -355,14 +332,13 @@ def _of_domain(kernel: str, circle: bool, of_variant: Callable[[Variant], Callab
         row.log_scale[0] = parameters(row.params[0], h, period)
         spacing, equal = _spacing_of(centers)
         way = best(h, period if circle else np.inf, spacing, points, bins, equal, False)
-        if series and h >= FOURIER_FROM * period:
+        if series and is_wide(h, period):
             return of_series(way, row, masses, out, memory)
         return narrow(way, row, masses, out, memory)
 
     return of_row
 
 
-@cache
 def row_function(kernel: str, domain: str | None, loss: bool) -> Callable:
     """Return what compiled code calls: f(x, z, centers, masses, h, period, out, workspace)."""
     of_variant = _loss_and_grad if loss else _log_density
@@ -372,8 +348,9 @@ def row_function(kernel: str, domain: str | None, loss: bool) -> Callable:
     def make() -> Callable:
         def row(x, z, centers, masses, h, period, out, workspace):
             give_back(workspace)
-            wanted = x.shape[0] if loss else centers.shape[0]
-            top = _check(x, z, centers, masses, h, period, out[: 1 if out.shape[0] == wanted else 0])
+            if out.shape[0] != (x.shape[0] if loss else centers.shape[0]):
+                raise ValueError("out must be as long as x, for the gradient, or centers, for densities")
+            top = _check(x, z, centers, masses, h, period)
             if period > 0.0:
                 if of_circle is None:
                     raise ValueError("period must be 0: this function is for the line")

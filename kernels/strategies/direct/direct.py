@@ -15,10 +15,10 @@ from ...families import FAMILIES, FORMULAS, row_parameters, takes_series, varian
 from ...formula import IMAGES, Variant
 from ...names import CIRCLE_ONLY, COMPACT, FACTS
 from ...numerics.arithmetic import either
-from ...numerics.bessel import of_numbers
+from ...numerics.bessel import scaled_bessel_of_each
 from ...numerics.chunks import CHUNK
 from ...runtime.jit import elementwise
-from ...wrapped import FOURIER_FROM, fourier_parameters
+from ...wrapped import fourier_parameters, is_wide
 from ..sums.reach import RowShape
 from ..sums.scan import SCANS
 from ..tails.certificate import finish
@@ -142,7 +142,7 @@ def rule_of_ways(kernel: str, circle: bool) -> Callable:
             if points > CHUNK and not circle:  # whose points are sorted twice
                 taken = taken & (way != DOUBLE) & (way != SINGLE)
             way = either(taken, RUNS_IN_REACH, way)
-        return either(series & (h >= FOURIER_FROM * period), DOUBLE, way)
+        return either(series & is_wide(h, period), DOUBLE, way)
 
     return best
 
@@ -237,7 +237,7 @@ def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Calla
         ways = (shortcut(variant, way) for way in range(1, WAYS))
         needed += dict.fromkeys(loop for way in ways if way is not None for loop in way.loops)
     if kernel in CIRCLE_ONLY:
-        needed.append(of_numbers)
+        needed.append(scaled_bessel_of_each)
     if domain == "circle" and (transform := FAMILIES[kernel].transform) is not None:
         needed.append(fourier_parameters(kernel, transform))
     return needed

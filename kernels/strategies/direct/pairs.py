@@ -25,6 +25,7 @@ from ...numerics.chunks import (
     load_chunk,
     load_points,
     numbers_of,
+    rest_of,
     row_and_middle,
     rows_of,
     times_last,
@@ -141,7 +142,7 @@ def make_both(make_forward: Callable[..., Callable], make_adjoint: Callable[...,
             mass, weights, losses = results
             give_back(memory)
             density, share = rows_of(memory, *weights.shape), numbers_of(memory, mass.shape[0])
-            rest = memory[int(memory[0]) :]
+            rest = rest_of(memory)
             density[:], mass[:] = 0.0, 0.0
             forward(x, z, top, centers, params, density, mass, rest)
             weak = finish(density, mass, log_scale, masses, floor, weights, losses, rest)
