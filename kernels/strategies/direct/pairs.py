@@ -97,6 +97,7 @@ def words(rows: int, bins: int) -> int:
     return WORDS
 
 
+@cache
 def words_of_both(halves: Callable[[int, int], int]) -> Callable[[int, int], int]:
     """Return the same for loops that do both, and their halves, of what it is for these."""
     return lambda rows, bins: words_of(rows * bins, rows) + words_of_finish(bins) + halves(rows, bins)

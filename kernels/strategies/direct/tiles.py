@@ -75,8 +75,8 @@ def cut(problem: Problem, way: Way) -> Cut:
 
 
 @lru_cache(maxsize=256)
-def _words(way: Way, rows: int, bins: int) -> int:
-    return way.words(rows, bins)
+def _words(words: Callable[[int, int], int], rows: int, bins: int) -> int:
+    return words(rows, bins)
 
 
 class Tile:
@@ -106,7 +106,7 @@ class Tile:
 
     def _memory(self) -> Floats:
         """Return what one call of a loop takes its arrays from."""
-        return np.empty(_words(self.way, self.rows, self.bins))
+        return np.empty(_words(self.way.words, self.rows, self.bins))
 
     def whole(self, dtype: np.dtype) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return x and z of a tile of one block."""
