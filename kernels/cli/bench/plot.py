@@ -179,10 +179,10 @@ def _by_error(rows: Rows) -> Rows:
 
 def _draw_errors(axis: Any, rows: Rows, outcome: Outcome) -> str:
     """Draw the time of each method and order against its error."""
-    looks = {
-        name: {"color": colour, "marker": marker, "ms": style.size_of(marker)}
-        for name, (colour, marker) in {**style.METHODS, STEP.name: (style.BLUE, "D")}.items()
-    }
+    looks = {}
+    for name, (colour, marker) in style.METHODS.items():
+        look = {"color": colour, "marker": marker, "ms": style.size_of(marker)}
+        looks[STEP.name if name == "Plan" else name] = look
     for name, look in looks.items():
         group = [row for row in rows if (STEP.name if row.way.planned else row.way.method) == name]
         if group:
