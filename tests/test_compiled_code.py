@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import llvmlite.binding
+import numba
 import pytest
 from tiers import thorough_but_for
 
@@ -14,6 +15,7 @@ from kdexent.arguments.arrays import FLOAT64
 from kdexent.families import FORMULAS
 from kdexent.formula import Variant
 from kdexent.logits import classes, masses, multilabel
+from kdexent.numerics.chunks import give_back, numbers_of
 from kdexent.runtime import jit
 from kdexent.strategies.cells import bin_sums, middle, moments, sorted_points
 from kdexent.strategies.direct import gaussian_runs, pairs, products, runs_in_reach, scans
@@ -48,21 +50,73 @@ def assembly(monkeypatch, make):
         make.cache_clear()
 
 
-def only_of_its_own(check, body):
-    """Return whether a check asks about chunks that a function allocates, from the first number to the last.
+# In the compiler's code: a value, a pointer's type (of older LLVM, with stars), and one of them.
+VALUE = r"%[-\w.$]+"
+POINTER = r"(?:ptr|[^\s,(]+\*)"
+ADDRESS = rf"{POINTER} ({VALUE})"
 
-    They never overlap. Arguments, whose data are the fifth part of an array, may lie anywhere.
+
+def place_of(access, made_of):
+    """Return the array on the stack, and the offset in it, that a load or store is of."""
+    address = re.search(rf"{ADDRESS}, align", access)[1]
+    within = re.match(rf"getelementptr [^%]*{ADDRESS}, (.*)$", made_of.get(address, ""))
+    return within.groups() if within else (address, "")
+
+
+def origins(value, made_of, stored, within_arrays):
+    """Return what a value is made of that the function does not compute: arguments, or what it allocates.
+
+    Of an address that is the array alone, unless within_arrays. stored[place] is what was put on the stack.
     """
-    made_of = dict(re.findall(r"^\s*(%[-\w.$]+) = (.*)$", body, re.M))
-    left, seen = re.findall(r"%[-\w.$]+", check), set()
+    left, seen, found = [value], set(), set()
     while left:
         value = left.pop()
-        if re.fullmatch(r"%arg\.\w+\.4", value):
-            return False
-        if value not in seen:
-            seen.add(value)
-            left += re.findall(r"%[-\w.$]+", made_of.get(value, ""))
-    return "sub" not in check
+        if value in seen:
+            continue
+        seen.add(value)
+        made = made_of.get(value, "")
+        kept = stored.get(place_of(made, made_of)) if re.match(rf"load {POINTER},", made) else None
+        if kept:
+            left += kept
+        elif made.startswith("getelementptr") and not within_arrays:
+            left += re.findall(ADDRESS, made)
+        else:
+            parts = re.findall(VALUE, re.sub(rf", {VALUE} \]", "]", made))  # of a phi: from which block
+            left += parts
+            if not parts or re.search(rf"call [^@]*{POINTER} @", made):
+                found.add(value)
+    return found
+
+
+def may_fail(check, body):
+    """Return whether arrays may overlap, or be too close together, where a check asks about that.
+
+    What a function takes from its memory, or allocates, overlaps nothing, and from one array of its memory to
+    another it is always as far. Other arguments, whose data are the fifth part of an array, may lie anywhere.
+    """
+    made_of = dict(re.findall(rf"^\s*({VALUE}) = (.*)$", body, re.M))
+    stored = {}
+    for value, access in re.findall(rf"^\s*store {POINTER} ({VALUE}), (.*)$", body, re.M):
+        stored.setdefault(place_of(access, made_of), []).append(value)
+
+    def is_anywhere(value, or_allocated):
+        found = origins(value, made_of, stored, within_arrays=or_allocated)
+        others = any(re.fullmatch(r"%arg\.(?!memory\.)[\w.]+\.4", each) for each in found)
+        return others or (or_allocated and any("call" in made_of.get(each, "") for each in found))
+
+    left = re.findall(rf"br i1 ({VALUE})", check)
+    while left:
+        made = made_of.get(left.pop(), "")
+        values = re.findall(VALUE, made)
+        if re.match(rf"icmp u[gl]t {POINTER}", made):
+            if all(is_anywhere(value, False) for value in values):
+                return True
+        elif made.startswith("icmp"):  # asks how far apart
+            if any(is_anywhere(value, True) for value in values):
+                return True
+        else:
+            left += values
+    return False
 
 
 def sums_that_depend_on_addresses(code):
@@ -73,7 +127,7 @@ def sums_that_depend_on_addresses(code):
     for name, body in re.findall(r'^define [^\n]*?@"?([\w.$]+)"?\([^\n]*\{\n(.*?)\n\}', code, re.S | re.M):
         blocks = dict(re.findall(r"^([-\w.$]+):[^\n]*\n(.*?)(?=^[-\w.$]+:|\Z)", body, re.S | re.M))
         for check in filter(lambda block: block.startswith("vector.memcheck"), blocks):
-            if only_of_its_own(blocks[check], body):
+            if not may_fail(blocks[check], body):
                 continue
             targets = re.findall(r"label %([-\w.$]+)", blocks[check])
             seen, left = set(), targets[1:]
@@ -89,6 +143,30 @@ def sums_that_depend_on_addresses(code):
                 of_numbers = r"= phi (<\d+ x )?(double|float)(?![\w*])"  # not of addresses
                 if "vector.body" in block and re.search(of_numbers, blocks[block]):
                     yield name, block
+
+
+def half_of_each_and_sum(x, out, memory):
+    total = 0.0
+    for i in range(x.shape[0]):
+        out[i] = 0.5 * x[i]
+        total += x[i]
+    return total
+
+
+def of_memory(x, out, memory):
+    give_back(memory)
+    return half(x, numbers_of(memory, x.shape[0]), memory)
+
+
+half = jit.loop(half_of_each_and_sum)
+
+
+@pytest.mark.parametrize(("function", "depends"), [(half_of_each_and_sum, True), (of_memory, False)])
+def test_sums_that_depend_on_addresses_are_found(function, depends):
+    compiled = numba.njit(["float64(float64[::1], float64[::1], float64[::1])"], fastmath=jit.SUMS)(function)
+    code = "\n".join(compiled.inspect_llvm().values())
+    assert "vector.memcheck" in code
+    assert any(sums_that_depend_on_addresses(code)) == depends
 
 
 @thorough_but_for(formula=["gaussian"], loop=["full_adjoint"])
