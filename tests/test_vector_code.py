@@ -456,7 +456,7 @@ def test_logarithms():
     def logs(x, y, small, ratios, ones, plain, inverses):
         for i in range(x.shape[0]):
             ratios[i], ones[i] = log_ratio(x[i], y[i]), log_of_1_and(small[i])
-        row_losses.logs_of(x.shape[0], 1 + small, plain, inverses)
+        row_losses.logs_and_inverses(x.shape[0], 1 + small, plain, inverses)
 
     ratios, ones, plain, inverses = np.empty((4, 5_000))
     logs(x, y, small, ratios, ones, plain, inverses)

@@ -14,7 +14,15 @@ from ..runtime import signatures
 from ..runtime.jit import helper, lazily, loop
 from ..runtime.signatures import COUNTER, READ1, READ_INTS, WRITE, WRITE1
 from ..runtime.units import each_unit
-from ..simd.row_losses import Rows, above, bad_totals, beside, class_losses, logs_of, sum_of_class_losses
+from ..simd.row_losses import (
+    Rows,
+    above,
+    bad_totals,
+    beside,
+    class_losses,
+    logs_and_inverses,
+    sum_of_class_losses,
+)
 from .weigh import beside_the_largest, room_for, rows_together, weighing
 
 # What labels may be.
@@ -112,7 +120,7 @@ def _finish_softmax(logarithm: bool) -> Callable:
     def finish(call, room, first, n, labels):
         totals, tops, logs, nothing, _, inverses, _ = room.rows  # all means are 0
         flat, classes, out, bad = call.logits, call.classes, call.out, bad_totals(n, totals)
-        logs_of(n, totals, logs, inverses)
+        logs_and_inverses(n, totals, logs, inverses)
         if logarithm:
             for r in range(n):
                 row = slice((first + r) * classes, (first + r + 1) * classes)
@@ -264,7 +272,7 @@ def _finish_probabilities(gradient: bool, write: Callable) -> Callable:
         totals, tops, logs, wholes, _, factors, offsets = rows
         inverses = factors  # which are not needed before
         together = tops.shape[0]
-        logs_of(n, totals, logs, inverses)
+        logs_and_inverses(n, totals, logs, inverses)
         added, bad, even = 0.0, bad_totals(n, totals), smoothing / classes
         for r in range(n):
             i, begin = first + r, (first + r) * classes

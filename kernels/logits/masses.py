@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 from numba import types
 
-from ..numerics.arithmetic import log_ratio
+from ..numerics.arithmetic import log, log_ratio
 from ..runtime import signatures
 from ..runtime.jit import lazily, loop
 from ..runtime.signatures import COUNTER, INTS, WRITE
@@ -25,7 +25,7 @@ def _entropy(p, q):
     for j in range(p.shape[0]):
         m = np.float64(p[j])
         bad += 0 if (m >= 0.0) & (m < np.inf) else 1
-        total -= m * log_ratio(m, 1.0) if m > 0.0 else 0.0
+        total -= m * log(m) if m > 0.0 else 0.0
     return total, bad
 
 
@@ -35,7 +35,7 @@ def _cross(p, q):
     for j in range(p.shape[0]):
         m, n = np.float64(p[j]), np.float64(q[j])
         bad += 0 if (m >= 0.0) & (m < np.inf) & (n >= 0.0) & (n < np.inf) else 1
-        log_n = log_ratio(n, 1.0) if n > 0.0 else -np.inf
+        log_n = log(n) if n > 0.0 else -np.inf
         total -= m * log_n if m > 0.0 else 0.0
     return total, bad
 

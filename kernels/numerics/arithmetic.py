@@ -132,6 +132,16 @@ ATANH = (
     0.20000000000000007,
     0.3333333333333333,
 )
+# The same for |t| <= (sqrt 2 - 1) / (sqrt 2 + 1).
+ATANH_OF_ROOTS = (
+    0.07308224843200398,
+    0.07665860800223112,
+    0.09091444562632513,
+    0.11111105567397517,
+    0.14285714312987743,
+    0.19999999999949752,
+    0.3333333333333335,
+)
 ROOT_HALF_BITS = np.int64(0x3FE6A09E667F3BCD)
 SHIFT_BITS = np.int64(0x4338000000000000)
 SMALLEST_NORMAL, _UP, _UP_BITS = 2.2250738585072014e-308, 18014398509481984.0, 54.0  # 2^54
@@ -168,6 +178,22 @@ def _rest_of_log(t):
 
 
 @helper
+def log(x):
+    """Return log x to about 2 ulp of it, or of 1/4 if less, for positive finite x."""
+    k, m = parts(x)
+    t = (m - 1.0) / (m + 1.0)
+    s = t * t
+    p = ATANH_OF_ROOTS[0]
+    p = p * s + ATANH_OF_ROOTS[1]
+    p = p * s + ATANH_OF_ROOTS[2]
+    p = p * s + ATANH_OF_ROOTS[3]
+    p = p * s + ATANH_OF_ROOTS[4]
+    p = p * s + ATANH_OF_ROOTS[5]
+    p = p * s + ATANH_OF_ROOTS[6]
+    return k * LN_2_HIGH + (t + t + ((t + t) * s * p + k * LN_2_LOW))
+
+
+@helper
 def log_ratio(x, y):
     """Return log(x / y) to about 2 ulp of it, or of 1/4 if less, for positive finite x and y.
 
@@ -191,7 +217,7 @@ def log_of_1_and(x):
 def log_of_1_plus(x):
     """Return log(1 + x) to about 3 ulp, for x >= 0."""
     total = 1.0 + x
-    return log_ratio(total, 1.0) + (x - (total - 1.0)) / total
+    return log(total) + (x - (total - 1.0)) / total
 
 
 @helper

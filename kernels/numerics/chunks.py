@@ -107,6 +107,12 @@ def copy(numbers, target):
 
 
 @helper
+def unsigned(i):
+    """Return an index that is not negative as a kind of number that cannot be: arrays do not look then."""
+    return np.uint64(i)
+
+
+@helper
 def own_row(array, r):
     """Return the row of `array` (R or 1, ..) that row r of the call uses: its own, or the one there is."""
     return r if array.shape[0] > 1 else 0

@@ -133,7 +133,7 @@ class VectorCode(Indices):
 
     def collected(self, array: Array, indices: list[Any]) -> Any:
         """Return the numbers of an array at eight indices."""
-        return self._joined([self.builder.load(self.element(array, index)) for index in indices])
+        return self.joined([self.builder.load(self.element(array, index)) for index in indices])
 
     def spread(self, values: Any, array: Array, indices: list[Any], add: bool) -> None:
         """Write eight numbers to an array at eight indices, or add them one after another."""
@@ -159,15 +159,15 @@ class VectorCode(Indices):
 
     # Arithmetic.
 
-    def all_lanes(self, value: Any) -> Any:
+    def all_lanes(self, value: Any, size: int = LANES) -> Any:
         """Return a vector of one number, index or condition, a constant or computed."""
         if isinstance(value, float):
-            return ir.Constant(self.vector, [value] * LANES)
+            return ir.Constant(_of_lanes(_DOUBLE, size), [value] * size if size > 1 else value)
         if isinstance(value, int):
-            return ir.Constant(LONGS, [value] * LANES)
-        nothing = ir.Constant(ir.VectorType(value.type, LANES), ir.Undefined)
+            return ir.Constant(ir.VectorType(LONG, size), [value] * size)
+        nothing = ir.Constant(ir.VectorType(value.type, size), ir.Undefined)
         vector = self.builder.insert_element(nothing, value, ir.Constant(_INT, 0))
-        return self.chosen(vector, vector, [0] * LANES)
+        return self.chosen(vector, vector, [0] * size)
 
     def times(self, x: Any, y: Any) -> Any:
         """Return x y."""
@@ -191,8 +191,8 @@ class VectorCode(Indices):
 
     def product_and_sum(self, x: Any, y: Any, z: Any) -> Any:
         """Return x y + z, rounded once where the machine has an instruction for it."""
-        kind = ir.FunctionType(self.vector, [self.vector] * 3)
-        return self.builder.call(self._declared(f"llvm.fmuladd.v{LANES}f64", kind), [x, y, z])
+        kind = ir.FunctionType(x.type, [x.type] * 3)
+        return self.builder.call(self._declared(f"llvm.fmuladd.v{_width(x)}f64", kind), [x, y, z])
 
     def magnitude(self, x: Any) -> Any:
         """Return |x|."""
@@ -222,7 +222,7 @@ class VectorCode(Indices):
         return self._over_lanes(self.larger, x)
 
     def _over_lanes(self, join: Callable[[Any, Any], Any], x: Any) -> Any:
-        size = LANES
+        size = _width(x)
         while size > 1:
             size //= 2
             x = join(self._lanes(x, 0, size), self._lanes(x, size, size))
@@ -344,7 +344,7 @@ class VectorCode(Indices):
     def gathered(self, rows: list[Any]) -> list[Any]:
         """Return one vector for each term, from eight points' vectors of 1, 2, 4 or 8 terms."""
         size = _width(rows[0])
-        return self._exchanged([self._joined(rows[lane::size]) for lane in range(size)])
+        return self._exchanged([self.joined(rows[lane::size]) for lane in range(size)])
 
     def _exchanged(self, vectors: list[Any]) -> list[Any]:
         """Exchange the low bits of a lane's number with those of the vector's."""
@@ -371,10 +371,10 @@ class VectorCode(Indices):
             return self.builder.extract_element(vector, ir.Constant(_INT, first))
         return self.chosen(vector, vector, list(range(first, first + size)))
 
-    def _joined(self, values: list[Any]) -> Any:
+    def joined(self, values: list[Any]) -> Any:
         """Return one vector of several short ones, or of numbers."""
         if _width(values[0]) == 1:
-            vector = ir.Constant(self.vector, ir.Undefined)
+            vector = ir.Constant(_of_lanes(_DOUBLE, len(values)), ir.Undefined)
             for lane, value in enumerate(values):
                 vector = self.builder.insert_element(vector, value, ir.Constant(_INT, lane))
             return vector

@@ -5,8 +5,9 @@ Where no vector code is generated plain loops do the same.
 
 from numba import types
 
+from ..numerics.arithmetic import log
 from ..numerics.chunks import LANES
-from ..runtime.jit import loop
+from ..runtime.jit import GENERATES, helper, loop
 from .vector_math import generated
 
 POWERS = 8  # of each factor in one pass
@@ -86,3 +87,22 @@ def polynomials(code, values, factors, n, weights):
         for term in reversed(terms):
             value = code.product_and_sum(value, factor, term)
         code.put(value, values, i)
+
+
+@generated()
+def _logs_in_registers(code, numbers, n, logs):
+    """As `logs_of`, of a register's numbers at least: the last ends where they do, over the one before."""
+    last = code.difference(n, LANES)
+    with code.indices(0, n, LANES) as first:
+        i = code.lesser(first, last)
+        code.put(code.logs([code.numbers(numbers, i)])[0], logs, i)
+
+
+@helper
+def logs_of(numbers, n, logs):
+    """Write the logarithms of n positive normal numbers to another array; both (n,) or longer."""
+    if GENERATES and n >= LANES:
+        _logs_in_registers(numbers, n, logs)
+    else:
+        for i in range(n):
+            logs[i] = log(numbers[i])

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-from ..numerics.arithmetic import exact_exp, log_of_1_plus, log_ratio
+from ..numerics.arithmetic import exact_exp, log_of_1_plus
 from ..numerics.chunks import LANES, sum_of
 from ..runtime.jit import GENERATES, helper, loop
 from .code import Array
+from .registers import logs_of
 from .vector_math import VectorMath, generated
 
 _TOGETHER = 4  # registers whose numbers are computed side by side
@@ -35,13 +36,6 @@ class Rows(NamedTuple):
 def above(z, top):
     """Return z - top, before anything is added: what is small beside the top would be lost."""
     return np.float64(z) - top
-
-
-@loop
-def _logs_from(first, n, totals, logs, inverses):
-    """As `logs_of` from row `first` on; all (n,) or longer."""
-    for r in range(first, n):
-        logs[r], inverses[r] = log_ratio(totals[r], 1.0), 1.0 / totals[r]
 
 
 @loop
@@ -103,15 +97,6 @@ def _losses_from(first, labels, least, classes, smoothing, scale, rows):
         factors[r], offsets[r] = inverse * exact, share * even
         weights[r] = share * (smoothing - even) - inverse * once
     return sum_of(label_logits[first:n], n - first) if bad == 0 else np.nan
-
-
-@generated()
-def _logs_in_registers(code, n, totals, logs, inverses):
-    """As `logs_of` for n rows, a multiple of eight; all (n,) or longer."""
-    with code.indices(0, n, LANES) as r:
-        total = code.numbers(totals, r)
-        code.put(code.logs([total])[0], logs, r)
-        code.put(code.quotient(code.all_lanes(1.0), total), inverses, r)
 
 
 @generated(types.float64)
@@ -230,14 +215,12 @@ def _in_registers(n):
     return n // LANES * LANES if GENERATES else 0
 
 
-@helper
-def logs_of(n, totals, logs, inverses):
+@loop
+def logs_and_inverses(n, totals, logs, inverses):
     """Write the logarithms and the inverses of n totals; all (n,) or longer."""
-    whole = _in_registers(n)
-    if whole > 0:
-        _logs_in_registers(whole, totals, logs, inverses)
-    if whole < n:
-        _logs_from(whole, n, totals, logs, inverses)
+    logs_of(totals, n, logs)
+    for r in range(n):
+        inverses[r] = 1.0 / totals[r]
 
 
 @helper

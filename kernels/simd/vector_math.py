@@ -10,7 +10,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from ..numerics.arithmetic import (
-    ATANH,
+    ATANH_OF_ROOTS,
     EIGHTHS,
     EVEN,
     LN_2_HIGH,
@@ -59,12 +59,12 @@ class VectorMath(VectorCode):
         ]
 
     def logs(self, numbers: list[Any]) -> list[Any]:
-        """Return log x as `arithmetic.log_ratio` computes log(x / 1), for positive normal numbers."""
+        """Return log x as `arithmetic.log` computes it, for positive normal numbers."""
         one = self.all_lanes(1.0)
         split = [self._exponent_and_rest(x) for x in numbers]
         ratios = [self.quotient(self.minus(m, one), self.plus(m, one)) for _, m in split]
         squares = [self.times(t, t) for t in ratios]
-        rests = self.polynomials([self.all_lanes(factor) for factor in reversed(ATANH)], squares)
+        rests = self.polynomials([self.all_lanes(factor) for factor in reversed(ATANH_OF_ROOTS)], squares)
         logs = []
         for (k, _), t, s, p in zip(split, ratios, squares, rests, strict=True):
             both = self.plus(t, t)

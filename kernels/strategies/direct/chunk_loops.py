@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...formula import PERIOD, parameters_of
-from ...numerics.arithmetic import log_ratio
+from ...numerics.arithmetic import log
 from ...numerics.chunks import (
     CHUNK,
     ROOM,
@@ -124,8 +124,9 @@ def _make_adjoint(meeting: Meeting) -> Callable:
             for start in range(0, x.shape[1], CHUNK):
                 n, _ = load(x, z, r, start, top[r], arrays, about, again, xb, wb)
                 meeting.take(arrays, row, n, p, share[r], values)
-                for j in range(min(CHUNK, x.shape[1] - start)):
-                    by_z[r, start + j] = wb[j] * (share[r] - values[j])
+                by_chunk = by_z[r, start : start + CHUNK]
+                for j in range(by_chunk.shape[0]):
+                    by_chunk[j] = wb[j] * (share[r] - values[j])
 
     return adjoint
 
@@ -153,7 +154,7 @@ def _make_both(meeting: Meeting) -> Callable:
                 if second:
                     d[:] = 0.0
                     meeting.densities(arrays, row, d)
-                    shift = log_scale[own_row(log_scale, r)] - log_ratio(mass[r], 1.0)
+                    shift = log_scale[own_row(log_scale, r)] - log(mass[r])
                     p_of_bins = masses[own_row(masses, r)]
                     losses[r], _, below = certify(
                         d, d, p_of_bins, np.inf, floor, shift, log_q, weights[r], weak
@@ -168,8 +169,9 @@ def _make_both(meeting: Meeting) -> Callable:
                         n, of_chunk = load(x, z, r, start, top[r], arrays, about, again, xb, wb)
                     if second:
                         meeting.take(arrays, row, n, p, share, values)
-                        for j in range(min(CHUNK, points - start)):
-                            by_z[r, start + j] = wb[j] * (share - values[j])
+                        by_chunk = by_z[r, start : start + CHUNK]
+                        for j in range(by_chunk.shape[0]):
+                            by_chunk[j] = wb[j] * (share - values[j])
                     else:
                         mass[r] += of_chunk
                         meeting.add(arrays, row, wb, n, p)

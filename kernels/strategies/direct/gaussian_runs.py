@@ -381,8 +381,9 @@ def _make_adjoint(circle: bool, single: bool) -> Callable:
                     for j in range(n):
                         by_z[r, owner[j]] -= wb[j] * sums[j]
                 else:
-                    for j in range(start - before):
-                        by_z[r, before + j] = wb[j] * (share[r] - sums[j])
+                    by_chunk = by_z[r, before:start]
+                    for j in range(by_chunk.shape[0]):
+                        by_chunk[j] = wb[j] * (share[r] - sums[j])
 
     return adjoint
 

@@ -250,10 +250,13 @@ def _make_full_adjoint(variant: Variant, full: bool = True) -> Callable:
                                 widening += wb[j] * (k * f_h) if reached else 0.0
                         if full:
                             by_h[r] -= widening * p[INVERSE_BANDWIDTH]
-                for j in range(min(CHUNK, x.shape[1] - start)):
-                    by_z[r, start + j] = wb[j] * sums[j]
-                    if full:
-                        by_x[r, start + j] = times_last(wb[j] * slopes[j], p[INVERSE_BANDWIDTH])
+                by_chunk = by_z[r, start : start + CHUNK]
+                for j in range(by_chunk.shape[0]):
+                    by_chunk[j] = wb[j] * sums[j]
+                if full:
+                    by_chunk = by_x[r, start : start + CHUNK]
+                    for j in range(by_chunk.shape[0]):
+                        by_chunk[j] = times_last(wb[j] * slopes[j], p[INVERSE_BANDWIDTH])
 
     return full_adjoint
 
@@ -406,8 +409,11 @@ def _make_log_adjoint(variant: Variant) -> Callable:
                             slopes[j] += k * f_d if reached else 0.0
                             widening += k * f_h if reached else 0.0
                         by_h[r] -= widening * p[INVERSE_BANDWIDTH]
-                for j in range(min(CHUNK, x.shape[1] - start)):
-                    by_z[r, start + j] -= sums[j]
-                    by_x[r, start + j] += slopes[j] * (1.0 if whole else p[INVERSE_BANDWIDTH])
+                by_chunk = by_z[r, start : start + CHUNK]
+                for j in range(by_chunk.shape[0]):
+                    by_chunk[j] -= sums[j]
+                by_chunk = by_x[r, start : start + CHUNK]
+                for j in range(by_chunk.shape[0]):
+                    by_chunk[j] += slopes[j] * (1.0 if whole else p[INVERSE_BANDWIDTH])
 
     return log_adjoint

@@ -185,8 +185,9 @@ def _make_adjoint(name: str) -> Callable:
                     here, there = of_bin(c, origin, p)
                     for j in range(n):
                         sums[j] -= weight * value(one[j], other[j], here, there, p)
-                for j in range(min(CHUNK, x.shape[1] - start)):
-                    by_z[r, start + j] = wb[j] * sums[j]
+                by_chunk = by_z[r, start : start + CHUNK]
+                for j in range(by_chunk.shape[0]):
+                    by_chunk[j] = wb[j] * sums[j]
 
     return adjoint
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ...arguments.arrays import Floats
 from ...formula import INVERSE_BANDWIDTH, PERIOD, RATE
 from ...numerics.arithmetic import LARGEST, SHIFT, exp2
-from ...numerics.chunks import ROOM, chunk_of, near_half, numbers_of, places_of, words_of
+from ...numerics.chunks import ROOM, chunk_of, near_half, numbers_of, places_of, unsigned, words_of
 from ...runtime.jit import elementwise, helper, loop
 from ...simd.exponentials import powers_of_e_in_place
 from .chunk_loops import Meeting, chunk_loops, words_of_chunks
@@ -29,6 +29,7 @@ _LEAST_BINS = 4  # of fewer all pairs cost no more
 _ULP, _NEARLY = 2.0**-53, 1e-8
 # Of 1 - exp(-P/h), by which sums are divided before they are multiplied with it again.
 _LEAST_LOSS = 1e-290
+_ONE = np.uint64(1)
 
 
 @elementwise
@@ -119,19 +120,22 @@ def _meeting(circle: bool) -> Meeting:
         edges, _, _, _, _, _, gap, rise, fall = arrays
         if circle:
             near_half(x, n, 0.5 * (edges[1] + edges[edges.shape[0] - 2]), p[PERIOD])
-        bins, one, inverse_h = np.uint32(edges.shape[0] - 2), np.uint32(1), p[INVERSE_BANDWIDTH]
+        bins, one, inverse_h, missed = np.uint32(edges.shape[0] - 2), np.uint32(1), p[INVERSE_BANDWIDTH], 0
         per_spacing = (bins - 1.0) / (edges[bins] - edges[1])
         for j in range(n):
             place = min(max((x[j] - edges[1]) * per_spacing, -1.0), bins - 1.0)
             gap[j] = np.uint32(np.int32(place + 1.0))
         for j in range(n):
             k = gap[j]
-            # Rounding may have missed the gap by one.
-            k = k + one if x[j] >= edges[k + one] and k < bins else k
-            k = k - one if x[j] < edges[k] and k > 0 else k
-            gap[j] = k
-            rise[j] = (x[j] - edges[k + one]) * inverse_h
-            fall[j] = (edges[k] - x[j]) * inverse_h
+            above, below = x[j] - edges[k + one], edges[k] - x[j]
+            missed += (above > 0.0) | (below > 0.0)
+            rise[j], fall[j] = above * inverse_h, below * inverse_h
+        if missed > 0:  # a gap by one, by rounding
+            for j in range(n):
+                k = gap[j]
+                k = k + one if rise[j] > 0.0 else (k - one if fall[j] > 0.0 else k)
+                gap[j] = k
+                rise[j], fall[j] = (x[j] - edges[k + one]) * inverse_h, (edges[k] - x[j]) * inverse_h
         powers_of_e_in_place(rise, n)
         powers_of_e_in_place(fall, n)
 
@@ -149,8 +153,9 @@ def _meeting(circle: bool) -> Meeting:
         high, low, bins = 0.0, 0.0, up.shape[0]
         if circle:
             for m in range(bins):
+                n = unsigned(bins - 1 - m)
                 high = high * steps[m] + up[m]
-                low = low * steps[bins - m] + down[bins - 1 - m]
+                low = low * steps[n + _ONE] + down[n]
         return high * row[0], low * row[0]
 
     @loop
@@ -162,10 +167,11 @@ def _meeting(circle: bool) -> Meeting:
             down[bins] += down[0]
         high, low = come_round(steps, up[:bins], down[1:], row)
         for m in range(bins):
+            n = unsigned(bins - 1 - m)
             high = high * steps[m] + up[m]
-            low = low * steps[bins - m] + down[bins - m]
+            low = low * steps[n + _ONE] + down[n + _ONE]
             density[m] += row[1] * high
-            density[bins - 1 - m] += row[1] * low
+            density[n] += row[1] * low
         for k in range(bins + 1):
             up[k], down[k] = 0.0, 0.0
 
@@ -176,9 +182,10 @@ def _meeting(circle: bool) -> Meeting:
         high, low = come_round(steps, weights, weights, row)
         below[0], above[bins] = 0.0, 0.0
         for m in range(bins):
+            n = unsigned(bins - 1 - m)
             high = high * steps[m] + weights[m]
-            low = low * steps[bins - m] + weights[bins - 1 - m]
-            below[m + 1], above[bins - 1 - m] = row[1] * high, row[1] * low
+            low = low * steps[n + _ONE] + weights[n]
+            below[m + 1], above[n] = row[1] * high, row[1] * low
         if circle:
             below[0], above[bins] = below[bins], above[0]
 

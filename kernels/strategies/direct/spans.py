@@ -24,8 +24,18 @@ from ...arguments.arrays import Floats
 from ...families import FORMULAS
 from ...formula import BANDWIDTH, FARTHEST, INVERSE_BANDWIDTH, PERIOD, Variant
 from ...numerics.arithmetic import LARGEST
-from ...numerics.chunks import ROOM, integers_of, near_half, numbers_of, places_of, rows_of, words_of
+from ...numerics.chunks import (
+    ROOM,
+    integers_of,
+    near_half,
+    numbers_of,
+    places_of,
+    rows_of,
+    unsigned,
+    words_of,
+)
 from ...runtime.jit import elementwise, helper, loop
+from ...simd.terms import TERMS, add_multiple, run, sum_of_products, write_multiple, write_terms
 from ..sums.images import distance_of
 from .chunk_loops import Meeting, chunk_loops, words_of_chunks
 from .pairs import WayLoops
@@ -51,41 +61,76 @@ def applies(spacing: Floats, bandwidth: Floats, bins: int, period: float) -> NDA
 def words(rows: int, bins: int) -> int:
     """Return of how many numbers the memory of loops is, whatever the kernel."""
     slots, size = 2 * bins + 4, _TURNS * ROOM
-    of_spans = 2 * size, 2 * size, 4 * size, 4 * size, 3 * size
-    return words_of(*[slots] * 17, *[bins] * 5, size, size, 2, *of_spans) + words_of_chunks(bins)
+    of_slots, of_bins = [slots, slots, *[TERMS * slots] * 5], [bins, TERMS * bins, bins]
+    of_spans = 2 * size, 2 * size, *[2 * TERMS * size] * 2, 3 * size
+    return words_of(*of_slots, *of_bins, size, size, 2, *of_spans) + words_of_chunks(bins)
+
+
+@helper
+def _write_one(rows, i, factor, terms, j):
+    rows[i, 0] = factor
+
+
+@helper
+def _add_one(rows, i, factor, terms, j):
+    rows[i, 0] += factor
+
+
+@helper
+def _sum_of_one(one, i, of_one, other, j, of_other, at):
+    return one[i, 0] + other[j, 0]
+
+
+@helper
+def _run_one(begun, ended, here, beyond, first, last, step):
+    total = after = 0.0
+    for i in range(abs(last - first) + 1):
+        one, other = unsigned(first + i * step), unsigned(last - i * step)
+        total += begun[one, 0]
+        here[one, 0] = total
+        more = ended[other, 0]
+        beyond[other, 0] = after
+        after += more
+
+
+# What is done with terms: of the only one, a 1, and of several side by side.
+_OF_ONE = _write_one, _add_one, _sum_of_one, _run_one
+_OF_MANY = write_multiple, add_multiple, sum_of_products, run
 
 
 # Slot m + 1 is that of bin m, and bins go on past the last one as far as spans do; slot 0 adds nothing. Where
 # a span begins, in slots, its terms go up; where the bins after it begin they go down. Of rows of bins (M,):
 #   slots    middle of the slot's block, where the next block begins                                 (slots,)
-#   sums     of points, up and down, and of bins' weights, and these times factors            (terms, slots)
-#   bins     centers (M,), factors (terms, M), and sums of spans within a block (M,)
+#   sums     of points, up and down, and of bins' weights, and these times factors            (slots, terms)
+#   bins     centers (M,), factors (M, terms), and sums of spans within a block (M,)
 #   copies   of points: where they are, whose, and how many; how many spans within a block there are
-#   spans    where they begin and end; the points' further terms up and down                (2, sides copies)
+#   spans    where they begin and end (sides copies,); the points' terms up and down   (sides copies, terms)
 #   within   first bin and the bin after the last, and whose, of spans within a block           (3, a chunk)
 def _meeting(name: str, circle: bool) -> Meeting:
     formula = FORMULAS[name].spans
     assert formula is not None
     factors_of_bin, sides, exact = formula.factors, formula.sides, formula.terms is None
     terms_of_point: Callable = formula.terms or factors_of_bin
-    terms, size = 1 if exact else 3, (_TURNS if circle else 1) * ROOM
-    spans_of_all, further = len(sides) * size, 0 if exact else len(sides) * size
+    terms, size = 1 if exact else TERMS, (_TURNS if circle else 1) * ROOM
+    spans_of_all = len(sides) * size
+    write_products, add_terms, taken, run = _OF_ONE if exact else _OF_MANY
     distance = distance_of(Variant("", circle))
 
     @helper
     def arrays(bins, memory):
         slots = 2 * bins + 4
         of_slots = numbers_of(memory, slots), places_of(memory, slots)
-        of_points = rows_of(memory, terms, slots), rows_of(memory, terms, slots)
+        of_points = rows_of(memory, slots, terms), rows_of(memory, slots, terms)
         up, down, products = (
-            rows_of(memory, terms, slots),
-            rows_of(memory, terms, slots),
-            rows_of(memory, terms, slots),
+            rows_of(memory, slots, terms),
+            rows_of(memory, slots, terms),
+            rows_of(memory, slots, terms),
         )
-        of_bins = numbers_of(memory, bins), rows_of(memory, terms, bins), numbers_of(memory, bins)
+        of_bins = numbers_of(memory, bins), rows_of(memory, bins, terms), numbers_of(memory, bins)
         copies = numbers_of(memory, size), places_of(memory, size), integers_of(memory, 2)
         places = places_of(memory, spans_of_all), places_of(memory, spans_of_all)
-        of_spans = rows_of(memory, 2, further), rows_of(memory, 2, further)
+        with_terms = 0 if exact else spans_of_all
+        of_spans = rows_of(memory, with_terms, terms), rows_of(memory, with_terms, terms)
         within = integers_of(memory, 3 * size).reshape((3, size))
         of_slots[0][:], of_slots[1][:], copies[2][:], of_bins[2][:] = 0.0, 0, 0, 0.0
         for of_terms in (*of_points, up, down, products):
@@ -110,8 +155,10 @@ def _meeting(name: str, circle: bool) -> Meeting:
         for m in range(bins):
             places[m] = centers[m]
             of_bin = factors_of_bin((centers[m] - middle[m + 1]) * inverse_h)
-            for k in range(terms):
-                factors[k, m] = of_bin[k]
+            for k in range(len(of_bin)):
+                factors[m, k] = of_bin[k]
+            for k in range(len(of_bin), terms):
+                factors[m, k] = 0.0
         return length, min(whole, float(bins)), whole + 1.0 if whole < bins else LARGEST
 
     @loop
@@ -210,9 +257,9 @@ def _meeting(name: str, circle: bool) -> Meeting:
                 for s in range(first, first + number):
                     y = place[s - first]
                     v = min(max((y - middle[up_at[s]]) * inverse_h, -FARTHEST), FARTHEST)
-                    of_up[0, s], of_up[1, s] = terms_of_point(v, side)
+                    write_terms(of_up, s, *terms_of_point(v, side))
                     v = min(max((y - middle[down_at[s]]) * inverse_h, -FARTHEST), FARTHEST)
-                    of_down[0, s], of_down[1, s] = terms_of_point(v, side)
+                    write_terms(of_down, s, *terms_of_point(v, side))
         if exact:
             # Of a place among the bins, which may be rounded by so much.
             slack, on_edge = 1e-15 * (bins + (abs(low) + abs(high) + h + period) * per_spacing), 0
@@ -230,39 +277,12 @@ def _meeting(name: str, circle: bool) -> Meeting:
             first = i * size
             for s in range(count[0]):
                 w = weights[owner[s] if circle else s]
-                begin, end = up_at[first + s], down_at[first + s]
-                up[0, begin] += w
-                down[0, end] += w
-                for k in range(1, terms):
-                    up[k, begin] += w * of_up[k - 1, first + s]
-                    down[k, end] += w * of_down[k - 1, first + s]
+                add_terms(up, np.int64(up_at[first + s]), w, of_up, first + s)
+                add_terms(down, np.int64(down_at[first + s]), w, of_down, first + s)
         for s in range(count[1]):
             w = weights[owner[within[2, s]] if circle else within[2, s]]
             for m in range(within[0, s], within[1, s]):
                 alone[m] += w
-
-    @loop
-    def run(begun, ended, here, beyond, first, last, step):
-        """Write sums of what has begun in a block up to a slot, and of what ends after it, (terms, slots).
-
-        Terms side by side, for their sums to overlap.
-        """
-        u, v, w, x, y, z = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-        for i in range(abs(last - first) + 1):
-            one, other = first + i * step, last - i * step
-            u += begun[0, one]
-            here[0, one] = u
-            more = ended[0, other]
-            beyond[0, other] = x
-            x += more
-            if not exact:
-                v += begun[1, one]
-                w += begun[2, one]
-                here[1, one], here[2, one] = v, w
-                more, also = ended[1, other], ended[2, other]
-                beyond[1, other], beyond[2, other] = y, z
-                y += more
-                z += also
 
     @loop
     def densities(arrays, row, density):
@@ -271,25 +291,21 @@ def _meeting(name: str, circle: bool) -> Meeting:
         for start in range(1, bins + 1, length):
             run(up, down, up, down, start, start + length - 1, 1)
         for m in range(bins):
-            reached = up[0, m + 1] + down[0, m + 1]
+            reached = up[m + 1, 0] + down[m + 1, 0]
             if exact:
                 density[m] += reached + alone[m]
                 continue
-            total = reached * factors[0, m]
-            for k in range(1, terms):
-                total += (up[k, m + 1] + down[k, m + 1]) * factors[k, m]
+            total = taken(up, m + 1, factors, down, m + 1, factors, m)
             density[m] += total if total >= _LEAST_PART * reached else _WEAK
         alone[:] = 0.0
-        for k in range(terms):
-            up[k, : bins + length + 2], down[k, : bins + length + 2] = 0.0, 0.0
+        up[: bins + length + 2], down[: bins + length + 2] = 0.0, 0.0
 
     @loop
     def give(arrays, row, weights):
         (up, down, products), (_, factors, _), length = arrays[2], arrays[3], row[0]
         bins = weights.shape[0]
-        for k in range(terms):
-            for m in range(bins):
-                products[k, m + 1] = weights[m] * factors[k, m]
+        for m in range(bins):
+            write_products(products, m + 1, weights[m], factors, m)
         for start in range(1, bins + 1, length):
             run(products, products, up, down, start + length - 1, start, -1)
 
@@ -302,16 +318,12 @@ def _meeting(name: str, circle: bool) -> Meeting:
         for i in range(len(sides)):
             first = i * size
             for s in range(count[0]):
-                begin, end = up_at[first + s], down_at[first + s]
-                total = up[0, begin] + down[0, end]
-                for k in range(1, terms):
-                    total += up[k, begin] * of_up[k - 1, first + s]
-                    total += down[k, end] * of_down[k - 1, first + s]
-                values[owner[s] if circle else s] += total
+                begin, end = np.int64(up_at[first + s]), np.int64(down_at[first + s])
+                values[owner[s] if circle else s] += taken(up, begin, of_up, down, end, of_down, first + s)
         for s in range(count[1]):
             j = within[2, s]
             for m in range(within[0, s], within[1, s]):
-                values[owner[j] if circle else j] += products[0, m + 1]
+                values[owner[j] if circle else j] += products[m + 1, 0]
 
     return Meeting(arrays, of_bins, of_points, add, densities, give, take)
 

@@ -25,7 +25,7 @@ from ...runtime.pool import run_blocks
 from .pairs import WORDS, Peaks, Results, Way, pair_loops
 
 # Points and bins of a tile of rows, and of a block of one row, by ways for which either is as much work.
-_WORK_PER_TILE, _WORK_PER_BLOCK = 2**15, 2**14
+_WORK_PER_TILE, _WORK_PER_BLOCK = 2**16, 2**14
 _PARTIALS = 64
 _SUMS_PER_TILE = 2**21  # partial sums in all, 16 MB
 

@@ -8,10 +8,11 @@ from numba import types
 from numpy.typing import NDArray
 
 from ...arguments.arrays import Floats
-from ...numerics.arithmetic import from_order_key, log_ratio, order_key
+from ...numerics.arithmetic import from_order_key, log, order_key
 from ...numerics.chunks import flags_of, give_back, numbers_of, own_row, words_of
-from ...runtime.jit import lazily, loop
+from ...runtime.jit import helper, lazily, loop
 from ...runtime.signatures import FLAGS, READ, READ1, WRITE, WRITE1
+from ...simd.registers import logs_of
 
 # Densities below this may have lost something to underflow.
 FLOOR = 1e-200
@@ -33,6 +34,12 @@ def room_for(bins: int) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     return np.empty(bins), np.empty(bins), np.empty(bins, bool)
 
 
+@helper
+def _is_good(density, error, tolerance, floor):
+    """Return whether a density is known well enough, and lost nothing to underflow."""
+    return (error <= tolerance * density) & (density >= floor)
+
+
 def make_certify() -> Callable:
     def certify(density, error, p, tolerance, floor, shift, log_q, weights, weak):
         """For bins of mass p > 0 and density >= floor known within tolerance, write log q and p / density.
@@ -40,17 +47,25 @@ def make_certify() -> Callable:
         Others of mass > 0 are weak, and get weight 0. Return the loss of those that are not, their largest
         relative error, and how many are weak. All arrays are (M,).
         """
-        bins = density.shape[0]
+        bins, count = density.shape[0], 0
         for m in range(bins):
-            good = (error[m] <= tolerance * density[m]) & (density[m] >= floor)
-            strong, weak[m] = (p[m] > 0.0) & good, (p[m] > 0.0) & (not good)
-            d = density[m] if strong else 1.0
-            log_q[m] = log_ratio(d, 1.0) + shift if strong else 0.0
-            weights[m] = p[m] / d if strong else 0.0
-        loss, count = 0.0, 0
+            good = _is_good(density[m], error[m], tolerance, floor)
+            weights[m] = density[m] if (p[m] > 0.0) & good else 1.0
+            count += (p[m] > 0.0) & (not good)
+        logs_of(weights, bins, log_q)
+        for m in range(bins):
+            log_q[m] = log_q[m] + shift if p[m] > 0.0 else 0.0
+            weights[m] = p[m] / weights[m]
+        for m in range(bins):
+            weak[m] = False
+        if count > 0:  # a loop that writes flags beside numbers takes as long as the logarithms
+            for m in range(bins):
+                weak[m] = (p[m] > 0.0) & (not _is_good(density[m], error[m], tolerance, floor))
+                log_q[m] = 0.0 if weak[m] else log_q[m]
+                weights[m] = 0.0 if weak[m] else weights[m]
+        loss = 0.0
         for m in range(bins):
             loss -= p[m] * log_q[m]
-            count += weak[m]
         key = order_key(0.0)
         for m in range(bins):
             key = max(key, order_key(error[m] / density[m] if weights[m] > 0.0 else 0.0))
@@ -85,7 +100,7 @@ def make_finish() -> Callable:
         log_q, weak = numbers_of(memory, bins), flags_of(memory, bins)
         for r in range(density.shape[0]):
             d, p = density[r], masses[own_row(masses, r)]
-            shift = log_scale[own_row(log_scale, r)] - log_ratio(mass[r], 1.0)
+            shift = log_scale[own_row(log_scale, r)] - log(mass[r])
             losses[r], _, below = certify(d, d, p, np.inf, floor, shift, log_q, weights[r], weak)
             count += below
         return count
