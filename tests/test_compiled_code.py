@@ -15,7 +15,7 @@ from kdexent.arguments.arrays import FLOAT64
 from kdexent.families import FORMULAS
 from kdexent.formula import Variant
 from kdexent.logits import classes, masses, multilabel
-from kdexent.numerics.chunks import give_back, numbers_of
+from kdexent.numerics.chunks import all_of, numbers_of
 from kdexent.runtime import jit
 from kdexent.strategies.cells import bin_sums, middle, moments, sorted_points
 from kdexent.strategies.direct import gaussian_runs, pairs, products, runs_in_reach, scans
@@ -154,7 +154,7 @@ def half_of_each_and_sum(x, out, memory):
 
 
 def of_memory(x, out, memory):
-    give_back(memory)
+    memory = all_of(memory)
     return half(x, numbers_of(memory, x.shape[0]), memory)
 
 

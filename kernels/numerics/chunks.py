@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..runtime.jit import helper, loop
+from ..runtime.uncounted import uncounted
 from .arithmetic import LOG2_E, exp2
 
 CHUNK = 512
@@ -44,9 +45,10 @@ def words_of(*sizes: int) -> int:
 
 
 @helper
-def give_back(memory):
-    """Let all of memory be taken again, from a cache line on."""
+def all_of(memory):
+    """Return memory, of which all may be taken, from a cache line on."""
     memory[0] = (LINE - memory.ctypes.data % LINE) // memory.itemsize
+    return uncounted(memory)
 
 
 @helper

@@ -16,7 +16,7 @@ from ..families import FAMILIES, MOST_IMAGES, images_of, line_parameters, varian
 from ..formula import IMAGES, INVERSE_PERIOD, PARAMETERS, PERIOD, Variant
 from ..names import CIRCLE_ONLY, DOMAINS
 from ..numerics.arithmetic import LARGEST, SMALLEST_NORMAL
-from ..numerics.chunks import give_back, integers_of, numbers_of, rest_of, rows_of, words_of
+from ..numerics.chunks import all_of, integers_of, numbers_of, rest_of, rows_of, words_of
 from ..runtime.jit import NATIVE, helper, lazily, loop
 from ..runtime.linked import linked
 from ..runtime.signatures import READ1, WRITE1
@@ -347,7 +347,7 @@ def row_function(kernel: str, domain: str | None, loss: bool) -> Callable:
 
     def make() -> Callable:
         def row(x, z, centers, masses, h, period, out, workspace):
-            give_back(workspace)
+            workspace = all_of(workspace)
             if out.shape[0] != (x.shape[0] if loss else centers.shape[0]):
                 raise ValueError("out must be as long as x, for the gradient, or centers, for densities")
             top = _check(x, z, centers, masses, h, period)

@@ -14,9 +14,9 @@ from ...numerics.arithmetic import log
 from ...numerics.chunks import (
     CHUNK,
     ROOM,
+    all_of,
     chunk_of,
     flags_of,
-    give_back,
     load_points,
     numbers_of,
     own_row,
@@ -93,7 +93,7 @@ def _make_forward(meeting: Meeting) -> Callable:
 
     def forward(x, z, top, centers, params, density, mass, memory):
         """density (R, M) += sum_j w_j K(c_m - x_j), mass (R,) += sum_j w_j; the others as in `pairs`."""
-        give_back(memory)
+        memory = all_of(memory)
         xb, wb, arrays = chunk_of(memory), chunk_of(memory), meeting.arrays(density.shape[1], memory)
         for r in range(density.shape[0]):
             if _changes(r, centers, params):
@@ -113,7 +113,7 @@ def _make_adjoint(meeting: Meeting) -> Callable:
 
     def adjoint(x, z, top, centers, params, weights, share, by_z, memory):
         """by_z (R, n) = w_i (share - sum_m weights_m K(c_m - x_i)), weights (R, M), share (R,)."""
-        give_back(memory)
+        memory = all_of(memory)
         xb, wb, values = chunk_of(memory), chunk_of(memory), chunk_of(memory)
         arrays = meeting.arrays(weights.shape[1], memory)
         for r in range(by_z.shape[0]):
@@ -141,7 +141,7 @@ def _make_both(meeting: Meeting) -> Callable:
         """
         mass, weights, losses = results
         points, bins, count = x.shape[1], weights.shape[1], 0
-        give_back(memory)
+        memory = all_of(memory)
         xb, wb, values = chunk_of(memory), chunk_of(memory), chunk_of(memory)
         d, log_q, weak = numbers_of(memory, bins), numbers_of(memory, bins), flags_of(memory, bins)
         arrays = meeting.arrays(bins, memory)

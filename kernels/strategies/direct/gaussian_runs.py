@@ -26,8 +26,8 @@ from ...numerics.chunks import (
     CHUNK,
     LANES,
     ROOM,
+    all_of,
     chunk_of,
-    give_back,
     integers_of,
     load_chunk,
     near_interval,
@@ -224,7 +224,7 @@ def _make_forward(circle: bool, single: bool) -> Callable:
 
     def forward(x, z, top, centers, params, density, mass, memory):
         """density (R, M) += sum_j w_j K(c_m - x_j), mass (R,) += sum_j w_j."""
-        give_back(memory)
+        memory = all_of(memory)
         xb, wb, owner = chunk_of(memory), chunk_of(memory), integers_of(memory, ROOM)
         e, work = chunk_of(memory).view(real), chunk_of(memory).view(real)
         up, down = chunk_of(memory).view(real), chunk_of(memory).view(real)
@@ -314,7 +314,7 @@ def _make_adjoint(circle: bool, single: bool) -> Callable:
 
     def adjoint(x, z, top, centers, params, weights, share, by_z, memory):
         """by_z (R, n) = w_i (share - sum_m weights_m K(c_m - x_i)), weights (R, M), share (R,)."""
-        give_back(memory)
+        memory = all_of(memory)
         xb, wb, sums, owner = chunk_of(memory), chunk_of(memory), chunk_of(memory), integers_of(memory, ROOM)
         right, left = chunk_of(memory).view(real), chunk_of(memory).view(real)
         up, down = chunk_of(memory).view(real), chunk_of(memory).view(real)

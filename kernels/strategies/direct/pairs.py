@@ -20,8 +20,8 @@ from ...numerics.arithmetic import LN_2, LOG2_E, SMALLEST, exp2, from_order_key,
 from ...numerics.chunks import (
     CHUNK,
     ROOM,
+    all_of,
     chunk_of,
-    give_back,
     load_chunk,
     load_points,
     numbers_of,
@@ -141,7 +141,7 @@ def make_both(make_forward: Callable[..., Callable], make_adjoint: Callable[...,
             Return how many bins are weak.
             """
             mass, weights, losses = results
-            give_back(memory)
+            memory = all_of(memory)
             density, share = rows_of(memory, *weights.shape), numbers_of(memory, mass.shape[0])
             rest = rest_of(memory)
             density[:], mass[:] = 0.0, 0.0
@@ -185,7 +185,7 @@ def _make_forward(variant: Variant) -> Callable:
 
     def forward(x, z, top, centers, params, density, mass, memory):
         """density (R, M) += sum_j w_j K(c_m - x_j), mass (R,) += sum_j w_j."""
-        give_back(memory)
+        memory = all_of(memory)
         xb, wb = chunk_of(memory), chunk_of(memory)
         for r in range(density.shape[0]):
             p, period, images = row_of(params, r)
@@ -221,7 +221,7 @@ def _make_full_adjoint(variant: Variant, full: bool = True) -> Callable:
 
     def full_adjoint(x, z, top, centers, params, weights, share, by_z, by_x, by_h, memory):
         """As `adjoint`; by_x (R, n) = w_i sum_m weights_m dK/dd, by_h (R,) -= sum_im w_i weights_m dK/dh."""
-        give_back(memory)
+        memory = all_of(memory)
         xb, wb = chunk_of(memory), chunk_of(memory)
         sums, slopes = chunk_of(memory), chunk_of(memory)
         for r in range(by_z.shape[0]):
@@ -269,7 +269,7 @@ def _make_nearest(variant: Variant) -> Callable:
 
     def nearest(x, z, centers, params, row_start, bins, near, memory):
         """near (bins,) = the smallest distance of a point that is not masked, or itself if less."""
-        give_back(memory)
+        memory = all_of(memory)
         xb, zb = chunk_of(memory), chunk_of(memory)
         for r in range(row_start.shape[0] - 1):
             if row_start[r] == row_start[r + 1]:
@@ -298,7 +298,7 @@ def _make_highest(variant: Variant) -> Callable:
 
         peak (bins,) is relative to a point of the largest logit, top (R,), at the distance `near` (bins,).
         """
-        give_back(memory)
+        memory = all_of(memory)
         xb, zb, exponents = chunk_of(memory), chunk_of(memory), chunk_of(memory)
         for r in range(top.shape[0]):
             if row_start[r] == row_start[r + 1]:
@@ -342,7 +342,7 @@ def _make_log_forward(variant: Variant) -> Callable:
 
         `at` and `logit` (bins,) are those of the point that adds most.
         """
-        give_back(memory)
+        memory = all_of(memory)
         xb, zb = chunk_of(memory), chunk_of(memory)
         for r in range(row_start.shape[0] - 1):
             if row_start[r] == row_start[r + 1]:
@@ -379,7 +379,7 @@ def _make_log_adjoint(variant: Variant) -> Callable:
     def log_adjoint(x, z, centers, params, row_start, bins, peaks, by_z, by_x, by_h, memory):
         """Add what bins of `log_forward` do to by_z, by_x (R, n) and by_h (R,)."""
         at, logit, weights = peaks
-        give_back(memory)
+        memory = all_of(memory)
         xb, zb = chunk_of(memory), chunk_of(memory)
         sums, slopes = chunk_of(memory), chunk_of(memory)
         for r in range(row_start.shape[0] - 1):

@@ -24,8 +24,8 @@ from ...numerics.arithmetic import LOG2_E, exp2, sin_half_pi
 from ...numerics.chunks import (
     CHUNK,
     ROOM,
+    all_of,
     chunk_of,
-    give_back,
     load_chunk,
     own_row,
     row_and_middle,
@@ -137,7 +137,7 @@ def _make_forward(name: str) -> Callable:
 
     def forward(x, z, top, centers, params, density, mass, memory):
         """density (R, M) += sum_j w_j K(c_m - x_j), mass (R,) += sum_j w_j; the others as in `pairs`."""
-        give_back(memory)
+        memory = all_of(memory)
         xb, wb, one, other = chunk_of(memory), chunk_of(memory), chunk_of(memory), chunk_of(memory)
         for r in range(density.shape[0]):
             p = parameters_of(params, own_row(params, r))
@@ -165,7 +165,7 @@ def _make_adjoint(name: str) -> Callable:
 
     def adjoint(x, z, top, centers, params, weights, share, by_z, memory):
         """by_z (R, n) = w_i (share - sum_m weights_m K(c_m - x_i)), weights (R, M), share (R,)."""
-        give_back(memory)
+        memory = all_of(memory)
         xb, wb, one, other = chunk_of(memory), chunk_of(memory), chunk_of(memory), chunk_of(memory)
         sums = chunk_of(memory)
         for r in range(by_z.shape[0]):

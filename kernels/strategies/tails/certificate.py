@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...arguments.arrays import Floats
 from ...numerics.arithmetic import from_order_key, log, order_key
-from ...numerics.chunks import flags_of, give_back, numbers_of, own_row, words_of
+from ...numerics.chunks import all_of, flags_of, numbers_of, own_row, words_of
 from ...runtime.jit import helper, lazily, loop
 from ...runtime.signatures import FLAGS, READ, READ1, WRITE, WRITE1
 from ...simd.registers import logs_of
@@ -96,7 +96,7 @@ def make_finish() -> Callable:
         mass (R,), log_scale (R or 1,), masses (R or 1, M). Return how many bins are weak.
         """
         bins, count = density.shape[1], 0
-        give_back(memory)
+        memory = all_of(memory)
         log_q, weak = numbers_of(memory, bins), flags_of(memory, bins)
         for r in range(density.shape[0]):
             d, p = density[r], masses[own_row(masses, r)]
