@@ -121,6 +121,12 @@ def own_row(array, r):
 
 
 @helper
+def row_in(array, r):
+    """Return row r of `array` (R or 1, ..), or the one there is."""
+    return uncounted(array)[own_row(array, r)]
+
+
+@helper
 def near_interval(v, middle, period):
     """Return v, moved by whole periods if it is more than one period from the middle."""
     return middle + np.fmod(v - middle, period) if abs(v - middle) > period else v
@@ -138,7 +144,7 @@ def near_half(xb, n, middle, period):
 @helper
 def row_and_middle(centers, r):
     """Return row r (M,) of centers (R or 1, M), and its middle: on a circle within half a period of any."""
-    bins = centers[own_row(centers, r)]
+    bins = row_in(centers, r)
     lowest = highest = bins[0]
     for c in bins:
         lowest = min(lowest, c)
@@ -162,9 +168,8 @@ def _loading(convert: Callable) -> Callable:
     @helper
     def load(x, z, r, start, top, middle, period, xb, zb):
         """Fill xb, zb (ROOM,) from `start` on of x, z (R or 1, n); return the padded length."""
-        xr, zr = own_row(x, r), own_row(z, r)
-        n = min(CHUNK, x.shape[1] - start)
-        points, logits = x[xr, start : start + n], z[zr, start : start + n]
+        points, logits = row_in(x, r)[start : start + CHUNK], row_in(z, r)[start : start + CHUNK]
+        n = points.shape[0]
         for j in range(n):
             xb[j] = points[j]
         if period > 0.0:

@@ -20,6 +20,7 @@ from ..numerics.chunks import all_of, integers_of, numbers_of, rest_of, rows_of,
 from ..runtime.jit import NATIVE, helper, lazily, loop
 from ..runtime.linked import linked
 from ..runtime.signatures import READ1, WRITE1
+from ..runtime.uncounted import uncounted
 from ..wrapped import is_wide, make_fourier_parameters
 from .direct.direct import NONE, REACHED, RUNS_IN_REACH, WAYS, rule_of_ways, shortcut
 from .direct.neighbours import most_bins
@@ -347,7 +348,14 @@ def row_function(kernel: str, domain: str | None, loss: bool) -> Callable:
 
     def make() -> Callable:
         def row(x, z, centers, masses, h, period, out, workspace):
-            workspace = all_of(workspace)
+            x, z, centers, masses, out, workspace = (
+                uncounted(x),
+                uncounted(z),
+                uncounted(centers),
+                uncounted(masses),
+                uncounted(out),
+                all_of(workspace),
+            )
             if out.shape[0] != (x.shape[0] if loss else centers.shape[0]):
                 raise ValueError("out must be as long as x, for the gradient, or centers, for densities")
             top = _check(x, z, centers, masses, h, period)

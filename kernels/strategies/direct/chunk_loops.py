@@ -21,6 +21,7 @@ from ...numerics.chunks import (
     numbers_of,
     own_row,
     row_and_middle,
+    row_in,
     sum_of,
     words_of,
 )
@@ -103,7 +104,7 @@ def _make_forward(meeting: Meeting) -> Callable:
                 n, of_chunk = load(x, z, r, start, top[r], arrays, about, again, xb, wb)
                 mass[r] += of_chunk
                 meeting.add(arrays, row, wb, n, p)
-            meeting.densities(arrays, row, density[r])
+            meeting.densities(arrays, row, row_in(density, r))
 
     return forward
 
@@ -120,11 +121,11 @@ def _make_adjoint(meeting: Meeting) -> Callable:
             if _changes(r, centers, params):
                 about = begin(arrays, centers, params, r)
             again, (p, _, row) = _meets_again(x, r, centers, params), about
-            meeting.give(arrays, row, weights[r])
+            meeting.give(arrays, row, row_in(weights, r))
             for start in range(0, x.shape[1], CHUNK):
                 n, _ = load(x, z, r, start, top[r], arrays, about, again, xb, wb)
                 meeting.take(arrays, row, n, p, share[r], values)
-                by_chunk = by_z[r, start : start + CHUNK]
+                by_chunk = row_in(by_z, r)[start : start + CHUNK]
                 for j in range(by_chunk.shape[0]):
                     by_chunk[j] = wb[j] * (share[r] - values[j])
 
@@ -154,22 +155,22 @@ def _make_both(meeting: Meeting) -> Callable:
                 if second:
                     d[:] = 0.0
                     meeting.densities(arrays, row, d)
-                    shift = log_scale[own_row(log_scale, r)] - log(mass[r])
-                    p_of_bins = masses[own_row(masses, r)]
+                    shift = row_in(log_scale, r) - log(mass[r])
+                    p_of_bins = row_in(masses, r)
                     losses[r], _, below = certify(
-                        d, d, p_of_bins, np.inf, floor, shift, log_q, weights[r], weak
+                        d, d, p_of_bins, np.inf, floor, shift, log_q, row_in(weights, r), weak
                     )
                     count += below
                     if below > 0:
                         break
                     share = 1.0 / mass[r]
-                    meeting.give(arrays, row, weights[r])
+                    meeting.give(arrays, row, row_in(weights, r))
                 for start in range(0, points, CHUNK):
                     if not second or points > CHUNK:
                         n, of_chunk = load(x, z, r, start, top[r], arrays, about, again, xb, wb)
                     if second:
                         meeting.take(arrays, row, n, p, share, values)
-                        by_chunk = by_z[r, start : start + CHUNK]
+                        by_chunk = row_in(by_z, r)[start : start + CHUNK]
                         for j in range(by_chunk.shape[0]):
                             by_chunk[j] = wb[j] * (share - values[j])
                     else:

@@ -33,6 +33,7 @@ from ...numerics.chunks import (
     near_interval,
     numbers_of,
     own_row,
+    row_in,
     total_weight,
     weigh,
     weight,
@@ -232,21 +233,21 @@ def _make_forward(circle: bool, single: bool) -> Callable:
         scale = numbers_of(memory, longest + 1)  # exp(-(k s)^2/2)
         M = density.shape[1]
         for r in range(density.shape[0]):
-            bins, pr = centers[own_row(centers, r)], own_row(params, r)
+            bins, pr = row_in(centers, r), own_row(params, r)
             inverse_h, period = params[pr, INVERSE_BANDWIDTH], params[pr, PERIOD]
             s = (bins[M - 1] - bins[0]) / (M - 1) * inverse_h
             half = _half_length(s, span, longest)
             ceiling = power(clamp * (s * LOG2_E))
             for k in range(half + 1):
                 scale[k] = exp2((-0.5 * LOG2_E) * (k * s) ** 2 - np.float64(lift))
-            row = density[r]
+            row = row_in(density, r)
             start = 0
             while start < x.shape[1]:
                 before = start
                 n, start = load(x, z, r, start, top[r], bins, inverse_h, period, xb, wb, owner)
                 of_chunk = weigh(wb, n)
                 if circle:
-                    of_chunk = total_weight(z[own_row(z, r), before:start], top[r])
+                    of_chunk = total_weight(row_in(z, r)[before:start], top[r])
                 mass[r] += of_chunk
                 if single:
                     for j in range(n):
@@ -323,14 +324,14 @@ def _make_adjoint(circle: bool, single: bool) -> Callable:
         v = numbers_of(memory, _STEP).view(real)
         M = weights.shape[1]
         for r in range(by_z.shape[0]):
-            bins, pr = centers[own_row(centers, r)], own_row(params, r)
+            bins, pr = row_in(centers, r), own_row(params, r)
             inverse_h, period = params[pr, INVERSE_BANDWIDTH], params[pr, PERIOD]
             s = (bins[M - 1] - bins[0]) / (M - 1) * inverse_h
             half = _half_length(s, span, longest)
             ceiling = power(clamp * (s * LOG2_E))
             for k in range(half + 1):
                 scale[k] = exp2((-0.5 * LOG2_E) * (k * s) ** 2)
-            row = weights[r]
+            row = row_in(weights, r)
             start = 0
             while start < x.shape[1]:
                 before = start
@@ -381,7 +382,7 @@ def _make_adjoint(circle: bool, single: bool) -> Callable:
                     for j in range(n):
                         by_z[r, owner[j]] -= wb[j] * sums[j]
                 else:
-                    by_chunk = by_z[r, before:start]
+                    by_chunk = row_in(by_z, r)[before:start]
                     for j in range(by_chunk.shape[0]):
                         by_chunk[j] = wb[j] * (share[r] - sums[j])
 

@@ -27,6 +27,7 @@ from ...numerics.chunks import (
     numbers_of,
     rest_of,
     row_and_middle,
+    row_in,
     rows_of,
     times_last,
     weigh,
@@ -250,11 +251,11 @@ def _make_full_adjoint(variant: Variant, full: bool = True) -> Callable:
                                 widening += wb[j] * (k * f_h) if reached else 0.0
                         if full:
                             by_h[r] -= widening * p[INVERSE_BANDWIDTH]
-                by_chunk = by_z[r, start : start + CHUNK]
+                by_chunk = row_in(by_z, r)[start : start + CHUNK]
                 for j in range(by_chunk.shape[0]):
                     by_chunk[j] = wb[j] * sums[j]
                 if full:
-                    by_chunk = by_x[r, start : start + CHUNK]
+                    by_chunk = row_in(by_x, r)[start : start + CHUNK]
                     for j in range(by_chunk.shape[0]):
                         by_chunk[j] = times_last(wb[j] * slopes[j], p[INVERSE_BANDWIDTH])
 
@@ -409,10 +410,10 @@ def _make_log_adjoint(variant: Variant) -> Callable:
                             slopes[j] += k * f_d if reached else 0.0
                             widening += k * f_h if reached else 0.0
                         by_h[r] -= widening * p[INVERSE_BANDWIDTH]
-                by_chunk = by_z[r, start : start + CHUNK]
+                by_chunk = row_in(by_z, r)[start : start + CHUNK]
                 for j in range(by_chunk.shape[0]):
                     by_chunk[j] -= sums[j]
-                by_chunk = by_x[r, start : start + CHUNK]
+                by_chunk = row_in(by_x, r)[start : start + CHUNK]
                 for j in range(by_chunk.shape[0]):
                     by_chunk[j] += slopes[j] * (1.0 if whole else p[INVERSE_BANDWIDTH])
 

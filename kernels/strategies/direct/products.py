@@ -29,6 +29,7 @@ from ...numerics.chunks import (
     load_chunk,
     own_row,
     row_and_middle,
+    row_in,
     weigh,
     words_of,
 )
@@ -185,7 +186,7 @@ def _make_adjoint(name: str) -> Callable:
                     here, there = of_bin(c, origin, p)
                     for j in range(n):
                         sums[j] -= weight * value(one[j], other[j], here, there, p)
-                by_chunk = by_z[r, start : start + CHUNK]
+                by_chunk = row_in(by_z, r)[start : start + CHUNK]
                 for j in range(by_chunk.shape[0]):
                     by_chunk[j] = wb[j] * sums[j]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...arguments.arrays import Floats
 from ...numerics.arithmetic import from_order_key, log, order_key
-from ...numerics.chunks import all_of, flags_of, numbers_of, own_row, words_of
+from ...numerics.chunks import all_of, flags_of, numbers_of, row_in, words_of
 from ...runtime.jit import helper, lazily, loop
 from ...runtime.signatures import FLAGS, READ, READ1, WRITE, WRITE1
 from ...simd.registers import logs_of
@@ -99,9 +99,9 @@ def make_finish() -> Callable:
         memory = all_of(memory)
         log_q, weak = numbers_of(memory, bins), flags_of(memory, bins)
         for r in range(density.shape[0]):
-            d, p = density[r], masses[own_row(masses, r)]
-            shift = log_scale[own_row(log_scale, r)] - log(mass[r])
-            losses[r], _, below = certify(d, d, p, np.inf, floor, shift, log_q, weights[r], weak)
+            d, p = row_in(density, r), row_in(masses, r)
+            shift = row_in(log_scale, r) - log(mass[r])
+            losses[r], _, below = certify(d, d, p, np.inf, floor, shift, log_q, row_in(weights, r), weak)
             count += below
         return count
 
