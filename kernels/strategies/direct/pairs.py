@@ -16,6 +16,7 @@ from numba import types
 from ...arguments.arrays import FLOAT64
 from ...families import FORMULAS, exponent_of, has_whole_slopes, log_formula_of
 from ...formula import INVERSE_BANDWIDTH, Variant
+from ...names import COMPACT
 from ...numerics.arithmetic import LN_2, LOG2_E, SMALLEST, exp2, from_order_key, order_key
 from ...numerics.chunks import (
     CHUNK,
@@ -40,7 +41,7 @@ from ..sums.loops import Compiled, compiled
 from ..tails.certificate import make_finish, words_of_finish
 
 LINEAR_FLOOR = 1e-200
-PAIRS_PER_BLOCK = 2**18
+_PAIRS_PER_BLOCK, _PLAIN_PAIRS_PER_BLOCK = 2**18, 2**19
 
 
 class Results(NamedTuple):
@@ -106,7 +107,8 @@ def words_of_both(halves: Callable[[int, int], int]) -> Callable[[int, int], int
 
 def all_pairs(variant: Variant) -> Way:
     """Return the way over all pairs, which is there for any variant."""
-    return Way(pair_loops(variant), LINEAR_FLOOR, FLOAT64, PAIRS_PER_BLOCK, words_of_both(words))
+    pairs = _PLAIN_PAIRS_PER_BLOCK if variant.formula in COMPACT else _PAIRS_PER_BLOCK
+    return Way(pair_loops(variant), LINEAR_FLOOR, FLOAT64, pairs, words_of_both(words))
 
 
 def _block(dtype: np.dtype = FLOAT64) -> tuple[Any, ...]:
