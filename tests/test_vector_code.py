@@ -15,7 +15,7 @@ from tiers import thorough_but_for
 from kdexent.names import ORDERS
 from kdexent.numerics.arithmetic import log_of_1_and, log_ratio
 from kdexent.runtime.jit import loop
-from kdexent.simd import exponentials, registers, row_losses, runs, scatter, transpose
+from kdexent.simd import exponentials, registers, row_losses, runs, scatter, terms, transpose
 
 FEATURES = llvmlite.binding.get_host_cpu_features()
 
@@ -231,6 +231,54 @@ def test_sums_of_whole_registers(count):
     np.testing.assert_allclose(total, values[:count] @ weights[:count], atol=1e-14)
     np.testing.assert_allclose(found[:count], (sums + 0.7 * values)[:count], atol=1e-15)
     np.testing.assert_array_equal(found[count:], sums[count:])
+
+
+def test_terms_side_by_side():
+    rng = np.random.default_rng(0)
+    rows, other, factors = rng.normal(size=(3, 11, terms.TERMS))
+    begun, ended = rng.normal(size=(2, 11, terms.TERMS))
+
+    @numba.njit
+    def write(rows, other, factors):
+        terms.write_terms(rows, 2, 5.0, 7.0)
+        terms.write_multiple(rows, 3, -2.0, factors, 4)
+        terms.add_multiple(rows, 5, 3.0, factors, 6)
+        return terms.sum_of_products(rows, 7, factors, other, 8, factors, 9)
+
+    @numba.njit
+    def run(begun, ended, here, beyond, first, last, step):
+        terms.run(begun, ended, here, beyond, first, last, step)
+
+    found = rows.copy()
+    total = write(found, other, factors)
+    rows[2], rows[3] = [1, 5, 7, 0], -2.0 * factors[4]
+    rows[5] += 3.0 * factors[6]
+    np.testing.assert_allclose(found, rows, rtol=1e-15)
+    np.testing.assert_allclose(total, (rows[7] + other[8]) @ factors[9], rtol=1e-13)
+    for first, last, step in ((2, 8, 1), (8, 2, -1)):
+        here, beyond = np.zeros((2, 11, terms.TERMS))
+        run(begun, ended, here, beyond, first, last, step)
+        span = slice(2, 9) if step > 0 else slice(8, 1, -1)
+        np.testing.assert_allclose(here[span], np.cumsum(begun[span], axis=0), rtol=1e-13, atol=1e-15)
+        others = ended[span][::-1]
+        sums = np.cumsum(others, axis=0) - others
+        np.testing.assert_allclose(beyond[span][::-1], sums, rtol=1e-13, atol=1e-14)
+        assert not here[[0, 1, 9, 10]].any() and not beyond[[0, 1, 9, 10]].any()
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 40])
+def test_logarithms_of_an_array(count):
+    numbers = np.exp(np.random.default_rng(count).uniform(-700, 700, count + 2))
+    numbers[:1] = 1.0 + 2.0**-52
+    logs = np.zeros(count + 2)
+
+    @numba.njit
+    def each(numbers, logs):
+        registers.logs_of(numbers, count, logs)
+
+    each(numbers, logs)
+    np.testing.assert_allclose(logs[:count], np.log(numbers[:count]), rtol=5e-16, atol=0)
+    assert not logs[count:].any()
 
 
 POWERS = """

@@ -108,6 +108,13 @@ def copy(numbers, target):
         target[i] = numbers[i]
 
 
+@loop
+def multiply_into(one, other, target):
+    """Write the products of two arrays (n,) or longer to target (n,)."""
+    for i in range(target.shape[0]):
+        target[i] = one[i] * other[i]
+
+
 @helper
 def unsigned(i):
     """Return an index that is not negative as a kind of number that cannot be: arrays do not look then."""

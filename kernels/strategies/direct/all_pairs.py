@@ -20,6 +20,8 @@ from .tiles import Strategy, Tile, cut
 # log q is evaluated for so many points of a row at a time, which bounds the partial sums.
 _POINTS_AT_A_TIME = 2**16
 _POINTS_TO_SCAN = 2**18
+# Of rows that take one way among others, whose gradients are arrays of their own first.
+_NUMBERS_AT_A_TIME = 2**20
 # Rows with fewer pairs take the direct way without a look at the others; with more, up to some, if that costs
 # less than others do at least.
 _FEWEST_PAIRS, _FEW_PAIRS = 2**16, 2**18
@@ -67,9 +69,12 @@ def evaluate_pairs(
     if len(sets) == 1:
         return _evaluate_set(problem, sets[0][2], gradients, n_threads, add)
     losses = np.empty(problem.rows)
-    for rows, of_set, strategy in sets:
-        with gradients_of(rows, gradients) as out:
-            losses[rows] = _evaluate_set(of_set, strategy, out, n_threads)
+    at_once = max(1, _NUMBERS_AT_A_TIME // problem.points)
+    for rows, _, strategy in sets:
+        assert rows is not None
+        for some in np.split(rows, range(at_once, len(rows), at_once)):
+            with gradients_of(some, gradients) as out:
+                losses[some] = _evaluate_set(problem.take(some), strategy, out, n_threads)
     return losses
 
 

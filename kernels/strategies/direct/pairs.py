@@ -25,6 +25,7 @@ from ...numerics.chunks import (
     chunk_of,
     load_chunk,
     load_points,
+    multiply_into,
     numbers_of,
     rest_of,
     row_and_middle,
@@ -253,9 +254,7 @@ def _make_full_adjoint(variant: Variant, full: bool = True) -> Callable:
                                 widening += wb[j] * (k * f_h) if reached else 0.0
                         if full:
                             by_h[r] -= widening * p[INVERSE_BANDWIDTH]
-                by_chunk = row_in(by_z, r)[start : start + CHUNK]
-                for j in range(by_chunk.shape[0]):
-                    by_chunk[j] = wb[j] * sums[j]
+                multiply_into(wb, sums, row_in(by_z, r)[start : start + CHUNK])
                 if full:
                     by_chunk = row_in(by_x, r)[start : start + CHUNK]
                     for j in range(by_chunk.shape[0]):

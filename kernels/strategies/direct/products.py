@@ -27,6 +27,7 @@ from ...numerics.chunks import (
     all_of,
     chunk_of,
     load_chunk,
+    multiply_into,
     own_row,
     row_and_middle,
     row_in,
@@ -186,9 +187,7 @@ def _make_adjoint(name: str) -> Callable:
                     here, there = of_bin(c, origin, p)
                     for j in range(n):
                         sums[j] -= weight * value(one[j], other[j], here, there, p)
-                by_chunk = row_in(by_z, r)[start : start + CHUNK]
-                for j in range(by_chunk.shape[0]):
-                    by_chunk[j] = wb[j] * sums[j]
+                multiply_into(wb, sums, row_in(by_z, r)[start : start + CHUNK])
 
     return adjoint
 
