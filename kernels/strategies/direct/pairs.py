@@ -411,11 +411,10 @@ def _make_log_adjoint(variant: Variant) -> Callable:
                             slopes[j] += k * f_d if reached else 0.0
                             widening += k * f_h if reached else 0.0
                         by_h[r] -= widening * p[INVERSE_BANDWIDTH]
-                by_chunk = row_in(by_z, r)[start : start + CHUNK]
-                for j in range(by_chunk.shape[0]):
-                    by_chunk[j] -= sums[j]
-                by_chunk = row_in(by_x, r)[start : start + CHUNK]
-                for j in range(by_chunk.shape[0]):
-                    by_chunk[j] += slopes[j] * (1.0 if whole else p[INVERSE_BANDWIDTH])
+                chunk = slice(start, start + CHUNK)
+                of_z, of_x = row_in(by_z, r)[chunk], row_in(by_x, r)[chunk]
+                for j in range(of_z.shape[0]):
+                    of_z[j] -= sums[j]
+                    of_x[j] += slopes[j] * (1.0 if whole else p[INVERSE_BANDWIDTH])
 
     return log_adjoint
