@@ -133,7 +133,8 @@ def _meeting(circle: bool) -> Meeting:
         if missed > 0:  # a gap by one, by rounding
             for j in range(n):
                 k = gap[j]
-                k = k + one if rise[j] > 0.0 else (k - one if fall[j] > 0.0 else k)
+                k = k + one if rise[j] > 0.0 and k < bins else k
+                k = k - one if fall[j] > 0.0 and k > 0 else k
                 gap[j] = k
                 rise[j], fall[j] = (x[j] - edges[k + one]) * inverse_h, (edges[k] - x[j]) * inverse_h
         powers_of_e_in_place(rise, n)
