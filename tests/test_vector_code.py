@@ -241,8 +241,8 @@ def test_terms_side_by_side():
     @numba.njit
     def write(rows, other, factors):
         terms.write_terms(rows, 2, 5.0, 7.0)
-        terms.write_multiple(rows, 3, -2.0, factors, 4)
-        terms.add_multiple(rows, 5, 3.0, factors, 6)
+        terms.write_row(rows, 3, -2.0, factors, 4)
+        terms.add_row(rows, 5, 3.0, factors, 6)
         return terms.sum_of_products(rows, 7, factors, other, 8, factors, 9)
 
     @numba.njit

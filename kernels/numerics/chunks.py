@@ -46,7 +46,7 @@ def words_of(*sizes: int) -> int:
 
 @helper
 def all_of(memory):
-    """Return memory, of which all may be taken, from a cache line on."""
+    """Return memory, of which all may be taken, from a cache line on; whoever called keeps it."""
     memory[0] = (LINE - memory.ctypes.data % LINE) // memory.itemsize
     return uncounted(memory)
 

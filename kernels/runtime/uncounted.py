@@ -1,4 +1,7 @@
-"""Arrays that compiled code counts no references to, as whoever called it keeps them."""
+"""Arrays that compiled code counts no references to: arguments, which whoever called it keeps.
+
+Not for what a compiled function allocates, which goes with the last reference that is counted.
+"""
 
 from collections.abc import Callable
 
@@ -13,15 +16,10 @@ def _uncounted(typing, array):
     def generate(context, builder, signature, values):
         same = context.make_array(array)(context, builder, values[0])
         same.meminfo = cgutils.get_null_value(same.meminfo.type)
-        same.parent = cgutils.get_null_value(same.parent.type)
         return same._getvalue()
 
     return array(array), generate
 
 
-def _itself(array):
-    return array
-
-
 # Returns an array whose parts are not counted either: each count waits for a cache line that threads share.
-uncounted: Callable = _uncounted if NATIVE else _itself
+uncounted: Callable = _uncounted if NATIVE else lambda array: array

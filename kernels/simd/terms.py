@@ -8,7 +8,7 @@ from numba import types
 from ..runtime.jit import helper
 from .vector_math import generated
 
-TERMS = 4  # of a row
+TERMS = 4  # of a row: three and a 0
 
 
 @helper
@@ -30,7 +30,7 @@ def _plain_multiple(rows, i, factor, terms, j):
 
 
 @generated(instead=_plain_multiple)
-def write_multiple(code, rows, i, factor, terms, j):
+def write_row(code, rows, i, factor, terms, j):
     """Write a number times row j of terms as row i; both (.., TERMS)."""
     row = code.numbers(terms, code.product(j, TERMS), TERMS)
     code.put(code.times(code.all_lanes(factor, TERMS), row), rows, code.product(i, TERMS))
@@ -43,7 +43,7 @@ def _plain_add(rows, i, factor, terms, j):
 
 
 @generated(instead=_plain_add)
-def add_multiple(code, rows, i, factor, terms, j):
+def add_row(code, rows, i, factor, terms, j):
     """Add a number times row j of terms to row i; both (.., TERMS)."""
     row, at = code.numbers(terms, code.product(j, TERMS), TERMS), code.product(i, TERMS)
     added = code.product_and_sum(code.all_lanes(factor, TERMS), row, code.numbers(rows, at, TERMS))

@@ -348,14 +348,8 @@ def row_function(kernel: str, domain: str | None, loss: bool) -> Callable:
 
     def make() -> Callable:
         def row(x, z, centers, masses, h, period, out, workspace):
-            x, z, centers, masses, out, workspace = (
-                uncounted(x),
-                uncounted(z),
-                uncounted(centers),
-                uncounted(masses),
-                uncounted(out),
-                all_of(workspace),
-            )
+            workspace, x, z, out = all_of(workspace), uncounted(x), uncounted(z), uncounted(out)
+            centers, masses = uncounted(centers), uncounted(masses)
             if out.shape[0] != (x.shape[0] if loss else centers.shape[0]):
                 raise ValueError("out must be as long as x, for the gradient, or centers, for densities")
             top = _check(x, z, centers, masses, h, period)

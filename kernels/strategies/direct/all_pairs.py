@@ -69,7 +69,7 @@ def evaluate_pairs(
     if len(sets) == 1:
         return _evaluate_set(problem, sets[0][2], gradients, n_threads, add)
     losses = np.empty(problem.rows)
-    at_once = max(1, _NUMBERS_AT_A_TIME // problem.points)
+    at_once = problem.rows if gradients is None else max(1, _NUMBERS_AT_A_TIME // problem.points)
     for rows, _, strategy in sets:
         assert rows is not None
         for some in np.split(rows, range(at_once, len(rows), at_once)):

@@ -42,7 +42,7 @@ from ..sums.loops import Compiled, compiled
 from ..tails.certificate import make_finish, words_of_finish
 
 LINEAR_FLOOR = 1e-200
-_PAIRS_PER_BLOCK, _PLAIN_PAIRS_PER_BLOCK = 2**18, 2**19
+_PAIRS_PER_BLOCK, _PLAIN_PAIRS_PER_BLOCK = 2**18, 2**19  # with an exponential or not
 
 
 class Results(NamedTuple):

@@ -29,7 +29,6 @@ _LEAST_BINS = 4  # of fewer all pairs cost no more
 _ULP, _NEARLY = 2.0**-53, 1e-8
 # Of 1 - exp(-P/h), by which sums are divided before they are multiplied with it again.
 _LEAST_LOSS = 1e-290
-_ONE = np.uint64(1)
 
 
 @elementwise
@@ -130,7 +129,7 @@ def _meeting(circle: bool) -> Meeting:
             above, below = x[j] - edges[k + one], edges[k] - x[j]
             missed += (above > 0.0) | (below > 0.0)
             rise[j], fall[j] = above * inverse_h, below * inverse_h
-        if missed > 0:  # a gap by one, by rounding
+        if missed > 0:  # a gap by one, by rounding; not past the ends, where bins span a whole period
             for j in range(n):
                 k = gap[j]
                 k = k + one if rise[j] > 0.0 and k < bins else k
@@ -154,9 +153,9 @@ def _meeting(circle: bool) -> Meeting:
         high, low, bins = 0.0, 0.0, up.shape[0]
         if circle:
             for m in range(bins):
-                n = unsigned(bins - 1 - m)
+                other = unsigned(bins - 1 - m)
                 high = high * steps[m] + up[m]
-                low = low * steps[n + _ONE] + down[n]
+                low = low * steps[unsigned(bins - m)] + down[other]
         return high * row[0], low * row[0]
 
     @loop
@@ -168,11 +167,11 @@ def _meeting(circle: bool) -> Meeting:
             down[bins] += down[0]
         high, low = come_round(steps, up[:bins], down[1:], row)
         for m in range(bins):
-            n = unsigned(bins - 1 - m)
+            other = unsigned(bins - 1 - m)
             high = high * steps[m] + up[m]
-            low = low * steps[n + _ONE] + down[n + _ONE]
+            low = low * steps[unsigned(bins - m)] + down[unsigned(bins - m)]
             density[m] += row[1] * high
-            density[n] += row[1] * low
+            density[other] += row[1] * low
         for k in range(bins + 1):
             up[k], down[k] = 0.0, 0.0
 
@@ -183,10 +182,10 @@ def _meeting(circle: bool) -> Meeting:
         high, low = come_round(steps, weights, weights, row)
         below[0], above[bins] = 0.0, 0.0
         for m in range(bins):
-            n = unsigned(bins - 1 - m)
+            other = unsigned(bins - 1 - m)
             high = high * steps[m] + weights[m]
-            low = low * steps[n + _ONE] + weights[n]
-            below[m + 1], above[n] = row[1] * high, row[1] * low
+            low = low * steps[unsigned(bins - m)] + weights[other]
+            below[m + 1], above[other] = row[1] * high, row[1] * low
         if circle:
             below[0], above[bins] = below[bins], above[0]
 

@@ -35,7 +35,7 @@ from ...numerics.chunks import (
     words_of,
 )
 from ...runtime.jit import elementwise, helper, loop
-from ...simd.terms import TERMS, add_multiple, run, sum_of_products, write_multiple, write_terms
+from ...simd.terms import TERMS, add_row, run, sum_of_products, write_row, write_terms
 from ..sums.images import distance_of
 from .chunk_loops import Meeting, chunk_loops, words_of_chunks
 from .pairs import WayLoops
@@ -95,7 +95,7 @@ def _run_one(begun, ended, here, beyond, first, last, step):
 
 # What is done with terms: of the only one, a 1, and of several side by side.
 _OF_ONE = _write_one, _add_one, _sum_of_one, _run_one
-_OF_MANY = write_multiple, add_multiple, sum_of_products, run
+_OF_MANY = write_row, add_row, sum_of_products, run
 
 
 # Slot m + 1 is that of bin m, and bins go on past the last one as far as spans do; slot 0 adds nothing. Where
@@ -113,7 +113,7 @@ def _meeting(name: str, circle: bool) -> Meeting:
     terms_of_point: Callable = formula.terms or factors_of_bin
     terms, size = 1 if exact else TERMS, (_TURNS if circle else 1) * ROOM
     spans_of_all = len(sides) * size
-    write_products, add_terms, taken, run = _OF_ONE if exact else _OF_MANY
+    write_product, add_product, taken, sum_up = _OF_ONE if exact else _OF_MANY
     distance = distance_of(Variant("", circle))
 
     @helper
@@ -133,7 +133,7 @@ def _meeting(name: str, circle: bool) -> Meeting:
         of_spans = rows_of(memory, with_terms, terms), rows_of(memory, with_terms, terms)
         within = integers_of(memory, 3 * size).reshape((3, size))
         of_slots[0][:], of_slots[1][:], copies[2][:], of_bins[2][:] = 0.0, 0, 0, 0.0
-        for of_terms in (*of_points, up, down, products):
+        for of_terms in (*of_points, up, down, products, of_bins[1]):
             of_terms[:] = 0.0
         return of_slots, of_points, (up, down, products), of_bins, copies, places, of_spans, within
 
@@ -157,8 +157,6 @@ def _meeting(name: str, circle: bool) -> Meeting:
             of_bin = factors_of_bin((centers[m] - middle[m + 1]) * inverse_h)
             for k in range(len(of_bin)):
                 factors[m, k] = of_bin[k]
-            for k in range(len(of_bin), terms):
-                factors[m, k] = 0.0
         return length, min(whole, float(bins)), whole + 1.0 if whole < bins else LARGEST
 
     @loop
@@ -277,8 +275,8 @@ def _meeting(name: str, circle: bool) -> Meeting:
             first = i * size
             for s in range(count[0]):
                 w = weights[owner[s] if circle else s]
-                add_terms(up, np.int64(up_at[first + s]), w, of_up, first + s)
-                add_terms(down, np.int64(down_at[first + s]), w, of_down, first + s)
+                add_product(up, np.int64(up_at[first + s]), w, of_up, first + s)
+                add_product(down, np.int64(down_at[first + s]), w, of_down, first + s)
         for s in range(count[1]):
             w = weights[owner[within[2, s]] if circle else within[2, s]]
             for m in range(within[0, s], within[1, s]):
@@ -289,7 +287,7 @@ def _meeting(name: str, circle: bool) -> Meeting:
         (up, down), (_, factors, alone), length = arrays[1], arrays[3], row[0]
         bins = density.shape[0]
         for start in range(1, bins + 1, length):
-            run(up, down, up, down, start, start + length - 1, 1)
+            sum_up(up, down, up, down, start, start + length - 1, 1)
         for m in range(bins):
             reached = up[m + 1, 0] + down[m + 1, 0]
             if exact:
@@ -305,9 +303,9 @@ def _meeting(name: str, circle: bool) -> Meeting:
         (up, down, products), (_, factors, _), length = arrays[2], arrays[3], row[0]
         bins = weights.shape[0]
         for m in range(bins):
-            write_products(products, m + 1, weights[m], factors, m)
+            write_product(products, m + 1, weights[m], factors, m)
         for start in range(1, bins + 1, length):
-            run(products, products, up, down, start + length - 1, start, -1)
+            sum_up(products, products, up, down, start + length - 1, start, -1)
 
     @loop
     def take(arrays, row, n, p, share, values):

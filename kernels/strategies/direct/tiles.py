@@ -60,12 +60,12 @@ class Cut(NamedTuple):
 
 
 def cut(problem: Problem, way: Way) -> Cut:
-    """Cut a problem into tiles and blocks of some 200 microseconds of work each."""
+    """Cut a problem into tiles and blocks of some 200 to 1,000 microseconds of work each."""
     points, bins = problem.points, max(1, problem.bins)
     work, most = points * bins, way.pairs_per_block
     if most == 0:
         work = points + bins
-        most = _WORK_PER_BLOCK if work > _WORK_PER_TILE else _WORK_PER_TILE
+        most = _WORK_PER_BLOCK if work > 2 * _WORK_PER_BLOCK else _WORK_PER_TILE
     if work <= 2 * most:  # waking a thread would cost as much as it saves
         return Cut(max(1, most // work), points, 1, 1)
     blocks = min(-(-work // most), -(-points // 512))
