@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from contextlib import suppress
 
 import numba
 import numpy as np
@@ -198,6 +199,25 @@ def test_bad_input_is_named(laplace, fault):
     with pytest.raises(ValueError, match=name):
         laplace(*(arguments | {name: spoil(arguments[name])}).values())
     assert np.isfinite(laplace(*arguments.values()))
+
+
+def test_short_workspaces_are_not_written_past_their_ends(laplace):
+    x, z, centers, masses = rows()
+    size, numbers = njit.workspace_size("laplace", POINTS, BINS), np.full(10_000, 0.5)
+    for short in range(size):
+        with suppress(ValueError):  # the size is that of the way which takes most
+            laplace(x[0], z[0], centers, masses, 0.1, 0.0, np.empty(POINTS), numbers[8 : 8 + short])
+        assert (numbers[:8] == 0.5).all() and (numbers[8 + short :] == 0.5).all()
+        numbers[:] = 0.5
+
+
+def test_centers_of_which_rounding_decides_are_not_equal(laplace):
+    x, z, _, masses = rows()
+    centers = 1e12 + np.random.default_rng(0).permutation(np.linspace(-2e-4, 2e-4, BINS))
+    arguments = 1e12 + 2e-3 * x[0], z[0], centers, masses, 1e-3, 0.0
+    loss = laplace(*arguments, np.empty(POINTS), np.empty(njit.workspace_size("laplace", POINTS, BINS)))
+    log_q = reference.log_density(*arguments[:3], bandwidth=1e-3, kernel="laplace")
+    assert loss == pytest.approx(-(masses / masses.sum()) @ log_q, rel=1e-12)
 
 
 def test_bad_names():

@@ -47,6 +47,8 @@ def words_of(*sizes: int) -> int:
 @helper
 def all_of(memory):
     """Return memory, of which all may be taken, from a cache line on; whoever called keeps it."""
+    if memory.shape[0] == 0:
+        raise ValueError("workspace has fewer numbers than workspace_size says")
     memory[0] = (LINE - memory.ctypes.data % LINE) // memory.itemsize
     return uncounted(memory)
 

@@ -27,8 +27,8 @@ from .direct.neighbours import most_bins
 from .direct.pairs import Peaks, Results, Way, all_pairs, pair_loops
 from .sums.scan import ends_of, look_at_logits
 
-# Centers this close to equally spaced, relative to the farther end, are so but for rounding.
-_ROUNDING = 1e-15
+# Centers this close to equally spaced, relative to the farther end and to h, are so but for rounding.
+_ROUNDING, _OF_BANDWIDTH = 1e-15, 1e-10
 _ARGUMENTS = (READ1, READ1, READ1, READ1, types.float64, types.float64, WRITE1, WRITE1)
 
 
@@ -142,11 +142,12 @@ def _write_masses(masses, p):
 
 
 @loop
-def _spacing_of(centers):
+def _spacing_of(centers, h):
     """Return the spacing of equally spaced centers (M,) and True, or what others span and False."""
-    bins = centers.shape[0]
+    bins, off = centers.shape[0], 0
     first, last = centers[0], centers[bins - 1]
-    spacing, most, off = (last - first) / max(1, bins - 1), _ROUNDING * max(abs(first), abs(last)), 0
+    spacing = (last - first) / max(1, bins - 1)
+    most = min(_ROUNDING * max(abs(first), abs(last)), _OF_BANDWIDTH * h)
     for m in range(bins):
         off += 1 if abs(centers[m] - (first + m * spacing)) > most else 0
     if off == 0 and (spacing > 0.0 or bins == 1):
@@ -331,7 +332,7 @@ def _of_domain(kernel: str, circle: bool, of_variant: Callable[[Variant], Callab
         )
         row.top[0], row.params[:] = top, 0.0
         row.log_scale[0] = parameters(row.params[0], h, period)
-        spacing, equal = _spacing_of(centers)
+        spacing, equal = _spacing_of(centers, h)
         way = best(h, period if circle else np.inf, spacing, points, bins, equal, False)
         if series and is_wide(h, period):
             return of_series(way, row, masses, out, memory)
