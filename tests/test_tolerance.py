@@ -16,7 +16,7 @@ from tiers import thorough_but_for
 
 import kdexent
 from kdexent.names import FACTS
-from kdexent.strategies.tails.certificate import FLOOR, certify, room_for
+from kdexent.strategies.tails.certificate import FLOOR, certain_of, certify, room_for
 
 WRT = ("z", "x", "bandwidth")
 TOLERANCES = [1e-2, 1e-4, 1e-6, 1e-8, 1e-9, 1e-10, 1e-11, 1e-12, 1e-13]
@@ -102,8 +102,9 @@ def test_a_bin_is_certain_up_to_its_tolerance():
     # As good as asked for; a little worse; no mass; too little to be trusted.
     density, p = np.array([2.0, 2.0, 2.0, 0.5 * FLOOR]), np.array([0.5, 0.25, 0.0, 0.25])
     error = np.array([2e-6, 2.0001e-6, 1.0, 0.0])
-    log_q, weights, weak = room_for(4)
-    loss, relative, count = certify()(density, error, p, 1e-6, FLOOR, 1.0, log_q, weights, weak)
+    log_q, weights = room_for(4)
+    results = certify()(density, error, p, 1e-6, FLOOR, 1.0, log_q, weights)
+    _, _, weak, loss, relative, count = certain_of(p, log_q, weights, results)
     assert weak.tolist() == [False, True, False, True] and count == 2
     assert weights.tolist() == [0.25, 0.0, 0.0, 0.0]
     assert log_q[0] == pytest.approx(np.log(2) + 1, rel=1e-15) and loss == -0.5 * log_q[0]

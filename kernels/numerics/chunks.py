@@ -117,6 +117,13 @@ def multiply_into(one, other, target):
         target[i] = one[i] * other[i]
 
 
+@loop
+def multiply_rest_into(weights, whole, taken, target):
+    """Write weights times what is left of the whole, without what is taken (n,) or longer, to target (n,)."""
+    for i in range(target.shape[0]):
+        target[i] = weights[i] * (whole - taken[i])
+
+
 @helper
 def unsigned(i):
     """Return an index that is not negative as a kind of number that cannot be: arrays do not look then."""
@@ -133,6 +140,12 @@ def own_row(array, r):
 def row_in(array, r):
     """Return row r of `array` (R or 1, ..), or the one there is."""
     return uncounted(array)[own_row(array, r)]
+
+
+@helper
+def chunk_in(array, r, start):
+    """Return the chunk of row r from `start` on, as `row_in` has the row."""
+    return row_in(array, r)[start : start + CHUNK]
 
 
 @helper
@@ -177,7 +190,7 @@ def _loading(convert: Callable) -> Callable:
     @helper
     def load(x, z, r, start, top, middle, period, xb, zb):
         """Fill xb, zb (ROOM,) from `start` on of x, z (R or 1, n); return the padded length."""
-        points, logits = row_in(x, r)[start : start + CHUNK], row_in(z, r)[start : start + CHUNK]
+        points, logits = chunk_in(x, r, start), chunk_in(z, r, start)
         n = points.shape[0]
         for j in range(n):
             xb[j] = points[j]

@@ -16,7 +16,6 @@ WRITE3 = types.Array(types.float64, 3, "C")
 INTS = types.Array(types.int64, 1, "C")
 PLACES = types.Array(types.uint16, 1, "C")
 RUNS = types.Array(types.int64, 2, "C")
-FLAGS = types.Array(types.boolean, 1, "C")
 COUNTER = INTS  # of `units`
 
 REAL: dict[np.dtype, Any] = {FLOAT64: types.float64, FLOAT32: types.float32}

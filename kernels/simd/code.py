@@ -162,7 +162,7 @@ class VectorCode(Indices):
     def all_lanes(self, value: Any, size: int = LANES) -> Any:
         """Return a vector of one number, index or condition, a constant or computed."""
         if isinstance(value, float):
-            return ir.Constant(_of_lanes(_DOUBLE, size), [value] * size if size > 1 else value)
+            return ir.Constant(ir.VectorType(_DOUBLE, size), [value] * size)
         if isinstance(value, int):
             return ir.Constant(ir.VectorType(LONG, size), [value] * size)
         nothing = ir.Constant(ir.VectorType(value.type, size), ir.Undefined)

@@ -5,6 +5,7 @@ Where no vector code is generated plain loops do the same.
 
 from numba import types
 
+from ..numerics.chunks import unsigned
 from ..runtime.jit import helper
 from .vector_math import generated
 
@@ -19,7 +20,7 @@ def _plain_terms(rows, i, second, third):
 @generated(instead=_plain_terms)
 def write_terms(code, rows, i, second, third):
     """Write 1, two numbers and 0 as row i (.., TERMS)."""
-    one, nothing = (code.all_lanes(number, 1) for number in (1.0, 0.0))
+    one, nothing = (code.number(code.index(i)) for i in (1, 0))
     code.put(code.joined([one, second, third, nothing]), rows, code.product(i, TERMS))
 
 
@@ -67,16 +68,22 @@ def sum_of_products(code, one, i, of_one, other, j, of_other, at):
 
 
 @helper
+def run_of_term(begun, ended, here, beyond, first, last, step, k):
+    """As `run`, of term k alone; arrays (.., at least k + 1)."""
+    total = after = 0.0
+    for i in range(abs(last - first) + 1):
+        one, other = unsigned(first + i * step), unsigned(last - i * step)
+        total += begun[one, k]
+        here[one, k] = total
+        more = ended[other, k]
+        beyond[other, k] = after
+        after += more
+
+
+@helper
 def _plain_run(begun, ended, here, beyond, first, last, step):
     for k in range(TERMS):
-        total = after = 0.0
-        for i in range(abs(last - first) + 1):
-            one, other = first + i * step, last - i * step
-            total += begun[one, k]
-            here[one, k] = total
-            more = ended[other, k]
-            beyond[other, k] = after
-            after += more
+        run_of_term(begun, ended, here, beyond, first, last, step, k)
 
 
 @generated(instead=_plain_run)

@@ -20,7 +20,7 @@ from ..formula import RowParameters
 from . import few_bins
 from .sums.blocks import RowData
 from .sums.reach import RowShape
-from .tails.certificate import FLOOR, Certain, certify, room_for
+from .tails.certificate import FLOOR, Certain, certain_of, certify, room_for
 from .tails.tail import Tail
 
 # Relative errors of fast densities that no bin is sent to the slow way for.
@@ -69,9 +69,8 @@ class Sums(ABC):
         """Return the sums, and which bins of masses p (M,) they are good enough for."""
         sums, arrays = self.forward(row, asked), room_for(len(p))
         shift = self.log_scale - math.log(sums.mass)
-        return sums, Certain(
-            *arrays, *certify()(sums.density, sums.error, p, tolerance, FLOOR, shift, *arrays)
-        )
+        results = certify()(sums.density, sums.error, p, tolerance, FLOOR, shift, *arrays)
+        return sums, certain_of(p, *arrays, results)
 
     @abstractmethod
     def adjoint(

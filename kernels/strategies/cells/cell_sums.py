@@ -14,7 +14,7 @@ from ..sums.blocks import RowData, partial_count
 from ..sums.partials import Partials
 from ..sums.passes import Taking, give_points, sum_points
 from ..sums.places import GROWING, touching
-from ..tails.certificate import Certain, room_for
+from ..tails.certificate import Certain, certain_of, room_for
 from .bin_sums import BinSums
 from .layout import PER_EPS, CellPlan
 from .middle import CellTables, give, middle, weigh
@@ -96,7 +96,7 @@ class CellSums(Sums):
             powers = self._powers()
             doubt = give()(given.reshape(-1, self.order), doubts, kept.spec, self._tables, powers)
             kept = Kept(kept.spec, kept.entries, powers, doubt)
-        return Forward(density, error, mass, None, kept), Certain(*arrays, *results)
+        return Forward(density, error, mass, None, kept), certain_of(p, *arrays, results)
 
     def _powers(self) -> Floats:
         size = self.plan.numbers

@@ -15,7 +15,7 @@ from ...arguments.arrays import Floats
 from ...formula import Variant
 from ...numerics.matmul import multiply
 from ...runtime.jit import lazily, loop
-from ...runtime.signatures import FLAGS, INTS, READ, READ1, WRITE, WRITE1, WRITE3, record
+from ...runtime.signatures import INTS, READ, READ1, WRITE, WRITE1, WRITE3, record
 from ..sums.partials import TOTALS, add_up
 from ..tails.certificate import FLOOR, make_certify
 from .bin_sums import BINS, make_over_bins
@@ -93,8 +93,8 @@ def _make_middle(variant: Variant) -> Callable:
         give nodes to it and to doubts (cells,). Return what `certify` returns.
         """
         densities(group, weights, masses, beyond, density, error)
-        log_q, weights_of_bins, weak = certain
-        results = _certify(density, error, p, tolerance, FLOOR, shift, log_q, weights_of_bins, weak)
+        log_q, weights_of_bins = certain
+        results = _certify(density, error, p, tolerance, FLOOR, shift, log_q, weights_of_bins)
         if given.shape[0] > 0:
             values(group, given, doubts, 0.0, weights_of_bins, error)
         return results
@@ -106,7 +106,7 @@ def _make_middle(variant: Variant) -> Callable:
 def middle(variant: Variant) -> Callable[[], Callable]:
     """Return the compiled steps of a variant between the passes over points."""
     one = types.float64
-    certain = types.Tuple((WRITE1, WRITE1, FLAGS))
+    certain = types.UniTuple(WRITE1, 2)
     steps = BINS, READ1, READ1, one, READ1, one, one, WRITE1, WRITE1, certain, WRITE1, WRITE1
     signature = types.Tuple((one, one, types.int64))(*steps)
     return lazily(lambda: _make_middle(variant), signature, f"cell_middle.{variant.key}")

@@ -15,9 +15,10 @@ from ...numerics.chunks import (
     CHUNK,
     ROOM,
     all_of,
+    chunk_in,
     chunk_of,
-    flags_of,
     load_points,
+    multiply_rest_into,
     numbers_of,
     own_row,
     row_and_middle,
@@ -49,7 +50,7 @@ class Meeting(NamedTuple):
 
 def words_of_chunks(bins: int) -> int:
     """Return of how many numbers memory is that loops take beside a way's own arrays."""
-    return words_of(ROOM, ROOM, ROOM, bins, bins, bins)
+    return words_of(ROOM, ROOM, ROOM, bins, bins)
 
 
 @helper
@@ -125,9 +126,7 @@ def _make_adjoint(meeting: Meeting) -> Callable:
             for start in range(0, x.shape[1], CHUNK):
                 n, _ = load(x, z, r, start, top[r], arrays, about, again, xb, wb)
                 meeting.take(arrays, row, n, p, share[r], values)
-                by_chunk = row_in(by_z, r)[start : start + CHUNK]
-                for j in range(by_chunk.shape[0]):
-                    by_chunk[j] = wb[j] * (share[r] - values[j])
+                multiply_rest_into(wb, share[r], values, chunk_in(by_z, r, start))
 
     return adjoint
 
@@ -144,7 +143,7 @@ def _make_both(meeting: Meeting) -> Callable:
         points, bins, count = x.shape[1], weights.shape[1], 0
         memory = all_of(memory)
         xb, wb, values = chunk_of(memory), chunk_of(memory), chunk_of(memory)
-        d, log_q, weak = numbers_of(memory, bins), numbers_of(memory, bins), flags_of(memory, bins)
+        d, log_q = numbers_of(memory, bins), numbers_of(memory, bins)
         arrays = meeting.arrays(bins, memory)
         for r in range(weights.shape[0]):
             if _changes(r, centers, params):
@@ -158,7 +157,7 @@ def _make_both(meeting: Meeting) -> Callable:
                     shift = row_in(log_scale, r) - log(mass[r])
                     p_of_bins = row_in(masses, r)
                     losses[r], _, below = certify(
-                        d, d, p_of_bins, np.inf, floor, shift, log_q, row_in(weights, r), weak
+                        d, d, p_of_bins, np.inf, floor, shift, log_q, row_in(weights, r)
                     )
                     count += below
                     if below > 0:
@@ -170,9 +169,7 @@ def _make_both(meeting: Meeting) -> Callable:
                         n, of_chunk = load(x, z, r, start, top[r], arrays, about, again, xb, wb)
                     if second:
                         meeting.take(arrays, row, n, p, share, values)
-                        by_chunk = row_in(by_z, r)[start : start + CHUNK]
-                        for j in range(by_chunk.shape[0]):
-                            by_chunk[j] = wb[j] * (share - values[j])
+                        multiply_rest_into(wb, share, values, chunk_in(by_z, r, start))
                     else:
                         mass[r] += of_chunk
                         meeting.add(arrays, row, wb, n, p)

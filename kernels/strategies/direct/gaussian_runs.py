@@ -30,6 +30,7 @@ from ...numerics.chunks import (
     chunk_of,
     integers_of,
     load_chunk,
+    multiply_rest_into,
     near_interval,
     numbers_of,
     own_row,
@@ -382,9 +383,7 @@ def _make_adjoint(circle: bool, single: bool) -> Callable:
                     for j in range(n):
                         by_z[r, owner[j]] -= wb[j] * sums[j]
                 else:
-                    by_chunk = row_in(by_z, r)[before:start]
-                    for j in range(by_chunk.shape[0]):
-                        by_chunk[j] = wb[j] * (share[r] - sums[j])
+                    multiply_rest_into(wb, share[r], sums, row_in(by_z, r)[before:start])
 
     return adjoint
 

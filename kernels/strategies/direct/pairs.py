@@ -22,6 +22,7 @@ from ...numerics.chunks import (
     CHUNK,
     ROOM,
     all_of,
+    chunk_in,
     chunk_of,
     load_chunk,
     load_points,
@@ -29,7 +30,6 @@ from ...numerics.chunks import (
     numbers_of,
     rest_of,
     row_and_middle,
-    row_in,
     rows_of,
     times_last,
     weigh,
@@ -254,9 +254,9 @@ def _make_full_adjoint(variant: Variant, full: bool = True) -> Callable:
                                 widening += wb[j] * (k * f_h) if reached else 0.0
                         if full:
                             by_h[r] -= widening * p[INVERSE_BANDWIDTH]
-                multiply_into(wb, sums, row_in(by_z, r)[start : start + CHUNK])
+                multiply_into(wb, sums, chunk_in(by_z, r, start))
                 if full:
-                    by_chunk = row_in(by_x, r)[start : start + CHUNK]
+                    by_chunk = chunk_in(by_x, r, start)
                     for j in range(by_chunk.shape[0]):
                         by_chunk[j] = times_last(wb[j] * slopes[j], p[INVERSE_BANDWIDTH])
 
@@ -411,8 +411,7 @@ def _make_log_adjoint(variant: Variant) -> Callable:
                             slopes[j] += k * f_d if reached else 0.0
                             widening += k * f_h if reached else 0.0
                         by_h[r] -= widening * p[INVERSE_BANDWIDTH]
-                chunk = slice(start, start + CHUNK)
-                of_z, of_x = row_in(by_z, r)[chunk], row_in(by_x, r)[chunk]
+                of_z, of_x = chunk_in(by_z, r, start), chunk_in(by_x, r, start)
                 for j in range(of_z.shape[0]):
                     of_z[j] -= sums[j]
                     of_x[j] += slopes[j] * (1.0 if whole else p[INVERSE_BANDWIDTH])

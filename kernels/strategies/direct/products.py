@@ -25,12 +25,12 @@ from ...numerics.chunks import (
     CHUNK,
     ROOM,
     all_of,
+    chunk_in,
     chunk_of,
     load_chunk,
     multiply_into,
     own_row,
     row_and_middle,
-    row_in,
     weigh,
     words_of,
 )
@@ -187,7 +187,7 @@ def _make_adjoint(name: str) -> Callable:
                     here, there = of_bin(c, origin, p)
                     for j in range(n):
                         sums[j] -= weight * value(one[j], other[j], here, there, p)
-                multiply_into(wb, sums, row_in(by_z, r)[start : start + CHUNK])
+                multiply_into(wb, sums, chunk_in(by_z, r, start))
 
     return adjoint
 

@@ -31,11 +31,10 @@ from ...numerics.chunks import (
     numbers_of,
     places_of,
     rows_of,
-    unsigned,
     words_of,
 )
 from ...runtime.jit import elementwise, helper, loop
-from ...simd.terms import TERMS, add_row, run, sum_of_products, write_row, write_terms
+from ...simd.terms import TERMS, add_row, run, run_of_term, sum_of_products, write_row, write_terms
 from ..sums.images import distance_of
 from .chunk_loops import Meeting, chunk_loops, words_of_chunks
 from .pairs import WayLoops
@@ -83,17 +82,10 @@ def _sum_of_one(one, i, of_one, other, j, of_other, at):
 
 @helper
 def _run_one(begun, ended, here, beyond, first, last, step):
-    total = after = 0.0
-    for i in range(abs(last - first) + 1):
-        one, other = unsigned(first + i * step), unsigned(last - i * step)
-        total += begun[one, 0]
-        here[one, 0] = total
-        more = ended[other, 0]
-        beyond[other, 0] = after
-        after += more
+    run_of_term(begun, ended, here, beyond, first, last, step, 0)
 
 
-# What is done with terms: of the only one, a 1, and of several side by side.
+# What is done with rows of terms: of the only one, a 1, and of several side by side.
 _OF_ONE = _write_one, _add_one, _sum_of_one, _run_one
 _OF_MANY = write_row, add_row, sum_of_products, run
 

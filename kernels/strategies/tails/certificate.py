@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from ...arguments.arrays import Floats
 from ...numerics.arithmetic import from_order_key, log, order_key
-from ...numerics.chunks import all_of, flags_of, numbers_of, row_in, words_of
-from ...runtime.jit import helper, lazily, loop
-from ...runtime.signatures import FLAGS, READ, READ1, WRITE, WRITE1
+from ...numerics.chunks import all_of, numbers_of, row_in, words_of
+from ...runtime.jit import lazily, loop
+from ...runtime.signatures import READ, READ1, WRITE, WRITE1
 from ...simd.registers import logs_of
 
 # Densities below this may have lost something to underflow.
@@ -29,19 +29,18 @@ class Certain(NamedTuple):
     weak_bins: int
 
 
-def room_for(bins: int) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Return arrays for log q, weights and which bins are weak."""
-    return np.empty(bins), np.empty(bins), np.empty(bins, bool)
+def room_for(bins: int) -> tuple[Floats, Floats]:
+    """Return arrays for log q and weights."""
+    return np.empty(bins), np.empty(bins)
 
 
-@helper
-def _is_good(density, error, tolerance, floor):
-    """Return whether a density is known well enough, and lost nothing to underflow."""
-    return (error <= tolerance * density) & (density >= floor)
+def certain_of(p: Floats, log_q: Floats, weights: Floats, results: tuple[float, float, int]) -> Certain:
+    """Return what `certify` wrote, which bins (M,) of masses p (M,) are weak, and what it returned."""
+    return Certain(log_q, weights, (weights == 0) & (p > 0), *results)
 
 
 def make_certify() -> Callable:
-    def certify(density, error, p, tolerance, floor, shift, log_q, weights, weak):
+    def certify(density, error, p, tolerance, floor, shift, log_q, weights):
         """For bins of mass p > 0 and density >= floor known within tolerance, write log q and p / density.
 
         Others of mass > 0 are weak, and get weight 0. Return the loss of those that are not, their largest
@@ -49,20 +48,13 @@ def make_certify() -> Callable:
         """
         bins, count = density.shape[0], 0
         for m in range(bins):
-            good = _is_good(density[m], error[m], tolerance, floor)
-            weights[m] = density[m] if (p[m] > 0.0) & good else 1.0
+            good = (error[m] <= tolerance * density[m]) & (density[m] >= floor)
+            weights[m] = density[m] if good else np.inf  # whose logarithm is finite here
             count += (p[m] > 0.0) & (not good)
         logs_of(weights, bins, log_q)
         for m in range(bins):
-            log_q[m] = log_q[m] + shift if p[m] > 0.0 else 0.0
+            log_q[m] = log_q[m] + shift if (p[m] > 0.0) & (weights[m] < np.inf) else 0.0
             weights[m] = p[m] / weights[m]
-        for m in range(bins):
-            weak[m] = False
-        if count > 0:  # a loop that writes flags beside numbers takes as long as the logarithms
-            for m in range(bins):
-                weak[m] = (p[m] > 0.0) & (not _is_good(density[m], error[m], tolerance, floor))
-                log_q[m] = 0.0 if weak[m] else log_q[m]
-                weights[m] = 0.0 if weak[m] else weights[m]
         loss = 0.0
         for m in range(bins):
             loss -= p[m] * log_q[m]
@@ -77,14 +69,14 @@ def make_certify() -> Callable:
 _CERTIFIED = types.float64, types.float64, types.int64
 certify = lazily(
     make_certify,
-    types.Tuple(_CERTIFIED)(READ1, READ1, READ1, *(types.float64,) * 3, WRITE1, WRITE1, FLAGS),
+    types.Tuple(_CERTIFIED)(READ1, READ1, READ1, *(types.float64,) * 3, WRITE1, WRITE1),
     "certify",
 )
 
 
 def words_of_finish(bins: int) -> int:
     """Return of how many numbers the memory of `finish` is."""
-    return words_of(bins, bins)
+    return words_of(bins)
 
 
 def make_finish() -> Callable:
@@ -97,11 +89,11 @@ def make_finish() -> Callable:
         """
         bins, count = density.shape[1], 0
         memory = all_of(memory)
-        log_q, weak = numbers_of(memory, bins), flags_of(memory, bins)
+        log_q = numbers_of(memory, bins)
         for r in range(density.shape[0]):
             d, p = row_in(density, r), row_in(masses, r)
             shift = row_in(log_scale, r) - log(mass[r])
-            losses[r], _, below = certify(d, d, p, np.inf, floor, shift, log_q, row_in(weights, r), weak)
+            losses[r], _, below = certify(d, d, p, np.inf, floor, shift, log_q, row_in(weights, r))
             count += below
         return count
 
