@@ -42,7 +42,7 @@ test: $(VENV)/test.done
 	$(BIN)/python tests/compile_ahead.py
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
-# PART=2/3 runs thorough tests that name a kernel for every third only, from the second on.
+# PART=2/3 runs thorough tests for every third kernel only, from the second on, and a third of those that name none.
 PART ?= 1/1
 test-all: $(VENV)/test.done
 	$(BIN)/python tests/compile_ahead.py --thorough --part $(PART)

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 sys.path.insert(0, os.path.dirname(__file__))
 
 from strategies import by_tails
-from tiers import is_of_others, is_thorough, kernels_of
+from tiers import is_of_others, is_thorough
 
 import kdexent
 from kdexent import reference
@@ -31,7 +31,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "kdexent"))
 def pytest_addoption(parser):
     parser.addoption("--thorough", action="store_true", help="run all tests, as make test-all does")
     parser.addoption(
-        "--part", default="1/1", help="K/N: thorough tests of every N-th kernel from the K-th on"
+        "--part",
+        default="1/1",
+        help="K/N: thorough tests of every N-th kernel from the K-th on, and an N-th of others",
     )
 
 
@@ -39,10 +41,10 @@ def pytest_collection_modifyitems(config, items):
     """Leave thorough tests out, unless all are asked for or a test is named by its id."""
     if any("::" in argument for argument in config.args):
         return
-    thorough, kernels = config.getoption("thorough"), kernels_of(config.getoption("part"))
+    thorough, part = config.getoption("thorough"), config.getoption("part")
 
     def runs(item):
-        return not is_thorough(item) or (thorough and not is_of_others(item, kernels))
+        return not is_thorough(item) or (thorough and not is_of_others(item, part))
 
     left = [item for item in items if not runs(item)]
     items[:] = filter(runs, items)

@@ -9,7 +9,7 @@ from textwrap import dedent
 import pytest
 from lowest import lowest
 from processes import run
-from tiers import kernels_of
+from tiers import is_of_others, kernels_of
 
 import kdexent
 
@@ -29,9 +29,11 @@ def test_every_requirement_has_a_lowest_version():
         lowest(document)
 
 
-def test_parts_of_the_kernels_are_all_of_them_once():
-    parts = [kernels_of(f"{first}/3") for first in (1, 2, 3)]
-    assert sorted(sum(parts, ())) == sorted(kdexent.KERNELS)
+def test_parts_are_all_kernels_and_tests_once(request):
+    names = "1/3", "2/3", "3/3"
+    assert sorted(sum(map(kernels_of, names), ())) == sorted(kdexent.KERNELS)
+    for item in request.session.items:
+        assert sum(is_of_others(item, part) for part in names) == 2
     for nonsense in ("0/3", "4/3", "1/100"):
         with pytest.raises(pytest.UsageError, match="part must be K/N"):
             kernels_of(nonsense)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import pytest
 from problems import KERNELS_AND_DOMAINS
 
@@ -14,11 +16,16 @@ DOMAINS_OF_FEW = {"gaussian": "line", "epanechnikov": "circle", "von_mises": "ci
 thorough = pytest.mark.thorough
 
 
-def kernels_of(part):
-    """Return the kernels of a part such as "1/3": every third from the first on."""
+def _numbers_of(part):
     first, of = map(int, part.split("/"))
     if not 1 <= first <= of <= len(kdexent.KERNELS):
         raise pytest.UsageError(f"part must be K/N with 1 <= K <= N <= {len(kdexent.KERNELS)}, got {part}")
+    return first, of
+
+
+def kernels_of(part):
+    """Return the kernels of a part such as "1/3": every third from the first on."""
+    first, of = _numbers_of(part)
     return kdexent.KERNELS[first - 1 :: of]
 
 
@@ -45,10 +52,13 @@ def is_thorough(item):
     return bool(marks) and not any(_is_left(item, mark.kwargs) for mark in marks)
 
 
-def is_of_others(item, kernels):
-    """Return whether a test is of a kernel that is not among some."""
+def is_of_others(item, part):
+    """Return whether a test is in another part: by its kernel, or by its name where it has none."""
     kernel = item.callspec.params.get("kernel") if hasattr(item, "callspec") else None
-    return kernel in kdexent.KERNELS and kernel not in kernels
+    if kernel in kdexent.KERNELS:
+        return kernel not in kernels_of(part)
+    first, of = _numbers_of(part)
+    return zlib.crc32(item.nodeid.encode()) % of != first - 1
 
 
 def _is_left(item, values):
