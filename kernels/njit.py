@@ -12,6 +12,8 @@ from .strategies import row_functions
 
 __all__ = ["row_log_density", "row_loss_and_grad", "workspace_size"]
 
+row_functions.name_all_ahead()
+
 
 def row_loss_and_grad(kernel: str, *, domain: str | None = None) -> Any:
     """Return a compiled function of a row's loss and its gradient by the logits, for other compiled code.
@@ -27,15 +29,16 @@ def row_loss_and_grad(kernel: str, *, domain: str | None = None) -> Any:
     -------
     function
         ``loss = f(x, z, centers, masses, h, period, out, workspace)``, of C-contiguous float64 arrays of one
-        axis: data points `x` and logits `z` (N,), bin `centers` and `masses` (M,) of any positive scale,
-        bandwidth `h`, `period`, or 0 on the line, and `out` (N,) for the gradient. `workspace` has
-        `workspace_size` numbers at least; what is in it does not matter. Each thread needs its own.
+        axis: data points `x` and logits `z` (N,), -inf for points that do not count, bin `centers` (M,), in
+        any order, on a circle within one period, and `masses` (M,) of any positive scale, bandwidth `h`,
+        `period`, or 0 on the line, and `out` (N,) for the gradient. `workspace` has `workspace_size` numbers
+        at least; what is in it does not matter. Each thread needs its own. Python may call it, too.
 
     Raises
     ------
     ValueError
         For an unknown kernel or domain. The compiled function raises it for what `kdexent.loss` refuses; out
-        of ``prange`` it comes as a SystemError, and other rows may be left out.
+        of ``prange`` it comes as the ``__cause__`` of a SystemError, and other rows may be left out.
 
     See Also
     --------
@@ -47,9 +50,11 @@ def row_loss_and_grad(kernel: str, *, domain: str | None = None) -> Any:
     equally spaced centers, at most O(N M) otherwise. A row costs a microsecond or some more than in a batch,
     which makes arrays and looks at common bins once. It takes no lock, allocates nothing and calls no Python.
 
-    Compiling takes a second for each function that kdexent's disk cache does not hold, up to a minute or two
-    for a kernel. Callers compile a call by name alone, and may be cached with ``cache=True``: make the
-    function where their module is imported, as the name has to be known before their code is loaded.
+    The first time on a machine, making the function compiles it, for up to a minute or two; kdexent's disk
+    cache holds it then. Callers compile a call by name alone, and may be cached with ``cache=True``. The name
+    has to be known when their code is loaded: make the function where their module is imported, or they raise
+    a RuntimeError. They keep the kernel and domain that they were compiled for, as Numba's cache does not
+    look at other files or at variables: remove it where these change.
 
     Examples
     --------
@@ -86,7 +91,7 @@ def row_log_density(kernel: str, *, domain: str | None = None) -> Any:
     -------
     function
         ``f(x, z, centers, masses, h, period, out, workspace)``, which takes what those of `row_loss_and_grad`
-        take, writes log q at the centers to `out` (M,), and returns 0. The masses decide nothing.
+        take, writes log q at the centers to `out` (M,), and returns 0. What the M masses are does not matter.
 
     Raises
     ------
@@ -135,7 +140,7 @@ def workspace_size(kernel: str, points: int, bins: int) -> int:
 
     Notes
     -----
-    The most that any way through the sums takes, on the line or the circle.
+    The most that any way through the sums takes, on the line or the circle. Compiled code cannot call this.
 
     Examples
     --------
@@ -155,6 +160,8 @@ def _row(kernel: str, domain: str | None, loss: bool) -> Any:
     checks.one_of("kernel", kernel, KERNELS)
     if domain is not None:
         checks.one_of("domain", domain, DOMAINS)
+    elif kernel in CIRCLE_ONLY:
+        return _row(kernel, "circle", loss)
     if domain == "line" and kernel in CIRCLE_ONLY:
         raise ValueError(f"domain must be 'circle' for kernel {kernel!r}, got 'line'")
     compiled = row_functions.row_function(kernel, domain, loss)

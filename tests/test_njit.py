@@ -1,9 +1,6 @@
 """A row in others' compiled code: as good as the reference, with no allocation, in threads, from a cache."""
 
 import os
-import subprocess
-import sys
-import textwrap
 from contextlib import suppress
 
 import numba
@@ -12,6 +9,7 @@ import pytest
 from numba.core.runtime import _nrt_python as _nrt
 from numba.core.runtime import rtsys
 from problems import IDS, KERNELS_AND_DOMAINS, Rounding, assert_gradients_agree, assert_losses_agree
+from processes import run
 from test_rows import unlike_rows
 from tiers import thorough_but_for_few
 
@@ -133,7 +131,7 @@ import sys
 import numba, numpy as np
 from kdexent import njit
 
-row = njit.row_loss_and_grad("laplace", domain="line")
+row = njit.row_loss_and_grad("laplace", domain=sys.argv[1])
 
 @numba.njit(cache=True)
 def loss_of(x, z, centers, masses, out, workspace):
@@ -146,19 +144,10 @@ print(loss.hex(), hits)
 """
 
 
-def loss_of_caller(folder, **environment):
-
+def loss_of_caller(folder, domain="line", **environment):
     script = folder / "caller.py"
-    script.write_text(textwrap.dedent(CALLER))
-    done = subprocess.run(
-        [sys.executable, str(script)],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=300,
-    )
-    loss, hits = done.stdout.split()
+    script.write_text(CALLER)
+    loss, hits = run(script, domain, PYTHONWARNINGS="error::RuntimeWarning", **environment).split()
     return float.fromhex(loss), int(hits)
 
 
@@ -171,6 +160,12 @@ def test_callers_that_are_kept_on_disk(tmp_path):
     options = {"bandwidth": 0.1, "kernel": "laplace", "bins": edges, "target": np.ones(5)}
     assert first == pytest.approx(reference.loss(x, x, -1.25, 1.25, **options), rel=1e-12)
     assert loss_of_caller(tmp_path, NUMBA_DISABLE_JIT="1")[0] == pytest.approx(first, rel=1e-12)
+
+
+def test_callers_that_are_kept_on_disk_for_another_row(tmp_path):
+    loss_of_caller(tmp_path)
+    with pytest.raises(AssertionError, match=r"status 1\n[^$]*RuntimeError: compiled code from a"):
+        loss_of_caller(tmp_path, domain="circle")
 
 
 BAD = {
@@ -218,6 +213,48 @@ def test_centers_of_which_rounding_decides_are_not_equal(laplace):
     loss = laplace(*arguments, np.empty(POINTS), np.empty(njit.workspace_size("laplace", POINTS, BINS)))
     log_q = reference.log_density(*arguments[:3], bandwidth=1e-3, kernel="laplace")
     assert loss == pytest.approx(-(masses / masses.sum()) @ log_q, rel=1e-12)
+
+
+MISTAKES = {
+    "x": lambda x: x.astype(np.float32),
+    "z": lambda z: np.stack([z, z], axis=1)[:, 0],
+    "centers": list,
+    "masses": lambda masses: masses.astype(int),
+    "period": lambda period: None,
+    "out": lambda out: out[np.newaxis],
+}
+
+
+def with_mistake(name):
+    x, z, centers, masses = rows()
+    workspace = np.empty(njit.workspace_size("laplace", POINTS, BINS))
+    arguments = {"x": x[0], "z": z[0], "centers": centers, "masses": masses, "h": 0.1, "period": 0}
+    arguments |= {"out": np.empty(POINTS), "workspace": workspace}
+    return (arguments | {name: MISTAKES[name](arguments[name])}).values()
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_arguments_of_another_type_are_named(laplace, name):
+    with pytest.raises(
+        numba.errors.TypingError, match=rf"{name} must be (array\(float64, 1d, C\)|float64), got"
+    ):
+        laplace(*with_mistake(name))
+
+
+def test_functions_that_are_not_compiled_take_the_same_types():
+    done = run(
+        """
+        import numpy as np, pytest, test_njit
+        laplace = test_njit.njit.row_loss_and_grad("laplace", domain="line")
+        for name in test_njit.MISTAKES:
+            with pytest.raises(TypeError, match=f"{name} must be "):
+                laplace(*test_njit.with_mistake(name))
+        print(type(laplace).__name__)
+        """,
+        PYTHONPATH=os.path.dirname(__file__),
+        NUMBA_DISABLE_JIT="1",
+    )
+    assert done == "function"
 
 
 def test_bad_names():

@@ -4,12 +4,17 @@ Numba compiles what a function calls into each of its callers. Of functions that
 compiles a call alone: the name stands in the caller's code, on disk too, and is looked up in this process.
 """
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import llvmlite.binding as llvm
+import numba
+import numpy as np
 from numba import types
 from numba.core import cgutils
+from numba.core.errors import TypingError
+from numba.core.registry import cpu_target
 from numba.core.typing import signature
 from numba.extending import intrinsic
 
@@ -18,23 +23,55 @@ from .jit import NATIVE
 _kept: dict[str, Any] = {}  # whose code must not be freed, by name
 
 
+def _wrong_argument(function: Any, of: Any, given: Iterable[Any]) -> str | None:
+    """Return what is wrong with arguments of some types, if anything is."""
+    names = inspect.signature(getattr(function, "py_func", function)).parameters
+    for name, kind, of_given in zip(names, of.args, given, strict=True):
+        if cpu_target.typing_context.can_convert(of_given, kind) is None:
+            return f"{name} must be {str(kind).removeprefix('readonly ')}, got {of_given}"
+    return None
+
+
+def as_if_compiled(function: Callable, of: Any) -> Callable:
+    """Return a plain function that takes what it would take if it were compiled for the signature `of`."""
+
+    def call(*arguments):
+        if (wrong := _wrong_argument(function, of, map(numba.typeof, arguments))) is not None:
+            raise TypeError(wrong)
+        pairs = zip(arguments, of.args, strict=True)
+        with np.errstate(all="ignore"):
+            return function(*(np.float64(value) if kind == types.float64 else value for value, kind in pairs))
+
+    return call
+
+
+def name_ahead(name: str, function: Any, of: Any) -> None:
+    """Have code that is loaded before `linked` is given this name call this function instead.
+
+    It must be compiled for the same signature. Without it such code would end the process.
+    """
+    compiled = function.overloads[of.args]
+    llvm.add_symbol(name, compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
+
+
 def linked(name: str, function: Any, of: Any) -> Callable:
     """Return what compiled code calls, of a function that is compiled for the signature `of`.
 
-    The name must be the same in every process, and be given in each before code that has it is loaded.
+    The name must be the same in every process, and be given in each before code that has it is loaded. It
+    needs another one when its arguments change: callers that are kept on disk do not see that.
     """
     if not NATIVE:
         return function
     if name not in _kept:
-        compiled = function.overloads[of.args]
-        llvm.add_symbol(name, compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
+        name_ahead(name, function, of)
         _kept[name] = function
 
     @intrinsic
     def call(typing, *arguments):
-        matched = zip(arguments, of.args, strict=False)
-        if len(arguments) != len(of.args) or any(typing.can_convert(*pair) is None for pair in matched):
+        if len(arguments) != len(of.args):
             return None
+        if (wrong := _wrong_argument(function, of, arguments)) is not None:
+            raise TypingError(wrong)
 
         def generate(context, builder, given, values):
             each = zip(cgutils.unpack_tuple(builder, values[0]), arguments, of.args, strict=True)

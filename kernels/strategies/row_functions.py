@@ -4,6 +4,7 @@ Ways are chosen as there, and their loops are the same ones, for one row. All ar
 from the caller's workspace.
 """
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,11 +15,11 @@ from numba import types
 from ..arguments.checks import LONGEST
 from ..families import FAMILIES, MOST_IMAGES, images_of, line_parameters, variants
 from ..formula import IMAGES, INVERSE_PERIOD, PARAMETERS, PERIOD, Variant
-from ..names import CIRCLE_ONLY, DOMAINS
+from ..names import CIRCLE_ONLY, DOMAINS, KERNELS
 from ..numerics.arithmetic import LARGEST, SMALLEST_NORMAL
 from ..numerics.chunks import all_of, integers_of, numbers_of, rest_of, rows_of, words_of
 from ..runtime.jit import NATIVE, helper, lazily, loop
-from ..runtime.linked import linked
+from ..runtime.linked import as_if_compiled, linked, name_ahead
 from ..runtime.signatures import READ1, WRITE1
 from ..runtime.uncounted import uncounted
 from ..wrapped import is_wide, make_fourier_parameters
@@ -29,7 +30,7 @@ from .sums.scan import ends_of, look_at_logits
 
 # Centers this close to equally spaced, relative to the farther end and to h, are so but for rounding.
 _ROUNDING, _OF_BANDWIDTH = 1e-15, 1e-10
-_ARGUMENTS = (READ1, READ1, READ1, READ1, types.float64, types.float64, WRITE1, WRITE1)
+_SIGNATURE = types.float64(READ1, READ1, READ1, READ1, types.float64, types.float64, WRITE1, WRITE1)
 
 
 class _Row(NamedTuple):
@@ -349,10 +350,12 @@ def row_function(kernel: str, domain: str | None, loss: bool) -> Callable:
 
     def make() -> Callable:
         def row(x, z, centers, masses, h, period, out, workspace):
+            if out.shape[0] != x.shape[0] and loss:
+                raise ValueError("out must be as long as x")
+            if out.shape[0] != centers.shape[0] and not loss:
+                raise ValueError("out must be as long as centers")
             workspace, x, z, out = all_of(workspace), uncounted(x), uncounted(z), uncounted(out)
             centers, masses = uncounted(centers), uncounted(masses)
-            if out.shape[0] != (x.shape[0] if loss else centers.shape[0]):
-                raise ValueError("out must be as long as x, for the gradient, or centers, for densities")
             top = _check(x, z, centers, masses, h, period)
             if period > 0.0:
                 if of_circle is None:
@@ -364,5 +367,28 @@ def row_function(kernel: str, domain: str | None, loss: bool) -> Callable:
 
         return row
 
-    name = f"row_{'loss_and_grad' if loss else 'log_density'}.{kernel}.{domain}"
-    return _linked(name, lazily(make, types.float64(*_ARGUMENTS), name))
+    name = _name(kernel, domain, loss)
+    function = lazily(make, _SIGNATURE, name)
+    return _linked(name, function) if NATIVE else as_if_compiled(function(), _SIGNATURE)
+
+
+def _name(kernel: str, domain: str | None, loss: bool) -> str:
+    return f"row_{'loss_and_grad' if loss else 'log_density'}.{kernel}.{domain}"
+
+
+def _make_unknown() -> Callable:
+    def row(x, z, centers, masses, h, period, out, workspace):
+        raise RuntimeError(
+            "compiled code from a cache calls a row function that was not made before it was loaded: make it "
+            "with kdexent.njit, for the same kernel and domain, or remove the cache of that code"
+        )
+
+    return row
+
+
+def name_all_ahead() -> None:
+    """Have callers from a cache, whose row function nobody made before, raise what says so."""
+    if NATIVE:
+        unknown: Any = lazily(_make_unknown, _SIGNATURE, "unknown_row")()
+        for kernel, domain, loss in itertools.product(KERNELS, (None, *DOMAINS), (True, False)):
+            name_ahead(f"kdexent.{_name(kernel, domain, loss)}", unknown, unknown.nopython_signatures[0])
