@@ -8,6 +8,7 @@ import numpy as np
 from .arguments import checks
 from .names import CIRCLE_ONLY, DOMAINS, KERNELS
 from .runtime.jit import for_callers
+from .runtime.uncounted import uncounted
 from .strategies import row_functions
 
 __all__ = ["row_log_density", "row_loss_and_grad", "workspace_size"]
@@ -32,7 +33,8 @@ def row_loss_and_grad(kernel: str, *, domain: str | None = None) -> Any:
         axis: data points `x` and logits `z` (N,), -inf for points that do not count, bin `centers` (M,), in
         any order, on a circle within one period, and `masses` (M,) of any positive scale, bandwidth `h`,
         `period`, or 0 on the line, and `out` (N,) for the gradient. `workspace` has `workspace_size` numbers
-        at least; what is in it does not matter. Each thread needs its own. Python may call it, too.
+        at least; what is in it does not matter. Each thread needs its own. `out` may be `x`, `z` or another
+        argument, but `workspace`. Python may call it, too.
 
     Raises
     ------
@@ -130,7 +132,7 @@ def workspace_size(kernel: str, points: int, bins: int) -> int:
     Returns
     -------
     int
-        3,000 to 32,000 numbers, one for each point and 14 to 54 for each bin, or some 600 for each of up to
+        3,000 to 32,000 numbers, two for each point and 14 to 54 for each bin, or some 600 for each of up to
         1,024 bins where pairs in reach are kept.
 
     Raises
@@ -168,6 +170,8 @@ def _row(kernel: str, domain: str | None, loss: bool) -> Any:
 
     @for_callers
     def row(x, z, centers, masses, h, period, out, workspace):
-        return compiled(x, z, centers, masses, h, period, out, workspace)
+        # References counted here would not be given back where the call raises.
+        data, bins = (uncounted(x), uncounted(z)), (uncounted(centers), uncounted(masses))
+        return compiled(*data, *bins, h, period, uncounted(out), uncounted(workspace))
 
     return row

@@ -1,6 +1,7 @@
 """A row in others' compiled code: as good as the reference, with no allocation, in threads, from a cache."""
 
 import os
+import sys
 from contextlib import suppress
 
 import numba
@@ -82,6 +83,60 @@ def rows(seed=0):
     rng = np.random.default_rng(seed)
     centers = np.linspace(-1.0, 1.0, BINS)
     return rng.uniform(-1, 1, (ROWS, POINTS)), rng.normal(size=(ROWS, POINTS)), centers, np.ones(BINS)
+
+
+def far_row(kernel, period):
+    """Return a row with bins far from all points, or out of their reach; and what is not of the row."""
+    rng = np.random.default_rng(0)
+    x, z = 0.25 * rng.integers(0, 3, BINS), 0.5 * rng.integers(-9, 9, BINS)
+    centers = np.concatenate([np.linspace(0.0, 0.5, BINS - 5), np.linspace(1.5, 2.0, 5)])
+    return [x, z, centers, np.ones(BINS)], (0.02, period or 0.0)
+
+
+@thorough_but_for_few()
+@ALL
+def test_a_constant_added_to_logits_changes_nothing(kernel, period):
+    (x, z, *bins), about = far_row(kernel, period)
+    workspace = np.empty(njit.workspace_size(kernel, BINS, BINS))
+    for make in (njit.row_loss_and_grad, njit.row_log_density):
+        function, results = make(kernel, domain=domain_of(period)), []
+        for constant in (0.0, 2.0**45):
+            out = np.empty(BINS)
+            results.append([function(x, z + constant, *bins, *about, out, workspace), *out])
+        np.testing.assert_array_equal(*results)
+
+
+@thorough_but_for_few()
+@ALL
+def test_results_may_go_where_arguments_are(kernel, period):
+    given, about = far_row(kernel, period)
+    workspace = np.empty(njit.workspace_size(kernel, BINS, BINS))
+    for make in (njit.row_loss_and_grad, njit.row_log_density):
+        function, expected = make(kernel, domain=domain_of(period)), np.empty(BINS)
+        value = function(*given, *about, expected, workspace)
+        for place in range(4):
+            copies = [array.copy() for array in given]
+            assert function(*copies, *about, copies[place], workspace) == value
+            np.testing.assert_array_equal(copies[place], expected)
+
+
+def test_bins_of_a_whole_period_far_from_0():
+    function = njit.row_log_density("gaussian", domain="circle")
+    workspace = np.empty(njit.workspace_size("gaussian", 3, 9))
+    for start in 10.0 ** np.arange(0.0, 12.0, 0.1):
+        centers, out = np.linspace(start, start + 2.4115693702158354, 9), np.empty(9)
+        function(centers[:3], np.zeros(3), centers, np.ones(9), 0.1, 2.4115693702158354, out, workspace)
+        assert np.isfinite(out).all()
+
+
+def test_calls_that_raise_keep_no_arrays(laplace):
+    x, z, centers, masses = rows()
+    arrays = x[0] * np.nan, z[0].copy(), centers, masses, np.empty(POINTS), np.empty(10_000)
+    before = [sys.getrefcount(array) for array in arrays]
+    for _ in range(10):
+        with pytest.raises(ValueError, match="x must be finite"):
+            laplace(*arrays[:4], 0.1, 0.0, *arrays[4:])
+    assert [sys.getrefcount(array) for array in arrays] == before
 
 
 def test_in_a_loop_of_threads(laplace):

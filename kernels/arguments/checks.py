@@ -17,6 +17,8 @@ _REAL_KINDS = "fiub"
 _SMALLEST_NORMAL = float(np.finfo(np.float64).tiny)
 # Up to here sums of a few lengths, and their inverses, are normal numbers.
 LONGEST = 2.0**1000
+# By how much an interval may be longer than a period, for rounding, of the size of its ends and the period.
+SLACK = 4.0 * float(np.finfo(np.float64).eps)
 _MOST_WORK: Any = 10_000  # of telling whether arrays share memory: some 0.1 ms
 _NO_WEIGHT = 1e-200  # products with squared distances do not vanish above it
 _COMPUTE_DTYPES = (np.dtype(np.float64), np.dtype(np.float32))
@@ -248,7 +250,7 @@ def interval(a: float | NDArray[np.float64], b: float | NDArray[np.float64], per
     # NumPy has broadcast a and b; a length that is wrong is reported at its own index.
     require("b - a", length, length > 0, "must be positive (a < b)")
     if period is not None:
-        slack = 4 * np.finfo(np.float64).eps * (np.abs(a) + np.abs(b) + period)
+        slack = SLACK * (np.abs(a) + np.abs(b) + period)
         require("b - a", length, length <= period + slack, f"must be at most the period {period}")
 
 

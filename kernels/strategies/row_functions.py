@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-from ..arguments.checks import LONGEST
+from ..arguments.checks import LONGEST, SLACK
 from ..families import FAMILIES, MOST_IMAGES, images_of, line_parameters, variants
 from ..formula import IMAGES, INVERSE_PERIOD, PARAMETERS, PERIOD, Variant
 from ..names import CIRCLE_ONLY, DOMAINS, KERNELS
 from ..numerics.arithmetic import LARGEST, SMALLEST_NORMAL
-from ..numerics.chunks import all_of, integers_of, numbers_of, rest_of, rows_of, words_of
+from ..numerics.chunks import all_of, copy, integers_of, numbers_of, rest_of, rows_of, words_of
 from ..runtime.jit import NATIVE, helper, lazily, loop
 from ..runtime.linked import as_if_compiled, linked, name_ahead
 from ..runtime.signatures import READ1, WRITE1
@@ -62,7 +62,7 @@ def words(kernel: str, points: int, bins: int) -> int:
     """Return of how many numbers the workspace of a row is."""
     domains = ("circle",) if kernel in CIRCLE_ONLY else DOMAINS
     ways = [way for domain in domains for each in variants(kernel, domain) for way in _ways(each)]
-    of_row = words_of(1, PARAMETERS, 1, 1, bins, bins, 1, *[bins] * 8, 2, bins, points, 1)
+    of_row = words_of(1, PARAMETERS, 1, 1, bins, bins, 1, *[bins] * 8, 2, bins, points, points, 1)
     # Ways that keep pairs in reach are not taken for more bins.
     fewer = min(bins, most_bins(1))
     return of_row + max(
@@ -123,7 +123,7 @@ def _check(x, z, centers, masses, h, period):
     low, high, bad = ends_of(centers)
     if bad > 0 or max(abs(low), abs(high)) > LONGEST:
         raise ValueError("centers must be finite, at most 1.07e301 in size")
-    if period > 0.0 and high - low > period * (1.0 + 1e-12):
+    if period > 0.0 and high - low > period + SLACK * (abs(low) + abs(high) + period):
         raise ValueError("centers must lie within one period")
     return top
 
@@ -155,6 +155,12 @@ def _spacing_of(centers, h):
         return spacing, True
     low, high, _ = ends_of(centers)
     return high - low, False
+
+
+@helper
+def _over_top(logit, top):
+    """Return logit - top: loops may add up in any order, and take a difference of large logits apart."""
+    return logit - top
 
 
 def _weak_bins(variant: Variant) -> tuple[Callable, Callable]:
@@ -198,7 +204,7 @@ def _weak_bins(variant: Variant) -> tuple[Callable, Callable]:
         highest(row.x, row.z, row.top, *where, near, peak, at, logit, memory)
         log_forward(row.x, row.z, *where, at, logit, level, total, memory)
         for b in range(count):
-            scaled = row.log_scale[0] - log_mass + level[b] + (logit[b] - row.top[0])
+            scaled = row.log_scale[0] - log_mass + level[b] + _over_top(logit[b], row.top[0])
             log_q[bins[b]] = scaled + np.log(total[b]) if total[b] > 0.0 else -np.inf
 
     return arrays, evaluate
@@ -225,11 +231,11 @@ def _loss_and_grad(variant: Variant) -> Callable:
     log_adjoint = _linked(f"log_adjoint.{key}", pair_loops(variant).log_adjoint)
 
     @loop
-    def with_weak_bins(way, row, p, mass, weights, by_z, memory):
-        """Return what weak bins add to the loss, and write the gradient; p (1, M)."""
+    def with_weak_bins(way, row, p, mass, weights, out, memory):
+        """Return what weak bins add to the loss, and write the gradient to out (n,), which may be x or z."""
         points, bins = row.x.shape[1], p.shape[1]
         weak, log_q = arrays(bins, memory), numbers_of(memory, bins)
-        by_x, share = rows_of(memory, 1, points), numbers_of(memory, 1)
+        by_z, by_x, share = rows_of(memory, 1, points), rows_of(memory, 1, points), numbers_of(memory, 1)
         rest, count, of_weak, out_of_reach = rest_of(memory), 0, 0.0, 0.0
         for m in range(bins):
             if weights[0, m] == 0.0 and p[0, m] > 0.0:
@@ -247,6 +253,7 @@ def _loss_and_grad(variant: Variant) -> Callable:
         peaks = Peaks(weak.at[:count], weak.logit[:count], weak.weights[:count])
         bins_of = weak.row_start, weak.bins[:count]
         log_adjoint(row.x, row.z, row.centers, row.params, *bins_of, peaks, by_z, by_x, share, rest)
+        copy(by_z[0], out)
         return of_weak
 
     @helper
@@ -256,7 +263,7 @@ def _loss_and_grad(variant: Variant) -> Callable:
         _write_masses(masses, p[0])
         by_z = out.reshape((1, out.shape[0]))
         if both(way, row, p, mass, weights, losses, by_z, rest_of(memory)) > 0:
-            losses[0] += with_weak_bins(way, row, p, mass, weights, by_z, memory)
+            losses[0] += with_weak_bins(way, row, p, mass, weights, out, memory)
         return losses[0]
 
     return loss_and_grad
@@ -274,7 +281,7 @@ def _log_density(variant: Variant) -> Callable:
 
     @loop
     def log_density(way, row, masses, out, memory):
-        bins, count = out.shape[0], 0
+        bins, count, log_q = out.shape[0], 0, numbers_of(memory, out.shape[0])
         density, mass, weak = rows_of(memory, 1, bins), numbers_of(memory, 1), arrays(bins, memory)
         density[:], mass[:] = 0.0, 0.0
         rest, least = rest_of(memory), floor[way]
@@ -282,12 +289,13 @@ def _log_density(variant: Variant) -> Callable:
         log_mass = np.log(mass[0])
         for m in range(bins):
             if density[0, m] >= least:
-                out[m] = np.log(density[0, m]) + (row.log_scale[0] - log_mass)
+                log_q[m] = np.log(density[0, m]) + (row.log_scale[0] - log_mass)
             else:
                 weak.bins[count] = m
                 count += 1
         if count > 0:
-            evaluate(row, weak, count, log_mass, out, rest)
+            evaluate(row, weak, count, log_mass, log_q, rest)
+        copy(log_q, out)
         return 0.0
 
     return log_density
