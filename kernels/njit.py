@@ -13,8 +13,6 @@ from .strategies import row_functions
 
 __all__ = ["row_log_density", "row_loss_and_grad", "workspace_size"]
 
-row_functions.name_all_ahead()
-
 
 def row_loss_and_grad(kernel: str, *, domain: str | None = None) -> Any:
     """Return a compiled function of a row's loss and its gradient by the logits, for other compiled code.
@@ -33,14 +31,19 @@ def row_loss_and_grad(kernel: str, *, domain: str | None = None) -> Any:
         axis: data points `x` and logits `z` (N,), -inf for points that do not count, bin `centers` (M,), in
         any order, on a circle within one period, and `masses` (M,) of any positive scale, bandwidth `h`,
         `period`, or 0 on the line, and `out` (N,) for the gradient. `workspace` has `workspace_size` numbers
-        at least; what is in it does not matter. Each thread needs its own. `out` may be `x`, `z` or another
-        argument, but `workspace`. Python may call it, too.
+        at least; what is in it does not matter. Each thread needs its own. `out` may be the same array
+        as `x`, `z`, `centers` or `masses`, but not overlap them otherwise. Python may call it, too.
 
     Raises
     ------
     ValueError
         For an unknown kernel or domain. The compiled function raises it for what `kdexent.loss` refuses; out
         of ``prange`` it comes as the ``__cause__`` of a SystemError, and other rows may be left out.
+    TypingError
+        Of Numba's, for code that calls the function with arguments of other types; a TypeError where nothing
+        is compiled.
+    RuntimeError
+        In code from a cache that was loaded before the function which it calls was made.
 
     See Also
     --------
@@ -54,9 +57,9 @@ def row_loss_and_grad(kernel: str, *, domain: str | None = None) -> Any:
 
     The first time on a machine, making the function compiles it, for up to a minute or two; kdexent's disk
     cache holds it then. Callers compile a call by name alone, and may be cached with ``cache=True``. The name
-    has to be known when their code is loaded: make the function where their module is imported, or they raise
-    a RuntimeError. They keep the kernel and domain that they were compiled for, as Numba's cache does not
-    look at other files or at variables: remove it where these change.
+    has to be known when their code is loaded: make the function where their module is imported. They keep
+    the kernel and domain that they were compiled for, as Numba's cache does not look at other files or at
+    variables: remove it where these change.
 
     Examples
     --------
@@ -171,7 +174,15 @@ def _row(kernel: str, domain: str | None, loss: bool) -> Any:
     @for_callers
     def row(x, z, centers, masses, h, period, out, workspace):
         # References counted here would not be given back where the call raises.
-        data, bins = (uncounted(x), uncounted(z)), (uncounted(centers), uncounted(masses))
-        return compiled(*data, *bins, h, period, uncounted(out), uncounted(workspace))
+        return compiled(
+            uncounted(x),
+            uncounted(z),
+            uncounted(centers),
+            uncounted(masses),
+            h,
+            period,
+            uncounted(out),
+            uncounted(workspace),
+        )
 
     return row

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 sys.path.insert(0, os.path.dirname(__file__))
 
 from strategies import by_tails
-from tiers import is_of_others, is_thorough
+from tiers import is_of_others, is_thorough, kernels_of
 
 import kdexent
 from kdexent import reference
@@ -42,6 +42,7 @@ def pytest_collection_modifyitems(config, items):
     if any("::" in argument for argument in config.args):
         return
     thorough, part = config.getoption("thorough"), config.getoption("part")
+    kernels_of(part)  # or say what is wrong with it
 
     def runs(item):
         return not is_thorough(item) or (thorough and not is_of_others(item, part))

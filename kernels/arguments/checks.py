@@ -17,7 +17,7 @@ _REAL_KINDS = "fiub"
 _SMALLEST_NORMAL = float(np.finfo(np.float64).tiny)
 # Up to here sums of a few lengths, and their inverses, are normal numbers.
 LONGEST = 2.0**1000
-# By how much an interval may be longer than a period, for rounding, of the size of its ends and the period.
+# By how much an interval may be longer than a period, for rounding, as a part of its ends and the period.
 SLACK = 4.0 * float(np.finfo(np.float64).eps)
 _MOST_WORK: Any = 10_000  # of telling whether arrays share memory: some 0.1 ms
 _NO_WEIGHT = 1e-200  # products with squared distances do not vanish above it

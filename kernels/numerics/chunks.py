@@ -119,7 +119,7 @@ def multiply_into(one, other, target):
 
 @loop
 def multiply_rest_into(weights, whole, taken, target):
-    """Write weights times what is left of the whole, without what is taken (n,) or longer, to target (n,)."""
+    """Write weights * (whole - taken), both (n,) or longer, to target (n,)."""
     for i in range(target.shape[0]):
         target[i] = weights[i] * (whole - taken[i])
 

@@ -35,8 +35,14 @@ def _wrong_argument(function: Any, of: Any, given: Iterable[Any]) -> str | None:
 def as_if_compiled(function: Callable, of: Any) -> Callable:
     """Return a plain function that takes what it would take if it were compiled for the signature `of`."""
 
+    def type_of(value):
+        try:
+            return numba.typeof(value)
+        except ValueError:  # of which Numba knows nothing
+            return types.pyobject
+
     def call(*arguments):
-        if (wrong := _wrong_argument(function, of, map(numba.typeof, arguments))) is not None:
+        if (wrong := _wrong_argument(function, of, map(type_of, arguments))) is not None:
             raise TypeError(wrong)
         pairs = zip(arguments, of.args, strict=True)
         with np.errstate(all="ignore"):
@@ -48,7 +54,7 @@ def as_if_compiled(function: Callable, of: Any) -> Callable:
 def name_ahead(name: str, function: Any, of: Any) -> None:
     """Have code that is loaded before `linked` is given this name call this function instead.
 
-    It must be compiled for the same signature. Without it such code would end the process.
+    It must be compiled for the same signature, and be kept. Without it such code would end the process.
     """
     compiled = function.overloads[of.args]
     llvm.add_symbol(name, compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))

@@ -21,12 +21,12 @@ from ..numerics.chunks import all_of, copy, integers_of, numbers_of, rest_of, ro
 from ..runtime.jit import NATIVE, helper, lazily, loop
 from ..runtime.linked import as_if_compiled, linked, name_ahead
 from ..runtime.signatures import READ1, WRITE1
-from ..runtime.uncounted import uncounted
 from ..wrapped import is_wide, make_fourier_parameters
-from .direct.direct import NONE, REACHED, RUNS_IN_REACH, WAYS, rule_of_ways, shortcut
+from .direct.direct import DOUBLE, NONE, REACHED, RUNS_IN_REACH, WAYS, rule_of_ways, shortcut
 from .direct.neighbours import most_bins
 from .direct.pairs import Peaks, Results, Way, all_pairs, pair_loops
 from .sums.scan import ends_of, look_at_logits
+from .tails.certificate import is_weak
 
 # Centers this close to equally spaced, relative to the farther end and to h, are so but for rounding.
 _ROUNDING, _OF_BANDWIDTH = 1e-15, 1e-10
@@ -62,7 +62,7 @@ def words(kernel: str, points: int, bins: int) -> int:
     """Return of how many numbers the workspace of a row is."""
     domains = ("circle",) if kernel in CIRCLE_ONLY else DOMAINS
     ways = [way for domain in domains for each in variants(kernel, domain) for way in _ways(each)]
-    of_row = words_of(1, PARAMETERS, 1, 1, bins, bins, 1, *[bins] * 8, 2, bins, points, points, 1)
+    of_row = words_of(1, PARAMETERS, 1, 1, bins, bins, 1, *[bins] * 8, 2, bins, bins, points, points, 1)
     # Ways that keep pairs in reach are not taken for more bins.
     fewer = min(bins, most_bins(1))
     return of_row + max(
@@ -72,9 +72,8 @@ def words(kernel: str, points: int, bins: int) -> int:
 
 def _ways(variant: Variant) -> list[tuple[int, Way]]:
     """Return all ways of a variant that read and write float64, with their numbers."""
-    ways = [(number, shortcut(variant, number)) for number in range(NONE + 1, WAYS)]
-    found = [(number, way) for number, way in ways if way is not None and way.dtype == np.float64]
-    return [(NONE, all_pairs(variant)), *found]
+    ways = [(number, shortcut(variant, number)) for number in (DOUBLE, REACHED, RUNS_IN_REACH)]
+    return [(NONE, all_pairs(variant)), *((number, way) for number, way in ways if way is not None)]
 
 
 def _linked(name: str, get: Callable[[], Callable]) -> Callable:
@@ -238,7 +237,7 @@ def _loss_and_grad(variant: Variant) -> Callable:
         by_z, by_x, share = rows_of(memory, 1, points), rows_of(memory, 1, points), numbers_of(memory, 1)
         rest, count, of_weak, out_of_reach = rest_of(memory), 0, 0.0, 0.0
         for m in range(bins):
-            if weights[0, m] == 0.0 and p[0, m] > 0.0:
+            if is_weak(weights[0, m], p[0, m]):
                 weak.bins[count] = m
                 count += 1
         evaluate(row, weak, count, np.log(mass[0]), log_q, rest)
@@ -335,10 +334,11 @@ def _of_domain(kernel: str, circle: bool, of_variant: Callable[[Variant], Callab
             x.reshape((1, points)),
             z.reshape((1, points)),
             numbers_of(memory, 1),
-            centers.reshape((1, bins)),
+            rows_of(memory, 1, bins),
             rows_of(memory, 1, PARAMETERS),
             numbers_of(memory, 1),
         )
+        copy(centers, row.centers[0])  # which are read after gradients, that may go there, are written
         row.top[0], row.params[:] = top, 0.0
         row.log_scale[0] = parameters(row.params[0], h, period)
         spacing, equal = _spacing_of(centers, h)
@@ -362,8 +362,7 @@ def row_function(kernel: str, domain: str | None, loss: bool) -> Callable:
                 raise ValueError("out must be as long as x")
             if out.shape[0] != centers.shape[0] and not loss:
                 raise ValueError("out must be as long as centers")
-            workspace, x, z, out = all_of(workspace), uncounted(x), uncounted(z), uncounted(out)
-            centers, masses = uncounted(centers), uncounted(masses)
+            workspace = all_of(workspace)
             top = _check(x, z, centers, masses, h, period)
             if period > 0.0:
                 if of_circle is None:
@@ -394,9 +393,7 @@ def _make_unknown() -> Callable:
     return row
 
 
-def name_all_ahead() -> None:
-    """Have callers from a cache, whose row function nobody made before, raise what says so."""
-    if NATIVE:
-        unknown: Any = lazily(_make_unknown, _SIGNATURE, "unknown_row")()
-        for kernel, domain, loss in itertools.product(KERNELS, (None, *DOMAINS), (True, False)):
-            name_ahead(f"kdexent.{_name(kernel, domain, loss)}", unknown, unknown.nopython_signatures[0])
+_unknown = lazily(_make_unknown, _SIGNATURE, "unknown_row")
+if NATIVE:
+    for _row in itertools.product(KERNELS, (None, *DOMAINS), (True, False)):
+        name_ahead(f"kdexent.{_name(*_row)}", _unknown(), _SIGNATURE)

@@ -12,7 +12,7 @@ from ...arguments.problem import Problem, Request
 from ...names import AUTO
 from ...runtime.pool import run_blocks
 from ..sums.scan import SCANS, BadData
-from ..tails.certificate import finish, words_of_finish
+from ..tails.certificate import finish, is_weak, words_of_finish
 from .direct import OVERHEAD, cost_of_first, direct
 from .pairs import all_pairs
 from .tiles import Strategy, Tile, cut
@@ -173,7 +173,7 @@ def _evaluate_tile(tile: Tile, losses: Floats, gradients: Gradients | None, add:
 
 
 def _weak(tile: Tile, weights: Floats) -> NDArray[np.bool_]:
-    return (weights == 0) & (tile.masses > 0)
+    return is_weak(weights, tile.masses)
 
 
 def _with_weak_bins(

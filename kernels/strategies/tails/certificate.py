@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ...arguments.arrays import Floats
 from ...numerics.arithmetic import from_order_key, log, order_key
 from ...numerics.chunks import all_of, numbers_of, row_in, words_of
-from ...runtime.jit import lazily, loop
+from ...runtime.jit import elementwise, lazily, loop
 from ...runtime.signatures import READ, READ1, WRITE, WRITE1
 from ...simd.registers import logs_of
 
@@ -34,9 +34,15 @@ def room_for(bins: int) -> tuple[Floats, Floats]:
     return np.empty(bins), np.empty(bins)
 
 
+@elementwise
+def is_weak(weight, p):
+    """Return whether a bin of mass p has the weight that `certify` gives those it is not certain of."""
+    return (weight == 0.0) & (p > 0.0)
+
+
 def certain_of(p: Floats, log_q: Floats, weights: Floats, results: tuple[float, float, int]) -> Certain:
     """Return what `certify` wrote, which bins (M,) of masses p (M,) are weak, and what it returned."""
-    return Certain(log_q, weights, (weights == 0) & (p > 0), *results)
+    return Certain(log_q, weights, is_weak(weights, p), *results)
 
 
 def make_certify() -> Callable:
@@ -49,7 +55,7 @@ def make_certify() -> Callable:
         bins, count = density.shape[0], 0
         for m in range(bins):
             good = (error[m] <= tolerance * density[m]) & (density[m] >= floor)
-            weights[m] = density[m] if good else np.inf  # whose logarithm is finite here
+            weights[m] = density[m] if good else np.inf  # which marks the others
             count += (p[m] > 0.0) & (not good)
         logs_of(weights, bins, log_q)
         for m in range(bins):
