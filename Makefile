@@ -76,7 +76,7 @@ lowest: $(LOWEST)/installed.done
 	$(LOWEST)/$(SCRIPTS)/asv check --environment existing
 
 SHORT := autodiff bad_cache callers_at_once choose closed_forms compiled_code dask examples foreign_arrays full_output \
-	information jax linear sigmoid sklearn softmax starting vector_code
+	information jax linear njit sigmoid sklearn softmax starting vector_code
 
 # The Pythons that are on this machine: PYTHONS="python3.13 /opt/free-threaded/bin/python3.14t".
 PYTHONS ?= python3.11 python3.12 python3.13 python3.14 python3.14t
