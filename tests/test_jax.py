@@ -1,5 +1,7 @@
 """JAX differentiates the loss, through all that it does with functions."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -105,6 +107,31 @@ def test_function_transforms():
     alone = [jax.grad(loss, 2)(z[0], x[0], h) for h in jnp.linspace(0.3, 0.6, 5)]
     np.testing.assert_allclose(by_h, alone, rtol=1e-10)
     assert (jax.grad(lambda z: 0.0 * loss(z, x[0]) + z.sum())(z[0]) == 1).all()
+
+
+def test_memory_that_is_no_array_here_is_copied(monkeypatch):
+    x, z = problem(4)
+
+    def losses(z, h):
+        return kj.kde_cross_entropy(x, z, 1, 4, bandwidth=h, bins=20)
+
+    h = jnp.array(0.4)
+    expected = jax.value_and_grad(losses, (0, 1))(z, h)
+    kj._kept.cache_clear()  # as a compiled program has one way
+    monkeypatch.setattr(jax.lax, "platform_dependent", lambda operands, *, cpu, default: default(operands))
+    assert "pure_callback" in str(jax.make_jaxpr(losses)(z, h))
+    found = jax.value_and_grad(losses, (0, 1))(z, h)
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+    kj._kept.cache_clear()
+
+
+def test_several_threads():
+    x, z = problem(50)
+    step = jax.jit(jax.grad(lambda z: kj.kde_cross_entropy(x, z, 1, 4, **OPTIONS)))
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(step, [z + i for i in range(200)]))
+    for i, each in enumerate(found):
+        np.testing.assert_array_equal(each, step(z + i))
 
 
 def test_calls_that_are_not_compiled_leave_nothing_behind():

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch._C import _functorch as functorch  # no public name tells what a transform wraps
+from torch._functorch.utils import unwrap_dead_wrappers
 
 from .. import kde, softmax_loss
 from ..names import WRT
@@ -47,7 +47,17 @@ def softmax_losses(logits: Any, labels: Any, sample_weight: Any, options: dict[s
     return _SoftmaxLoss.apply(logits, labels, sample_weight, _Asked(options, wrt))[0]
 
 
-class _KDELoss(torch.autograd.Function):
+class _Function(torch.autograd.Function):
+    """A Function of positional arguments, which PyTorch, at a quarter of its time, need not bind to names."""
+
+    @classmethod
+    def apply(cls, *inputs: Any) -> Any:
+        if torch._C._are_functorch_transforms_active():
+            return super().apply(*inputs)
+        return super(torch.autograd.Function, cls).apply(*unwrap_dead_wrappers(inputs))
+
+
+class _KDELoss(_Function):
     """Each row's loss, and the gradients that are needed, which are no functions to differentiate."""
 
     @staticmethod
@@ -105,7 +115,7 @@ class _KDELoss(torch.autograd.Function):
         return found, (0,) * len(found)
 
 
-class _SoftmaxLoss(torch.autograd.Function):
+class _SoftmaxLoss(_Function):
     """The loss of logits, and its gradient if that is needed."""
 
     @staticmethod
@@ -154,7 +164,7 @@ def _product(by_loss: Any, slope: Any, value: Any, *_: Any) -> Any:
     return found if found.dtype == value.dtype else found.to(value.dtype)
 
 
-class _Product(torch.autograd.Function):
+class _Product(_Function):
     """The same as a function of all inputs, which says that it has no derivatives, at twice the cost.
 
     `once_differentiable` would say so only where the derivative by the loss is to be differentiated.
@@ -173,11 +183,6 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *_: Any) -> Any:
         raise RuntimeError("kdexent.torch has first derivatives only")
-
-
-# PyTorch asks for the signature at every call, and would take a third of what it adds to find it.
-for _forward in (_KDELoss.forward, _SoftmaxLoss.forward, _Product.forward):
-    setattr(_forward, "__signature__", inspect.signature(_forward))  # noqa: B010  # as mypy knows no such name
 
 
 def _needs(value: Any) -> bool:
