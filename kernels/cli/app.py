@@ -239,3 +239,14 @@ def gate(
     from .gate import compare  # noqa: PLC0415  # --help stays fast
 
     _end(lambda: compare.gate(base, head, compare.Options(tier, cells, rounds, threshold / 100, json)))
+
+
+@app.command()
+def doctor() -> None:
+    """Show what a report of a fault needs: versions, the machine, the cache, and whether all methods work.
+
+    The exit status is 1 if a method fails on a small problem, or is wrong.
+    """
+    from .doctor import examine  # noqa: PLC0415  # --help stays fast
+
+    _end(examine)
