@@ -18,7 +18,7 @@ BIN := $(VENV)/$(SCRIPTS)
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: bench peers race row-times scaling gate calibrate gate-acceptance test test-all frameworks out-of-core \
-	dask-overhead bits loops campaign lowest pythons check asv-quick asv-frameworks asv-compare dashboard clean
+	dask-overhead bits loops campaign lowest pythons check wheel asv-quick asv-frameworks asv-compare dashboard clean
 
 bench: $(VENV)/bench.done
 	$(BIN)/kdexent bench $(ARGS)
@@ -126,6 +126,11 @@ check: $(VENV)/dev.done
 	$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/wheel .
 	cd $(VENV)/wheel && ../../$(BIN)/mypy --config-file ../../pyproject.toml
 	cd $(VENV)/wheel && ../../$(BIN)/lint-imports ../../pyproject.toml
+
+# What is published, in dist/, and README's examples with it alone, in new environments.
+wheel: $(VENV)/asv.done
+	rm -rf build dist
+	$(BIN)/python tests/wheel.py
 
 asv-quick: export KDEXENT_TIER := quick
 asv-quick: $(VENV)/dev.done
