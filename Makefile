@@ -17,11 +17,21 @@ BIN := $(VENV)/$(SCRIPTS)
 # Some hundred processes start in a run of the tests: none should compile again what another has imported.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: bench peers race row-times scaling gate calibrate gate-acceptance test test-all frameworks out-of-core \
+.PHONY: bench examples peers race row-times scaling gate calibrate gate-acceptance test test-all frameworks out-of-core \
 	dask-overhead bits loops campaign lowest pythons check wheel asv-quick asv-frameworks asv-compare dashboard clean
 
 bench: $(VENV)/bench.done
 	$(BIN)/kdexent bench $(ARGS)
+
+# Every example, and where its picture is.
+examples: $(VENV)/examples.done
+	mkdir -p bench-results/examples
+	$(BIN)/python examples/concentrate_weights.py
+	$(BIN)/python examples/train_linear_softmax.py bench-results/examples/train_linear_softmax.png
+	$(BIN)/python examples/learn_kde_weights.py bench-results/examples/learn_kde_weights.png
+	$(BIN)/python examples/stream_from_zarr.py --points 2e7 --store bench-results/examples/points
+	rm -rf bench-results/examples/points
+	@ls bench-results/examples/*.png
 
 # The same beside what frameworks differentiate themselves; ARGS="--filter frameworks" for that alone.
 peers: $(FRAMEWORKS)/installed.done
