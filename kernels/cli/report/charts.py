@@ -34,6 +34,7 @@ LOOKS = {
     OTHER: (GREY, "P"),
 }
 
+Facts = dict[str, Any]  # of a result, or for the script
 Tick = tuple[float, str, int]  # its place, its label, and how soon it is left out
 Span = tuple[float, float]
 
@@ -48,7 +49,7 @@ class Row(NamedTuple):
 
 
 class Table(NamedTuple):
-    """What a chart shows, and what it has no room for; the cells of all but some first columns are numbers."""
+    """What a chart shows, and what it has no room for; all but some first columns are numbers."""
 
     heads: Sequence[str]
     rows: Sequence[Row]
@@ -60,7 +61,7 @@ class Figure(NamedTuple):
 
     title: str
     note: str
-    charts: list[dict[str, Any]]
+    charts: list[Facts]
     table: Table
 
 
@@ -89,7 +90,7 @@ def _of_times(span: Span) -> Iterator[Tick]:
 def _of_errors(span: Span) -> Iterator[Tick]:
     for value, exponent, _ in _decades(span, (1,)):
         if value > LEAST:
-            yield value, f"{value:.0e}".replace("e-0", "e-"), (0, 2, 1, 2)[exponent % 4]
+            yield value, f"{value:.0e}", (0, 2, 1, 2)[exponent % 4]
     yield LEAST, "0", 0
 
 
@@ -118,7 +119,7 @@ _TICKS: dict[str, Callable[[Span], Iterator[Tick]]] = {
 }
 
 
-def axis(title: str, kind: str, values: Iterable[float], least: float = 10.0) -> dict[str, Any]:
+def axis(title: str, kind: str, values: Iterable[float], least: float = 10.0) -> Facts:
     """Return an axis that holds these values and spans that factor at least."""
     shown = [each for each in values if there(each)]
     low, high = min(shown, default=1.0), max(shown, default=1.0)
@@ -133,9 +134,9 @@ def legend(names: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return [*dict.fromkeys(names)]
 
 
-def front(marks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def front(marks: Sequence[Facts]) -> list[Facts]:
     """Return the marks that none is below in both time and error, the fastest first."""
-    best: list[dict[str, Any]] = []
+    best: list[Facts] = []
     for mark in sorted(marks, key=lambda mark: (mark["y"], mark["x"])):
         if not best or mark["x"] < best[-1]["x"]:
             best.append(mark)

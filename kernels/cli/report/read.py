@@ -1,7 +1,7 @@
 """Files that other commands wrote: of which command they are, and what they hold.
 
-Everything is checked here, so that nothing after it meets what it does not know. A number that is null becomes
-NaN, a text that is null an empty one.
+Everything is checked here, so that nothing after it meets what it does not know. A number that is null
+becomes NaN, a text that is null an empty one.
 """
 
 import json
@@ -20,6 +20,7 @@ _MEASURED = {
     "name": TEXT,
     "group": TEXT,
     "problem": TEXT,
+    "speed_up": NUMBER,
     "exact_s": NUMBER,
     "fast_s": NUMBER,
     "timings_s": {"exact": [NUMBER], "fast": [NUMBER]},
@@ -196,7 +197,9 @@ def _conforming(value: Any, shape: Any, place: str) -> Any:
         shape = dict.fromkeys(value, shape[...])
     within = f"{place}." if place else ""
     return {
-        clean(name): _conforming(value.get(name), each, within + (name if name.isidentifier() else repr(name)))
+        clean(name): _conforming(
+            value.get(name), each, within + (name if name.isidentifier() else repr(name))
+        )
         for name, each in shape.items()
     }
 
@@ -206,7 +209,9 @@ def _scalar(value: Any, shape: str, place: str) -> Any:
         values = value if isinstance(value, list) else [value]
         return [_scalar(each, NUMBER, place) for each in values]
     kinds = {NUMBER: (int, float), COUNT: int, TEXT: str, FLAG: bool, WORD: (str, int)}
-    if value is not None and (not isinstance(value, kinds[shape]) or isinstance(value, bool) != (shape == FLAG)):
+    if value is not None and (
+        not isinstance(value, kinds[shape]) or isinstance(value, bool) != (shape == FLAG)
+    ):
         raise _Damaged(f"{place} is no {shape}")
     if shape == NUMBER:
         return _number(value)

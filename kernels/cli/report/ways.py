@@ -1,26 +1,28 @@
-"""Ways to compute a problem: their time against error, and against the sizes of problems."""
+"""Ways to compute a problem: their time against their error, and against the sizes of problems."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from ...measure import numbers
 from ...names import METHODS
-from .charts import LEAST, Figure, Row, Table, axis, front, legend, look, there, times
+from .charts import LEAST, Facts, Figure, Row, Table, axis, front, legend, look, there, times
 
-Facts = dict[str, Any]
 PLAN, _DIRECT = "Plan", "direct"
+METHOD_ORDER = [*METHODS, PLAN]
 TIME, ERROR = "time of one call", "gradient error"
-_LIMIT = "the machine's limit"
 
 
 class Way(NamedTuple):
-    """A way to compute a problem, of a benchmark or a choice."""
+    """A way to compute a problem, of a benchmark or a choice, and all facts about it."""
 
     facts: Facts
     case: str
     kernel: str
-    size: tuple[int, int, int]  # rows, points, bins
+    rows: int
+    points: int
+    bins: int
     method: str  # that was named
     name: str  # of it, with its order
     took: str
@@ -28,13 +30,23 @@ class Way(NamedTuple):
     samples: list[float]
 
     @property
-    def points(self) -> int:
+    def all_points(self) -> int:
         """Those of all rows."""
-        return self.size[0] * self.size[1]
+        return self.rows * self.points
 
     @property
-    def bins(self) -> int:
-        return self.size[2]
+    def size(self) -> str:
+        """The number of points, or rows x points, in words."""
+        return f"{self.points:,}" if self.rows == 1 else f"{self.rows:,} x {self.points:,}"
+
+    @property
+    def title(self) -> str:
+        """What was computed."""
+        return f"{self.case}, N = {self.size}, M = {self.bins:,}"
+
+    @property
+    def error(self) -> float:
+        return float(self.facts["gradient_error"])
 
     @property
     def problem(self) -> str:
@@ -42,30 +54,28 @@ class Way(NamedTuple):
         return str(self.facts.get("problem", ""))
 
     @property
-    def title(self) -> str:
-        """What was computed."""
-        rows, points, bins = self.size
-        return f"{self.case}, N = {f'{rows:,} x ' if rows > 1 else ''}{points:,}, M = {bins:,}"
+    def of_limit(self) -> str:
+        """The least time that the machine could take, as a part of the time taken."""
+        limit = self.facts.get("limit_s", math.nan)
+        return f"{100 * limit / self.time:.1f} %" if there(limit) and there(self.time) else "-"
 
-    def mark(self, x: float, y: float, **more: Any) -> Facts:
-        """Return its mark in a chart, with all that is said where it is pointed at."""
-        said = [
+    def mark(self, x: float, **more: Any) -> Facts:
+        """Return its mark in a chart of times, with all that is said where it is pointed at."""
+        said = [f"takes {self.took}"] if self.took not in ("", self.name) else []
+        said += [
             f"time: {numbers.seconds(self.time)} ({times(self.samples)})",
-            f"gradient error: {numbers.error(self.facts['gradient_error'])}",
+            f"gradient error: {numbers.error(self.error)}",
             f"loss error: {numbers.error(self.facts['loss_error'])}",
         ]
-        if self.took not in ("", self.name):
-            said.insert(0, f"takes {self.took}")
-        if there(self.facts.get("limit_s", math.nan)):
-            share = f"{100 * self.facts['limit_s'] / self.time:.1f} %"
-            said.append(f"{_LIMIT}: {numbers.seconds(self.facts['limit_s'])}, {share} of it")
+        if self.of_limit != "-":
+            said.append(f"the machine's limit: {numbers.seconds(self.facts['limit_s'])}, {self.of_limit}")
         said += [f"fails: {self.problem}"] if self.problem else []
         said += [self.facts["remark"]] if self.facts.get("remark") else []
         return {
             "x": x,
-            "y": y,
-            "low": min(self.samples, default=y),
-            "high": max(self.samples, default=y),
+            "y": self.time,
+            "low": min(self.samples, default=self.time),
+            "high": max(self.samples, default=self.time),
             "look": look(self.method),
             "name": self.name,
             "of": self.title,
@@ -76,45 +86,44 @@ class Way(NamedTuple):
             **more,
         }
 
-    def row(self, cells: Iterable[str], mark: str = "") -> Row:
-        return Row([*cells], self.kernel, self.method, "failed" if self.problem else mark)
+    def row(self, cells: Iterable[str], best: bool = False) -> Row:
+        """Return its row in a table."""
+        mark = "failed" if self.problem else "best" if best else ""
+        return Row([*cells], self.kernel, self.method, mark)
 
 
 def ordered(method: str, order: float) -> str:
+    """Return a method with its order, where it has one."""
     return method if math.isnan(order) else f"{method} {order:.0f}"
 
 
-def way_of(facts: Facts) -> Way:
-    size = facts["rows"], facts["points"], facts["bins"]
-    method = PLAN if facts["asked"]["planned"] else facts["asked"]["method"]
-    took, samples = ordered(facts["method"], facts["order"]), [*filter(there, facts["timings_s"]["fast"])]
-    named = facts["name"], facts["kernel"], size, method, facts["way"], took
-    return Way(facts, *named, facts["fast_s"], samples)
+def legend_of(ways: Iterable[Way]) -> list[tuple[str, str]]:
+    """Return the looks of the methods that were named."""
+    methods = {way.method for way in ways}
+    known = [each for each in METHOD_ORDER if each in methods]
+    return legend((look(each), each or "other") for each in [*known, *sorted(methods - {*known})])
 
 
 def by_error(title: str, ways: list[Way], rtol: float = math.nan) -> Figure:
     """Return time against error of the ways to compute a problem, with those that nothing beats."""
     marks = [
-        way.mark(max(way.facts["gradient_error"], LEAST), way.time, best=way.facts.get("best", False))
-        for way in ways
+        way.mark(max(way.error, LEAST), label=way.name, best=way.facts.get("best", False)) for way in ways
     ]
-    on_front = {id(mark) for mark in front(marks)}
+    on_front = front(marks)
     for mark in marks:
-        mark |= {"label": mark["name"], "front": id(mark) in on_front}
-    lines = [{"x": rtol, "label": f"rtol = {rtol:g}"}] if there(rtol) else []
-    names = [mark["name"] for mark in marks if mark["front"]]
+        mark["front"] = any(mark is each for each in on_front)
     chart = {
         "kind": "plot",
         "title": title,
-        "told": f"{len(marks)} ways; nothing is both faster and closer than {', '.join(names)}.",
+        "told": f"{len(marks)} ways; nothing measured is both faster and closer than "
+        f"{', '.join(mark['name'] for mark in on_front)}.",
         "x": axis(ERROR, "error", [*(mark["x"] for mark in marks), rtol]),
         "y": axis(TIME, "time", [mark["y"] for mark in marks]),
         "marks": marks,
-        "lines": lines,
-        "legend": _methods(ways),
+        "lines": [{"x": rtol, "label": f"rtol = {rtol:g}"}] if there(rtol) else [],
+        "legend": legend_of(ways),
         "front": "nothing measured is both faster and closer",
     }
-    heads = ["method", "takes", "time", "least to most", "loss error", ERROR, "front"]
     rows = [
         way.row(
             [
@@ -123,119 +132,117 @@ def by_error(title: str, ways: list[Way], rtol: float = math.nan) -> Figure:
                 numbers.seconds(way.time),
                 times(way.samples),
                 numbers.error(way.facts["loss_error"]),
-                numbers.error(way.facts["gradient_error"]),
+                numbers.error(way.error),
                 "yes" if mark["front"] else "",
             ],
-            "best" if mark["best"] else "",
+            mark["best"],
         )
         for way, mark in zip(ways, marks, strict=True)
     ]
+    heads = ["method", "takes", "time", "least to most", "loss error", ERROR, "front"]
     note = "Points are medians, bars go from the least to the most of the samples."
     return Figure(title, note, [chart], Table(heads, rows, 2))
 
 
-def _methods(ways: Iterable[Way]) -> list[tuple[str, str]]:
-    known = [*METHODS, PLAN]
-    methods = sorted({way.method for way in ways}, key=lambda each: known.index(each) if each in known else 99)
-    return legend((look(each), each or "other") for each in methods)
+class _Size(NamedTuple):
+    """A size that times are drawn against, and the other, which is one along a line."""
+
+    what: str
+    title: str
+    kind: str  # of axis
+    name: str  # of the property of a way
+    other: str  # likewise
+    letter: str  # of the other
 
 
-def by_size(ways: list[Way], drawn: list[Way], limits: Facts) -> Figure:
+_SIZES = (
+    _Size("points", "points N, of all rows", "count", "all_points", "bins", "M"),
+    _Size("bins", "bins M", "bins", "bins", "all_points", "N"),
+)
+
+
+def by_size(ways: list[Way]) -> Figure:
     """Return time against the number of points, and against that of bins."""
-    charts = [
-        _against("points", "points N, of all rows", "count", lambda way: (way.points, way.bins, "M"), drawn, limits),
-        _against("bins", "bins M", "bins", lambda way: (way.bins, way.points, "N"), drawn, limits),
-    ]
+    timed = [way for way in ways if there(way.time)]
     heads = ["case", "method", "takes", "N", "M", "time", "least to most", "1 thread", "beside", "its time"]
     heads += ["speed-up", "loss error", ERROR, "allowed", "limit", "of limit"]
-    rows = [way.row(_cells(way)) for way in ways]
     note = (
-        "Lines join the sizes of one case. Dashed: the least conceivable time, of reading x and z and writing "
-        "the gradient as fast as memory is copied; dotted: for all pairs, of two multiply-adds each at the "
-        "peak rate. Points that other cases share hide each other: the filters take them apart."
+        "Lines join the sizes of one case. Dashed: the least conceivable time, of reading x and z and "
+        "writing the gradient as fast as memory is copied; dotted: for all pairs, of two multiply-adds each "
+        "at the peak rate. The filters take apart what lies in one place."
     )
+    charts = [_against(size, timed) for size in _SIZES] if timed else []
+    rows = [way.row(_cells(way)) for way in ways]
     return Figure("Time against points and bins", note, charts, Table(heads, rows, 3))
 
 
 def _cells(way: Way) -> list[str]:
-    facts, (rows, points, bins) = way.facts, way.size
-    allowed = min(facts["allowed"]["gradient"])
+    facts = way.facts
     return [
         way.case,
         way.name,
         way.took or "-",
-        f"{rows:,} x {points:,}" if rows > 1 else f"{points:,}",
-        f"{bins:,}",
+        way.size,
+        f"{way.bins:,}",
         numbers.seconds(way.time),
         times(way.samples),
         numbers.seconds(facts["one_thread_s"]),
         facts["exact"],
         numbers.seconds(facts["exact_s"]),
-        numbers.ratio(facts["exact_s"] / way.time if way.time else math.nan),
+        numbers.ratio(facts["speed_up"]),
         numbers.error(facts["loss_error"]),
-        numbers.error(facts["gradient_error"]),
-        numbers.error(allowed),
+        numbers.error(way.error),
+        numbers.error(min(facts["allowed"]["gradient"])),
         numbers.seconds(facts["limit_s"]),
-        f"{100 * facts['limit_s'] / way.time:.1f} %" if there(way.time) and there(facts["limit_s"]) else "-",
+        way.of_limit,
     ]
 
 
-def _against(
-    what: str,
-    title: str,
-    kind: str,
-    sizes: Callable[[Way], tuple[int, int, str]],
-    ways: list[Way],
-    limits: Facts,
-) -> Facts:
-    """Return time against one size; `sizes` returns it and the other, which a line has one of, with its letter."""
-    series: dict[tuple[Any, ...], set[int]] = {}
+def _against(size: _Size, ways: list[Way]) -> Facts:
+    """Return the chart of time against a size."""
+    of, other = attrgetter(size.name), attrgetter(size.other)
+    series: dict[tuple[str, str, int], set[int]] = {}
     for way in ways:
-        size, other, _ = sizes(way)
-        series.setdefault((way.case, way.name, other), set()).add(size)
+        series.setdefault((way.case, way.name, other(way)), set()).add(of(way))
     joined = {key for key, places in series.items() if len(places) > 1}
     marks = []
     for way in ways:
-        size, other, letter = sizes(way)
-        key = way.case, way.name, other
-        more = {"series": repr(key), "end": f"{letter} = {other:,}"} if key in joined else {}
-        marks.append(way.mark(size, way.time, **more))
-    held = {key[2] for key in joined} or {sizes(way)[1] for way in ways}
-    lines = _limits(ways, sizes, held, limits)
-    heights = [mark["y"] for mark in marks] + [y for line in lines for _, y in line["at"]]
+        key = way.case, way.name, other(way)
+        line = {"series": repr(key), "end": f"{size.letter} = {other(way):,}"} if key in joined else {}
+        marks.append(way.mark(of(way), **line))
+    lines = _limits(size, [way for way in ways if not joined or other(way) in {key[2] for key in joined}])
     return {
         "kind": "plot",
-        "title": f"Time against {what}",
-        "told": f"{len(marks)} measurements, and {_LIMIT}.",
-        "x": axis(title, kind, [mark["x"] for mark in marks]),
-        "y": axis(TIME, "time", heights),
+        "title": f"Time against {size.what}",
+        "told": f"{len(marks)} measurements, and the machine's limit.",
+        "x": axis(size.title, size.kind, [mark["x"] for mark in marks]),
+        "y": axis(TIME, "time", [mark["y"] for mark in marks] + [y for line in lines for _, y in line["at"]]),
         "marks": marks,
         "lines": lines,
-        "legend": _methods(ways),
+        "legend": legend_of(ways),
     }
 
 
-def _limits(
-    ways: list[Way], sizes: Callable[[Way], tuple[int, int, str]], held: set[int], limits: Facts
-) -> list[Facts]:
-    """Return the lines of the least times there could be, as the benchmark has them for each way."""
+_LIMITS = {False: "memory", True: "pairs"}
+
+
+def _limits(size: _Size, ways: list[Way]) -> list[Facts]:
+    """Return the lines of the least times that the machine could take, where two sizes make one."""
     lines: dict[tuple[bool, int], dict[int, float]] = {}
-    by_points = all(sizes(way)[0] == way.points for way in ways)
     for way in ways:
-        size, other, _ = sizes(way)
-        pairs = way.took == _DIRECT
-        if there(way.facts["limit_s"]) and other in held:
-            # What memory takes does not depend on the number of bins.
-            key = pairs, other if pairs or not by_points else 0
-            least = lines.setdefault(key, {})
-            least[size] = max(least.get(size, 0.0), way.facts["limit_s"])
-    letter = "M" if by_points else "N"
-    drawn = []
-    for (pairs, other), least in sorted(lines.items()):
-        if len(least) > 1:
-            of = f"{letter} = {other:,}" if other else ""
-            words = ", ".join(filter(None, ["limit of all pairs" if pairs else "limit of memory", of]))
-            drawn.append({"at": sorted(least.items()), "label": words, "dotted": pairs})
-    return drawn
-
-
+        limit, pairs = way.facts["limit_s"], way.took == _DIRECT
+        if there(limit):
+            # What memory takes does not depend on bins.
+            other = 0 if size.other == "bins" and not pairs else getattr(way, size.other)
+            line, place = lines.setdefault((pairs, other), {}), getattr(way, size.name)
+            line[place] = max(line.get(place, 0.0), limit)
+    return [
+        {
+            "at": sorted(line.items()),
+            "label": f"limit of {'pairs' if pairs else 'memory'}"
+            + f", {size.letter} = {other:,}" * bool(other),
+            "dotted": pairs,
+        }
+        for (pairs, other), line in sorted(lines.items())
+        if len(line) > 1
+    ]
