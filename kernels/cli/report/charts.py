@@ -72,7 +72,7 @@ def look(name: str) -> str:
 
 def there(value: float) -> bool:
     """Whether a number has a place on a logarithmic axis."""
-    return 0 < value < math.inf
+    return 1e-99 < value < 1e99  # what is measured is
 
 
 def _decades(span: Span, digits: Sequence[int]) -> Iterator[tuple[float, int, int]]:
@@ -96,7 +96,8 @@ def _of_errors(span: Span) -> Iterator[Tick]:
 
 def _of_counts(span: Span) -> Iterator[Tick]:
     for value, exponent, digit in _decades(span, (1, 2, 5)):
-        yield value, f"{value:,.0f}", 2 if digit > 1 else min(1, exponent % 3)
+        if value >= 1:
+            yield value, f"{value:,.0f}", 2 if digit > 1 else min(1, exponent % 3)
 
 
 def _of_bins(span: Span) -> Iterator[Tick]:
@@ -119,8 +120,13 @@ _TICKS: dict[str, Callable[[Span], Iterator[Tick]]] = {
 }
 
 
-def axis(title: str, kind: str, values: Iterable[float], least: float = 10.0) -> Facts:
-    """Return an axis that holds these values and spans that factor at least."""
+# The factor that an axis spans at least, so that it has ticks.
+_LEAST_SPANS = {"error": 100.0, "change": 1.1}
+
+
+def axis(title: str, kind: str, values: Iterable[float]) -> Facts:
+    """Return an axis that holds these values."""
+    least = _LEAST_SPANS.get(kind, 10.0)
     shown = [each for each in values if there(each)]
     low, high = min(shown, default=1.0), max(shown, default=1.0)
     middle, margin = math.sqrt(low) * math.sqrt(high), 1 + (min(least, 10.0) - 1) / 20

@@ -138,7 +138,7 @@ def _changes(content: Facts, cells: list[Facts]) -> Figure:
         "kind": "rows",
         "title": f"Change of time from {content['old']['name']} to {content['new']['name']}",
         "told": content["words"],
-        "x": axis("new time over old", "change", ratios, 1.1),
+        "x": axis("new time over old", "change", ratios),
         "rows": rows,
         "bands": [[1 / (1 + threshold), 1 + threshold]],
         "lines": [{"x": 1.0}],
