@@ -17,8 +17,8 @@ BIN := $(VENV)/$(SCRIPTS)
 # Some hundred processes start in a run of the tests: none should compile again what another has imported.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: bench examples peers race row-times scaling gate calibrate gate-acceptance test test-all frameworks out-of-core \
-	dask-overhead bits loops campaign lowest pythons check wheel asv-quick asv-frameworks asv-compare dashboard clean
+.PHONY: bench examples peers race row-times scaling gate calibrate gate-acceptance test test-all frameworks browser \
+	out-of-core dask-overhead bits loops campaign lowest pythons check wheel asv-quick asv-frameworks asv-compare dashboard clean
 
 bench: $(VENV)/bench.done
 	$(BIN)/kdexent bench $(ARGS)
@@ -62,6 +62,11 @@ test-all: $(VENV)/test.done
 frameworks: $(FRAMEWORKS)/installed.done
 	$(FRAMEWORKS)/$(SCRIPTS)/python -m pytest -n auto --thorough -k "torch or tensor or frameworks" \
 		$(addprefix tests/test_,$(addsuffix .py,torch foreign_arrays out peers sigmoid softmax documentation)) $(ARGS)
+
+# The page of kdexent report in Chromium, which is Debian's: apt-get install chromium chromium-driver.
+browser: $(VENV)/browser.done
+	@command -v chromedriver >/dev/null || { echo "make browser needs Chromium and its chromedriver"; exit 1; }
+	$(BIN)/python -m pytest tests/browser $(ARGS)
 
 # The compiled loops as plain Python, with the lines that tests reach, and with every index checked.
 loops: $(VENV)/test.done
