@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,11 @@ MACHINE = describe()
 ERRORS = {"direct": 1e-15, "window": 3e-15, "grid": 1e-4, "cells": 1e-12, "auto": 1e-12}
 
 
+@cache
+def _arguments(case):
+    return case.make()
+
+
 def _timings(seconds):
     return timing.Timings((0.9 * seconds, seconds, 1.4 * seconds), 3)
 
@@ -40,7 +46,8 @@ def _density(comparison, way, number):
     took = way.method if way.method != "auto" else "direct" if case.pairs < 1e5 else "cells"
     result = DensityResult(comparison, _timings(100 * seconds), 0.1, _timings(seconds), way=way)
     result.agreement = _agreement(ERRORS[way.method] / (way.order or 1), case.rows)
-    result.options, result.dtype, result.one_thread = case.make().options, "float64", _timings(2 * seconds)
+    result.options, result.dtype = _arguments(case).options, "float64"
+    result.one_thread = _timings(2 * seconds)
     result.taken = Taken(took, 10 if took == "cells" else None, 1000, 0)
     return result
 
