@@ -8,6 +8,7 @@ from .charts import LEAST, PEERS, Facts, Figure, Row, Table, axis, legend, look,
 from .ways import ERROR, PLAN, TIME, Way, by_error, by_size, ordered
 
 _FEW = 3  # ways to compute a problem, from which on they are compared
+_BEYOND = 1e-9, 1e9  # any axis: where an interval has no end
 _SAMPLES = "Points are medians of calls in turns; bars go from the least to the most of the samples."
 
 
@@ -117,8 +118,7 @@ def _changes(content: Facts, cells: list[Facts]) -> Figure:
         errors = [numbers.error(cell[name]) for name in ("error_before", "error_after", "allowed")]
         change = _change(cell)
         cells_of = [cell["name"] + " (control)" * control, cell["method"] or "-", verdict, before, after]
-        mark = "failed" if failed else ""
-        table.append(Row([*cells_of, change, *errors], cell["kernel"], method, mark))
+        table.append(Row([*cells_of, change, *errors], cell["kernel"], method, "failed" * failed))
         says = [f"time: {before} before, {after} after", f"change: {change} %"]
         if errors[2] != "-":
             says.append(f"errors: {errors[0]} before, {errors[1]} after, {errors[2]} allowed")
@@ -150,9 +150,6 @@ def _changes(content: Facts, cells: list[Facts]) -> Figure:
         f"within the threshold of {100 * threshold:g} %."
     )
     return Figure(str(chart["title"]), note, [chart], Table(heads, table, 3))
-
-
-_BEYOND = 1e-9, 1e9  # any axis: where an interval has no end
 
 
 def _change(cell: Facts) -> str:

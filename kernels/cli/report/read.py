@@ -208,7 +208,7 @@ def _scalar(value: Any, shape: str, place: str) -> Any:
     if shape == NUMBERS:
         values = value if isinstance(value, list) else [value]
         return [_scalar(each, NUMBER, place) for each in values]
-    kinds = {NUMBER: (int, float), COUNT: int, TEXT: str, FLAG: bool, WORD: (str, int)}
+    kinds: dict[str, Any] = {NUMBER: (int, float), COUNT: int, TEXT: str, FLAG: bool, WORD: (str, int)}
     if value is not None and (
         not isinstance(value, kinds[shape]) or isinstance(value, bool) != (shape == FLAG)
     ):
