@@ -92,7 +92,7 @@ def gate():
 
 
 def choice():
-    """Return a choice of three strategies, of which one is beyond rtol."""
+    """Return a choice of four strategies, of which two are beyond rtol and one is beaten by another."""
     samples = tuple(1e-3 * (1 + 0.01 * each) for each in range(8))
 
     def measured(method, order, factor, error):
@@ -104,6 +104,7 @@ def choice():
         measured("auto", None, 1, 1e-12),
         measured("direct", None, 5, 0.0),
         measured("grid", 2, 0.5, 1e-4),
+        measured("cells", 4, 0.9, 1e-3),
     ]
     quadratures = [
         Measured("auto", None, bins, rule, seconds, quadrature_error=error)
