@@ -17,11 +17,16 @@ BIN := $(VENV)/$(SCRIPTS)
 # Some hundred processes start in a run of the tests: none should compile again what another has imported.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: bench examples peers race row-times scaling gate calibrate gate-acceptance test test-all frameworks browser \
+.PHONY: bench results examples peers race row-times scaling gate calibrate gate-acceptance test test-all frameworks browser \
 	out-of-core dask-overhead bits loops campaign lowest pythons check wheel asv-quick asv-frameworks asv-compare dashboard clean
 
 bench: $(VENV)/bench.done
 	$(BIN)/kdexent bench $(ARGS)
+
+# README's table and picture, on a machine that does nothing else.
+results: $(VENV)/bench.done
+	$(BIN)/kdexent bench --json docs/bench.json --plot docs/bench.png $(ARGS)
+	$(BIN)/python docs/results.py
 
 # Every example, and where its picture is.
 examples: $(VENV)/examples.done

@@ -54,6 +54,11 @@ def test_docstrings_say_everything(function):
     assert set(inspect.signature(PUBLIC[function]).parameters) <= names
 
 
+def test_results_are_those_that_were_measured():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert runpy.run_path(str(ROOT / "docs" / "results.py"))["with_table"](readme) == readme
+
+
 def test_example_learns():
     example = runpy.run_path(str(ROOT / "examples" / "concentrate_weights.py"))
     losses = example["main"](steps=20)
