@@ -15,7 +15,14 @@ project, release = PROJECT["name"], PROJECT["version"]
 author = copyright = "the authors of kdexent"
 
 # Pages stay where a forge shows them, and link to each other and to files beside them as they do there.
-include_patterns = ["docs/**", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "tests/README.md", "kernels/data/README.md"]
+include_patterns = [
+    "docs/**",
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "tests/README.md",
+    "kernels/data/README.md",
+]
 exclude_patterns = ["docs/_build", "docs/site", ".*"]
 root_doc = "docs/index"
 
