@@ -18,7 +18,7 @@ BIN := $(VENV)/$(SCRIPTS)
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: bench peers race row-times scaling gate calibrate gate-acceptance test test-all frameworks out-of-core \
-	dask-overhead bits loops campaign lowest pythons check asv-quick asv-frameworks asv-compare dashboard clean
+	dask-overhead docs docs-check bits loops campaign lowest pythons check asv-quick asv-frameworks asv-compare dashboard clean
 
 bench: $(VENV)/bench.done
 	$(BIN)/kdexent bench $(ARGS)
@@ -52,6 +52,18 @@ test-all: $(VENV)/test.done
 frameworks: $(FRAMEWORKS)/installed.done
 	$(FRAMEWORKS)/$(SCRIPTS)/python -m pytest -n auto --thorough -k "torch or tensor or frameworks" \
 		$(addprefix tests/test_,$(addsuffix .py,torch foreign_arrays out peers sigmoid softmax documentation)) $(ARGS)
+
+# The pages as a site, in docs/_build/html.
+docs: $(VENV)/docs.done
+	rm -rf docs/_build
+	$(BIN)/python docs/figures.py docs/figures
+	$(BIN)/sphinx-build $(SITE)
+
+SITE := --fail-on-warning --keep-going --nitpicky --quiet --conf-dir docs --doctree-dir docs/_build/doctrees . docs/_build/html
+
+# What visitors see of it: ARGS="--pictures FOLDER" keeps pictures of all pages. It needs a browser: apt-get install chromium.
+docs-check: docs
+	$(BIN)/python tests/visit_site.py docs/_build/html $(ARGS)
 
 # The compiled loops as plain Python, with the lines that tests reach, and with every index checked.
 loops: $(VENV)/test.done
@@ -176,4 +188,4 @@ $(FRAMEWORKS)/installed.done: pyproject.toml | $(VENV)/created.done
 	@echo > $@
 
 clean:
-	rm -rf $(VENV) .asv .gate build dist *.egg-info bench-results
+	rm -rf $(VENV) .asv .gate build dist *.egg-info bench-results docs/_build docs/figures

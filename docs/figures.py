@@ -164,7 +164,10 @@ def draw(folder):
                 figure_of(ink, axes[:, 0])
                 figure.align_ylabels()
                 figure.savefig(
-                    folder / f"{figure_of.__name__}{ending}.svg", transparent=True, bbox_inches="tight", metadata={"Date": None}
+                    folder / f"{figure_of.__name__}{ending}.svg",
+                    transparent=True,
+                    bbox_inches="tight",
+                    metadata={"Date": None},
                 )
                 plt.close(figure)
 
