@@ -84,6 +84,8 @@ lowest: export NUMBA_CACHE_DIR := $(CURDIR)/$(LOWEST)/cache
 lowest: $(LOWEST)/installed.done
 	$(LOWEST)/$(SCRIPTS)/python -m pytest -n auto $(addprefix tests/test_,$(addsuffix .py,$(SHORT))) $(ARGS)
 	$(LOWEST)/$(SCRIPTS)/kdexent bench --quick --json bench-results/lowest.json --plot bench-results/lowest.png
+	$(LOWEST)/$(SCRIPTS)/python docs/figures.py docs/figures
+	$(LOWEST)/$(SCRIPTS)/sphinx-build $(SITE)
 	$(LOWEST)/$(SCRIPTS)/ruff check .
 	$(LOWEST)/$(SCRIPTS)/asv check --environment existing
 

@@ -10,6 +10,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.mathtext import MathTextParser
 from matplotlib.textpath import TextPath
 from sphinx.transforms import SphinxTransform
+from sphinx.util import inspect
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -105,6 +106,15 @@ def write_block(writer, node):
     raise nodes.SkipNode
 
 
+def signature_of(app, what, name, thing, options, signature, result):
+    """Return how a class is made whose base is of a framework that is not here, and takes anything."""
+    if what == "class" and signature == "(*args, **kwargs)":
+        made = inspect.signature(thing.__init__, bound_method=True)
+        return inspect.stringify_signature(made, show_annotation=False), result
+    return None
+
+
 def setup(app):
+    app.connect("autodoc-process-signature", signature_of)
     app.add_html_math_renderer("outlines", (write_inline, None), (write_block, None))
     app.add_transform(DarkTwins)
