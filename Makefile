@@ -17,11 +17,22 @@ BIN := $(VENV)/$(SCRIPTS)
 # Some hundred processes start in a run of the tests: none should compile again what another has imported.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: bench peers race row-times scaling gate calibrate gate-acceptance test test-all frameworks out-of-core \
-	dask-overhead docs docs-check bits loops campaign lowest pythons check asv-quick asv-frameworks asv-compare dashboard clean
+.PHONY: bench examples peers race row-times scaling gate calibrate gate-acceptance test test-all frameworks browser docs \
+	docs-check out-of-core dask-overhead bits loops campaign lowest pythons check wheel asv-quick asv-frameworks asv-compare \
+	dashboard clean
 
 bench: $(VENV)/bench.done
 	$(BIN)/kdexent bench $(ARGS)
+
+# Every example, and where its picture is.
+examples: $(VENV)/examples.done
+	mkdir -p bench-results/examples
+	$(BIN)/python examples/concentrate_weights.py
+	$(BIN)/python examples/train_linear_softmax.py bench-results/examples/train_linear_softmax.png
+	$(BIN)/python examples/learn_kde_weights.py bench-results/examples/learn_kde_weights.png
+	$(BIN)/python examples/stream_from_zarr.py --points 2e7 --store bench-results/examples/points
+	rm -rf bench-results/examples/points
+	@ls bench-results/examples/*.png
 
 # The same beside what frameworks differentiate themselves; ARGS="--filter frameworks" for that alone.
 peers: $(FRAMEWORKS)/installed.done
@@ -64,6 +75,11 @@ SITE := --fail-on-warning --keep-going --nitpicky --quiet --conf-dir docs --doct
 # What visitors see of it: ARGS="--pictures FOLDER" keeps pictures of all pages. It needs a browser: apt-get install chromium.
 docs-check: docs
 	$(BIN)/python tests/visit_site.py docs/_build/html $(ARGS)
+
+# The page of kdexent report in Chromium, which is Debian's: apt-get install chromium chromium-driver.
+browser: $(VENV)/browser.done
+	@command -v chromedriver >/dev/null || { echo "make browser needs Chromium and its chromedriver"; exit 1; }
+	$(BIN)/python -m pytest tests/browser $(ARGS)
 
 # The compiled loops as plain Python, with the lines that tests reach, and with every index checked.
 loops: $(VENV)/test.done
@@ -140,6 +156,11 @@ check: $(VENV)/dev.done
 	$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/wheel .
 	cd $(VENV)/wheel && ../../$(BIN)/mypy --config-file ../../pyproject.toml
 	cd $(VENV)/wheel && ../../$(BIN)/lint-imports ../../pyproject.toml
+
+# What is published, in dist/, and README's examples with it alone, in new environments.
+wheel: $(VENV)/asv.done
+	rm -rf build dist
+	$(BIN)/python tests/wheel.py
 
 asv-quick: export KDEXENT_TIER := quick
 asv-quick: $(VENV)/dev.done

@@ -13,15 +13,18 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-from rich.console import Console
-from rich.progress import Progress
-from scipy.optimize import minimize
+try:
+    import numpy as np
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+    from rich.console import Console
+    from rich.progress import Progress
+    from scipy.optimize import minimize
 
-import kdexent
-from kdexent.measure.plot_style import BLACK, BLUE, FAINT, GREY, ORANGE, VERMILION, label_end
+    import kdexent
+    from kdexent.measure.plot_style import BLACK, BLUE, FAINT, GREY, ORANGE, VERMILION, label_end
+except ModuleNotFoundError as error:
+    raise SystemExit(f"{error.name} is missing: make examples brings what this needs") from None
 
 try:
     import jax

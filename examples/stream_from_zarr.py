@@ -10,14 +10,17 @@ import argparse
 import time
 from pathlib import Path
 
-import dask.array as da
-import numpy as np
-import psutil
-import zarr
-from distributed import Client, LocalCluster
-from rich.console import Console
+try:
+    import dask.array as da
+    import numpy as np
+    import psutil
+    import zarr
+    from distributed import Client, LocalCluster
+    from rich.console import Console
 
-import kdexent.dask
+    import kdexent.dask
+except ModuleNotFoundError as error:
+    raise SystemExit(f"{error.name} is missing: make examples brings what this needs") from None
 
 TARGET = {"a": -1.0, "b": 2.0, "bandwidth": 0.05, "bins": 256}
 

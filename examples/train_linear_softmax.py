@@ -7,17 +7,20 @@ minimises the same function and says whether the minimum is right. Needs kdexent
 import argparse
 from pathlib import Path
 
-import numpy as np
-from matplotlib.figure import Figure
-from rich.console import Console
-from rich.progress import Progress, track
-from scipy.optimize import minimize
-from sklearn.datasets import load_digits
-from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
+try:
+    import numpy as np
+    from matplotlib.figure import Figure
+    from rich.console import Console
+    from rich.progress import Progress, track
+    from scipy.optimize import minimize
+    from sklearn.datasets import load_digits
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
-import kdexent
-from kdexent.measure.plot_style import BLUE, FAINT, ORANGE, label_end
+    import kdexent
+    from kdexent.measure.plot_style import BLUE, FAINT, ORANGE, label_end
+except ModuleNotFoundError as error:
+    raise SystemExit(f"{error.name} is missing: make examples brings what this needs") from None
 
 L2 = 1e-3
 SCREEN = Console(stderr=True)

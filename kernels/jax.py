@@ -78,9 +78,9 @@ def kde_cross_entropy(
     Notes
     -----
     Works under `jax.jit`, `jax.grad`, `jax.value_and_grad` and `jax.vmap`, the last as one call of many rows.
-    A compiled program calls back once; the gradients that are asked for are computed together with the loss,
-    at the cost of `kdexent.loss_and_grad` and some tens of microseconds that JAX takes to call. On the CPU
-    they are written where the program reads them; on other devices, arguments and results are copied.
+    A compiled program calls back once on each device; the gradients that are asked for are computed with the
+    loss, at the cost of `kdexent.loss_and_grad` and some tens of microseconds that JAX takes to call. On the
+    CPU they are written where the program reads them; elsewhere, all that it reads is copied.
 
     Examples
     --------
@@ -142,12 +142,12 @@ def _kept(fixed: tuple[tuple[str, Any], ...], rows: tuple[int, ...]) -> Callable
 def _differentiable(fixed: dict[str, Any], rows: tuple[int, ...]) -> Callable:
     """Return a function of the operands, by name: each row's loss, the other arguments being fixed."""
 
-    def compute(wrt: tuple[str, ...], operands: dict[str, Any], out: Any = None) -> Any:
+    def compute(wrt: tuple[str, ...], operands: dict[str, Any], out: Any = None) -> tuple[Any, ...]:
         """Return losses and gradients by x, z and the bandwidth, these in `out` if it is given."""
-        given = {name: np.asarray(value) for name, value in operands.items()}
+        arguments = {**fixed, **{name: np.asarray(value) for name, value in operands.items()}}
         if not wrt:
-            return [kde.loss(**fixed, **given)]
-        losses, gradients = kde.loss_and_grad(**fixed, **given, wrt=wrt, out=out)
+            return (kde.loss(**arguments),)
+        losses, gradients = kde.loss_and_grad(**arguments, wrt=wrt, out=out)
         return losses, *gradients
 
     @functools.cache
@@ -155,17 +155,21 @@ def _differentiable(fixed: dict[str, Any], rows: tuple[int, ...]) -> Callable:
         """Return a function of the operands: losses and gradients, as arrays that a compiled program has."""
 
         @jax.custom_jvp
+        @jax.jit  # or calls that are not compiled would compile this each time
         def losses_and_gradients(operands: dict[str, Any]) -> Any:
             points = operands["z"].shape[-1:]
             single = operands["x"].dtype == operands["z"].dtype == jnp.float32
-            dtype = jnp.dtype("float32" if single or not jax.config.read("jax_enable_x64") else "float64")
-            operands = {**operands, **{name: operands[name].astype(dtype) for name in ("x", "z")}}
+            double = jax.config.read("jax_enable_x64")
+            dtype = jnp.dtype("float32" if single or not double else "float64")
             shapes = [rows, *(rows if name == "bandwidth" else (*rows, *points) for name in wrt)]
             results = tuple(jax.ShapeDtypeStruct(shape, dtype) for shape in shapes)
 
             def fill(context: Any, buffers: Any, operands: dict[str, Any]) -> None:
-                losses, *gradients = map(np.asarray, buffers)
-                losses[...] = compute(wrt, operands, tuple(gradients) or None)[0]
+                arrays = tuple(map(np.asarray, buffers))
+                in_place = arrays[1:] if wrt and (single or double) else None
+                for array, result in zip(arrays, compute(wrt, operands, in_place), strict=True):
+                    if result is not array:
+                        array[...] = result
 
             def copied(operands: dict[str, Any]) -> Any:
                 return tuple(np.asarray(each, dtype) for each in compute(wrt, operands))

@@ -1,6 +1,7 @@
 """Every moment at which Python listens to signals, as a trace function finds them."""
 
 import dis
+import sys
 from functools import cache
 
 
@@ -15,6 +16,7 @@ class Moments:
     def __init__(self, seen, files, act):
         self._seen, self._files, self._act, self._last = seen, files, act, {}
         self.moment = None
+        sys._getframe().f_trace_opcodes = True  # 3.12 asks before whether a frame ever did
 
     def __call__(self, frame, event, _argument):
         if frame.f_code.co_filename not in self._files:

@@ -22,6 +22,7 @@ from kdexent.choosing.choice import Asked, Choice, Measured, PlanCosts
 from kdexent.choosing.quadrature import converged_loss
 from kdexent.cli import columns
 from kdexent.cli.app import app
+from kdexent.cli.report.read import read
 from kdexent.measure.errors import truth
 
 RNG = np.random.default_rng(5)
@@ -521,6 +522,7 @@ def test_command_writes_strict_json(tmp_path):
     assert result.exit_code == 0, result.output
     document = json.loads((tmp_path / "new" / "found.json").read_text(), parse_constant=pytest.fail)
     assert document["best"]["method"] == "direct" and document["file"] == str(path)
+    assert read(tmp_path / "new" / "found.json").kind == "choose"
     printed = run(path, *named, *SOON, "--json", "-")
     assert json.loads(printed.stdout)["best"]["bins"] == document["best"]["bins"]
     assert "Take direct" in " ".join(printed.stderr.split())

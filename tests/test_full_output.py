@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sample_results import written
 from tiers import thorough, thorough_but_for
 
 from kdexent.cli.app import app
@@ -68,6 +69,7 @@ def test_complaints_that_cannot_be_written_change_nothing(tmp_path, arguments, s
 def test_bench_keeps_its_files_when_the_standard_output_is_full(tmp_path):
     unwritten(tmp_path, [*BENCH, "KL divergence", "--json", "found.json"])
     assert json.loads((tmp_path / "found.json").read_text())["agrees"]
+    assert end(tmp_path, ["report", "found.json", "--out", "found.html"]).stdout == "Written: found.html\n"
 
 
 @thorough
@@ -92,6 +94,10 @@ def test_choose_shows_its_table_when_the_picture_cannot_be_written(tmp_path, kin
     result = end(tmp_path, [*CHOOSE, "--plot", f"full.{kind}"])
     assert result.returncode == 74 and "import kdexent" in result.stdout
     assert result.stderr == f"kdexent: cannot write full.{kind}: No space left on device\n"
+
+
+def test_a_report_into_a_full_standard_output(tmp_path):
+    assert not unwritten(tmp_path, ["report", *written(tmp_path, "gate"), "--out", "-"])
 
 
 def test_choose_draws_its_picture_when_the_standard_output_is_full(tmp_path):

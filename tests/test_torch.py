@@ -16,6 +16,8 @@ from kdexent import reference
 
 torch = pytest.importorskip("torch", reason="an extra of its own: make frameworks")
 
+from torch.utils.checkpoint import checkpoint  # noqa: E402  # needs torch
+
 import kdexent.torch as kt  # noqa: E402  # needs torch
 from kdexent.torch import functions  # noqa: E402  # needs torch
 
@@ -306,6 +308,21 @@ def test_module():
         kt.KDECrossEntropy(1, 4, bandwidth=h, x=x)
 
 
+@pytest.mark.parametrize("use_reentrant", [True, False])
+def test_checkpoints(use_reentrant):
+    x, z = problem(3)
+
+    def loss(z):
+        return kt.kde_cross_entropy(x, z, 1, 4, **OPTIONS)
+
+    def later(z):
+        return checkpoint(loss, z, use_reentrant=use_reentrant)
+
+    z.requires_grad_()
+    later(z).backward()
+    assert (z.grad == gradients(loss, z)[1][0]).all()
+
+
 def test_several_threads():
     x, z = problem(50)
     expected = gradients(lambda z: kt.kde_cross_entropy(x, z, 1, 4, **OPTIONS), z)[1][0]
@@ -331,6 +348,11 @@ COMPILED = """
 
     by, = torch.autograd.grad(step(z), z)
     found, = torch.autograd.grad(torch.compile(step, backend="aot_eager")(z), z)
+    torch.testing.assert_close(found, by)
+    alone = torch.func.grad(lambda z: kt.kde_cross_entropy(x, z, 0, 1, bandwidth=0.3, bins=20))
+    torch.testing.assert_close(torch.compile(alone, backend="eager")(z.detach()), alone(z.detach()))
+    with torch._dynamo.compiled_autograd._enable(torch.compile(backend="eager")):
+        found, = torch.autograd.grad(step(z), z, create_graph=True)
     torch.testing.assert_close(found, by)
     module = torch.compile(kt.KDECrossEntropy(0, 1, bandwidth=0.3, bins=20, x=x), backend="aot_eager")
     (3 * module(torch.sin(z)) + z.sum()).backward()

@@ -239,3 +239,38 @@ def gate(
     from .gate import compare  # noqa: PLC0415  # --help stays fast
 
     _end(lambda: compare.gate(base, head, compare.Options(tier, cells, rounds, threshold / 100, json)))
+
+
+@app.command()
+def doctor() -> None:
+    """Show what a report of a fault needs: versions, the machine, the cache, and whether all methods work.
+
+    The exit status is 1 if a method fails on a small problem, or is wrong.
+    """
+    from .doctor import examine  # noqa: PLC0415  # --help stays fast
+
+    _end(examine)
+
+
+@app.command()
+def report(
+    results: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[RESULT.json ...]",
+            help="What bench, gate or choose wrote with --json; bench-results/bench.json if none is given.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    out: Annotated[Path, _option("FILE", "Where to write the page; - for the standard output.")] = Path(
+        "bench-results/report.html"
+    ),
+) -> None:
+    """Write results as one page of charts and tables, which needs no other file and no network.
+
+    The exit status is 2 if a result cannot be read, and 74 if the page could not be written.
+    """
+    from .report import page  # noqa: PLC0415  # --help stays fast
+
+    _end(lambda: page.report(results or [], out))

@@ -15,6 +15,7 @@ from ..bandwidth import resolution, select_bandwidth
 from ..choosing.choice import Choice
 from ..choosing.recommend import choose
 from ..choosing.words import code, description
+from ..measure.machine import describe
 from ..names import BANDWIDTH_RULES
 from .columns import Columns, Options, read
 from .streams import NOT_WRITTEN, STDOUT, Refused, complain, make_folders, write_files
@@ -54,7 +55,8 @@ def choose_for(
         named = ", ".join(f"{name}={value!r}" for name, value in by_rule.items())
         arrays += ["import kdexent", f"bandwidth = kdexent.select_bandwidth(x, z, {named})"]
     lines = [*dict.fromkeys(["import numpy as np", *columns.lines, *arrays, *code(choice)])]
-    document = {"file": str(file), "assumed": assumed, "warnings": odd, **choice.to_dict()}
+    document = {"schema": 1, "file": str(file), "assumed": assumed, "warnings": odd, "machine": describe()}
+    document |= choice.to_dict()
     text = json_text.dumps(document | {"code": "\n".join(lines)}, indent=2, allow_nan=False)
     files: list[tuple[Path, Any]] = [] if plot is None else [(plot, choice.plot)]
     if json is not None and json != STDOUT:

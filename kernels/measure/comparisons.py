@@ -43,17 +43,28 @@ class DensityResult(Result):
     def ns_per_point(self) -> float:
         return self.ns_per_pair * self.case.bins
 
-    def share(self, limits: Limits) -> float:
-        """Return the time that the machine's limit would take, as a part of the time taken.
+    @property
+    def kernel(self) -> str | None:
+        return self.options.get("kernel")
+
+    @property
+    def domain(self) -> str | None:
+        """Line or circle; None, as for the kernel, where the case could not be made."""
+        return ("circle" if "period" in self.options else "line") if self.options else None
+
+    def least(self, limits: Limits) -> float:
+        """Return the time that the machine's limit would take, in seconds.
 
         All pairs need two multiply-adds each; other methods need to read x and z and write the gradient.
         """
         if self.taken.method == DIRECT.method:
-            least = 2 * self.case.pairs / limits.multiply_adds_per_s
-        else:
-            width = np.dtype(self.dtype or "float64").itemsize
-            least = _ARRAYS * width * self.case.rows * self.case.points / limits.copy_bytes_per_s
-        return least / self.fast.median
+            return 2 * self.case.pairs / limits.multiply_adds_per_s
+        width = np.dtype(self.dtype or "float64").itemsize
+        return _ARRAYS * width * self.case.rows * self.case.points / limits.copy_bytes_per_s
+
+    def share(self, limits: Limits) -> float:
+        """Return the time that the machine's limit would take, as a part of the time taken."""
+        return self.least(limits) / self.fast.median
 
 
 def measure(comparison: Comparison, n_threads: int, effort: Effort) -> list[DensityResult]:

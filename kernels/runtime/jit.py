@@ -138,6 +138,15 @@ def _package_stamp() -> str:
     return digest.hexdigest()
 
 
+def cache_folder() -> Path | None:
+    """Return the folder below which compiled code is kept, or None if none can be written to."""
+    with suppress(RuntimeError, OSError):
+        folder = Path(_PackageCache(cache_folder, "").cache_path)
+        # Beside the sources each folder of them has one.
+        return folder.parents[1] if folder.name == "__pycache__" else folder.parent
+    return None
+
+
 class _PackageCache(FunctionCache):
     """Numba's disk cache with a key of its own.
 

@@ -36,7 +36,7 @@ def kde_losses(
     z, x, bandwidth = _logits(z), _wide(x), _wide(bandwidth)
     a, b, target = constant("a", a), constant("b", b), constant("target", target)
     wrt = tuple(name for name, value in zip(WRT, (z, x, bandwidth), strict=True) if _needs(value))
-    return _KDELoss.apply(z, x, bandwidth, a, b, target, _Asked(options or {}, wrt, plan))[0]
+    return _apply(_KDELoss, z, x, bandwidth, a, b, target, _Asked(options or {}, wrt, plan))[0]
 
 
 def softmax_losses(logits: Any, labels: Any, sample_weight: Any, options: dict[str, Any]) -> torch.Tensor:
@@ -44,20 +44,17 @@ def softmax_losses(logits: Any, labels: Any, sample_weight: Any, options: dict[s
     logits = _logits(logits)
     labels, sample_weight = constant("labels", labels), constant("sample_weight", sample_weight)
     wrt = ("z",) if _needs(logits) else ()
-    return _SoftmaxLoss.apply(logits, labels, sample_weight, _Asked(options, wrt))[0]
+    return _apply(_SoftmaxLoss, logits, labels, sample_weight, _Asked(options, wrt))[0]
 
 
-class _Function(torch.autograd.Function):
-    """A Function of positional arguments, which PyTorch, at a quarter of its time, need not bind to names."""
-
-    @classmethod
-    def apply(cls, *inputs: Any) -> Any:
-        if torch._C._are_functorch_transforms_active():
-            return super().apply(*inputs)
-        return super(torch.autograd.Function, cls).apply(*unwrap_dead_wrappers(inputs))
+def _apply(function: Any, *inputs: Any) -> Any:
+    """Apply a Function without binding arguments to names, which takes PyTorch a quarter of its time."""
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        return function.apply(*inputs)
+    return super(torch.autograd.Function, function).apply(*unwrap_dead_wrappers(inputs))
 
 
-class _KDELoss(_Function):
+class _KDELoss(torch.autograd.Function):
     """Each row's loss, and the gradients that are needed, which are no functions to differentiate."""
 
     @staticmethod
@@ -84,8 +81,9 @@ class _KDELoss(_Function):
     def backward(ctx: Any, by_loss: Any, *_: Any) -> Any:
         found: dict[str, Any] = {}
         if by_loss is not None:
-            count, product = len(ctx.wrt), _Product.apply if torch.is_grad_enabled() else _product
-            slopes, inputs = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
+            product = _Product.apply if torch.is_grad_enabled() else _product
+            saved = ctx.saved_tensors  # checkpoints let them be read once
+            slopes, inputs = saved[: len(ctx.wrt)], saved[len(ctx.wrt) :]
             for name, slope, value in zip(ctx.wrt, slopes, inputs, strict=True):
                 of_row = by_loss if name == "bandwidth" else by_loss.unsqueeze(-1)
                 found[name] = product(of_row, slope, value, *inputs)
@@ -115,7 +113,7 @@ class _KDELoss(_Function):
         return found, (0,) * len(found)
 
 
-class _SoftmaxLoss(_Function):
+class _SoftmaxLoss(torch.autograd.Function):
     """The loss of logits, and its gradient if that is needed."""
 
     @staticmethod
@@ -164,7 +162,7 @@ def _product(by_loss: Any, slope: Any, value: Any, *_: Any) -> Any:
     return found if found.dtype == value.dtype else found.to(value.dtype)
 
 
-class _Product(_Function):
+class _Product(torch.autograd.Function):
     """The same as a function of all inputs, which says that it has no derivatives, at twice the cost.
 
     `once_differentiable` would say so only where the derivative by the loss is to be differentiated.

@@ -133,12 +133,15 @@ def _classifier(row: ClassifierResult) -> dict[str, Any]:
 def _density(row: DensityResult, limits: Limits) -> dict[str, Any]:
     return {
         **_measured(row),
+        **_fields(row, "kernel", "domain"),
         "way": row.way.name,
+        "asked": row.way._asdict(),
         **row.taken._asdict(),
         **_fields(row.case, "rows", "points", "bins", "pairs"),
         "exact": row.entry.exact,
         "one_thread_s": row.one_thread.median,
         **_fields(row, "dtype", "options", "ns_per_pair", "ns_per_point"),
+        "limit_s": row.least(limits),
         "share_of_limit": row.share(limits),
     }
 
@@ -146,7 +149,7 @@ def _density(row: DensityResult, limits: Limits) -> dict[str, Any]:
 def as_json(outcome: Outcome) -> str:
     """Return everything about a run as a JSON document."""
     document = {
-        "schema": 2,
+        "schema": 3,
         **_fields(outcome, "verdict", "suite", "filter", "threads", "machine"),
         "agrees": not outcome.failures,
         "versions": {"cases": density_cases.VERSION, "classifiers": classifier_cases.VERSION},
@@ -158,9 +161,12 @@ def as_json(outcome: Outcome) -> str:
             "seen to agree with the reference on the first points; errors of direct itself are those",
             "exact_s, fast_s, one_thread_s": "medians of timings_s, in seconds per call",
             "first_call_s": "the call that compiles, or loads from the disk cache",
-            "share_of_limit": "the least conceivable time over that taken: for direct that of 2 fused "
-            "multiply-adds per pair, one for its kernel value in each of the two passes, at the peak rate; "
-            "for other methods that of reading x and z and writing the gradient, at the rate of copying",
+            "asked": "the method and order that were named, and whether it was a step of a plan; method and "
+            "order are those taken",
+            "limit_s": "the least conceivable time: for direct that of 2 fused multiply-adds per pair, one "
+            "for its kernel value in each of the two passes, at the peak rate; for other methods that of "
+            "reading x and z and writing the gradient, at the rate of copying",
+            "share_of_limit": "limit_s over fast_s",
             "allowed": "what rtol = 1e-9 or a method's documented error, rounding included, allow",
             "copy_bytes_per_s": "bytes read plus bytes written",
             "loss_error": "abs(L - L0) / max(1, abs(L0)) of the worst row",

@@ -293,6 +293,7 @@ def _row(name: str, outcome: Outcome) -> dict[str, Any]:
         "points": getattr(cell and cell.case, "points", None),
         "bins": getattr(cell and cell.case, "bins", None),
         "rows": getattr(cell and cell.case, "rows", None),
+        "asked": cell.way._asdict() if cell and cell.of_densities else None,
         "method": seen.methods[1] if seen else None,
         "method_before": seen.methods[0] if seen else None,
         "taken": seen.taken if seen else None,
