@@ -83,6 +83,7 @@ def served(folder):
     with http.server.ThreadingHTTPServer(
         ("127.0.0.1", 0), functools.partial(Quiet, directory=folder)
     ) as server:
+        server.handle_error = lambda *_: None  # of a page that is left before it is there
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
