@@ -17,8 +17,9 @@ BIN := $(VENV)/$(SCRIPTS)
 # Some hundred processes start in a run of the tests: none should compile again what another has imported.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: bench results examples peers race row-times scaling gate calibrate gate-acceptance test test-all frameworks browser \
-	out-of-core dask-overhead bits loops campaign lowest pythons check wheel asv-quick asv-frameworks asv-compare dashboard clean
+.PHONY: bench results examples peers race row-times scaling gate calibrate gate-acceptance test test-all frameworks browser docs \
+	docs-check out-of-core dask-overhead bits loops campaign lowest pythons check wheel asv-quick asv-frameworks asv-compare \
+	dashboard clean
 
 bench: $(VENV)/bench.done
 	$(BIN)/kdexent bench $(ARGS)
@@ -68,6 +69,18 @@ frameworks: $(FRAMEWORKS)/installed.done
 	$(FRAMEWORKS)/$(SCRIPTS)/python -m pytest -n auto --thorough -k "torch or tensor or frameworks" \
 		$(addprefix tests/test_,$(addsuffix .py,torch foreign_arrays out peers sigmoid softmax documentation)) $(ARGS)
 
+# The pages as a site, in docs/_build/html.
+docs: $(VENV)/docs.done
+	rm -rf docs/_build
+	$(BIN)/python docs/figures.py docs/figures
+	$(BIN)/sphinx-build $(SITE)
+
+SITE := --fail-on-warning --keep-going --nitpicky --quiet --conf-dir docs --doctree-dir docs/_build/doctrees . docs/_build/html
+
+# What visitors see of it: ARGS="--pictures FOLDER" keeps pictures of all pages. It needs a browser: apt-get install chromium.
+docs-check: docs
+	$(BIN)/python tests/visit_site.py docs/_build/html $(ARGS)
+
 # The page of kdexent report in Chromium, which is Debian's: apt-get install chromium chromium-driver.
 browser: $(VENV)/browser.done
 	@command -v chromedriver >/dev/null || { echo "make browser needs Chromium and its chromedriver"; exit 1; }
@@ -92,6 +105,8 @@ lowest: export NUMBA_CACHE_DIR := $(CURDIR)/$(LOWEST)/cache
 lowest: $(LOWEST)/installed.done
 	$(LOWEST)/$(SCRIPTS)/python -m pytest -n auto $(addprefix tests/test_,$(addsuffix .py,$(SHORT))) $(ARGS)
 	$(LOWEST)/$(SCRIPTS)/kdexent bench --quick --json bench-results/lowest.json --plot bench-results/lowest.png
+	$(LOWEST)/$(SCRIPTS)/python docs/figures.py docs/figures
+	$(LOWEST)/$(SCRIPTS)/sphinx-build $(SITE)
 	$(LOWEST)/$(SCRIPTS)/ruff check .
 	$(LOWEST)/$(SCRIPTS)/asv check --environment existing
 
@@ -201,4 +216,4 @@ $(FRAMEWORKS)/installed.done: pyproject.toml | $(VENV)/created.done
 	@echo > $@
 
 clean:
-	rm -rf $(VENV) .asv .gate build dist *.egg-info bench-results
+	rm -rf $(VENV) .asv .gate build dist *.egg-info bench-results docs/_build docs/figures

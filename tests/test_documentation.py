@@ -1,7 +1,9 @@
 """Every example in the documentation runs and says what it shows."""
 
+import contextlib
 import doctest
 import inspect
+import io
 import itertools
 import re
 import runpy
@@ -22,6 +24,12 @@ PUBLIC = {
     for name in library.__all__
     if inspect.isroutine(getattr(library, name)) or inspect.isclass(getattr(library, name))
 }
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "tests/README.md"]
+PAGES += sorted(
+    str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts
+)
+FIGURES = runpy.run_path(str(ROOT / "docs" / "figures.py"))
+DRAWN = {f"figures/{drawn.__name__}.svg" for drawn in FIGURES["FIGURES"]}
 MODULES = {"kdexent.data", *(each.__module__ for each in PUBLIC.values())}
 
 
@@ -31,16 +39,35 @@ def test_docstring_examples(module):
     assert result.attempted > 0 and result.failed == 0
 
 
-@pytest.mark.parametrize("page", ["README.md", *sorted(path.name for path in (ROOT / "docs").glob("*.md"))])
+@pytest.mark.parametrize("page", PAGES)
 def test_pages(page):
-    path = ROOT / page if page == "README.md" else ROOT / "docs" / page
-    text = path.read_text()
-    for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+    text, names = (ROOT / page).read_text(), {}
+    for code, output in re.findall(r"```python\n(.*?)```(?:\n+```text\n(.*?)```)?", text, re.DOTALL):
         if "import torch" in code and not find_spec("torch"):
             continue  # make frameworks runs it
-        exec(compile(code, page, "exec"), {})
-    for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
-        assert (path.parent / link).exists(), f"{page} links to {link}"
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(code, page, "exec"), names)
+        assert not output or printed.getvalue() == output
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links(page):
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / page).read_text()):
+        assert link in DRAWN or ((ROOT / page).parent / link).exists(), f"{page} links to {link}"
+
+
+def test_figures_are_drawn_for_light_and_dark_pages(tmp_path):
+    FIGURES["draw"](tmp_path)
+    light = {Path(name).name for name in DRAWN}
+    assert {path.name for path in tmp_path.iterdir()} == light | {f"{name[:-4]}-dark.svg" for name in light}
+    assert all(any(name in (ROOT / page).read_text() for page in PAGES) for name in DRAWN)
+
+
+@pytest.mark.parametrize("name", kdexent.__all__)
+def test_the_site_has_every_function(name):
+    home = ROOT / "docs" / "api" / ("reference.md" if name == "reference" else "kdexent.md")
+    assert re.search(rf":: kdexent\.{name}$", home.read_text(), re.MULTILINE)
 
 
 @pytest.mark.parametrize("function", [name for name in PUBLIC if ".reference." not in name])

@@ -111,7 +111,7 @@ class Choice(Sequence[Measured]):
     converged : float
         The loss of infinitely many bins, of the first row measured; NaN where it was not computed.
     uncertainty : float
-        How far that may be off, relative to max(1, |L|).
+        How far that may be off, relative to max(1, abs(L)).
     plan : PlanCosts or None
         What a `kdexent.Plan` costs, where `steps` were given.
     """
