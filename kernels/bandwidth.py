@@ -137,7 +137,8 @@ class Weighted(NamedTuple):
 
 def _silverman(row: Weighted) -> float:
     points = 1 / float((row.w * row.w).sum())
-    return 0.9 * _spread(row) * points**-0.2 * FACTS[row.kernel].canonical
+    spread: float = 0.9 * _spread(row) * points**-0.2
+    return spread * FACTS[row.kernel].canonical
 
 
 def _spread(row: Weighted) -> float:

@@ -34,7 +34,7 @@ from .formula import (
 )
 from .names import CIRCLE_ONLY, COMPACT, KERNELS, check_entries
 from .numerics.arithmetic import LARGEST, LN_2, LOG2_E, exp2, factor_and_power, one_minus, sin_half_pi
-from .runtime.jit import elementwise, helper
+from .runtime.jit import Function, elementwise, helper
 from .wrapped import (
     CAUCHY,
     FOURIER,
@@ -227,22 +227,22 @@ class Decay(NamedTuple):
 
 
 @elementwise
-def _images_of_gaussian(ratio):
+def _images_of_gaussian(ratio: Floats) -> tuple[Floats, Floats]:
     return 0.5 + np.sqrt(0.25 + 2 * _NEGLIGIBLE * ratio**2), math.sqrt(2 * _NEGLIGIBLE) * ratio
 
 
 @elementwise
-def _images_of_exponential(ratio):
+def _images_of_exponential(ratio: Floats) -> tuple[Floats, Floats]:
     return 1 + _NEGLIGIBLE * ratio, _NEGLIGIBLE * ratio
 
 
 @elementwise
-def _images_of_compact(ratio):
+def _images_of_compact(ratio: Floats) -> tuple[Floats, Floats]:
     return ratio + 0.5, ratio
 
 
 @elementwise
-def _all_images(ratio):
+def _all_images(ratio: Floats) -> tuple[Floats, Floats]:
     return ratio + math.inf, ratio + math.inf
 
 
@@ -313,7 +313,7 @@ FORMULAS = {
 }
 
 
-def log_formula_of(name: str) -> Callable:
+def log_formula_of(name: str) -> Function:
     """Return the formula for sums in the logarithmic domain: 2^e f neither under- nor overflows."""
     formula = FORMULAS[name]
     return formula.far or formula.value
@@ -325,7 +325,7 @@ def has_whole_slopes(name: str) -> bool:
 
 
 @cache
-def rise_of(name: str) -> Callable:
+def rise_of(name: str) -> Function:
     """Return the helper for the difference of log 2^e at two distances, to some ulp of itself.
 
     It takes both distances, at least 0 and finite, the second less the first, and the row's parameters.
@@ -344,7 +344,7 @@ def rise_of(name: str) -> Callable:
 
 
 @cache
-def exponent_of(name: str) -> Callable:
+def exponent_of(name: str) -> Function:
     """Return the helper for a point's logit and log 2^e over those of another, nearer or farther, point.
 
     It takes the logit and that of the other, and then what `rise_of` does. A helper, because where sums may
@@ -386,19 +386,21 @@ def row_parameters(kernel: str, h: Floats, period: float | None) -> RowParameter
 
 
 @elementwise
-def line_parameters(p, h, rate, norm):
+def line_parameters(p: Floats, h: Floats, rate: float, norm: float) -> Floats:
     """Write parameters (PARAMETERS, S) of bandwidths (S,) on the line, or one row's; return log C."""
     p[INVERSE_BANDWIDTH], p[BANDWIDTH] = 1 / h, h
     p[RATE] = rate / h
     p[FACTOR], p[POWER] = factor_and_power(1 / h)
-    return np.log(norm) - np.log(h)
+    log_scale: Floats = np.log(norm) - np.log(h)
+    return log_scale
 
 
 @elementwise
-def images_of(behind_and_ahead, ratio):
+def images_of(behind_and_ahead: Callable[[Floats], tuple[Floats, Floats]], ratio: Floats) -> Floats:
     """Return how many images matter, of what a `Decay` says and bandwidths over the period (S,), or one."""
     behind, ahead = behind_and_ahead(ratio)
-    return np.maximum(2 * np.floor(behind), 2 * np.floor(ahead) + 1)
+    images: Floats = np.maximum(2 * np.floor(behind), 2 * np.floor(ahead) + 1)
+    return images
 
 
 def variants(kernel: str, domain: str) -> list[Variant]:

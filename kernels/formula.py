@@ -11,11 +11,10 @@ edge of a compact kernel. What takes a `p` here, in `families` or in `wrapped` g
 `parameters_of` returns.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from .arguments.arrays import Floats
-from .runtime.jit import helper
+from .runtime.jit import Function, helper
 
 # Where each row parameter stands.
 INVERSE_BANDWIDTH = 0
@@ -51,9 +50,9 @@ class Spans(NamedTuple):
     K at c - x is the sum of f_k(c/h) g_k(x/h), k < 3, for c at most h from 0 and x at most FARTHEST h.
     """
 
-    factors: Callable  # c/h: f_k, or that of the only term
+    factors: Function  # c/h: f_k, or that of the only term
     # x/h and a side: g_1 and g_2, g_0 being 1; None where there is but one term, which is 1.
-    terms: Callable | None = None
+    terms: Function | None = None
     # Bins on both sides of the point at once, or those below it, -1, apart from those above it, 1.
     sides: tuple[float, ...] = (0.0,)
 
@@ -61,20 +60,20 @@ class Spans(NamedTuple):
 class Formula(NamedTuple):
     """A kernel in one domain, as compiled functions of a distance and a row's parameters."""
 
-    value: Callable  # d, p: e, f, f_d, f_h
+    value: Function  # d, p: e, f, f_d, f_h
     # The same for sums of logarithms, in which f must not under- or overflow, if that of `value` may.
     # Its slopes are dK/dd, not h dK/dd: 1/d is a float where h/d is none.
-    far: Callable | None = None
+    far: Function | None = None
     # near, far, far - near, p: log 2^e at the distance `far` less that at `near`, to some ulp of itself and
     # without a factor that rounds, as logits may cancel it. At most 0. By `value` or `far` if not given.
-    rise: Callable | None = None
+    rise: Function | None = None
     power: bool = False  # a gaussian, of the distance or of the chord: f is 1 everywhere
     # Cheaper ways to sum K than by `value` for every pair, where there are any.
     runs: bool = False  # a gaussian
     scans: bool = False  # laplace
     spans: Spans | None = None
-    of_exponentials: Callable | None = None  # exp(d/h), exp(-d/h): K, on the line
-    of_half_sine: Callable | None = None  # sin(pi d/P), p: e, f
+    of_exponentials: Function | None = None  # exp(d/h), exp(-d/h): K, on the line
+    of_half_sine: Function | None = None  # sin(pi d/P), p: e, f
 
 
 class Variant(NamedTuple):

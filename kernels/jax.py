@@ -25,7 +25,11 @@ __all__ = ["kde_cross_entropy"]
 
 _PER_POINT = "x", "z", "target"  # arguments with an axis of their own, beside those of rows
 _HALVES = jnp.float16, jnp.bfloat16
-_REDUCTIONS = {"mean": jnp.mean, "sum": jnp.sum, "none": lambda losses: losses}
+_REDUCTIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "mean": jnp.mean,
+    "sum": jnp.sum,
+    "none": lambda losses: losses,
+}
 
 
 def kde_cross_entropy(
@@ -135,11 +139,11 @@ def _rows_of(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 @functools.lru_cache(maxsize=256)
-def _kept(fixed: tuple[tuple[str, Any], ...], rows: tuple[int, ...]) -> Callable:
+def _kept(fixed: tuple[tuple[str, Any], ...], rows: tuple[int, ...]) -> Callable[..., Any]:
     return _differentiable(dict(fixed), rows)
 
 
-def _differentiable(fixed: dict[str, Any], rows: tuple[int, ...]) -> Callable:
+def _differentiable(fixed: dict[str, Any], rows: tuple[int, ...]) -> Callable[..., Any]:
     """Return a function of the operands, by name: each row's loss, the other arguments being fixed."""
 
     def compute(wrt: tuple[str, ...], operands: dict[str, Any], out: Any = None) -> tuple[Any, ...]:
@@ -151,7 +155,7 @@ def _differentiable(fixed: dict[str, Any], rows: tuple[int, ...]) -> Callable:
         return losses, *gradients
 
     @functools.cache
-    def call(wrt: tuple[str, ...]) -> Callable:
+    def call(wrt: tuple[str, ...]) -> Callable[..., Any]:
         """Return a function of the operands: losses and gradients, as arrays that a compiled program has."""
 
         @jax.custom_jvp

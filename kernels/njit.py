@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from .arguments import checks
+from .arguments.arrays import Floats
 from .names import CIRCLE_ONLY, DOMAINS, KERNELS
 from .runtime.jit import for_callers
 from .runtime.uncounted import uncounted
@@ -172,7 +173,16 @@ def _row(kernel: str, domain: str | None, loss: bool) -> Any:
     compiled = row_functions.row_function(kernel, domain, loss)
 
     @for_callers
-    def row(x, z, centers, masses, h, period, out, workspace):
+    def row(
+        x: Floats,
+        z: Floats,
+        centers: Floats,
+        masses: Floats,
+        h: float,
+        period: float,
+        out: Floats,
+        workspace: Floats,
+    ) -> Any:
         # References counted here would not be given back where the call raises.
         return compiled(
             uncounted(x),

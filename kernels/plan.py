@@ -174,7 +174,7 @@ class Plan:
 
     @in_kind("z")
     @no_float_errors
-    def log_density(self, z: ArrayLike) -> NDArray[Any]:
+    def log_density(self, z: ArrayLike) -> Any:
         """Return log q at the bin centers, shape (..., M), for logits of shape (..., N)."""
         return density_of(self._problem(z), self._request, self._threads, self._prepared)
 

@@ -26,7 +26,7 @@ from . import kde, softmax_loss
 __all__ = ["KDEWeights"]
 
 
-class KDEWeights(RegressorMixin, BaseEstimator):
+class KDEWeights(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """The density of y where features are known: a KDE over the nearest past samples, with weights learned.
 
     The density of y at features f is a KDE over the y_j of the nearest samples, weighted by a softmax of how
@@ -176,9 +176,11 @@ class KDEWeights(RegressorMixin, BaseEstimator):
         z, nearest = self._logits(X)
         weights, y = softmax_loss.softmax(z), self._y[nearest]
         if self.period is None:
-            return (weights * y).sum(axis=1)
+            means: NDArray[np.float64] = (weights * y).sum(axis=1)
+            return means
         turns = 2j * np.pi / self.period
-        return np.angle((weights * np.exp(turns * y)).sum(axis=1)) / abs(turns) % self.period
+        directions: NDArray[np.float64] = np.angle((weights * np.exp(turns * y)).sum(axis=1)) / abs(turns)
+        return directions % self.period
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return minus the mean cross-entropy of samples: the larger the better.
@@ -205,7 +207,8 @@ class KDEWeights(RegressorMixin, BaseEstimator):
 
     def _squares(self, X: NDArray[np.float64], nearest: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return squared distances (n, neighbors, features), in units of the features' spread."""
-        return ((X[:, np.newaxis] - self._X[nearest]) / self._scale) ** 2
+        squares: NDArray[np.float64] = ((X[:, np.newaxis] - self._X[nearest]) / self._scale) ** 2
+        return squares
 
     def _logits(self, X: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         check_is_fitted(self)

@@ -25,7 +25,7 @@ from .numerics.arithmetic import (
 )
 from .numerics.bessel import scaled_bessel
 from .numerics.chebyshev import chebyshev
-from .runtime.jit import elementwise, helper, lazily, plain
+from .runtime.jit import Function, elementwise, helper, lazily, plain
 from .runtime.signatures import READ1, WRITE
 
 # A Fourier transform at w = 2 pi n h/P, with its derivative.
@@ -182,7 +182,7 @@ def _laplace_parameters(p: Floats, h: Floats, period: float) -> Floats:
     short = either(half < 0.1, series, bounded / np.tanh(bounded) - 1)
     p[FIRST] = either(half < 1, short, 2 * bounded / np.expm1(2 * bounded) - 1)
     # 2h (1 - exp(-P/h)), which is 2P where h is far beyond P.
-    whole = either(half < SMALLEST_NORMAL, period, -np.expm1(-2 * half) * h)
+    whole: Floats = either(half < SMALLEST_NORMAL, period, -np.expm1(-2 * half) * h)
     return -math.log(2) - np.log(whole)
 
 
@@ -198,7 +198,8 @@ def _cauchy_parameters(p: Floats, h: Floats, period: float) -> Floats:
     # C = 1/(P tanh y), which for small y is that of the line.
     small = np.minimum(y, 1.0)
     on_line = math.log(1 / math.pi) - np.log(h) - np.log(np.tanh(small) / small)
-    return either(y < 1, on_line, -math.log(period) - np.log(np.tanh(bounded)))
+    log_scale: Floats = either(y < 1, on_line, -math.log(period) - np.log(np.tanh(bounded)))
+    return log_scale
 
 
 @elementwise
@@ -208,7 +209,8 @@ def _von_mises_parameters(p: Floats, h: Floats, period: float) -> Floats:
     log_bessel, rest = scaled_bessel(kappa)
     p[RATE_OF_SINE], p[FIRST] = p[RATE] * (period / math.pi), 2 * kappa * rest
     on_line = math.log(1 / math.sqrt(2 * math.pi)) - np.log(h)
-    return either(root < _GAUSSIAN_FROM, -math.log(period) - log_bessel, on_line)
+    log_scale: Floats = either(root < _GAUSSIAN_FROM, -math.log(period) - log_bessel, on_line)
+    return log_scale
 
 
 LAPLACE = OnCircle(
@@ -238,7 +240,7 @@ def is_wide(h: Floats, period: float) -> NDArray[np.bool_]:
 _, _, _POWERS_OF_COSINE = chebyshev(TERMS + 1)
 
 
-def make_fourier_parameters(transform: Transform) -> Callable:
+def make_fourier_parameters(transform: Transform) -> Function:
     """Return what writes those of one row."""
 
     def of_row(p, h, period):
@@ -261,10 +263,10 @@ def make_fourier_parameters(transform: Transform) -> Callable:
 
 
 @cache
-def fourier_parameters(kernel: str, transform: Transform) -> Callable[[], Callable]:
+def fourier_parameters(kernel: str, transform: Transform) -> Callable[[], Function]:
     """Return what writes those of rows, whose functions are the kernel's."""
 
-    def make() -> Callable:
+    def make() -> Function:
         of_row = helper(make_fourier_parameters(transform))
 
         def of_rows(p, h, period):

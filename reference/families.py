@@ -49,11 +49,13 @@ class Profile(NamedTuple):
 
     def value(self, u: Floats, v: Floats) -> Floats:
         """Return K(u)."""
-        return self.scale * self.base(u, v) ** self.power
+        value: Floats = self.scale * self.base(u, v) ** self.power
+        return value
 
     def derivative(self, u: Floats, v: Floats) -> Floats:
         """Return dK/du."""
-        return self.scale * self.power * self.base(u, v) ** (self.power - 1) * self.slope(u)
+        by_base: Floats = self.scale * self.power * self.base(u, v) ** (self.power - 1)
+        return by_base * self.slope(u)
 
     def in_powers(self) -> Polynomial:
         """Return K(u), 0 <= u <= 1, as a polynomial."""
@@ -92,7 +94,8 @@ check_entries("PROFILES in reference/families.py", PROFILES, COMPACT)
 def log_quotient(a: Floats, b: Floats) -> Floats:
     """Return log(a/b) for b > 0, also where a/b is no float."""
     (fraction_a, exponent_a), (fraction_b, exponent_b) = np.frexp(a), np.frexp(b)
-    return np.log(fraction_a / fraction_b) + (exponent_a - exponent_b) * np.log(2)
+    quotient: Floats = np.log(fraction_a / fraction_b) + (exponent_a - exponent_b) * np.log(2)
+    return quotient
 
 
 def half_difference_of_squares(gap: Floats, total: Floats, h: Floats) -> Floats:
@@ -157,7 +160,8 @@ _NEGLIGIBLE = 39  # exp(-39) is below the rounding of 1
 
 # The k-th image is at least (|k| - 1/2) P away, the nearest at most P/2.
 def images_of_squares(ratio: float) -> float:
-    return 1 / 2 + np.sqrt(1 / 4 + 2 * _NEGLIGIBLE * ratio**2)
+    images: float = 1 / 2 + np.sqrt(1 / 4 + 2 * _NEGLIGIBLE * ratio**2)
+    return images
 
 
 def images_of_distances(ratio: float) -> float:

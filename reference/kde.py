@@ -263,7 +263,8 @@ def _log_softmax(problem: Problem, rows: slice) -> Floats:
 
 def _sum_where(p: Floats, values: Floats, axis: Any = -1) -> Floats:
     """Return the sum of p times values with 0 times anything = 0."""
-    return np.where(p > 0, p * np.where(p > 0, values, 0), 0).sum(axis=axis)
+    total: Floats = np.where(p > 0, p * np.where(p > 0, values, 0), 0).sum(axis=axis)
+    return total
 
 
 def _all_rows(values: Floats, rows: int) -> Floats:

@@ -36,7 +36,8 @@ def log_softmax(z: ArrayLike, axis: int = -1) -> NDArray[Any]:
     top = logits.max(axis=axis, keepdims=True)
     checks.require("z", top, top > -np.inf, "must have one above -inf in every row")
     exact = logits.astype(np.float64)
-    return (exact - top - np.log1p(_beside_the_largest(exact, top, axis))).astype(logits.dtype)
+    log_p: NDArray[np.float64] = exact - top - np.log1p(_beside_the_largest(exact, top, axis))
+    return log_p.astype(logits.dtype)
 
 
 def _beside_the_largest(z: NDArray[Any], top: NDArray[Any], axis: int) -> NDArray[Any]:
@@ -48,7 +49,8 @@ def _beside_the_largest(z: NDArray[Any], top: NDArray[Any], axis: int) -> NDArra
     difference, lost = _exact_difference(second, top)
     # Twice the root of what may be subnormal.
     half = np.exp(difference / 2)
-    return beside_second * half * (half + half * lost)
+    beside: NDArray[Any] = beside_second * half * (half + half * lost)
+    return beside
 
 
 def _exact_difference(x: Any, y: Any) -> tuple[Any, Any]:
@@ -70,7 +72,8 @@ def softmax(z: ArrayLike, axis: int = -1) -> NDArray[Any]:
     array([0.5, 0.5])
     """
     logits = checks.logits_array("z", z)
-    return np.exp(log_softmax(logits.astype(np.float64), axis)).astype(logits.dtype)
+    p: NDArray[np.float64] = np.exp(log_softmax(logits.astype(np.float64), axis))
+    return p.astype(logits.dtype)
 
 
 @no_float_errors
@@ -143,7 +146,8 @@ def slopes(log_p: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
     whole = targets.sum(axis=1, keepdims=True)
     largest = np.arange(targets.shape[1]) == targets.argmax(axis=1)[:, np.newaxis]
     others = np.where(largest, 0, targets).sum(axis=1, keepdims=True)
-    return np.where(largest, others + whole * np.expm1(log_p), np.exp(log_p) * whole - targets)
+    slope: NDArray[Any] = np.where(largest, others + whole * np.expm1(log_p), np.exp(log_p) * whole - targets)
+    return slope
 
 
 def shaped(samples: Samples, rows: NDArray[Any]) -> NDArray[Any]:
@@ -153,7 +157,9 @@ def shaped(samples: Samples, rows: NDArray[Any]) -> NDArray[Any]:
 
 def products(p: NDArray[Any], logs: NDArray[Any]) -> NDArray[Any]:
     """Return p times logarithms, 0 where p is 0."""
-    return np.multiply(p, logs, out=np.zeros(np.broadcast_shapes(p.shape, logs.shape)), where=p > 0)
+    shape = np.broadcast_shapes(p.shape, logs.shape)
+    product: NDArray[Any] = np.multiply(p, logs, out=np.zeros(shape), where=p > 0)
+    return product
 
 
 def share_of_a_sample(samples: Samples, weights: NDArray[Any]) -> float:

@@ -122,7 +122,8 @@ def _fourier_series(kernel: str, h: Floats, period: float) -> Kernel:
         return 2 * np.pi * n * (a / period)
 
     def value(a: Floats) -> Floats:
-        return 1 + 2 * (coefficient * np.cos(angle(a))).sum(axis=0)
+        series: Floats = (coefficient * np.cos(angle(a))).sum(axis=0)
+        return 1 + 2 * series
 
     def slopes(a: Floats) -> tuple[Floats, Floats]:
         by_a = -2 * (coefficient * w * np.sin(angle(a))).sum(axis=0)
@@ -269,7 +270,8 @@ def _wide_compact(kernel: str, h: Floats, period: float) -> Kernel:
         return -sum(terms, start=-edge * of_jumps(a) if edge else np.zeros_like(a))
 
     def turn(a: Floats, y: int) -> Floats:
-        return np.mod((a - y * rest) / period, 1)
+        turned: Floats = np.mod((a - y * rest) / period, 1)
+        return turned
 
     def slopes(a: Floats) -> tuple[Floats, Floats]:
         by_a, by_h, wide = np.zeros_like(a), np.zeros_like(a), np.maximum(h, 1)

@@ -27,7 +27,7 @@ class Bins(NamedTuple):
 
 def stretched(a: float | Floats, length: float | Floats, units: Floats) -> Floats:
     """Return the centres (..., M) of bins of intervals from `a` on, of those of [0, 1], units (M,)."""
-    centers = np.multiply(np.asarray(length)[..., np.newaxis], units)
+    centers: Floats = np.multiply(np.asarray(length)[..., np.newaxis], units)
     centers += np.asarray(a)[..., np.newaxis]
     return centers
 

@@ -33,7 +33,8 @@ class Samples(NamedTuple):
 
     @property
     def classes(self) -> int:
-        return self.logits.shape[1]
+        classes: int = self.logits.shape[1]
+        return classes
 
     @property
     def dtype(self) -> np.dtype[Any]:

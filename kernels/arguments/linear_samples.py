@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import checks
+from .arrays import Floats
 from .labels import softmax_classes
 
 
@@ -52,9 +53,10 @@ def linear_samples(W: Any, X: Any, labels: Any, l2: Any, reduction: Any) -> Line
     return LinearSamples(W, X, softmax_classes(y, W.shape[0], None), strength, reduction, dtype)
 
 
-def scores_of(W: NDArray[Any], X: Any) -> NDArray[Any]:
+def scores_of(W: NDArray[Any], X: Any) -> Floats:
     """Return X W' in float64, (N, C)."""
-    return X.astype(np.float64, copy=False) @ W.T.astype(np.float64, copy=False)
+    scores: Floats = X.astype(np.float64, copy=False) @ W.T.astype(np.float64, copy=False)
+    return scores
 
 
 def require_finite_scores(X: Any) -> NoReturn:

@@ -127,7 +127,8 @@ class Problem:
 
     @property
     def bins(self) -> int:
-        return self.masses.values.shape[1]
+        bins: int = self.masses.values.shape[1]
+        return bins
 
     def spacing(self, start: int, stop: int) -> Floats:
         """Return the spacing of equal bins in some rows (R or 1,), or all that other bins span."""
@@ -137,7 +138,8 @@ class Problem:
             ends = self.centers.block(start, stop)[:, [0, -1]]
         else:
             centers = self.centers.block(start, stop)
-            return centers.max(axis=1, initial=-np.inf) - centers.min(axis=1, initial=np.inf)
+            span: Floats = centers.max(axis=1, initial=-np.inf) - centers.min(axis=1, initial=np.inf)
+            return span
         return (ends[:, 1] - ends[:, 0]) / max(1, self.equal_bins * (self.bins - 1))
 
 
@@ -167,11 +169,11 @@ def _data(x: Any, z: Any) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _kernel(kernel: Any, period: float | None) -> str:
-    checks.one_of("kernel", kernel, KERNELS)
-    if period is None and kernel in CIRCLE_ONLY:
+    known = checks.one_of("kernel", kernel, KERNELS)
+    if period is None and known in CIRCLE_ONLY:
         line = [name for name in KERNELS if name not in CIRCLE_ONLY]
-        checks.unavailable("kernel", kernel, "needs a period", line)
-    return kernel
+        checks.unavailable("kernel", known, "needs a period", line)
+    return known
 
 
 def _bandwidth(bandwidth: Any) -> float | Floats:
@@ -200,13 +202,13 @@ def check_method(method: Any, order: Any, rtol: Any) -> Request:
 
 
 def _order(method: str, order: Any) -> int:
-    order = checks.integer("order", order)
+    given = checks.integer("order", order)
     if method not in ORDERS:
-        raise ValueError(f"order must be None for method {method!r}, which has no order, got {order!r}")
-    if order not in ORDERS[method]:
+        raise ValueError(f"order must be None for method {method!r}, which has no order, got {given!r}")
+    if given not in ORDERS[method]:
         known = ", ".join(map(str, ORDERS[method]))
-        raise ValueError(f"order must be one of {known} for method {method!r}, got {order}")
-    return order
+        raise ValueError(f"order must be one of {known} for method {method!r}, got {given}")
+    return given
 
 
 def check_wrt(wrt: Any) -> tuple[str, ...]:

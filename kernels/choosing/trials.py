@@ -14,7 +14,7 @@ from ..measure.errors import Truth, truth
 from ..measure.timing import Effort, Timings, alternate, time_of
 from ..names import AUTO
 from ..plan import Plan
-from ..strategies.auto import LEAST_RTOL
+from ..strategies.cells.cells import LEAST_RTOL
 from ..strategies.evaluate_rows import Taken, taken
 from .choice import Asked, Measured
 from .words import named
@@ -103,7 +103,8 @@ class Bench:
     @staticmethod
     def _unmasked(z: NDArray[Any]) -> NDArray[Any]:
         """Return logits none of which is masked: of the first points all may be."""
-        return np.maximum(z, np.finfo(z.dtype).min / 2)
+        unmasked: NDArray[Any] = np.maximum(z, np.finfo(z.dtype).min / 2)
+        return unmasked
 
     def log_density(self, nodes: NDArray[np.float64]) -> Any:
         """Return log q (..., K) at positions in [0, 1] of [a, b]."""
@@ -113,7 +114,8 @@ class Bench:
 
     def call(self, way: Measured) -> tuple[Any, Any]:
         """Compute loss and gradient; the gradient's memory is the same for every call."""
-        return loss_and_grad(self.x, self.z, **self.options(way), out=self._out)
+        result: tuple[Any, Any] = loss_and_grad(self.x, self.z, **self.options(way), out=self._out)
+        return result
 
     def _of_asked(self, *names: str) -> dict[str, Any]:
         return {name: getattr(self.asked, name) for name in names}
@@ -129,7 +131,8 @@ class Bench:
         """Return about what a call takes by two parts of the points, which also compiles most of it."""
         if self.problem.points <= _POINTS_TO_TRY[-1]:
             return 0.0
-        sizes, times = [], []
+        sizes: list[int] = []
+        times: list[float] = []
         for most in _POINTS_TO_TRY:
             some = slice(None, None, -(-self.problem.points // most))
             x, z = np.ascontiguousarray(self.x[..., some]), self._unmasked(self.z[..., some])
@@ -147,7 +150,8 @@ class Bench:
 
     def step(self, plan: Plan) -> tuple[Any, Any]:
         """Compute loss and gradient by a plan."""
-        return plan.loss_and_grad(self.z, out=self._out)
+        result: tuple[Any, Any] = plan.loss_and_grad(self.z, out=self._out)
+        return result
 
     def first_step(self, way: Measured, plan: Plan, exact: Truth) -> Measured:
         """Return a way with the errors of a plan, and the time of a step."""

@@ -167,7 +167,10 @@ def _plan(choice: Choice, best: Measured) -> Iterator[str]:
 
 def as_dict(row: Measured, best: bool = False, tie: bool = False) -> dict[str, Any]:
     """Return a row as JSON has it."""
-    return numbers.plain({**row._asdict(), "promised": row.promised, "best": best, "tie": tie})
+    plain: dict[str, Any] = numbers.plain(
+        {**row._asdict(), "promised": row.promised, "best": best, "tie": tie}
+    )
+    return plain
 
 
 class Line(NamedTuple):

@@ -114,7 +114,8 @@ def _missing(arrays: list[NDArray[Any]]) -> NDArray[np.bool_]:
     """Return where a value is missing, in arrays of one shape or else in the first that lacks one."""
     each = [np.isnan(array) if array.dtype.kind == "f" else np.zeros(array.shape, bool) for array in arrays]
     if len({array.shape for array in arrays}) == 1:
-        return np.logical_or.reduce(each)
+        missing: NDArray[np.bool_] = np.logical_or.reduce(each)
+        return missing
     return max(each, key=np.count_nonzero)
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from ..runtime.jit import cache_folder
 from .terminal import console, plain_table
 
 _OPTIONAL = "scipy", "torch", "jax", "scikit-learn", "dask", "matplotlib", "pyarrow"
-_PROBLEM = {"a": -1.0, "b": 1.0, "bandwidth": 0.1, "bins": 64}
+_PROBLEM: dict[str, Any] = {"a": -1.0, "b": 1.0, "bandwidth": 0.1, "bins": 64}
 _RTOL = 1e-9
 _ERRORS = {"grid": 1e-3}  # of what keeps no rtol
 

@@ -50,7 +50,9 @@ class Graph:
     def _in_blocks(self, array: da.Array) -> da.Array:
         """Return the array in the chunks of the call."""
         wanted = (*self.lead, self.ends)[-array.ndim :]
-        return array.rechunk(tuple(c if size > 1 else 1 for c, size in zip(wanted, array.shape, strict=True)))
+        chunks = tuple(c if size > 1 else 1 for c, size in zip(wanted, array.shape, strict=True))
+        chunked: da.Array = array.rechunk(chunks)
+        return chunked
 
     def results(self) -> list[da.Array]:
         """Return arrays: the loss or the density, and the gradients named."""
@@ -164,12 +166,12 @@ class Graph:
 
 
 def _points(name: str, array: Any) -> da.Array:
-    array = da.asarray(array)
-    if array.ndim == 0 or array.shape[-1] == 0:
-        raise ValueError(f"{name} must have at least one point, got shape {array.shape}")
-    if any(math.isnan(size) for size in array.shape):
+    points: da.Array = da.asarray(array)
+    if points.ndim == 0 or points.shape[-1] == 0:
+        raise ValueError(f"{name} must have at least one point, got shape {points.shape}")
+    if any(math.isnan(size) for size in points.shape):
         raise ValueError(f"{name} must have chunks of known sizes, as after {name}.compute_chunk_sizes()")
-    return array
+    return points
 
 
 def _chunks_at(array: da.Array, axis: int) -> tuple[int, ...] | None:

@@ -1,7 +1,7 @@
 """Two real data sets of angles: every flight out of New York in 2013, and the wind at its airports."""
 
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ class Angles(NamedTuple):
     period: float
 
 
-def _load(name: str) -> dict[str, NDArray]:
+def _load(name: str) -> dict[str, NDArray[Any]]:
     with files(__name__).joinpath(name).open("rb") as file, np.load(file) as arrays:
         return dict(arrays)
 

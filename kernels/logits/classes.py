@@ -11,7 +11,7 @@ from ..arguments.labels import SUM_TOLERANCE
 from ..numerics.arithmetic import exact_exp, log_of_1_plus
 from ..numerics.chunks import copy
 from ..runtime import signatures
-from ..runtime.jit import helper, lazily, loop
+from ..runtime.jit import Function, helper, lazily, loop
 from ..runtime.signatures import COUNTER, READ1, READ_INTS, WRITE, WRITE1
 from ..runtime.units import each_unit
 from ..simd.row_losses import (
@@ -66,7 +66,7 @@ def _make_room(classes):
     return _Room(np.empty(room_for(classes)), rows, np.empty(0, np.int64))
 
 
-def _over_groups(labelled: bool, finish: Callable) -> Callable:
+def _over_groups(labelled: bool, finish: Function) -> Function:
     """Return what weighs a unit's groups of rows, and sums what finish(call, room, first, n, labels) returns.
 
     That are the loss, and whether something is bad, of n rows from the first on, with classes `labels` (n,).
@@ -113,7 +113,7 @@ def _log_row(zs, top, log_total, out):
         out[c] = above(zs[c], top) - log_total
 
 
-def _finish_softmax(logarithm: bool) -> Callable:
+def _finish_softmax(logarithm: bool) -> Function:
     write = weighing(False)[1]
 
     @helper
@@ -135,10 +135,10 @@ def _finish_softmax(logarithm: bool) -> Callable:
 
 
 @cache
-def softmax_rows(dtype: np.dtype, logarithm: bool) -> Callable[[], Callable]:
+def softmax_rows(dtype: np.dtype, logarithm: bool) -> Callable[[], Function]:
     """Return the compiled pass that writes the softmax of rows, or its logarithm."""
 
-    def make() -> Callable:
+    def make() -> Function:
         take_units = _over_groups(False, _finish_softmax(logarithm))
 
         def probabilities_of(logits, size, sums, out, counter, most):
@@ -159,11 +159,11 @@ def softmax_rows(dtype: np.dtype, logarithm: bool) -> Callable[[], Callable]:
 
 
 @cache
-def cross_entropy_rows(dtype: np.dtype, labels: str, gradient: bool) -> Callable[[], Callable]:
+def cross_entropy_rows(dtype: np.dtype, labels: str, gradient: bool) -> Callable[[], Function]:
     """Return the compiled pass over rows of logits and their labels, with or without the gradient."""
     labelled = labels == CLASSES
 
-    def make() -> Callable:
+    def make() -> Function:
         write = weighing(labelled)[1]
         finish = (_finish_classes if labelled else _finish_probabilities)(gradient, write)
         take_units = _over_groups(labelled, finish)
@@ -200,7 +200,7 @@ def _mean_above(zs, top):
     return mean
 
 
-def _finish_classes(gradient: bool, write: Callable) -> Callable:
+def _finish_classes(gradient: bool, write: Function) -> Function:
     @helper
     def finish(call, room, first, n, labels):
         rows, losses, weights = room.rows, call.losses, call.weights
@@ -264,7 +264,7 @@ def _subtract(p, share, smoothing, slopes):
         slopes[c] -= share * ((1.0 - smoothing) * np.float64(p[c]))
 
 
-def _finish_probabilities(gradient: bool, write: Callable) -> Callable:
+def _finish_probabilities(gradient: bool, write: Function) -> Function:
     @helper
     def finish(call, room, first, n, labels):
         flat, classes, masses, weights, _, smoothing, scale, _, _, losses, out = call

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ..arguments.arrays import Written, is_contiguous
 from ..arguments.labels import Samples, weights_and_share
+from ..runtime.jit import Function
 from .shares import each_block, rows_of_a_unit
 
 
@@ -15,7 +16,7 @@ def loss_of(
     samples: Samples,
     labels: NDArray[Any],
     counts: NDArray[Any] | int,
-    compiled: Callable[[], Callable],
+    compiled: Callable[[], Function],
     options: tuple[int, ...],
     shape: tuple[int, ...],
     require: Callable[[Samples, bool], None],

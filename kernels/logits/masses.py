@@ -8,7 +8,7 @@ from numba import types
 
 from ..numerics.arithmetic import log, log_ratio
 from ..runtime import signatures
-from ..runtime.jit import lazily, loop
+from ..runtime.jit import Function, lazily, loop
 from ..runtime.signatures import COUNTER, INTS, WRITE
 from ..runtime.units import each_unit
 
@@ -55,11 +55,11 @@ _SUMS = {ENTROPY: _entropy, CROSS: _cross, RELATIVE: _relative}
 
 
 @cache
-def mass_rows(kind: str, dtype: np.dtype) -> Callable[[], Callable]:
+def mass_rows(kind: str, dtype: np.dtype) -> Callable[[], Function]:
     """Return the compiled pass for one of the sums."""
     data, sum_of = signatures.read(dtype), _SUMS[kind]
 
-    def make() -> Callable:
+    def make() -> Function:
         @loop
         def unit_sums(unit, p, q, size, sums, bad):
             """Do a unit of what `sums_of` does, with arrays as there."""

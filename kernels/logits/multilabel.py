@@ -8,7 +8,7 @@ from numba import types
 
 from ..numerics.arithmetic import exact_exp, log_of_1_and
 from ..runtime import signatures
-from ..runtime.jit import helper, lazily, loop
+from ..runtime.jit import Function, helper, lazily, loop
 from ..runtime.signatures import COUNTER, READ1, WRITE
 from ..runtime.units import each_unit
 
@@ -60,10 +60,10 @@ def _slopes_of(zs, ys, share, smoothing, slopes):
 
 
 @cache
-def sigmoid_rows(dtype: np.dtype, gradient: bool) -> Callable[[], Callable]:
+def sigmoid_rows(dtype: np.dtype, gradient: bool) -> Callable[[], Function]:
     """Return the compiled pass over rows of logits and labels, with or without the gradient."""
 
-    def make() -> Callable:
+    def make() -> Function:
         @loop
         def unit_losses(unit, logits, labels, weights, smoothing, scale, size, sums, losses, out):
             """Do a unit of what `losses_of` does, with arrays as there."""

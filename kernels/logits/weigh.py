@@ -7,13 +7,12 @@ Short rows are computed side by side, so that vector registers hold one class of
 one after another, while memory is asked for what the next ones need.
 """
 
-from collections.abc import Callable
 from functools import cache
 
 import numpy as np
 
 from ..numerics.chunks import LANES
-from ..runtime.jit import helper, loop
+from ..runtime.jit import Function, helper, loop
 from ..simd.exponentials import of_rows, powers_of_columns
 from ..simd.transpose import LOWEST, passes
 
@@ -60,7 +59,7 @@ def _write_row(w, factor, offset, out):
 
 
 @cache
-def weighing(labelled: bool) -> tuple[Callable, Callable]:
+def weighing(labelled: bool) -> tuple[Function, Function]:
     """Return what weighs a group of rows and what writes them, with labels or without."""
     columns, rows_of_columns = passes(labelled)
     top_of, powers_of = of_rows(labelled)

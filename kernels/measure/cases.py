@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ BY_SIZE, BY_METHOD, BY_BANDWIDTH = "sizes x bins", "methods", "bandwidths"
 ON_LINE, ON_CIRCLE = "kernels on the line", "kernels on the circle"
 
 Floats = NDArray[np.float64]
+Result = TypeVar("Result")
 Change = Callable[[Floats, Floats], tuple[Any, Any, Any, Any]]  # from x and z to x, z, a and b
 
 
@@ -49,7 +50,7 @@ class Arguments(NamedTuple):
     b: Any
     options: dict[str, Any]
 
-    def to(self, function: Callable[..., Any], **named: Any) -> Callable[..., Any]:
+    def to(self, function: Callable[..., Result], **named: Any) -> Callable[..., Result]:
         """Return the call of a function with them, and with further arguments."""
         return partial(function, self.x, self.z, self.a, self.b, **self.options, **named)
 
@@ -90,7 +91,9 @@ class Way(NamedTuple):
         name = self.method if self.order is None else f"{self.method} {self.order}"
         return name if not self.planned else "Plan step" if name == "auto" else f"Plan step of {name}"
 
-    def computation(self, arguments: Arguments, n_threads: int | None = None) -> Callable[..., Any]:
+    def computation(
+        self, arguments: Arguments, n_threads: int | None = None
+    ) -> Callable[..., tuple[Any, Any]]:
         """Return what computes (loss, gradient), and may be given `out`; a plan is made at once."""
         if self.planned:
             return partial(self.plan(arguments, n_threads).loss_and_grad, arguments.z)

@@ -29,7 +29,13 @@ class Beside(NamedTuple):
 class ClassifierResult(Result):
     """What was measured of a case and of its peers."""
 
+    entry: ClassifierCase
     peers: list[Beside] = field(default_factory=list)
+
+    @property
+    def case(self) -> ClassifierCase:
+        """The same, as other results call it."""
+        return self.entry
 
     @property
     def ns_per_entry(self) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..strategies.evaluate_rows import Taken
-from .cases import AUTO, DIRECT, Comparison, Way
+from .cases import AUTO, DIRECT, Case, Comparison, Way
 from .exact import Exact, taken
 from .limits import Limits
 from .results import Result, same_bits
@@ -20,12 +20,18 @@ _ARRAYS = 3  # x, z and the gradient
 class DensityResult(Result):
     """What was measured of a case in one way."""
 
+    entry: Comparison
     way: Way = AUTO
     options: dict[str, Any] = field(default_factory=dict)
     exact_first_call: float = 0.0
     taken: Taken = field(default_factory=Taken)
     dtype: str = ""
     one_thread: Timings = UNTIMED
+
+    @property
+    def case(self) -> Case:
+        """The case, apart from the ways to compute it."""
+        return self.entry.case
 
     @property
     def title(self) -> str:

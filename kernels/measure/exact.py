@@ -92,7 +92,9 @@ class Exact:
     def _grid_error(self, way: Way) -> float:
         grid = _sums_of(self.arguments, way).plan
         # As much again for bins that lie between the grid's points.
-        return (1 if grid.through_centers else 2) * _GRID[grid.order] * (grid.spacing / grid.h) ** grid.order
+        factor = (1 if grid.through_centers else 2) * _GRID[grid.order]
+        error: float = factor * (grid.spacing / grid.h) ** grid.order
+        return error
 
     def _of_kernel_error(self, error: float) -> tuple[float, float]:
         """Return what errors of K, relative to its peak, can make of the errors of loss and gradient.

@@ -1,12 +1,12 @@
 """How fast this machine can possibly go: multiply-adds and memory copies per second."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numba import types
 
-from ..runtime.jit import lazily
+from ..arguments.arrays import Floats
+from ..runtime.jit import Function, lazily
 from ..runtime.pool import run_blocks
 from ..runtime.signatures import WRITE1
 from .timing import shortest
@@ -26,8 +26,8 @@ class Limits(NamedTuple):
     copy_bytes_per_s: float  # read and written
 
 
-def _make_multiply_add() -> Callable:
-    def multiply_add(values, factor, term, passes):
+def _make_multiply_add() -> Function:
+    def multiply_add(values: Floats, factor: float, term: float, passes: int) -> None:
         # Each of values (n,) is a chain of its own, so many are under way at once and latency is hidden;
         # a chain of 8 keeps loads and stores from being the limit.
         for _ in range(passes):

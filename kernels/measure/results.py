@@ -18,17 +18,12 @@ Entry = Comparison | ClassifierCase
 class Result:
     """What was measured of a case, filled in as far as that goes; every time is in seconds per call."""
 
-    entry: Any
+    entry: Entry
     exact: Timings = UNTIMED  # of what the errors are against
     first_call: float = math.nan
     fast: Timings = UNTIMED
     agreement: Agreement | None = None
     problem: str | None = None  # why the result fails, for people to read
-
-    @property
-    def case(self) -> Any:
-        """The case, apart from the ways to compute it."""
-        return getattr(self.entry, "case", self.entry)
 
     @property
     def group(self) -> str:

@@ -1,13 +1,12 @@
 """Modified Bessel functions of the first kind, as the von Mises distribution needs them."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from numba import types
 
 from ..arguments.arrays import Floats
-from ..runtime.jit import compiled_as, helper, lazily
+from ..runtime.jit import Function, compiled_as, helper, lazily
 from ..runtime.signatures import READ1, WRITE1
 
 
@@ -38,7 +37,7 @@ def _of_number(kappa):
     return _by_powers(kappa) if kappa < 20.0 else _by_hankel(kappa)
 
 
-def _make_of_each() -> Callable:
+def _make_of_each() -> Function:
     of_number = helper(_of_number)
 
     def of_each(kappa, log_bessel, rest):

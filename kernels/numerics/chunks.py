@@ -4,11 +4,9 @@ Chunks are padded with points of weight zero to whole vector registers, so that 
 every loop over points.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 
-from ..runtime.jit import helper, loop
+from ..runtime.jit import Function, helper, loop
 from ..runtime.uncounted import uncounted
 from .arithmetic import LOG2_E, exp2
 
@@ -184,7 +182,7 @@ def _log2_of_weight(z, top):
     return (z - top) * LOG2_E
 
 
-def _loading(convert: Callable) -> Callable:
+def _loading(convert: Function) -> Function:
     """Return what copies a chunk of a row: points into xb, and of each logit what `convert` makes."""
 
     @helper

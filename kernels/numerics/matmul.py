@@ -1,12 +1,10 @@
 """Products with small matrices, without a library that would wake threads of its own."""
 
-from collections.abc import Callable
-
 import numpy as np
 from numba import types
 
 from ..arguments.arrays import Floats
-from ..runtime.jit import helper, lazily
+from ..runtime.jit import Function, helper, lazily
 from ..runtime.signatures import READ, WRITE
 
 
@@ -17,7 +15,7 @@ def add_multiple(sums, factor, row):
         sums[j] += factor * row[j]
 
 
-def _make_product() -> Callable:
+def _make_product() -> Function:
     def product(rows, matrix, result):
         """result (n, L) = rows (n, K) times matrix (K, L)."""
         for i in range(rows.shape[0]):

@@ -41,7 +41,7 @@ class _Inlined(JITCodeLibrary):
 class InlinedCompiler(Compiler):
     """Numba's compiler, for helpers."""
 
-    def define_pipelines(self) -> list[Any]:
+    def define_pipelines(self) -> Any:
         """Compile as always, into a library that others bring along."""
         state: Any = self.state
         state.library = _Inlined(state.targetctx.codegen(), state.func_id.func_qualname)

@@ -10,18 +10,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numba
 from numba.core.caching import FunctionCache
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.event import TimingListener, install_listener, trigger_event
-from numba.core.runtime import rtsys
+from numba.core.runtime.nrt import rtsys
 from numba.extending import overload, register_jitable
 
 from .entries import Entries
 from .inlined import InlinedCompiler
 from .undisturbed import undisturbed
+
+# What compiled code is made of, and what comes of it: Numba finds the types of its arguments.
+Function = Callable[..., Any]
+Same = TypeVar("Same", bound=Function)
 
 # Products and sums may fuse; nothing else moves, so the rounding tricks of `arithmetic` hold.
 EXACT = {"contract"}
@@ -48,30 +52,34 @@ _IN_CALLERS: dict[str, Any] = {
 _CALLED: dict[str, Any] = {"nogil": True, "no_cfunc_wrapper": True}
 
 
-def helper(function: Callable) -> Callable:
+def helper(function: Function) -> Function:
     """Compile `function` into whatever compiled code calls it."""
-    return numba.njit(fastmath=EXACT, error_model="numpy", **_IN_CALLERS)(function)
+    compiled: Function = numba.njit(fastmath=EXACT, error_model="numpy", **_IN_CALLERS)(function)
+    return compiled
 
 
-def plain(function: Callable) -> Callable:
+def plain(function: Function) -> Function:
     """Like `helper`, but nothing in it fuses with what surrounds it."""
-    return numba.njit(fastmath=False, error_model="numpy", **_IN_CALLERS)(function)
+    compiled: Function = numba.njit(fastmath=False, error_model="numpy", **_IN_CALLERS)(function)
+    return compiled
 
 
-def loop(function: Callable) -> Callable:
+def loop(function: Function) -> Function:
     """Like `helper`, for a function with sums over points in it."""
-    return numba.njit(fastmath=SUMS, error_model="numpy", **_IN_CALLERS)(function)
+    compiled: Function = numba.njit(fastmath=SUMS, error_model="numpy", **_IN_CALLERS)(function)
+    return compiled
 
 
-def elementwise(function: Callable) -> Callable:
+def elementwise(function: Same) -> Same:
     """Let compiled code call `function` with numbers, which Python calls as it is, with arrays too."""
-    return register_jitable(fastmath=EXACT, error_model="numpy")(function)
+    register_jitable(fastmath=EXACT, error_model="numpy")(function)
+    return function
 
 
-def compiled_as(of_numbers: Callable) -> Callable[[Callable], Callable]:
+def compiled_as(of_numbers: Function) -> Callable[[Same], Same]:
     """Let compiled code call one function, of numbers, where it names another, of arrays."""
 
-    def mark(function: Callable) -> Callable:
+    def mark(function: Same) -> Same:
         overload(function, jit_options={"fastmath": EXACT, "error_model": "numpy"}, strict=False)(
             lambda *arguments: of_numbers
         )
@@ -80,12 +88,12 @@ def compiled_as(of_numbers: Callable) -> Callable[[Callable], Callable]:
     return mark
 
 
-def for_callers(function: Callable) -> Any:
+def for_callers(function: Function) -> Any:
     """Compile `function` into others' compiled code that calls it; Python may call it too."""
     return numba.njit(fastmath=SUMS, error_model="numpy", **_CALLED)(function)
 
 
-def _specialise(function: Callable, signature: Any, name: str) -> Callable:
+def _specialise(function: Function, signature: Any, name: str) -> Any:
     """Compile `function` for `signature`, or load it from the disk cache.
 
     `name` tells apart functions that share their code and differ in the helpers they close over.
@@ -101,12 +109,12 @@ def _specialise(function: Callable, signature: Any, name: str) -> Callable:
     return dispatcher
 
 
-def lazily(make: Callable[[], Callable], signature: Any, name: str) -> Callable[[], Callable]:
+def lazily(make: Callable[[], Function], signature: Any, name: str) -> Callable[[], Function]:
     """Return a function that returns make()'s result compiled, compiling it the first time."""
 
-    compiled: list[Callable] = []
+    compiled: list[Function] = []
 
-    def compile_once() -> Callable:
+    def compile_once() -> Function:
         # Numba's own: who compiles what calls this package would take a second lock in another order.
         with global_compiler_lock:
             if not compiled:
@@ -114,7 +122,7 @@ def lazily(make: Callable[[], Callable], signature: Any, name: str) -> Callable[
                     compiled.append(_specialise(make(), signature, name))
             return compiled[0]
 
-    def get() -> Callable:
+    def get() -> Function:
         return compiled[0] if compiled else undisturbed(compile_once)
 
     return get
@@ -154,7 +162,7 @@ class _PackageCache(FunctionCache):
     misses edits to other files and never recognises a closure over another compiled function.
     """
 
-    def __init__(self, function: Callable, name: str) -> None:
+    def __init__(self, function: Function, name: str) -> None:
         super().__init__(function)
         self._kdexent_name = name
         self._cache_file: Any = Entries(self._cache_path, f"kdexent.{name}", _package_stamp())

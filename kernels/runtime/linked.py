@@ -5,7 +5,7 @@ compiles a call alone: the name stands in the caller's code, on disk too, and is
 """
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -15,10 +15,10 @@ from numba import types
 from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.core.registry import cpu_target
-from numba.core.typing import signature
+from numba.core.typing.templates import signature
 from numba.extending import intrinsic
 
-from .jit import NATIVE
+from .jit import NATIVE, Function
 
 _kept: dict[str, Any] = {}  # whose code must not be freed, by name
 
@@ -32,7 +32,7 @@ def _wrong_argument(function: Any, of: Any, given: Iterable[Any]) -> str | None:
     return None
 
 
-def as_if_compiled(function: Callable, of: Any) -> Callable:
+def as_if_compiled(function: Function, of: Any) -> Function:
     """Return a plain function that takes what it would take if it were compiled for the signature `of`."""
 
     def type_of(value):
@@ -60,7 +60,7 @@ def name_ahead(name: str, function: Any, of: Any) -> None:
     llvm.add_symbol(name, compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
 
 
-def linked(name: str, function: Any, of: Any) -> Callable:
+def linked(name: str, function: Any, of: Any) -> Any:
     """Return what compiled code calls, of a function that is compiled for the signature `of`.
 
     The name must be the same in every process, and be given in each before code that has it is loaded. It

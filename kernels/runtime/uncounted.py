@@ -3,12 +3,10 @@
 Not for what a compiled function allocates, which goes with the last reference that is counted.
 """
 
-from collections.abc import Callable
-
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .jit import NATIVE
+from .jit import NATIVE, Function
 
 
 @intrinsic
@@ -22,4 +20,4 @@ def _uncounted(typing, array):
 
 
 # Returns an array whose parts are not counted either: each count waits for a cache line that threads share.
-uncounted: Callable = _uncounted if NATIVE else lambda array: array
+uncounted: Function = _uncounted if NATIVE else lambda array: array

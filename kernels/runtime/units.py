@@ -10,7 +10,6 @@ for its next job when the first unit of that is taken, which is when its caller 
 """
 
 import ctypes
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from .jit import NATIVE, helper
+from .jit import NATIVE, Function, helper
 
 # Cache lines apart: units taken, units done, and then where the bell is and its number at the first unit.
 _TAKEN, _DONE, _BELL, _RUNG = 0, 8, 16, 17
@@ -67,7 +66,7 @@ def stop(counter: Counter) -> None:
     counter[_TAKEN] = np.iinfo(np.int64).max // 2
 
 
-def _natively(operation: Callable) -> Callable:
+def _natively(operation: Function) -> Function:
     """Return f(address) for compiled code: what `operation` does with the number there."""
 
     @intrinsic
@@ -81,7 +80,7 @@ def _natively(operation: Callable) -> Callable:
     return at
 
 
-def _plainly(operation: Callable) -> Callable:
+def _plainly(operation: Function) -> Function:
     def at(address):
         return operation(ctypes.c_int64.from_address(int(address)))
 
@@ -136,7 +135,7 @@ def wait_for_others(counter, count):
                 return
 
 
-def each_unit(work: Callable) -> Callable:
+def each_unit(work: Function) -> Function:
     """Return a helper f(counter, most, count, ...): work(unit, ...) for up to `most` of the units left."""
 
     @helper

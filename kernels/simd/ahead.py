@@ -1,12 +1,10 @@
 """Memory that a pass needs soon: asked for while it computes."""
 
-from collections.abc import Callable
-
-from ..runtime.jit import helper
+from ..runtime.jit import Function, helper
 from .vector_math import generated
 
 
-def _ahead(write: bool) -> Callable:
+def _ahead(write: bool) -> Function:
     @generated(instead=helper(lambda array, index: None))
     def fetch(code, array, index):
         code.fetch(array, index, write)

@@ -13,7 +13,7 @@ from numba import types
 
 from ..numerics.arithmetic import LOG2_E, exp2, from_order_key, order_key
 from ..numerics.chunks import LANES
-from ..runtime.jit import helper, loop
+from ..runtime.jit import Function, helper, loop
 from .code import Array
 from .vector_math import VectorMath, generated
 
@@ -65,7 +65,7 @@ def _each_register(
 
 
 @cache
-def of_rows(labelled: bool) -> tuple[Callable, Callable]:
+def of_rows(labelled: bool) -> tuple[Function, Function]:
     """Return two functions for compiled code, for rows of a register at least, with a label or not.
 
     f(zs, label): the largest z_i that is not NaN, but that of the label; zs (C,), label < 0 if there is none.
@@ -167,7 +167,7 @@ def powers_of_columns(code, w, stride, classes, tops, totals, end, zs, out, at, 
     code.blocks(classes, _COLUMNS, columns)
 
 
-def _in_place(rate: float) -> Callable:
+def _in_place(rate: float) -> Function:
     @loop
     def plain(numbers, n):
         for i in range(n):

@@ -6,7 +6,6 @@ neither for a row's sums nor for its coefficients. Runs are filled up to whole v
 repetitions of their first point. Where no vector code is generated plain loops do the same.
 """
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -14,7 +13,7 @@ from numba import types
 
 from ..numerics.arithmetic import LOG2_E, exp2
 from ..numerics.chunks import LANES
-from ..runtime.jit import helper
+from ..runtime.jit import Function, helper
 from .code import FACTOR, Array, powers_of_two
 from .vector_math import VectorMath, generated
 
@@ -22,7 +21,7 @@ _AHEAD = 256  # entries that are asked for before they are used
 
 
 @cache
-def add_run(order: int) -> Callable:
+def add_run(order: int) -> Function:
     """Return a function for compiled code that adds a run's moments to its row.
 
     f(z, points, v, begin, end, top, wide, at, kept, after): to the row `at` is added w_i T_k(v_i), k < order,
@@ -66,7 +65,7 @@ def add_run(order: int) -> Callable:
 
 
 @cache
-def together(order: int) -> Callable:
+def together(order: int) -> Function:
     """Return a function for compiled code that brings the numbers of `add_run` into one row.
 
     f(wide, table, at): table[at + k] += the moments k < order of all that was added to wide at `at`;
@@ -89,7 +88,7 @@ def together(order: int) -> Callable:
 
 
 @cache
-def take_run(order: int, copies: bool) -> Callable:
+def take_run(order: int, copies: bool) -> Function:
     """Return a function for compiled code that writes what a run's points take from its row.
 
     f(kept, points, v, begin, end, scale, table, at, by, after):

@@ -5,29 +5,28 @@ of eight points are computed side by side and then transposed in registers, so t
 and written as a whole. Where no vector code is generated plain loops do the same.
 """
 
-from collections.abc import Callable
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..numerics.chunks import LANES, LINE
-from ..runtime.jit import helper
+from ..runtime.jit import Function, helper
 from .code import powers_of_two
 from .vector_math import generated
 
 
-def tables(count: int, size: int, make: Callable = np.zeros) -> NDArray[np.float64]:
+def tables(count: int, size: int, make: Function = np.zeros) -> NDArray[np.float64]:
     """Return an array (count, at least size) that `make` makes, each row of which starts at a cache line."""
     numbers = LINE // 8
     width = -(-size // numbers) * numbers
-    array = make(count * width + numbers)
+    array: NDArray[np.float64] = make(count * width + numbers)
     skip = -array.ctypes.data % LINE // 8
     return array[skip : skip + count * width].reshape(count, width)
 
 
 @cache
-def add_moments(order: int) -> Callable:
+def add_moments(order: int) -> Function:
     """Return a function for compiled code that adds to the rows of eight points.
 
     f(w, v, at, first, table), w, v, at (n,), table (size,): for the points i from `first` on,
@@ -61,7 +60,7 @@ def add_moments(order: int) -> Callable:
 
 
 @cache
-def add_polynomials(order: int) -> Callable:
+def add_polynomials(order: int) -> Function:
     """Return a function for compiled code that evaluates eight points' polynomials.
 
     f(table, at, v, first, sums), table (size,), at, v, sums (n,): for the points i from `first` on,

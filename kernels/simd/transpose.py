@@ -4,14 +4,13 @@ A compiler would read and write the numbers of a column one by one, because rows
 vector code is generated, and for what is left over, plain loops do the same.
 """
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from ..numerics.chunks import LANES
-from ..runtime.jit import GENERATES, helper, loop
+from ..runtime.jit import GENERATES, Function, helper, loop
 from .vector_math import VectorMath, generated
 
 # That -inf is relative to where there is nothing else.
@@ -54,7 +53,7 @@ def _here(code: VectorMath, label: Any, c: Any, size: int) -> list[Any]:
 
 
 @cache
-def passes(labelled: bool) -> tuple[Callable, Callable]:
+def passes(labelled: bool) -> tuple[Function, Function]:
     """Return two functions for compiled code, for n rows of C classes of which each has a label or not.
 
     columns(zs, n, classes, w, stride, tops, labels, label_logits): w[c stride + r] = zs[r C + c], and tops_r

@@ -23,7 +23,7 @@ from ..numerics.arithmetic import (
     SHIFT_BITS,
     SMALLEST,
 )
-from ..runtime.jit import GENERATES
+from ..runtime.jit import GENERATES, Function
 from .code import LONGS, Array, VectorCode
 
 
@@ -143,7 +143,7 @@ class VectorMath(VectorCode):
         return "+avx512f" in self._context.codegen().magic_tuple()[2].split(",")
 
 
-def generated(result: Any = types.void, instead: Callable | None = None) -> Callable[[Callable], Any]:
+def generated(result: Any = types.void, instead: Function | None = None) -> Callable[[Function], Function]:
     """Return a decorator that makes f(code, *arguments) an intrinsic f(*arguments) for compiled code.
 
     What writes its instructions gets numbers as the builder knows them, arrays as `Array`, and a NamedTuple
@@ -151,11 +151,11 @@ def generated(result: Any = types.void, instead: Callable | None = None) -> Call
     function is what is given `instead`, if that is.
     """
 
-    def decorate(write: Callable) -> Any:
+    def decorate(write: Function) -> Function:
         if instead is not None and not GENERATES:
             return instead
 
-        def typed(typing: Any, *kinds: Any) -> tuple[Any, Callable]:
+        def typed(typing: Any, *kinds: Any) -> tuple[Any, Function]:
             def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
                 given = [_known(builder, *each) for each in zip(signature.args, arguments, strict=True)]
                 value = write(VectorMath(context, builder), *given)

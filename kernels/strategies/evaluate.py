@@ -24,7 +24,8 @@ def evaluate(
     """Return the losses (R,), and write the gradients asked for: z, x (R, N) and bandwidth (R,)."""
     if takes_all_pairs(problem, request):
         return evaluate_pairs(problem, gradients, n_threads)
-    return _of_rows().evaluate_rows(problem, request, gradients, n_threads, prepared)
+    losses: Floats = _of_rows().evaluate_rows(problem, request, gradients, n_threads, prepared)
+    return losses
 
 
 def evaluate_density(
@@ -33,7 +34,8 @@ def evaluate_density(
     """Return log q (R, M) at the problem's centers."""
     if takes_all_pairs(problem, request):
         return pair_densities(problem, n_threads)
-    return _of_rows().row_densities(problem, request, n_threads, prepared)
+    log_q: Floats = _of_rows().row_densities(problem, request, n_threads, prepared)
+    return log_q
 
 
 def _of_rows() -> ModuleType:

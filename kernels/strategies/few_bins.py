@@ -68,7 +68,8 @@ def _of_lost(
 
 def few_densities(row: RowData, shape: RowShape, centers: Floats) -> Floats:
     """Return log q at centers (M,)."""
-    return pair_densities(_problem(row, shape, centers, np.zeros(len(centers))), row.n_threads)[0]
+    log_q: Floats = pair_densities(_problem(row, shape, centers, np.zeros(len(centers))), row.n_threads)[0]
+    return log_q
 
 
 def add_sets(

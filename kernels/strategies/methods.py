@@ -5,6 +5,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from .. import names
+from ..runtime.jit import Function
 from ..runtime.undisturbed import load
 from .cells import cells
 from .direct import direct
@@ -16,7 +17,7 @@ from .window import window
 class Method(NamedTuple):
     """A strategy, as `auto` and `warmup` see it."""
 
-    functions: Callable[..., list[Callable[[], Callable]]]  # kernel, domain, only_z, plans
+    functions: Callable[..., list[Callable[[], Function]]]  # kernel, domain, only_z, plans
     # shape, order, rtol, first_bin, centers (M,) from there, x (N,) to prepare or None, n_threads
     sums: Callable[..., Sums] | None  # None: all pairs
     cost: Callable[[RowShape, float], float] | None = None  # ns on one thread; None: it keeps no tolerance

@@ -63,7 +63,8 @@ def _difference(values: Floats, highest: Floats) -> Floats:
 def losses(problem: Problem, sums: LogSums) -> Floats:
     """Return the losses (R,), for the sums over all points."""
     p, log_q = problem.masses.block(0, problem.rows), sums.log_q
-    return -np.multiply(p, log_q, out=np.zeros_like(log_q), where=p > 0).sum(axis=1)
+    total: Floats = np.multiply(p, log_q, out=np.zeros_like(log_q), where=p > 0).sum(axis=1)
+    return -total
 
 
 class Portion:

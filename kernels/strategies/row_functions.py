@@ -18,7 +18,7 @@ from ..formula import IMAGES, INVERSE_PERIOD, PARAMETERS, PERIOD, Variant
 from ..names import CIRCLE_ONLY, DOMAINS, KERNELS
 from ..numerics.arithmetic import LARGEST, SMALLEST_NORMAL
 from ..numerics.chunks import all_of, copy, integers_of, numbers_of, rest_of, rows_of, words_of
-from ..runtime.jit import NATIVE, helper, lazily, loop
+from ..runtime.jit import NATIVE, Function, helper, lazily, loop
 from ..runtime.linked import as_if_compiled, linked, name_ahead
 from ..runtime.signatures import READ1, WRITE1
 from ..wrapped import is_wide, make_fourier_parameters
@@ -76,12 +76,12 @@ def _ways(variant: Variant) -> list[tuple[int, Way]]:
     return [(NONE, all_pairs(variant)), *((number, way) for number, way in ways if way is not None)]
 
 
-def _linked(name: str, get: Callable[[], Callable]) -> Callable:
+def _linked(name: str, get: Callable[[], Function]) -> Any:
     function: Any = get()
     return linked(f"kdexent.{name}", function, function.nopython_signatures[0] if NATIVE else None)
 
 
-def _by_way(choices: list[tuple[int, Callable]]) -> Callable:
+def _by_way(choices: list[tuple[int, Function]]) -> Function:
     """Return f(way, ...) for compiled code: the function of that number."""
     (number, function), *others = choices
     if not others:
@@ -162,7 +162,7 @@ def _over_top(logit, top):
     return logit - top
 
 
-def _weak_bins(variant: Variant) -> tuple[Callable, Callable]:
+def _weak_bins(variant: Variant) -> tuple[Function, Function]:
     """Return what takes arrays for weak bins, and what evaluates some, as `Tile.weak_bins` does."""
     loops, key = pair_loops(variant), variant.key
     nearest, highest = _linked(f"nearest.{key}", loops.nearest), _linked(f"highest.{key}", loops.highest)
@@ -209,11 +209,11 @@ def _weak_bins(variant: Variant) -> tuple[Callable, Callable]:
     return arrays, evaluate
 
 
-def _loss_and_grad(variant: Variant) -> Callable:
+def _loss_and_grad(variant: Variant) -> Function:
     """Return f(way, row, masses, out, memory): the loss; write its gradient by z (n,)."""
     ways, key, (arrays, evaluate) = _ways(variant), variant.key, _weak_bins(variant)
 
-    def both_of(number: int, way: Way) -> Callable:
+    def both_of(number: int, way: Way) -> Function:
         both, floor = _linked(f"both.{number}.{key}", way.loops.both), way.floor
 
         @helper
@@ -268,7 +268,7 @@ def _loss_and_grad(variant: Variant) -> Callable:
     return loss_and_grad
 
 
-def _log_density(variant: Variant) -> Callable:
+def _log_density(variant: Variant) -> Function:
     """Return f(way, row, masses, out, memory): write log q (M,) at the centers; return 0."""
     ways, key, (arrays, evaluate) = _ways(variant), variant.key, _weak_bins(variant)
     forward = _by_way(
@@ -300,7 +300,7 @@ def _log_density(variant: Variant) -> Callable:
     return log_density
 
 
-def _of_domain(kernel: str, circle: bool, of_variant: Callable[[Variant], Callable]) -> Callable:
+def _of_domain(kernel: str, circle: bool, of_variant: Callable[[Variant], Function]) -> Function:
     """Return f(x, z, top, centers, masses, h, period, out, memory), as `of_variant` has it."""
     family, best = FAMILIES[kernel], rule_of_ways(kernel, circle)
     rate, norm, images = family.rate, family.norm, family.decay.images
@@ -350,13 +350,13 @@ def _of_domain(kernel: str, circle: bool, of_variant: Callable[[Variant], Callab
     return of_row
 
 
-def row_function(kernel: str, domain: str | None, loss: bool) -> Callable:
+def row_function(kernel: str, domain: str | None, loss: bool) -> Function:
     """Return what compiled code calls: f(x, z, centers, masses, h, period, out, workspace)."""
     of_variant = _loss_and_grad if loss else _log_density
     of_line = None if domain == "circle" or kernel in CIRCLE_ONLY else _of_domain(kernel, False, of_variant)
     of_circle = None if domain == "line" else _of_domain(kernel, True, of_variant)
 
-    def make() -> Callable:
+    def make() -> Function:
         def row(x, z, centers, masses, h, period, out, workspace):
             if out.shape[0] != x.shape[0] and loss:
                 raise ValueError("out must be as long as x")
@@ -383,7 +383,7 @@ def _name(kernel: str, domain: str | None, loss: bool) -> str:
     return f"row_{'loss_and_grad' if loss else 'log_density'}.{kernel}.{domain}"
 
 
-def _make_unknown() -> Callable:
+def _make_unknown() -> Function:
     def row(x, z, centers, masses, h, period, out, workspace):
         raise RuntimeError(
             "compiled code from a cache calls a row function that was not made before it was loaded: make it "

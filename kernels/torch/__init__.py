@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 try:
     import torch
@@ -19,10 +20,16 @@ from .functions import array_of, constant, kde_losses, softmax_losses
 
 __all__ = ["KDECrossEntropy", "kde_cross_entropy", "softmax_cross_entropy"]
 
-_REDUCTIONS = {"mean": torch.mean, "sum": torch.sum, "none": lambda losses: losses}
+Same = TypeVar("Same", bound=Callable[..., Any])
+_uncompiled: Callable[[Same], Same] = torch.compiler.disable
+_REDUCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "mean": torch.mean,
+    "sum": torch.sum,
+    "none": lambda losses: losses,
+}
 
 
-@torch.compiler.disable
+@_uncompiled
 def kde_cross_entropy(
     x: Any,
     z: Any,
@@ -100,7 +107,7 @@ def kde_cross_entropy(
     return _reduced(reduction, kde_losses(z, x, bandwidth, a, b, target, options))
 
 
-@torch.compiler.disable
+@_uncompiled
 def softmax_cross_entropy(
     logits: torch.Tensor,
     labels: Any,
@@ -154,7 +161,7 @@ def softmax_cross_entropy(
     return softmax_losses(logits, labels, sample_weight, options)
 
 
-class KDECrossEntropy(torch.nn.Module):
+class KDECrossEntropy(torch.nn.Module):  # type: ignore[misc]
     """The loss as a module: of points and logits, or of logits alone where the points stay.
 
     Parameters
@@ -253,7 +260,7 @@ class KDECrossEntropy(torch.nn.Module):
         )
 
 
-@torch.compiler.disable
+@_uncompiled
 def _module_loss(module: KDECrossEntropy, z: Any, x: Any) -> torch.Tensor:
     if module._plan is not None:
         return _reduced(module.reduction, kde_losses(z, plan=module._plan))

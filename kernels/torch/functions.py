@@ -54,7 +54,7 @@ def _apply(function: Any, *inputs: Any) -> Any:
     return super(torch.autograd.Function, function).apply(*unwrap_dead_wrappers(inputs))
 
 
-class _KDELoss(torch.autograd.Function):
+class _KDELoss(torch.autograd.Function):  # type: ignore[misc]
     """Each row's loss, and the gradients that are needed, which are no functions to differentiate."""
 
     @staticmethod
@@ -113,7 +113,7 @@ class _KDELoss(torch.autograd.Function):
         return found, (0,) * len(found)
 
 
-class _SoftmaxLoss(torch.autograd.Function):
+class _SoftmaxLoss(torch.autograd.Function):  # type: ignore[misc]
     """The loss of logits, and its gradient if that is needed."""
 
     @staticmethod
@@ -162,7 +162,7 @@ def _product(by_loss: Any, slope: Any, value: Any, *_: Any) -> Any:
     return found if found.dtype == value.dtype else found.to(value.dtype)
 
 
-class _Product(torch.autograd.Function):
+class _Product(torch.autograd.Function):  # type: ignore[misc]
     """The same as a function of all inputs, which says that it has no derivatives, at twice the cost.
 
     `once_differentiable` would say so only where the derivative by the loss is to be differentiated.
@@ -189,7 +189,8 @@ def _needs(value: Any) -> bool:
         return False
     while not value.requires_grad and functorch.is_functorch_wrapped_tensor(value):
         value = functorch.get_unwrapped(value)
-    return value.requires_grad
+    needs: bool = value.requires_grad
+    return needs
 
 
 def _wide(value: Any) -> Any:

@@ -102,7 +102,8 @@ def error_table(
     absolute, _ = interpolation_errors(family, order, width, centers, h, derivatives)
     nearest = np.maximum(np.abs(offsets).min(axis=1) - 0.5, 0) * width
     rounding = ROUNDING * kernel_values(family, nearest)[0]
-    return absolute.reshape(offsets.shape).max(axis=1) + rounding
+    error: Floats = absolute.reshape(offsets.shape).max(axis=1) + rounding
+    return error
 
 
 @lru_cache(maxsize=512)

@@ -1,6 +1,5 @@
 """Bins and the nodes of cells: what a bin sees of the cells' weights, and what nodes get of bins'."""
 
-from collections.abc import Callable
 from functools import cache, partial
 from itertools import pairwise
 from typing import NamedTuple
@@ -12,7 +11,7 @@ from ...arguments.arrays import Floats, Ints
 from ...families import FORMULAS
 from ...formula import INVERSE_BANDWIDTH, Variant
 from ...numerics.arithmetic import SMALLEST, exp2
-from ...runtime.jit import helper
+from ...runtime.jit import Function, helper
 from ...runtime.signatures import INTS, WRITE, WRITE1, record
 from ..sums.blocks import RowData
 from ..sums.images import distance_of, reader_of, shift_of
@@ -70,7 +69,7 @@ def bin_loops(variant: Variant) -> BinLoops:
 
 
 @cache
-def _table(variant: Variant, by_h: bool, by_d: bool) -> Callable:
+def _table(variant: Variant, by_h: bool, by_d: bool) -> Function:
     formula, distance, read = FORMULAS[variant.formula].value, distance_of(variant), reader_of(variant)
 
     @helper
@@ -98,7 +97,7 @@ def _table(variant: Variant, by_h: bool, by_d: bool) -> Callable:
     return fill
 
 
-def make_over_bins(variant: Variant, adjoint: bool, derived: bool = False) -> Callable:
+def make_over_bins(variant: Variant, adjoint: bool, derived: bool = False) -> Function:
     fill = _table(variant, derived and not adjoint, derived and adjoint)
 
     def over_bins(group, nodes, cells, beyond, bins, error):

@@ -10,6 +10,7 @@ from ...arguments.arrays import Floats
 from ...arguments.checks import unavailable
 from ...families import summed_variants
 from ...names import AUTO, FACTS, JUMPS, KNOTS, ORDERS
+from ...runtime.jit import Function
 from ..row import Sums
 from ..sums.places import EVEN, GROWING, touching
 from ..sums.places import KNOTS as ON_KNOTS
@@ -60,10 +61,10 @@ def sums(
     return SortedSums(plan, first_bin, centers, x, n_threads)
 
 
-def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Callable[[], Callable]]:
+def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Callable[[], Function]]:
     """Return what calls may compile."""
     circle = domain == "circle"
-    needed: list[Callable[[], Callable]] = [touching(circle)] if JUMPS[kernel] <= (not only_z) else []
+    needed: list[Callable[[], Function]] = [touching(circle)] if JUMPS[kernel] <= (not only_z) else []
     for variant in summed_variants(kernel, domain):
         loops = bin_loops(variant)
         needed += [middle(variant), weigh, give]

@@ -14,7 +14,7 @@ from numba import types
 from ...arguments.arrays import Floats
 from ...formula import Variant
 from ...numerics.matmul import multiply
-from ...runtime.jit import lazily, loop
+from ...runtime.jit import Function, lazily, loop
 from ...runtime.signatures import INTS, READ, READ1, WRITE, WRITE1, WRITE3, record
 from ..sums.partials import TOTALS, add_up
 from ..tails.certificate import FLOOR, make_certify
@@ -37,7 +37,7 @@ class CellTables(NamedTuple):
 _TABLES = record(CellTables, types.int64, types.boolean, WRITE3, WRITE3, WRITE, WRITE, WRITE)
 
 
-def _make_weigh() -> Callable:
+def _make_weigh() -> Function:
     def weigh(states, sums, spec, tables, masses, weights):
         """masses (cells,) of all levels and weights (cells, P) of their nodes, of partial sums of moments.
 
@@ -59,7 +59,7 @@ def _make_weigh() -> Callable:
     return weigh
 
 
-def _make_give() -> Callable:
+def _make_give() -> Function:
     def give(values, doubts, spec, tables, powers):
         """powers (at least cells, P) of v that nodes' values (cells, P) make of the narrowest cells.
 
@@ -83,7 +83,7 @@ give = lazily(_make_give, types.float64(READ, WRITE1, INTS, _TABLES, WRITE), "ce
 _certify = loop(make_certify())
 
 
-def _make_middle(variant: Variant) -> Callable:
+def _make_middle(variant: Variant) -> Function:
     densities, values = loop(make_over_bins(variant, False)), loop(make_over_bins(variant, True))
 
     def middle(group, weights, masses, beyond, p, tolerance, shift, density, error, certain, given, doubts):
@@ -103,7 +103,7 @@ def _make_middle(variant: Variant) -> Callable:
 
 
 @cache
-def middle(variant: Variant) -> Callable[[], Callable]:
+def middle(variant: Variant) -> Callable[[], Function]:
     """Return the compiled steps of a variant between the passes over points."""
     one = types.float64
     certain = types.UniTuple(WRITE1, 2)

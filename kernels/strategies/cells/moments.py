@@ -4,11 +4,10 @@ A cell of order P holds the moments sum_j w_j T_k(v_j), k < P, of its points, T_
 polynomials, which do not amplify rounding errors; and what points take back is a polynomial in v.
 """
 
-from collections.abc import Callable
 from functools import cache
 
 from ...numerics.chunks import LANES
-from ...runtime.jit import helper
+from ...runtime.jit import Function, helper
 from ...runtime.signatures import READ1
 from ...simd.ahead import to_read, to_write
 from ...simd.scatter import add_moments, add_polynomials
@@ -25,7 +24,7 @@ def point_passes(order: int, kind: str, circle: bool) -> Loops:
     return compiled(Loops, "cell_points", key, (order, kind, circle), *made)
 
 
-def _make_moments(order: int, kind: str, circle: bool) -> Callable:
+def _make_moments(order: int, kind: str, circle: bool) -> Function:
     add_eight = add_moments(order)
 
     @helper
@@ -40,7 +39,7 @@ def _make_moments(order: int, kind: str, circle: bool) -> Callable:
     return adding(locator(kind, circle), order, add)
 
 
-def _make_values(order: int, kind: str, circle: bool) -> Callable:
+def _make_values(order: int, kind: str, circle: bool) -> Function:
     add_eight = add_polynomials(order)
 
     @helper

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...arguments.arrays import Floats, Ints
 from ...numerics.arithmetic import LOG2_E, exp2
 from ...numerics.chunks import CHUNK, LANES, room
-from ...runtime.jit import helper, lazily, loop
+from ...runtime.jit import Function, helper, lazily, loop
 from ...runtime.signatures import COUNTER, INTS, PLACES, READ1, READ_INTS, RUNS, WRITE, WRITE1, record
 from ...runtime.units import each_unit
 from ...simd.runs import add_run, take_run, together
@@ -61,11 +61,11 @@ _POINTS = record(SortedPoints, *(types.int64,) * 3, PLACES, WRITE1, INTS, RUNS, 
 
 
 @cache
-def sorter(kind: str, circle: bool) -> Callable[[], Callable]:
+def sorter(kind: str, circle: bool) -> Callable[[], Function]:
     """Return the compiled function that sorts a block."""
     distances, locate = locator(kind, circle)
 
-    def make() -> Callable:
+    def make() -> Function:
         def sort(x, g, points, v, cells, runs):
             """Write points and v (entries,), or longer, the cells (runs,) of runs, and their ends (runs, 2).
 
@@ -139,7 +139,7 @@ def _runs_of(by_cell, block, last, room):
     return first, by_cell.firsts[block + 1], (0 if last else room) - by_cell.runs[first, 0]
 
 
-def _make_moments(order: int) -> Callable:
+def _make_moments(order: int) -> Function:
     add, weigh, bring = add_run(order), add_run(1), together(order)
 
     @helper
@@ -190,7 +190,7 @@ def _make_moments(order: int) -> Callable:
     return moments
 
 
-def _make_values(order: int, copies: bool) -> Callable:
+def _make_values(order: int, copies: bool) -> Function:
     take, share_out = take_run(order, copies), take_run(1, copies)
 
     @helper

@@ -101,7 +101,7 @@ def pair_densities(problem: Problem, n_threads: int) -> Floats:
         columns = slice(first, first + _POINTS_AT_A_TIME)
         for rows, of_set, strategy in direct(problem.at_centers(columns)):
 
-            def work(tile: Tile, rows=rows, columns=columns) -> None:
+            def work(tile: Tile, rows: Any = rows, columns: slice = columns) -> None:
                 (density, mass), floor = tile.densities(), tile.way.floor
                 log_density = np.log(density, out=np.zeros_like(density), where=density >= floor)
                 log_density += (tile.log_scale - np.log(mass))[:, np.newaxis]

@@ -26,7 +26,7 @@ from ...numerics.chunks import (
     sum_of,
     words_of,
 )
-from ...runtime.jit import helper, loop
+from ...runtime.jit import Function, helper, loop
 from ...simd.exponentials import powers_of_e_in_place
 from ..sums.loops import compiled
 from ..tails.certificate import make_certify
@@ -39,13 +39,13 @@ class Meeting(NamedTuple):
     Of `arrays`, a tuple, of `row`, what `of_bins` returned, and of a row's parameters p. Points are (ROOM,).
     """
 
-    arrays: Callable  # bins, memory: the arrays
-    of_bins: Callable  # arrays, centers (M,), p: return what depends on them, as a tuple
-    of_points: Callable  # arrays, row, x, n, p: what depends on points too
-    add: Callable  # arrays, row, weights, n, p: add points to the sums
-    densities: Callable  # arrays, row, density (M,): add sum_j w_j K to it, and clear the sums
-    give: Callable  # arrays, row, weights (M,): make sums of the bins' weights
-    take: Callable  # arrays, row, n, p, share, values: write what to take from share, sum_m weights_m K
+    arrays: Function  # bins, memory: the arrays
+    of_bins: Function  # arrays, centers (M,), p: return what depends on them, as a tuple
+    of_points: Function  # arrays, row, x, n, p: what depends on points too
+    add: Function  # arrays, row, weights, n, p: add points to the sums
+    densities: Function  # arrays, row, density (M,): add sum_j w_j K to it, and clear the sums
+    give: Function  # arrays, row, weights (M,): make sums of the bins' weights
+    take: Function  # arrays, row, n, p, share, values: write what to take from share, sum_m weights_m K
 
 
 def words_of_chunks(bins: int) -> int:
@@ -65,7 +65,7 @@ def _meets_again(x, r, centers, params):
     return not _changes(r, centers, params) and x.shape[0] == 1 and x.shape[1] <= CHUNK
 
 
-def _of_row(meeting: Meeting) -> tuple[Callable, Callable]:
+def _of_row(meeting: Meeting) -> tuple[Function, Function]:
     """Return what begins a row, and what loads a chunk of it."""
 
     @loop
@@ -90,7 +90,7 @@ def _of_row(meeting: Meeting) -> tuple[Callable, Callable]:
     return begin, load
 
 
-def _make_forward(meeting: Meeting) -> Callable:
+def _make_forward(meeting: Meeting) -> Function:
     begin, load = _of_row(meeting)
 
     def forward(x, z, top, centers, params, density, mass, memory):
@@ -110,7 +110,7 @@ def _make_forward(meeting: Meeting) -> Callable:
     return forward
 
 
-def _make_adjoint(meeting: Meeting) -> Callable:
+def _make_adjoint(meeting: Meeting) -> Function:
     begin, load = _of_row(meeting)
 
     def adjoint(x, z, top, centers, params, weights, share, by_z, memory):
@@ -131,7 +131,7 @@ def _make_adjoint(meeting: Meeting) -> Callable:
     return adjoint
 
 
-def _make_both(meeting: Meeting) -> Callable:
+def _make_both(meeting: Meeting) -> Function:
     (begin, load), certify = _of_row(meeting), loop(make_certify())
 
     def both(x, z, top, centers, params, log_scale, masses, floor, results, by_z, memory):
@@ -181,7 +181,7 @@ def _make_both(meeting: Meeting) -> Callable:
 def chunk_loops(name: str, key: str, meet: Callable[[], Meeting]) -> WayLoops:
     """Return the loops of a way through the sums that meets as `meet` says, kept under `name` and `key`."""
 
-    def maker(make: Callable[[Meeting], Callable]) -> Callable[[], Callable]:
+    def maker(make: Callable[[Meeting], Function]) -> Callable[[], Function]:
         return lambda: make(meet())
 
     made = (

@@ -17,7 +17,7 @@ from ...names import CIRCLE_ONLY, COMPACT, FACTS
 from ...numerics.arithmetic import either
 from ...numerics.bessel import scaled_bessel_of_each
 from ...numerics.chunks import CHUNK
-from ...runtime.jit import elementwise
+from ...runtime.jit import Function, elementwise
 from ...wrapped import fourier_parameters, is_wide
 from ..sums.reach import RowShape
 from ..sums.scan import SCANS
@@ -107,7 +107,7 @@ def best_way(kernel: str, h: Floats, period: float | None, spacing: Floats, size
 
 
 @cache
-def rule_of_ways(kernel: str, circle: bool) -> Callable:
+def rule_of_ways(kernel: str, circle: bool) -> Function:
     """Return f(h, period, spacing, *sizes): each row's way, or in compiled code a row's.
 
     The period is infinite on the line.
@@ -191,7 +191,8 @@ def cost(shape: RowShape, rtol: float = 0.0) -> float:
 def cost_of_first(problem: Problem) -> float:
     """Return the same of a problem's first row, without derivatives."""
     key = problem.frame, problem.points
-    if problem.frame is not None and (kept := _costs.get(key)) is not None:
+    kept: float | None = None if problem.frame is None else _costs.get(key)
+    if kept is not None:
         return kept
     h, equal = float(problem.bandwidth.block(0, 1)[0]), problem.equal_bins and problem.bins > 1
     spacing = float(problem.spacing(0, 1)[0]) if equal else 0.0
@@ -228,9 +229,9 @@ def _rates(
     return images * (_PLAIN_PAIR if kernel in COMPACT or FACTS[kernel].heavy else _PAIR), 0.0, 0.0
 
 
-def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Callable[[], Callable]]:
+def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Callable[[], Function]]:
     """Return what calls may compile."""
-    needed: list[Callable[[], Callable]] = [*SCANS.values(), finish]
+    needed: list[Callable[[], Function]] = [*SCANS.values(), finish]
     for variant in variants(kernel, domain):
         loops = pair_loops(variant)
         needed += [loop for name, loop in loops._asdict().items() if not (only_z and name == "full_adjoint")]

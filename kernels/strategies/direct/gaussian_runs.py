@@ -12,7 +12,6 @@ point which underflows at the middle of a run is negligible at its ends.
 On a circle every image of a point that reaches the interval is a point of its own.
 """
 
-from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
@@ -40,7 +39,7 @@ from ...numerics.chunks import (
     weight,
     words_of,
 )
-from ...runtime.jit import elementwise, helper, loop
+from ...runtime.jit import Function, elementwise, helper, loop
 from ...simd.exponentials import powers_of_2_in_place
 from ..sums.loops import compiled
 from .pairs import WayLoops, adjoint_signature, both_signature, forward_signature, make_both
@@ -55,8 +54,8 @@ class _Precision(NamedTuple):
     """What runs are in float64 or float32."""
 
     real: type
-    power: Callable  # 2^x
-    powers: Callable  # numbers, n: replace n of them, whole registers, by 2^x
+    power: Function  # 2^x
+    powers: Function  # numbers, n: replace n of them, whole registers, by 2^x
     longest: int  # bins on each side of the middle, at most
     span: float  # bandwidths on each side, at most
     # A point counts at the middle of a run while log2 of its density there exceeds this, which is while
@@ -135,7 +134,7 @@ def _load_images(x, z, r, start, top, ends, h, period, xb, wb, owner):
     return padded, i
 
 
-def _passes(circle: bool, precision: _Precision) -> tuple[Callable, Callable, Callable]:
+def _passes(circle: bool, precision: _Precision) -> tuple[Function, Function, Function]:
     """Return what forward and adjoint share: powers of points, their offsets, and what loads a chunk."""
     powers, limit = precision.powers, precision.clamp + precision.anchored
 
@@ -170,7 +169,7 @@ def _passes(circle: bool, precision: _Precision) -> tuple[Callable, Callable, Ca
     return powers_of_points, offsets, load
 
 
-def _make_forward(circle: bool, single: bool) -> Callable:
+def _make_forward(circle: bool, single: bool) -> Function:
     precision = _SINGLE if single else _DOUBLE
     real, power, powers, longest, span, smallest, lift, clamp, anchored = precision
     powers_of_points, offsets, load = _passes(circle, precision)
@@ -178,7 +177,7 @@ def _make_forward(circle: bool, single: bool) -> Callable:
     half_log2_e = real(-0.5 * LOG2_E)
 
     # Two functions alike but for where they read: one array that may be the other is not vectorised.
-    def power_loop(first: bool) -> Callable:
+    def power_loop(first: bool) -> Function:
         @loop
         def powers_of(e, work, t, moved, ceiling, n, k):
             """Return sum_j a_j t_j^i for i = 0 .. 7, and leave the next power in work.
@@ -287,7 +286,7 @@ def _make_forward(circle: bool, single: bool) -> Callable:
     return forward
 
 
-def _make_adjoint(circle: bool, single: bool) -> Callable:
+def _make_adjoint(circle: bool, single: bool) -> Function:
     precision = _SINGLE if single else _DOUBLE
     real, power, powers, longest, span, _, _, clamp, anchored = precision
     powers_of_points, offsets, load = _passes(circle, precision)

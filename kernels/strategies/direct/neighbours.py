@@ -1,7 +1,6 @@
 """Points of a row sorted into cells, so that those in reach of some bins follow each other."""
 
 import math
-from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ from ...families import FAMILIES, FORMULAS
 from ...formula import INVERSE_BANDWIDTH, INVERSE_PERIOD, PERIOD
 from ...numerics.arithmetic import LARGEST
 from ...numerics.chunks import CHUNK, LANES, ROOM, copy, integers_of, numbers_of, places_of, words_of
-from ...runtime.jit import elementwise, helper, loop
+from ...runtime.jit import Function, elementwise, helper, loop
 
 _CELLS = 64
 _SMALL = 1e-22  # of its peak: a kernel beyond its reach
@@ -53,12 +52,12 @@ def words_of_points(bins: int) -> int:
 class Neighbours(NamedTuple):
     """What sorts points, and finds those in reach: compiled functions of points, as `Points` has them."""
 
-    points: Callable  # bins, memory: new ones
-    of_bins: Callable  # points, centers (M,), p: where cells begin, how many to a unit of length, the middle
-    sort: Callable  # points, row, x (ROOM,), n, p: `row` is what of_bins returned
-    between: Callable  # points, two bins, n: from and to of those in reach of these and all between
-    carry: Callable  # points, weights (ROOM,), n: make these what the points carry
-    collect: Callable  # points, n, values (ROOM,): write each point's sum
+    points: Function  # bins, memory: new ones
+    of_bins: Function  # points, centers (M,), p: where cells begin, how many to a unit of length, the middle
+    sort: Function  # points, row, x (ROOM,), n, p: `row` is what of_bins returned
+    between: Function  # points, two bins, n: from and to of those in reach of these and all between
+    carry: Function  # points, weights (ROOM,), n: make these what the points carry
+    collect: Function  # points, n, values (ROOM,): write each point's sum
 
 
 @cache

@@ -35,7 +35,7 @@ from ...numerics.chunks import (
     weigh,
     words_of,
 )
-from ...runtime.jit import loop
+from ...runtime.jit import Function, loop
 from ...runtime.signatures import READ, READ1, READ_INTS, WRITE, WRITE1, read, record, written
 from ..sums.images import distance_between, distance_of, reader_of, shift_of
 from ..sums.loops import Compiled, compiled
@@ -132,10 +132,10 @@ def both_signature(dtype: np.dtype = FLOAT64) -> Any:
     return types.int64(*_block(dtype), *fixed, results, written(dtype), WRITE1)
 
 
-def make_both(make_forward: Callable[..., Callable], make_adjoint: Callable[..., Callable]) -> Callable:
+def make_both(make_forward: Callable[..., Function], make_adjoint: Callable[..., Function]) -> Function:
     """Return what makes, of the same arguments, the loop that does both."""
 
-    def make(*arguments: Any) -> Callable:
+    def make(*arguments: Any) -> Function:
         forward, adjoint = loop(make_forward(*arguments)), loop(make_adjoint(*arguments))
         finish = loop(make_finish())
 
@@ -184,7 +184,7 @@ def pair_loops(variant: Variant) -> PairLoops:
 # their outputs.
 
 
-def _make_forward(variant: Variant) -> Callable:
+def _make_forward(variant: Variant) -> Function:
     formula, distance, row_of = FORMULAS[variant.formula].value, distance_of(variant), reader_of(variant)
 
     def forward(x, z, top, centers, params, density, mass, memory):
@@ -209,7 +209,7 @@ def _make_forward(variant: Variant) -> Callable:
     return forward
 
 
-def _make_adjoint(variant: Variant) -> Callable:
+def _make_adjoint(variant: Variant) -> Function:
     add = loop(_make_full_adjoint(variant, False))
 
     def adjoint(x, z, top, centers, params, weights, share, by_z, memory):
@@ -220,7 +220,7 @@ def _make_adjoint(variant: Variant) -> Callable:
     return adjoint
 
 
-def _make_full_adjoint(variant: Variant, full: bool = True) -> Callable:
+def _make_full_adjoint(variant: Variant, full: bool = True) -> Function:
     formula, distance, row_of = FORMULAS[variant.formula].value, distance_of(variant), reader_of(variant)
 
     def full_adjoint(x, z, top, centers, params, weights, share, by_z, by_x, by_h, memory):
@@ -266,7 +266,7 @@ def _make_full_adjoint(variant: Variant, full: bool = True) -> Callable:
 # In the logarithmic domain, for bins (bins,), those of row r from row_start[r] on; row_start (R + 1,).
 
 
-def _make_nearest(variant: Variant) -> Callable:
+def _make_nearest(variant: Variant) -> Function:
     distance, row_of = distance_of(variant), reader_of(variant)
 
     def nearest(x, z, centers, params, row_start, bins, near, memory):
@@ -291,7 +291,7 @@ def _make_nearest(variant: Variant) -> Callable:
     return nearest
 
 
-def _make_highest(variant: Variant) -> Callable:
+def _make_highest(variant: Variant) -> Function:
     formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
     distance, row_of = distance_of(variant), reader_of(variant)
 
@@ -335,7 +335,7 @@ def _make_highest(variant: Variant) -> Callable:
     return highest
 
 
-def _make_log_forward(variant: Variant) -> Callable:
+def _make_log_forward(variant: Variant) -> Function:
     formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
     distance, row_of = distance_of(variant), reader_of(variant)
 
@@ -374,7 +374,7 @@ def _make_log_forward(variant: Variant) -> Callable:
     return log_forward
 
 
-def _make_log_adjoint(variant: Variant) -> Callable:
+def _make_log_adjoint(variant: Variant) -> Function:
     formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
     distance, row_of, whole = distance_of(variant), reader_of(variant), has_whole_slopes(variant.formula)
 

@@ -10,7 +10,6 @@ round like what they replace.
 """
 
 import math
-from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
@@ -34,7 +33,7 @@ from ...numerics.chunks import (
     weigh,
     words_of,
 )
-from ...runtime.jit import elementwise, helper, loop, plain
+from ...runtime.jit import Function, elementwise, helper, loop, plain
 from ..sums.loops import compiled
 from .pairs import WayLoops, adjoint_signature, both_signature, forward_signature, make_both
 
@@ -69,9 +68,9 @@ def shares_sines(spacing: Floats, bandwidth: Floats, period: float) -> NDArray[n
 class Factors(NamedTuple):
     """How a kernel is a product: by functions of a chunk's arrays (ROOM,), and of parameters, a tuple p."""
 
-    of_points: Callable  # xb, n, origin, p, one, other: write two factors of each point
-    of_bin: Callable  # c, origin, p: those of a bin
-    value: Callable  # one and other of a point, one and other of a bin, p: K
+    of_points: Function  # xb, n, origin, p, one, other: write two factors of each point
+    of_bin: Function  # c, origin, p: those of a bin
+    value: Function  # one and other of a point, one and other of a bin, p: K
 
 
 @loop
@@ -134,7 +133,7 @@ def _factors_of(name: str) -> Factors:
     return Factors(half_angles, _sine_and_cosine, of_sines)
 
 
-def _make_forward(name: str) -> Callable:
+def _make_forward(name: str) -> Function:
     of_points, of_bin, value = _factors_of(name)
 
     def forward(x, z, top, centers, params, density, mass, memory):
@@ -162,7 +161,7 @@ def _make_forward(name: str) -> Callable:
     return forward
 
 
-def _make_adjoint(name: str) -> Callable:
+def _make_adjoint(name: str) -> Function:
     of_points, of_bin, value = _factors_of(name)
 
     def adjoint(x, z, top, centers, params, weights, share, by_z, memory):

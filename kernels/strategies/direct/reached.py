@@ -6,7 +6,6 @@ points are computed after all: in the adjoint, for one whose p/q is beyond 1/LEA
 """
 
 import math
-from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -26,7 +25,7 @@ from ...numerics.chunks import (
     sum_of,
     words_of,
 )
-from ...runtime.jit import elementwise, helper, loop
+from ...runtime.jit import Function, elementwise, helper, loop
 from ...simd.exponentials import powers_of_2_in_place
 from ...simd.registers import add_multiple, dot
 from ..sums.images import distance_of, shift_of
@@ -45,7 +44,7 @@ def takes(name: str) -> bool:
     return name in COMPACT or FORMULAS[name].power
 
 
-def rule(kernel: str, circle: bool) -> Callable:
+def rule(kernel: str, circle: bool) -> Function:
     """Return f(h, period, width, points, bins): whether points in reach of a bin are told from others.
 
     Bins span a width.
@@ -113,7 +112,7 @@ def _meeting(variant: Variant) -> Meeting:
         return row
 
     if by_sines:
-        of_sine: Callable = formula.of_half_sine or value
+        of_sine: Function = formula.of_half_sine or value
 
         @loop
         def exponents(arrays, m, begin, end, shift, p, kept):

@@ -9,7 +9,6 @@ kept from one to the other where a row is one chunk. A run with a bin of so litt
 what lies beyond reach is computed with all points after all, as in `reached`.
 """
 
-from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -18,7 +17,7 @@ import numpy as np
 from ...formula import INVERSE_BANDWIDTH, PERIOD, Variant
 from ...numerics.arithmetic import LOG2_E, exp2
 from ...numerics.chunks import ROOM, copy, integers_of, numbers_of, rows_of, sum_of, words_of
-from ...runtime.jit import elementwise, helper, loop
+from ...runtime.jit import Function, elementwise, helper, loop
 from ...simd.exponentials import powers_of_2_in_place
 from ...simd.registers import POWERS, polynomials, power_sums
 from .chunk_loops import Meeting, chunk_loops, words_of_chunks
@@ -35,7 +34,7 @@ _LEAST_BINS = 16
 PAIRS_PER_BLOCK = 2**20
 
 
-def rule(kernel: str, circle: bool) -> Callable:
+def rule(kernel: str, circle: bool) -> Function:
     """Return f(h, period, spacing, points, bins): whether points in reach of runs are told from others."""
     # On a circle, so that a run and what reaches it from both sides do not go all round.
     reach = _SPAN + 2.0 * reach_of(kernel) if circle else 0.0

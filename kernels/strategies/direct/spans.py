@@ -14,7 +14,6 @@ Boxcar, whose only term is 1, loses nothing, as all is only ever added. The othe
 points in reach of a bin are near the edge of it: such bins count as weak.
 """
 
-from collections.abc import Callable
 from functools import cache, partial
 
 import numpy as np
@@ -33,7 +32,7 @@ from ...numerics.chunks import (
     rows_of,
     words_of,
 )
-from ...runtime.jit import elementwise, helper, loop
+from ...runtime.jit import Function, elementwise, helper, loop
 from ...simd.terms import TERMS, add_row, run, run_of_term, sum_of_products, write_row, write_terms
 from ..sums.images import distance_of
 from .chunk_loops import Meeting, chunk_loops, words_of_chunks
@@ -102,7 +101,7 @@ def _meeting(name: str, circle: bool) -> Meeting:
     formula = FORMULAS[name].spans
     assert formula is not None
     factors_of_bin, sides, exact = formula.factors, formula.sides, formula.terms is None
-    terms_of_point: Callable = formula.terms or factors_of_bin
+    terms_of_point: Function = formula.terms or factors_of_bin
     terms, size = 1 if exact else TERMS, (_TURNS if circle else 1) * ROOM
     spans_of_all = len(sides) * size
     write_product, add_product, taken, sum_up = _OF_ONE if exact else _OF_MANY

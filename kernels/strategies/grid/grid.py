@@ -32,6 +32,7 @@ from ...arguments.arrays import Floats, Gradients
 from ...families import row_parameters
 from ...formula import RowParameters
 from ...names import COMPACT, FACTS, ORDERS
+from ...runtime.jit import Function
 from ..row import Asked, Forward, Sums
 from ..sums.blocks import RowData, partial_count
 from ..sums.passes import Taking, give_points, sum_points
@@ -87,7 +88,7 @@ def sums(shape: RowShape, order: int | None, rtol: float, first_bin: float, cent
     return GridSums(plan_grid(shape, order), first_bin, centers)
 
 
-def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Callable[[], Callable]]:
+def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Callable[[], Function]]:
     """Return what calls may compile."""
     circle = domain == "circle"
     wholes = (False, True) if circle else (False,)
@@ -299,7 +300,8 @@ class GridSums(Sums):
 
     def _read(self, spectrum: NDArray[np.complex128]) -> Floats:
         on_grid = irfft(spectrum, self.plan.length)
-        return (on_grid[self._read_from] * self._read_shares).sum(axis=1)
+        read: Floats = (on_grid[self._read_from] * self._read_shares).sum(axis=1)
+        return read
 
     def _rounding(self, on_grid: Floats) -> float:
         """Return a bound on rounding: eps log2(length) |masses| |K|, Euclidean norms on the grid."""

@@ -1,13 +1,12 @@
 """What each point adds to the grid points around it and takes from them: compiled passes for one order."""
 
 import math
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from ...runtime.jit import helper
+from ...runtime.jit import Function, helper
 from ...runtime.signatures import READ1
 from ..sums.loops import Loops, compiled
 from ..sums.passes import adding, adjoint_signature, forward_signature, taking
@@ -44,7 +43,7 @@ def grid_passes(order: int, circle: bool, whole: bool) -> Loops:
     return compiled(Loops, "grid_points", key, (order, circle, whole), *made)
 
 
-def _slot_locator(circle: bool, whole: bool, nearest: bool) -> tuple[Callable, Callable]:
+def _slot_locator(circle: bool, whole: bool, nearest: bool) -> tuple[Function, Function]:
     """Return two helpers as of `locator`, arrays too, for points' first slots and places from there."""
     distances, _ = locator(EVEN, circle)
 
@@ -70,7 +69,7 @@ def _slot_locator(circle: bool, whole: bool, nearest: bool) -> tuple[Callable, C
 
 
 @cache
-def _sharing(order: int) -> Callable:
+def _sharing(order: int) -> Function:
     cubic_of = helper(cubic)
 
     @helper
@@ -88,7 +87,7 @@ def _sharing(order: int) -> Callable:
     return share
 
 
-def _make_masses(order: int, circle: bool, whole: bool) -> Callable:
+def _make_masses(order: int, circle: bool, whole: bool) -> Function:
     share = _sharing(order)
 
     @helper
@@ -110,7 +109,7 @@ def _make_masses(order: int, circle: bool, whole: bool) -> Callable:
     return adding(_slot_locator(circle, whole, order == 1), 1, add)
 
 
-def _make_values(order: int, circle: bool, whole: bool) -> Callable:
+def _make_values(order: int, circle: bool, whole: bool) -> Function:
     share = _sharing(order)
 
     @helper

@@ -36,7 +36,7 @@ def partial_ends(count: int, partials: int, step: int = 8) -> Ints:
     lengths = np.ones(partials)
     lengths[: partials // 2] = 1.5
     lengths[partials - partials // 4 :] = 0.25
-    ends = np.rint(np.cumsum([0.0, *lengths]) * (count / lengths.sum() / step)).astype(np.int64) * step
+    ends: Ints = np.rint(np.cumsum([0.0, *lengths]) * (count / lengths.sum() / step)).astype(np.int64) * step
     ends[-1] = count
     return ends
 
@@ -56,7 +56,7 @@ class RowData:
 
     def __init__(self, x: NDArray[Any], z: NDArray[Any], n_threads: int) -> None:
         self.x, self.z, self.n_threads = x, z, n_threads
-        self.points = x.shape[0]
+        self.points: int = x.shape[0]
         # Points of a block, but for the last, and of a unit of compiled work, of which blocks are made.
         self.block_size, self.unit_size = block_and_unit(self.points)
         self.top_if_known: float | None = None

@@ -1,12 +1,11 @@
 """How far a bin is from a point, and from the point's images on a circle."""
 
 import math
-from collections.abc import Callable
 
 from ...formula import IMAGES, PERIOD, Variant, parameters_of
 from ...numerics.arithmetic import LARGEST
 from ...numerics.chunks import own_row
-from ...runtime.jit import helper
+from ...runtime.jit import Function, helper
 
 
 @helper
@@ -28,7 +27,7 @@ def distance_between(d):
     return min(abs(d), LARGEST)
 
 
-def distance_of(variant: Variant) -> Callable:
+def distance_of(variant: Variant) -> Function:
     """Return the distance of a bin from a point's image that lies `shift` behind the nearest one."""
 
     @helper
@@ -47,7 +46,7 @@ def distance_of(variant: Variant) -> Callable:
     return of_image if variant.images else on_circle if variant.circle else on_line
 
 
-def reader_of(variant: Variant) -> Callable:
+def reader_of(variant: Variant) -> Function:
     """Return a helper f(params, r): row r of params (R or 1, PARAMETERS), its period and how many images."""
     images = variant.images
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from ...runtime.jit import lazily
+from ...runtime.jit import Function, lazily
 
-Compiled = Callable[[], Callable]
+Compiled = Callable[[], Function]
+Kind = TypeVar("Kind", bound=NamedTuple)
 
 
 class Loops(NamedTuple):
@@ -17,15 +18,17 @@ class Loops(NamedTuple):
 
 
 def compiled(
-    kind: Any, name: str, key: str, arguments: tuple[Any, ...], *made: tuple[Callable[..., Callable], Any]
-) -> Any:
+    kind: type[Kind],
+    name: str,
+    key: str,
+    arguments: tuple[Any, ...],
+    *made: tuple[Callable[..., Function], Any],
+) -> Kind:
     """Return a NamedTuple `kind` of compiled functions: of what makes each of its fields, and a signature.
 
     They are made of the arguments, and kept under `name.field.key`.
     """
-    return kind(
-        *(
-            lazily(partial(make, *arguments), signature, f"{name}.{field}.{key}")
-            for field, (make, signature) in zip(kind._fields, made, strict=True)
-        )
+    return kind._make(
+        lazily(partial(make, *arguments), signature, f"{name}.{field}.{key}")
+        for field, (make, signature) in zip(kind._fields, made, strict=True)
     )

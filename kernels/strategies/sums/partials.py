@@ -4,14 +4,13 @@ Data are read once, where finding the largest logit beforehand would read them t
 """
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from numba import types
 
 from ...arguments.arrays import Floats
 from ...numerics.arithmetic import LOG2_E, exp2
-from ...runtime.jit import helper, lazily, loop
+from ...runtime.jit import Function, helper, lazily, loop
 from ...runtime.signatures import READ, WRITE1
 from ...simd.scatter import tables
 from .blocks import RowData
@@ -80,7 +79,7 @@ def reference_of(state):
     return state[REFERENCE] if state[REFERENCE] > -np.inf else 0.0
 
 
-def _make_total() -> Callable:
+def _make_total() -> Function:
     def total(states, sums, result):
         """result (size,) = all partials' sums (partials, size) relative to the largest logit.
 

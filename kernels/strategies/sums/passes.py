@@ -3,7 +3,6 @@
 What a point adds to the partial sums around its cell, and takes from there, is for a strategy to say.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...arguments.arrays import Floats, Written, is_contiguous
 from ...numerics.chunks import CHUNK, LANES, room
-from ...runtime.jit import helper
+from ...runtime.jit import Function, helper
 from ...runtime.signatures import COUNTER, READ1, READ_INTS, WRITE, WRITE1, record
 from ...runtime.units import each_unit, new_counter
 from .blocks import RowData, partial_count, partial_ends
@@ -63,7 +62,7 @@ def _pad(d, w, n):
     return padded
 
 
-def adding(locate: tuple[Callable, Callable], order: int, add: Callable) -> Callable:
+def adding(locate: tuple[Function, Function], order: int, add: Function) -> Function:
     """Return a pass over partial sums, of points in cells as `locator` finds them.
 
     For every chunk of points and copy in it add(w, (d, cell, v), shift, rooms, n, (x, z), after, sums[l],
@@ -104,7 +103,7 @@ def adding(locate: tuple[Callable, Callable], order: int, add: Callable) -> Call
     return forward
 
 
-def taking(locate: tuple[Callable, Callable], order: int, take: Callable) -> Callable:
+def taking(locate: tuple[Function, Function], order: int, take: Function) -> Function:
     """Return a pass over blocks of points.
 
     For every chunk and copy take(sums, slopes, sloping, (d, cell, v), shift, rooms, n, (x, z, by_z), after,
@@ -153,7 +152,7 @@ def taking(locate: tuple[Callable, Callable], order: int, take: Callable) -> Cal
     return adjoint
 
 
-def sum_points(row: RowData, size: int, loop: Callable, *fixed: Any, most: int = 0) -> Partials:
+def sum_points(row: RowData, size: int, loop: Function, *fixed: Any, most: int = 0) -> Partials:
     """Return what points add up to (size,), in a loop over partials.
 
     With `most` the loop is one over the points of a block, at most so many.
@@ -179,7 +178,7 @@ def sum_points(row: RowData, size: int, loop: Callable, *fixed: Any, most: int =
 
 
 def give_points(
-    row: RowData, by: list[NDArray[Any] | None], loop: Callable, *fixed: Any, most: int = 0
+    row: RowData, by: list[NDArray[Any] | None], loop: Function, *fixed: Any, most: int = 0
 ) -> float:
     """Write what points get to by_z (N,) and, if there is one, by_x; return the largest |by_z|.
 

@@ -23,7 +23,7 @@ from numba import types
 from ...arguments.arrays import Floats
 from ...numerics.arithmetic import SHIFT
 from ...numerics.chunks import CHUNK, room
-from ...runtime.jit import helper, lazily
+from ...runtime.jit import Function, helper, lazily
 from ...runtime.signatures import READ1
 
 # How cells may lie.
@@ -102,9 +102,9 @@ class Geometry(NamedTuple):
 
     def nodes(self, points: Floats) -> Floats:
         """Return where the points (P,) of [-1, 1] lie in each cell (cells, P), from the first bin."""
-        half = (points + 1) / 2
+        half: Floats = (points + 1) / 2
         starts = np.arange(self.columns)[:, np.newaxis] + np.array(self.breaks)
-        places = starts[:, :, np.newaxis] + self.widths[:, np.newaxis] * half
+        places: Floats = starts[:, :, np.newaxis] + self.widths[:, np.newaxis] * half
         places = places.reshape(-1, len(points))
         if self.kind == GROWING:
             cell = np.arange(GROWN)
@@ -175,11 +175,11 @@ def _count(cells: float, multiple: int = 1) -> int:
 
 
 @cache
-def touching(circle: bool) -> Callable[[], Callable]:
+def touching(circle: bool) -> Callable[[], Function]:
     """Return the compiled count of points that lie on a boundary of cells, to rounding."""
     distances, _ = locator(EVEN, circle)
 
-    def make() -> Callable:
+    def make() -> Function:
         def count(x, g):
             """Return how many of x (n,) do, on cells as g (SIZE,) says."""
             lead, inverse_pitch, columns = g[LEAD], g[INVERSE_PITCH], g[COLUMNS]
@@ -202,7 +202,7 @@ def touching(circle: bool) -> Callable[[], Callable]:
 
 
 @cache
-def locator(kind: str, circle: bool) -> tuple[Callable, Callable]:
+def locator(kind: str, circle: bool) -> tuple[Function, Function]:
     """Return two helpers: for how far points lie from the first bin, and for their cells and places."""
     # xs (n,), g (SIZE,), and d, cell, v (ROOM,)
 

@@ -13,7 +13,7 @@ from ...families import FAMILIES, FORMULAS
 from ...formula import INVERSE_BANDWIDTH, RowParameters, Variant
 from ...names import CIRCLE_ONLY, COMPACT
 from ...numerics.arithmetic import SMALLEST_NORMAL, exp2
-from ...runtime.jit import lazily
+from ...runtime.jit import Function, lazily
 from ...runtime.signatures import READ, READ1, WRITE
 from .images import distance_of, reader_of, shift_of
 
@@ -41,11 +41,11 @@ class RowShape(NamedTuple):
 
 
 @cache
-def sampler(variant: Variant) -> Callable[[], Callable]:
+def sampler(variant: Variant) -> Callable[[], Function]:
     """Return the compiled function that evaluates a variant at any distances."""
     formula, distance, read = FORMULAS[variant.formula].value, distance_of(variant), reader_of(variant)
 
-    def make() -> Callable:
+    def make() -> Function:
         def sample(at, params, values):
             """values (3, n) = K, dK/dd and dK/dh at distances (n,), over C; params (1, PARAMETERS)."""
             p, period, images = read(params, 0)

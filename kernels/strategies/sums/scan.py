@@ -1,13 +1,11 @@
 """One pass over a block's data: the largest logit of each row, and whether every entry is good."""
 
-from collections.abc import Callable
-
 import numpy as np
 from numba import types
 
 from ...arguments.arrays import FLOAT32, FLOAT64
 from ...numerics.arithmetic import from_order_key, order_key
-from ...runtime.jit import lazily, loop
+from ...runtime.jit import Function, lazily, loop
 from ...runtime.signatures import WRITE1, read
 
 
@@ -36,7 +34,7 @@ def ends_of(xs):
     return from_order_key(low), from_order_key(high), bad
 
 
-def _make_scan() -> Callable:
+def _make_scan() -> Function:
     def scan(x, z, top, whole):
         """Write the largest logit of each row to top (R,); return the number of bad entries.
 

@@ -1,6 +1,5 @@
 """Which bins' densities are certain enough, and what these give: log q, weights of the adjoint, the loss."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from ...arguments.arrays import Floats
 from ...numerics.arithmetic import from_order_key, log, order_key
 from ...numerics.chunks import all_of, numbers_of, row_in, words_of
-from ...runtime.jit import elementwise, lazily, loop
+from ...runtime.jit import Function, elementwise, lazily, loop
 from ...runtime.signatures import READ, READ1, WRITE, WRITE1
 from ...simd.registers import logs_of
 
@@ -35,9 +34,10 @@ def room_for(bins: int) -> tuple[Floats, Floats]:
 
 
 @elementwise
-def is_weak(weight, p):
+def is_weak(weight: Floats, p: Floats) -> NDArray[np.bool_]:
     """Return whether a bin of mass p has the weight that `certify` gives those it is not certain of."""
-    return (weight == 0.0) & (p > 0.0)
+    weak: NDArray[np.bool_] = (weight == 0.0) & (p > 0.0)
+    return weak
 
 
 def certain_of(p: Floats, log_q: Floats, weights: Floats, results: tuple[float, float, int]) -> Certain:
@@ -45,7 +45,7 @@ def certain_of(p: Floats, log_q: Floats, weights: Floats, results: tuple[float, 
     return Certain(log_q, weights, is_weak(weights, p), *results)
 
 
-def make_certify() -> Callable:
+def make_certify() -> Function:
     def certify(density, error, p, tolerance, floor, shift, log_q, weights):
         """For bins of mass p > 0 and density >= floor known within tolerance, write log q and p / density.
 
@@ -85,7 +85,7 @@ def words_of_finish(bins: int) -> int:
     return words_of(bins)
 
 
-def make_finish() -> Callable:
+def make_finish() -> Function:
     certify = loop(make_certify())
 
     def finish(density, mass, log_scale, masses, floor, weights, losses, memory):

@@ -8,7 +8,6 @@ nearest interval: however far all are, their differences are what decides.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
@@ -21,7 +20,7 @@ from ...families import has_whole_slopes, log_formula_of, rise_of
 from ...formula import INVERSE_BANDWIDTH, PERIOD, Variant, parameters_of
 from ...numerics.arithmetic import LARGEST, LOG2_E
 from ...numerics.chunks import CHUNK, LANES, room
-from ...runtime.jit import helper, lazily
+from ...runtime.jit import Function, helper, lazily
 from ...runtime.signatures import INTS, READ, READ1, READ_INTS, WRITE1, record
 from ...simd.ahead import to_read
 from ..sums.images import distance_between
@@ -128,7 +127,7 @@ def _number_pieces(zs, top, v, owner, low, scale, splits, starts, need, trash, r
             row[j] = 4 * (starts[i] + whole_part((v[j] - low[i]) * scale[i], splits[i] - 1))
 
 
-def _make_summary() -> Callable:
+def _make_summary() -> Function:
     def summary(x, z, top, finder, splits, starts, need, table):
         """Summarise the points x, z (n,) of intervals, cut into splits[i] pieces, numbered from starts[i].
 
@@ -188,7 +187,7 @@ _COARSE = -(2.0**30)
 
 
 @cache
-def bound_helpers(variant: Variant) -> tuple[Callable, Callable]:
+def bound_helpers(variant: Variant) -> tuple[Function, Function]:
     """Return helpers: log2 of K/C less e at a nearer distance, and how far a bin is from an interval.
 
     That is the nearest and the farthest distance.
@@ -231,7 +230,7 @@ def tests(variant: Variant) -> Tests:
         _, f, f_d, _ = formula(d, p)
         return abs(f_d) * (1.0 if whole else p[INVERSE_BANDWIDTH]) / f if f > 0.0 else np.inf
 
-    def make_best() -> Callable:
+    def make_best() -> Function:
         def best(centers, params, low, high, largest, nearest, lowest):
             """Write nearest (bins,), how far low, high (intervals,) are from centers (bins,) at least,
 
@@ -250,7 +249,7 @@ def tests(variant: Variant) -> Tests:
 
         return best
 
-    def make_matter() -> Callable:
+    def make_matter() -> Function:
         def matter(centers, params, low, high, largest, nearest, lowest, limits, need, resolved, bins):
             """For each interval write the logit from which its points matter to any bin (inf: none do),
 

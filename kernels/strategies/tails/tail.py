@@ -18,6 +18,7 @@ from ...names import COMPACT, FACTS, KNOTS
 from ...numerics.arithmetic import LARGEST
 from ...numerics.chebyshev import chebyshev
 from ...numerics.matmul import product, times
+from ...runtime.jit import Function
 from ..sums.blocks import RowData, partial_count
 from ..sums.partials import total
 from ..sums.reach import RowShape, sampler
@@ -285,9 +286,9 @@ class Tail:
         data.each_block(block)
 
 
-def functions(kernel: str, domain: str) -> list[Callable[[], Callable]]:
+def functions(kernel: str, domain: str) -> list[Callable[[], Function]]:
     """Return what any method with a floor may compile for its tails."""
-    needed: list[Callable[[], Callable]] = [summary, gather, spread, product, certify, total]
+    needed: list[Callable[[], Function]] = [summary, gather, spread, product, certify, total]
     needed += [sampler(variant) for variant in summed_variants(kernel, domain)]
     for variant in variants(kernel, domain):
         needed += [*tests(variant), *node_loops(variant)]

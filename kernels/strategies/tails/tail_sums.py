@@ -5,7 +5,6 @@ with weights of either sign; in the others every point is a node.
 """
 
 import math
-from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ from ...families import exponent_of, log_formula_of
 from ...formula import Variant
 from ...numerics.arithmetic import LN_2, LOG2_E, SMALLEST, exp2, from_order_key, order_key
 from ...numerics.chunks import CHUNK, room, sum_of, weight
-from ...runtime.jit import helper, lazily
+from ...runtime.jit import Function, helper, lazily
 from ...runtime.signatures import INTS, READ1, READ_INTS, WRITE, WRITE1, record
 from ..sums.images import distance_between, distance_of, reader_of, shift_of
 from ..sums.loops import Loops, compiled
@@ -47,7 +46,7 @@ def _place(v, low, high):
     return (place if place < 1.0 else 1.0) if place > -1.0 else -1.0
 
 
-def _make_gather() -> Callable:
+def _make_gather() -> Function:
     def gather(x, z, top, finder, need, place, largest, moments, index, interval):
         """Add points of interval i to moments[place[i]] (cells * P,), or list them where place[i] < 0.
 
@@ -86,7 +85,7 @@ gather = lazily(
 )
 
 
-def _make_spread() -> Callable:
+def _make_spread() -> Function:
     def spread(x, z, top, finder, need, place, largest, powers, by):
         """by_j (n,) += exp(z_j - largest[i]) sum_k powers[place[i], k] v_j^k where interval i has a place.
 
@@ -153,7 +152,7 @@ def node_loops(variant: Variant) -> Loops:
     return compiled(Loops, "tail_sums", variant.key, (variant,), *made)
 
 
-def _apart_of(variant: Variant) -> Callable:
+def _apart_of(variant: Variant) -> Function:
     """Return a helper for the distance of a bin from a node, which lies `offset` from an anchor."""
     distance, wraps = distance_of(variant), variant.circle and not variant.images
 
@@ -175,7 +174,7 @@ def _apart_of(variant: Variant) -> Callable:
     return apart
 
 
-def _make_forward(variant: Variant) -> Callable:
+def _make_forward(variant: Variant) -> Function:
     formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
     log2_ratio, distances = bound_helpers(variant)
     apart, read = _apart_of(variant), reader_of(variant)
@@ -240,7 +239,7 @@ def _make_forward(variant: Variant) -> Callable:
     return forward
 
 
-def _make_adjoint(variant: Variant) -> Callable:
+def _make_adjoint(variant: Variant) -> Function:
     formula, exponent = log_formula_of(variant.formula), exponent_of(variant.formula)
     log2_ratio, distances = bound_helpers(variant)
     apart, read = _apart_of(variant), reader_of(variant)

@@ -4,7 +4,6 @@ Bins are numbered with some more on each side, whose sums are dropped, so that a
 alone says which bins it looks at.
 """
 
-from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
@@ -16,7 +15,7 @@ from ...families import FORMULAS
 from ...formula import INVERSE_BANDWIDTH, Variant
 from ...numerics.arithmetic import SMALLEST, exp2
 from ...numerics.chunks import LANES
-from ...runtime.jit import helper
+from ...runtime.jit import Function, helper
 from ...runtime.signatures import READ1, WRITE, WRITE1, record
 from ...simd.ahead import to_read
 from ..sums.images import distance_of, reader_of, shift_of
@@ -58,7 +57,7 @@ def _look_up(bins, cell, number, n, x, z, after, place):
             place[j] = bins.centers[np.uint64(cell[j] + number)]
 
 
-def _make_forward(variant: Variant, circle: bool) -> Callable:
+def _make_forward(variant: Variant, circle: bool) -> Function:
     formula, distance, read = FORMULAS[variant.formula].value, distance_of(variant), reader_of(variant)
 
     @helper
@@ -97,7 +96,7 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
     return adding(locator(EVEN, circle), 1, add)
 
 
-def _make_adjoint(variant: Variant, circle: bool) -> Callable:
+def _make_adjoint(variant: Variant, circle: bool) -> Function:
     formula, distance, read = FORMULAS[variant.formula].value, distance_of(variant), reader_of(variant)
 
     @helper

@@ -17,7 +17,7 @@ from ...formula import INVERSE_BANDWIDTH, RowParameters, Variant
 from ...names import COMPACT, FACTS
 from ...numerics.arithmetic import SMALLEST, exp2
 from ...numerics.chunks import CHUNK, room, times_last
-from ...runtime.jit import helper
+from ...runtime.jit import Function, helper
 from ...runtime.signatures import INTS, READ1, WRITE, WRITE1, record
 from ..row import Asked, Forward, Sums
 from ..sums.blocks import POINTS_PER_BLOCK, RowData
@@ -69,9 +69,9 @@ def sums(shape: RowShape, order: int | None, rtol: float, first_bin: float, cent
     return WindowSums(plan_window(shape, rtol), first_bin, centers)
 
 
-def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Callable[[], Callable]]:
+def functions(kernel: str, domain: str, only_z: bool, plans: bool) -> list[Callable[[], Function]]:
     """Return what calls may compile."""
-    needed: list[Callable[[], Callable]] = []
+    needed: list[Callable[[], Function]] = []
     for variant in () if FACTS[kernel].heavy else summed_variants(kernel, domain):
         needed += [*window_loops(variant, domain == "circle"), *near_loops(variant, domain == "circle")]
     return needed
@@ -140,7 +140,7 @@ def window_loops(variant: Variant, circle: bool) -> Loops:
     return compiled(Loops, "window", key, (variant, circle), *made)
 
 
-def _sorter(circle: bool) -> Callable:
+def _sorter(circle: bool) -> Function:
     """Return a function that sorts a block by key."""
     distances, cells = locator(EVEN, circle)
 
@@ -186,7 +186,7 @@ def _sorter(circle: bool) -> Callable:
     return helper(sort)
 
 
-def _make_forward(variant: Variant, circle: bool) -> Callable:
+def _make_forward(variant: Variant, circle: bool) -> Function:
     formula, distance, read = FORMULAS[variant.formula].value, distance_of(variant), reader_of(variant)
     sort = _sorter(circle)
 
@@ -227,7 +227,7 @@ def _make_forward(variant: Variant, circle: bool) -> Callable:
     return forward
 
 
-def _make_adjoint(variant: Variant, circle: bool) -> Callable:
+def _make_adjoint(variant: Variant, circle: bool) -> Function:
     formula, distance, read = FORMULAS[variant.formula].value, distance_of(variant), reader_of(variant)
     sort = _sorter(circle)
 
