@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .softmax_loss import log_softmax, softmax, softmax_cross_entropy, softmax_cross_entropy_and_grad
     from .warming import warmup
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _NAMES = {
     ".bandwidth": ("select_bandwidth",),

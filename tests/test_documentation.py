@@ -7,6 +7,7 @@ import io
 import itertools
 import re
 import runpy
+import tomllib
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -79,6 +80,16 @@ def test_docstrings_say_everything(function):
     documented = set(re.findall(r"^([\w, ]+)(?: : |\n)", doc, re.MULTILINE))
     names = {name.strip() for group in documented for name in group.split(",")}
     assert set(inspect.signature(PUBLIC[function]).parameters) <= names
+
+
+def test_one_version():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert kdexent.__version__ == version
+    for name in ("CITATION.cff", "recipe/recipe.yaml"):
+        assert (
+            re.search(r"^ *version: (\d\S*)$", (ROOT / name).read_text(encoding="utf-8"), re.M)[1] == version
+        )
+    assert (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").split("## ")[1].startswith(version)
 
 
 def test_results_are_those_that_were_measured():
