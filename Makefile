@@ -17,7 +17,7 @@ BIN := $(VENV)/$(SCRIPTS)
 # Some hundred processes start in a run of the tests: none should compile again what another has imported.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: bench results examples peers race row-times scaling gate calibrate gate-acceptance test test-all frameworks browser docs \
+.PHONY: bench results guide examples peers race row-times scaling gate calibrate gate-acceptance test test-all frameworks browser docs \
 	docs-check out-of-core dask-overhead bits loops campaign lowest pythons check wheel asv-quick asv-frameworks asv-compare \
 	dashboard clean
 
@@ -28,6 +28,10 @@ bench: $(VENV)/bench.done
 results: $(VENV)/bench.done
 	$(BIN)/kdexent bench --json docs/bench.json --plot docs/bench.png $(ARGS)
 	$(BIN)/python docs/results.py
+
+# The guide to strategies, measured: on a machine that does nothing else.
+guide: $(VENV)/bench.done
+	$(BIN)/python tests/guide.py $(ARGS)
 
 # Every example, and where its picture is.
 examples: $(VENV)/examples.done

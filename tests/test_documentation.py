@@ -12,6 +12,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+import guide
 import pytest
 
 import kdexent
@@ -95,6 +96,12 @@ def test_one_version():
 def test_results_are_those_that_were_measured():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert runpy.run_path(str(ROOT / "docs" / "results.py"))["with_table"](readme) == readme
+
+
+def test_the_guide_is_of_its_measurements():
+    page = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+    assert page.count("<!-- guide:") == page.count("<!-- end -->") == 8
+    assert guide.with_tables(page) == page
 
 
 def test_example_learns():
