@@ -125,6 +125,25 @@ def test_memory_that_is_no_array_here_is_copied(monkeypatch):
     kj._kept.cache_clear()
 
 
+def test_subnormal_numbers_are_numbers():
+    # JAX's programs take them for 0, and so would threads that are started in a callback.
+    code = """
+        import jax, jax.numpy as jnp, numpy as np, kdexent, kdexent.jax as kj
+        jax.config.update("jax_enable_x64", True)
+        x, z = np.random.default_rng(0).normal(size=(2, 200_000))
+        options = {"bandwidth": 0.1, "bins": 4, "target": np.array([1e-310, 2e-310, 3e-310, 2e-310])}
+        step = jax.jit(jax.value_and_grad(lambda z: kj.kde_cross_entropy(x, z, -1, 1, **options)))
+        found, by = step(z)
+        loss, slopes = kdexent.loss_and_grad(x, z, -1, 1, **options)
+        assert found == loss and (by == slopes).all()
+        z[1:] -= 707  # gradients of 1e-308
+        one, two = (kdexent.loss_and_grad(x, z, -1, 1, n_threads=n, **options)[1] for n in (1, 2))
+        assert (one == two).all() and (one[1:] != 0).any()
+        print("right")
+    """
+    assert run(code) == "right"
+
+
 def test_several_threads():
     x, z = problem(50)
     step = jax.jit(jax.grad(lambda z: kj.kde_cross_entropy(x, z, 1, 4, **OPTIONS)))
