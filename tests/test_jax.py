@@ -131,11 +131,10 @@ def test_subnormal_numbers_are_numbers():
         import jax, jax.numpy as jnp, numpy as np, kdexent, kdexent.jax as kj
         jax.config.update("jax_enable_x64", True)
         x, z = np.random.default_rng(0).normal(size=(2, 200_000))
-        options = {"bandwidth": 0.1, "bins": 4, "target": np.array([1e-310, 2e-310, 3e-310, 2e-310])}
-        step = jax.jit(jax.value_and_grad(lambda z: kj.kde_cross_entropy(x, z, -1, 1, **options)))
-        found, by = step(z)
-        loss, slopes = kdexent.loss_and_grad(x, z, -1, 1, **options)
-        assert found == loss and (by == slopes).all()
+        options = {"bandwidth": 0.1, "bins": 4}
+        target = np.array([1e-310, 2e-310, 3e-310, 2e-310])
+        found = jax.jit(lambda z: kj.kde_cross_entropy(x, z, -1, 1, target=target, **options))(z)
+        assert found == kdexent.loss(x, z, -1, 1, target=target, **options)
         z[1:] -= 707  # gradients of 1e-308
         one, two = (kdexent.loss_and_grad(x, z, -1, 1, n_threads=n, **options)[1] for n in (1, 2))
         assert (one == two).all() and (one[1:] != 0).any()
