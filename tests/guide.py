@@ -206,6 +206,10 @@ def tables(rows: list[Row], needed: list[Bins]) -> dict[str, str]:
         row = auto(of(name, **equal))
         return f"{seconds(row.seconds)} ({row.took})"
 
+    def one_order(method: str, kernel: str) -> str:
+        found = of("orders", method=method, kernel=kernel)
+        return f"{seconds(found[0].seconds)}, {error(found[0].gradient_error)}" if found else "-"
+
     def cost(row: Row) -> str:
         return three_digits(row.seconds / (row.rows * row.points) * 1e9)
 
@@ -228,16 +232,9 @@ def tables(rows: list[Row], needed: list[Bins]) -> dict[str, str]:
             ),
         ),
         "orders": table(
-            ("method, order", *(f"{kernel}" for kernel in SAMPLES)),
+            ("method, order", *SAMPLES),
             (
-                (
-                    method,
-                    *(
-                        f"{seconds(row.seconds)}, {error(row.gradient_error)}"
-                        for kernel in SAMPLES
-                        for row in of("orders", method=method, kernel=kernel)
-                    ),
-                )
+                (method, *(one_order(method, kernel) for kernel in SAMPLES))
                 for method in dict.fromkeys(row.method for row in of("orders"))
             ),
         ),
