@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,6 +20,7 @@ except ModuleNotFoundError as error:
 from . import kde
 from .arguments import checks
 from .names import WRT
+from .runtime.subnormals import subnormals_kept
 
 __all__ = ["kde_cross_entropy"]
 
@@ -137,33 +135,6 @@ def _wide(value: Any) -> jax.Array:
     return array.astype(jnp.float32) if array.dtype in _HALVES else array
 
 
-_C = ctypes.PyDLL("ucrtbase" if sys.platform == "win32" else None)
-
-
-def _floating_point() -> Any:
-    """Return this thread's floating-point environment: how it rounds, and whether subnormal numbers are 0."""
-    kept = ctypes.create_string_buffer(64)
-    _C.fegetenv(kept)
-    return kept
-
-
-_USUAL = _floating_point()
-
-
-@contextmanager
-def _gradual_underflow() -> Iterator[None]:
-    """A context that computes as outside of JAX, in whose programs subnormal numbers are 0.
-
-    They would be so in threads that are started within it too, for good.
-    """
-    of_program = _floating_point()
-    _C.fesetenv(_USUAL)
-    try:
-        yield
-    finally:
-        _C.fesetenv(of_program)
-
-
 def _rows_of(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape[:-1] if name in _PER_POINT else shape
 
@@ -179,7 +150,7 @@ def _differentiable(fixed: dict[str, Any], rows: tuple[int, ...]) -> Callable[..
     def compute(wrt: tuple[str, ...], operands: dict[str, Any], out: Any = None) -> tuple[Any, ...]:
         """Return losses and gradients by x, z and the bandwidth, these in `out` if it is given."""
         arguments = {**fixed, **{name: np.asarray(value) for name, value in operands.items()}}
-        with _gradual_underflow():
+        with subnormals_kept():
             if not wrt:
                 return (kde.loss(**arguments),)
             losses, gradients = kde.loss_and_grad(**arguments, wrt=wrt, out=out)

@@ -11,6 +11,8 @@ from _thread import start_new_thread
 from collections.abc import Callable
 from typing import Any
 
+from .subnormals import keep_subnormals
+
 
 def start(work: Callable[..., None], *arguments: Any) -> bool:
     """Call work(*arguments) in a thread of its own; return whether one could be started.
@@ -25,6 +27,7 @@ def start(work: Callable[..., None], *arguments: Any) -> bool:
 
 
 def _begin(work: Callable[..., None], *arguments: Any) -> None:
+    keep_subnormals()
     # What measures or debugs a process wants to see all of its threads.
     if threading.gettrace() is not None:
         sys.settrace(threading.gettrace())
