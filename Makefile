@@ -82,12 +82,11 @@ docs: $(VENV)/docs.done
 SITE := --fail-on-warning --keep-going --nitpicky --quiet --conf-dir docs --doctree-dir docs/_build/doctrees . docs/_build/html
 
 # What visitors see of it: ARGS="--pictures FOLDER" keeps pictures of all pages. It needs a browser: apt-get install chromium.
-docs-check: docs
+docs-check: docs $(VENV)/browser.done
 	$(BIN)/python tests/visit_site.py docs/_build/html $(ARGS)
 
-# The page of kdexent report in Chromium, which is Debian's: apt-get install chromium chromium-driver.
+# The page of kdexent report in a browser, likewise.
 browser: $(VENV)/browser.done
-	@command -v chromedriver >/dev/null || { echo "make browser needs Chromium and its chromedriver"; exit 1; }
 	$(BIN)/python -m pytest tests/browser $(ARGS)
 
 # The compiled loops as plain Python, with the lines that tests reach, and with every index checked.

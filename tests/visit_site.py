@@ -7,24 +7,15 @@ nowhere, pictures that are missing or say nothing, pages wider than the screen, 
 import argparse
 import functools
 import http.server
-import shutil
 import sys
 import tempfile
 import threading
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from browsers import chromium
+from playwright.sync_api import TimeoutError as NotThere
 
-BROWSERS = "chromium", "chromium-browser", "google-chrome"
-# No request of the browser's own.
-BACKGROUND = (
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
-QUIET = ["--no-sandbox", "--disable-gpu", *BACKGROUND]
 WIDTHS, SCHEMES = (1280, 390), ("light", "dark")
 
 LINKS = """() => ({
@@ -155,7 +146,7 @@ def use(browser, folder):
         page.keyboard.press("Enter")
         try:
             page.wait_for_selector("#search-results li a", timeout=10_000)
-        except Exception:
+        except NotThere:
             wrong.append("a search finds nothing")
         colours = set()
         for _ in range(3):  # as the system says, light, dark
@@ -201,16 +192,11 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pictures", type=Path, help="a folder for pictures of all pages")
     given = parser.parse_args()
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        sys.exit("docs-check needs a browser: apt-get install chromium")
     if given.pictures:
         given.pictures.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
+    with chromium() as browser:
         check_that_faults_are_seen(browser)
         complaints = visit(browser, given.folder, given.pictures) + use(browser, given.folder)
-        browser.close()
     for each in complaints:
         print(each)
     print(f"{len(complaints)} complaints")

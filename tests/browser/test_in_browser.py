@@ -1,33 +1,17 @@
 """The page of `kdexent report` in Chromium: what is drawn, pointed at, filtered and reached by keyboard."""
 
 import json
-import shutil
 from contextlib import contextmanager
 
 import pytest
+from browsers import chromium
 from sample_results import DOCUMENTS, bench, written
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.action_chains import ActionChains
-from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.select import Select
 
 from kdexent.cli.report.page import report
 
-OPTIONS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-BROWSERS = "chromium", "chromium-browser", "google-chrome"
 DESK, PHONE = 1280, 390
 # Texts of a chart that lie beyond its edges, and pairs of them that lie on each other.
-TEXTS = """
+TEXTS = """() => {
     const box = each => each.getBoundingClientRect();
     const beyond = (p, q) =>
       p.left < q.left - 1 || p.right > q.right + 1 || p.top < q.top - 1 || p.bottom > q.bottom + 1;
@@ -40,7 +24,8 @@ TEXTS = """
       const out = texts.filter(text => beyond(box(text), box(svg)));
       return [...out.map(text => text.textContent), ...texts.flatMap(over)];
     });
-"""
+}"""
+FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 
 
 @pytest.fixture(scope="module")
@@ -55,176 +40,164 @@ def pages(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    program, driver = next(filter(None, map(shutil.which, BROWSERS)), None), shutil.which("chromedriver")
-    assert program and driver, "these tests need Chromium: apt-get install chromium chromium-driver"
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
-    for each in (*OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(each)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    found = webdriver.Chrome(options=options, service=Service(driver))
-    yield found
-    found.quit()
+def browser():
+    with chromium() as found:
+        yield found
 
 
 @contextmanager
-def shown(browser, page, width=DESK, scheme="light", scripts=True):
+def shown(browser, path, width=DESK, scheme="light", scripts=True):
     """Open a page; assert at the end that nothing was complained of, and nothing asked for but the page."""
-    device = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", device)
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not scripts})
-    browser.get("about:blank")
-    for kind in ("browser", "performance"):
-        browser.get_log(kind)
-    browser.get(page.as_uri())
-    yield browser
-    assert browser.get_log("browser") == []
-    events = [json.loads(each["message"])["message"] for each in browser.get_log("performance")]
-    asked = [
-        event["params"]["request"]["url"]
-        for event in events
-        if event["method"] == "Network.requestWillBeSent"
-    ]
-    assert [url for url in asked if not url.startswith("data:")] == [page.as_uri()]
+    size = {"width": width, "height": 900}
+    context = browser.new_context(viewport=size, color_scheme=scheme, java_script_enabled=scripts)
+    page, said, asked = context.new_page(), [], []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    try:
+        page.goto(path.as_uri())
+        yield page
+        assert said == []
+        assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
+    finally:
+        context.close()
 
 
-def all_of(browser, selector):
-    return browser.find_elements(By.CSS_SELECTOR, selector)
+def all_of(page, selector):
+    return page.locator(selector).all()
 
 
-def one(browser, selector):
-    return browser.find_element(By.CSS_SELECTOR, selector)
+def marks(page, kind=""):
+    return page.locator(f".chart svg[role=img] .mark{kind}").count()
 
 
-def marks(browser, kind=""):
-    return len(all_of(browser, f".chart svg[role=img] .mark{kind}"))
-
-
-def tip(browser):
+def tip(page):
     """Return the lines of the tooltip, none where it is hidden."""
-    return [each.text for each in all_of(browser, "#tip p") if each.is_displayed()]
+    return [each.inner_text() for each in all_of(page, "#tip p") if each.is_visible()]
+
+
+def focused(page, of):
+    """Return a property of what has the focus."""
+    return page.evaluate(f"document.activeElement.{of}")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [DESK, PHONE])
 @pytest.mark.parametrize("name", ["all", "bad"])
 def test_charts_are_drawn_and_fit(browser, pages, name, width, scheme):
-    with shown(browser, pages[name], width, scheme):
-        data = json.loads(one(browser, "#data").get_attribute("textContent"))
-        images = all_of(browser, ".chart svg[role=img]")
-        assert len(images) == len(data["charts"]) == len(all_of(browser, ".chart"))
-        assert all(image.get_attribute("aria-label") and image.size["height"] > 100 for image in images)
+    with shown(browser, pages[name], width, scheme) as page:
+        data = json.loads(page.locator("#data").text_content())
+        images = all_of(page, ".chart svg[role=img]")
+        assert len(images) == len(data["charts"]) == page.locator(".chart").count()
+        assert all(each.get_attribute("aria-label") for each in images)
+        assert all(each.bounding_box()["height"] > 100 for each in images)
         drawn = sum(len(chart.get("marks", [])) for chart in data["charts"])
         drawn += sum(len(row["marks"]) for chart in data["charts"] for row in chart.get("rows", []))
-        assert marks(browser) == drawn == len(all_of(browser, ".points button"))
-        assert len(all_of(browser, ".chart .front")) and len(all_of(browser, ".chart .rule"))
-        assert len(all_of(browser, ".ring.failed")) == 2 * (name == "bad")
-        root = "document.documentElement"
-        assert browser.execute_script(f"return {root}.scrollWidth <= {root}.clientWidth")
-        assert browser.execute_script(TEXTS) == []
-        paper = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+        assert marks(page) == drawn == page.locator(".points button").count()
+        assert page.locator(".chart .front").count() and page.locator(".chart .rule").count()
+        assert page.locator(".ring.failed").count() == 2 * (name == "bad")
+        assert page.evaluate(FITS)
+        assert page.evaluate(TEXTS) == []
+        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
 
 
 def test_filters_hide_points_and_rows(browser, pages):
-    with shown(browser, pages["all"]):
-        every, rows = marks(browser), len(all_of(browser, "tbody tr:not([hidden])"))
-        assert marks(browser, ".of-grid") > 0
-        one(browser, "input[value=grid]").click()
-        assert marks(browser, ".of-grid") == 0 and 0 < marks(browser) < every
-        assert not all_of(browser, "tr[data-method=grid]:not([hidden])")
-        assert all_of(browser, "tr[data-method=cells]:not([hidden])")
-        told = one(browser, "#shown").text
-        assert told == f"{len(all_of(browser, 'tbody tr:not([hidden])'))} of {rows} rows shown"
-        Select(one(browser, "#kernel")).select_by_visible_text("laplace")
+    with shown(browser, pages["all"]) as page:
+        shown_rows = page.locator("tbody tr:not([hidden])")
+        every, rows = marks(page), shown_rows.count()
+        assert marks(page, ".of-grid") > 0
+        page.locator("input[value=grid]").click()
+        assert marks(page, ".of-grid") == 0 and 0 < marks(page) < every
+        assert not page.locator("tr[data-method=grid]:not([hidden])").count()
+        assert page.locator("tr[data-method=cells]:not([hidden])").count()
+        assert page.locator("#shown").inner_text() == f"{shown_rows.count()} of {rows} rows shown"
+        page.locator("#kernel").select_option("laplace")
         kernels = {
-            each.get_attribute("data-kernel") for each in all_of(browser, "tr[data-kernel]:not([hidden])")
+            each.get_attribute("data-kernel") for each in all_of(page, "tr[data-kernel]:not([hidden])")
         }
         assert kernels == {"laplace"}
         # What none of is left of is not shown at all, and what has no kernel stays.
-        titles = [each.text for each in all_of(browser, "figure h3") if each.is_displayed()]
+        titles = [each.inner_text() for each in all_of(page, "figure h3") if each.is_visible()]
         assert not any(title.startswith("Strategies") for title in titles)
         assert any(title.startswith("Beside others") for title in titles)
-        one(browser, "button[type=reset]").click()
-        browser.execute_async_script("setTimeout(arguments[0], 50)")
-        assert marks(browser) == every and len(all_of(browser, "tbody tr:not([hidden])")) == rows
+        page.locator("button[type=reset]").click()
+        page.wait_for_function(f"document.querySelectorAll('tbody tr:not([hidden])').length == {rows}")
+        assert marks(page) == every
 
 
 def test_filters_are_reached_by_keyboard(browser, pages):
-    with shown(browser, pages["all"]):
+    with shown(browser, pages["all"]) as page:
         reached = []
         for _ in range(12):
-            ActionChains(browser).send_keys(Keys.TAB).perform()
-            reached.append(browser.switch_to.active_element.get_attribute("id"))
-        assert "kernel" in reached and sum(str(each).startswith("method-") for each in reached) == 6
-        browser.execute_script("document.querySelector('input[value=grid]').focus()")
-        ActionChains(browser).send_keys(Keys.SPACE).perform()
-        assert marks(browser, ".of-grid") == 0
+            page.keyboard.press("Tab")
+            reached.append(focused(page, "id"))
+        assert "kernel" in reached and sum(each.startswith("method-") for each in reached) == 6
+        page.locator("input[value=grid]").focus()
+        page.keyboard.press("Space")
+        assert marks(page, ".of-grid") == 0
 
 
 def test_points_are_told_of_by_keyboard(browser, pages):
-    with shown(browser, pages["all"]):
-        browser.execute_script("document.querySelector('#filters button').focus()")
+    with shown(browser, pages["all"]) as page:
+        page.locator("#filters button").focus()
         for _ in range(3):
-            ActionChains(browser).send_keys(Keys.TAB).perform()
-            if browser.switch_to.active_element.get_attribute("aria-label"):
+            page.keyboard.press("Tab")
+            if focused(page, "ariaLabel"):
                 break
-        first = tip(browser)
+        first = tip(page)
         assert first[0] == "direct" and any(line.startswith("gradient error: 1.0e-15") for line in first)
-        assert browser.switch_to.active_element.get_attribute("aria-label") == "; ".join(first)
-        ActionChains(browser).send_keys(Keys.ARROW_RIGHT).perform()
-        second = tip(browser)
+        assert focused(page, "ariaLabel") == "; ".join(first)
+        page.keyboard.press("ArrowRight")
+        second = tip(page)
         assert second and second != first
-        ActionChains(browser).send_keys(Keys.END).perform()
-        assert tip(browser)[0] == "grid 1"
-        ActionChains(browser).send_keys(Keys.HOME).perform()
-        assert tip(browser) == first
-        ActionChains(browser).send_keys(Keys.ESCAPE).perform()
-        assert tip(browser) == []
+        page.keyboard.press("End")
+        assert tip(page)[0] == "grid 1"
+        page.keyboard.press("Home")
+        assert tip(page) == first
+        page.keyboard.press("Escape")
+        assert tip(page) == []
         # One stop a chart: the next is its table.
-        ActionChains(browser).send_keys(Keys.TAB).perform()
-        assert browser.switch_to.active_element.tag_name == "summary"
+        page.keyboard.press("Tab")
+        assert focused(page, "tagName") == "SUMMARY"
 
 
 @pytest.mark.parametrize("width", [DESK, PHONE])
 def test_points_are_told_of_where_they_are_pointed_at(browser, pages, width):
-    with shown(browser, pages["all"], width):
-        mark = all_of(browser, ".chart .mark.of-grid")[0]
-        browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", mark)
-        ActionChains(browser).move_to_element(mark).perform()
-        lines = tip(browser)
+    with shown(browser, pages["all"], width) as page:
+        mark = page.locator(".chart .mark.of-grid").first
+        mark.evaluate("each => each.scrollIntoView({block: 'center'})")
+        at = mark.bounding_box()
+        page.mouse.move(at["x"] + at["width"] / 2, at["y"] + at["height"] / 2)
+        lines = tip(page)
         assert lines[0].startswith("grid ") and any(line.startswith("time: ") for line in lines)
-        box = one(browser, "#tip").rect
+        box = page.locator("#tip").bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= width
-        ActionChains(browser).move_to_element(one(browser, "h1")).perform()
-        assert tip(browser) == []
+        page.locator("h1").hover()
+        assert tip(page) == []
 
 
 def test_tables_open(browser, pages):
-    with shown(browser, pages["all"], PHONE):
-        tables = all_of(browser, "table")
+    with shown(browser, pages["all"], PHONE) as page:
+        tables = all_of(page, "table")
         # Open where there is no chart of them.
-        assert [table.is_displayed() for table in tables].count(True) == 1
-        for each in all_of(browser, "details:not([open]) summary"):
+        assert [table.is_visible() for table in tables].count(True) == 1
+        for each in page.locator("details:not([open]) summary").element_handles():
             each.click()
-        assert all(table.is_displayed() for table in tables)
-        root = "document.documentElement"
-        assert browser.execute_script(f"return {root}.scrollWidth <= {root}.clientWidth")
+        assert all(table.is_visible() for table in tables)
+        assert page.evaluate(FITS)
 
 
 def test_without_scripts_there_are_the_tables(browser, pages):
-    with shown(browser, pages["all"], scripts=False):
-        assert all(table.is_displayed() for table in all_of(browser, "table"))
-        assert not one(browser, "#filters").is_displayed() and not all_of(browser, ".chart svg")
-        assert "need JavaScript" in one(browser, "noscript").text
+    with shown(browser, pages["all"], scripts=False) as page:
+        assert all(table.is_visible() for table in all_of(page, "table"))
+        assert not page.locator("#filters").is_visible() and not page.locator(".chart svg").count()
+        assert "need JavaScript" in page.locator("noscript").inner_text()
 
 
 def test_no_other_script_runs(browser, pages, tmp_path):
-    page = tmp_path / "report.html"
+    changed = tmp_path / "report.html"
     text = pages["all"].read_text().replace("<main>", "<main><script>document.title = 'another'</script>")
-    page.write_text(text)
-    with pytest.raises(AssertionError, match="The action has been blocked"), shown(browser, page):
-        assert browser.title.startswith("kdexent report")
+    changed.write_text(text)
+    with pytest.raises(AssertionError, match="The action has been blocked"), shown(browser, changed) as page:
+        assert page.title().startswith("kdexent report")
