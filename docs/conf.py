@@ -4,7 +4,7 @@ import html
 import tomllib
 from pathlib import Path
 
-import numba  # noqa: F401, looks which SciPy there is, and would find the mocked one
+import numba  # noqa: F401  # before SciPy is mocked, for which Numba looks when it is imported
 from docutils import nodes
 from matplotlib.font_manager import FontProperties
 from matplotlib.mathtext import MathTextParser

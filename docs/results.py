@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from kdexent.measure.numbers import error, seconds
+from kdexent.measure.numbers import error, rows_of_points, seconds
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- by make results -->\n", "<!-- end -->\n"
@@ -37,11 +37,10 @@ def table(results: dict) -> str:
     ]
     for row in ROWS:
         case = next(case for case in cases if (case["name"], case["points"], case["bins"]) == row)
-        rows = f"{case['rows']:,} x " if case["rows"] > 1 else ""
         exact = "" if case["exact"] == "reference" else " (direct)"
         cells = (
             case["name"],
-            f"{rows}{case['points']:,}",
+            rows_of_points(case["rows"], case["points"]),
             f"{case['bins']:,}",
             seconds(case["exact_s"]) + exact,
             seconds(case["fast_s"]),

@@ -26,7 +26,7 @@ from . import kde, softmax_loss
 __all__ = ["KDEWeights"]
 
 
-class KDEWeights(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class KDEWeights(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # which have no types
     """The density of y where features are known: a KDE over the nearest past samples, with weights learned.
 
     The density of y at features f is a KDE over the y_j of the nearest samples, weighted by a softmax of how

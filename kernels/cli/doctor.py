@@ -16,6 +16,7 @@ from ..runtime.jit import cache_folder
 from .terminal import console, plain_table
 
 _OPTIONAL = "scipy", "torch", "jax", "scikit-learn", "dask", "matplotlib", "pyarrow"
+_VARIABLES = "NUMBA_", "KDEXENT_"
 _PROBLEM: dict[str, Any] = {"a": -1.0, "b": 1.0, "bandwidth": 0.1, "bins": 64}
 _RTOL = 1e-9
 _ERRORS = {"grid": 1e-3}  # of what keeps no rtol
@@ -42,25 +43,16 @@ def _facts() -> Iterator[tuple[str, str]]:
     machine = describe()
     commit = f", commit {machine['git_commit']}" if machine["git_commit"] else ""
     yield "kdexent", f"{machine['kdexent']}{commit}, in {Path(kde.__file__).parent}"
-    yield (
-        "Python",
-        ", ".join(
-            [machine["python"], *(f"{name} {machine[name]}" for name in ("numpy", "numba", "llvmlite"))]
-        ),
-    )
+    libraries = ", ".join(f"{name} {machine[name]}" for name in ("numpy", "numba", "llvmlite"))
+    yield "Python", f"{machine['python']}, {libraries}"
     yield "machine", f"{machine['cpu']} ({machine['cpu_target']}), {machine['os']}"
     yield "threads", f"{machine['numba_threads']} of {machine['cores']} cores"
     folder = cache_folder()
     yield "compiled code", _size_of(folder) if folder else "kept nowhere: no folder for it can be written to"
-    yield (
-        "also here",
-        ", ".join(f"{name} {found}" for name in _OPTIONAL if (found := _version(name))) or "nothing",
-    )
-    set_here = {name: value for name, value in os.environ.items() if name.startswith(("NUMBA_", "KDEXENT_"))}
-    yield (
-        "environment",
-        " ".join(f"{name}={value}" for name, value in sorted(set_here.items())) or "nothing of Numba's",
-    )
+    also = [f"{name} {found}" for name in _OPTIONAL if (found := _version(name))]
+    yield "also here", ", ".join(also) or "nothing"
+    ours = [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith(_VARIABLES)]
+    yield "environment", " ".join(ours) or "nothing of Numba's"
 
 
 def _version(name: str) -> str | None:
@@ -80,7 +72,7 @@ def _self_test(method: str) -> str:
     x, z = np.random.default_rng(0).normal(size=(2, 2000))
     try:
         found = kde.loss_and_grad(x, z, **_PROBLEM, method=method, rtol=_RTOL)
-    except Exception as error:  # what is wrong here is what is asked for
+    except Exception as error:  # whatever it is, the report of a fault needs it
         return f"{type(error).__name__}: {error}"
     errors = truth(reference.loss_and_grad(x, z, **_PROBLEM), z).agreement(found, _ERRORS.get(method, _RTOL))
     return errors.problem or "right"

@@ -53,6 +53,11 @@ def error(value: float) -> str:
     return "0" if value == 0 else "-" if math.isnan(value) else f"{value:.1e}"
 
 
+def rows_of_points(rows: int, points: int) -> str:
+    """Return the number of points, or rows×points: 1,000 or 10,000×100."""
+    return f"{points:,}" if rows == 1 else f"{rows:,}×{points:,}"
+
+
 def size(count: int | None) -> str:
     """Return a number of bytes with its unit: 123 B, 12.3 kB or 4.56 MB."""
     if count is None:

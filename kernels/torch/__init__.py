@@ -161,7 +161,7 @@ def softmax_cross_entropy(
     return softmax_losses(logits, labels, sample_weight, options)
 
 
-class KDECrossEntropy(torch.nn.Module):  # type: ignore[misc]
+class KDECrossEntropy(torch.nn.Module):  # type: ignore[misc]  # PyTorch is not looked into
     """The loss as a module: of points and logits, or of logits alone where the points stay.
 
     Parameters

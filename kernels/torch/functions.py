@@ -54,7 +54,7 @@ def _apply(function: Any, *inputs: Any) -> Any:
     return super(torch.autograd.Function, function).apply(*unwrap_dead_wrappers(inputs))
 
 
-class _KDELoss(torch.autograd.Function):  # type: ignore[misc]
+class _KDELoss(torch.autograd.Function):  # type: ignore[misc]  # PyTorch is not looked into
     """Each row's loss, and the gradients that are needed, which are no functions to differentiate."""
 
     @staticmethod
@@ -113,7 +113,7 @@ class _KDELoss(torch.autograd.Function):  # type: ignore[misc]
         return found, (0,) * len(found)
 
 
-class _SoftmaxLoss(torch.autograd.Function):  # type: ignore[misc]
+class _SoftmaxLoss(torch.autograd.Function):  # type: ignore[misc]  # PyTorch is not looked into
     """The loss of logits, and its gradient if that is needed."""
 
     @staticmethod
@@ -162,7 +162,7 @@ def _product(by_loss: Any, slope: Any, value: Any, *_: Any) -> Any:
     return found if found.dtype == value.dtype else found.to(value.dtype)
 
 
-class _Product(torch.autograd.Function):  # type: ignore[misc]
+class _Product(torch.autograd.Function):  # type: ignore[misc]  # PyTorch is not looked into
     """The same as a function of all inputs, which says that it has no derivatives, at twice the cost.
 
     `once_differentiable` would say so only where the derivative by the loss is to be differentiated.

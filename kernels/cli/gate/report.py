@@ -162,7 +162,8 @@ def called(name: str, cell: Any) -> str:
         return name
     place = _kernel_and_domain(cell)
     words = [word for word in cell.case.name.split() if word.strip("()") not in place]
-    return f"{', '.join(filter(None, [' '.join(filter(None, place)), ' '.join(words)]))}{cell.how}"
+    shown: str = ", ".join(filter(None, [" ".join(filter(None, place)), " ".join(words)])) + cell.how
+    return shown
 
 
 def size_of(cell: Any) -> str:

@@ -2,6 +2,7 @@
 
 import math
 from itertools import cycle, groupby
+from statistics import median
 
 from ...measure import numbers
 from .charts import LEAST, PEERS, Facts, Figure, Row, Table, axis, legend, look, there, times
@@ -161,8 +162,7 @@ def _change(cell: Facts) -> str:
 
 def _median(pairs: list[list[float]], side: int) -> float:
     """Return the median of one side of some pairs."""
-    ordered = sorted(pair[side] for pair in pairs if len(pair) == 2 and there(pair[side]))
-    return (ordered[len(ordered) // 2] + ordered[~(len(ordered) // 2)]) / 2 if ordered else math.nan
+    return median([pair[side] for pair in pairs if len(pair) == 2 and there(pair[side])] or [math.nan])
 
 
 def _once(value: float, unit: str) -> str:

@@ -37,7 +37,7 @@ class Way(NamedTuple):
     @property
     def size(self) -> str:
         """The number of points, or rows x points, in words."""
-        return f"{self.points:,}" if self.rows == 1 else f"{self.rows:,} x {self.points:,}"
+        return numbers.rows_of_points(self.rows, self.points)
 
     @property
     def title(self) -> str:
@@ -221,9 +221,6 @@ def _against(size: _Size, ways: list[Way]) -> Facts:
         "lines": lines,
         "legend": legend_of(ways),
     }
-
-
-_LIMITS = {False: "memory", True: "pairs"}
 
 
 def _limits(size: _Size, ways: list[Way]) -> list[Facts]:
